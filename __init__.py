@@ -1,0 +1,2 @@
+"""verigrad: a computation-graph compiler for training small networks, that you can check."""
+from .graph import *

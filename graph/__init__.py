@@ -1,0 +1,68 @@
+"""The IR: what a program is."""
+
+from .errors import GraphError, NonFiniteError, PassError, RunError, VerigradError
+from .graph import Graph, Schedule, depth_first, suggest
+from .location import Location, created_at
+from .node import Layer, Node, Operand, apply
+from .op import OPS, Op, Source, op
+from .parser import parse
+from .record import Record, Value
+from .roles import roles
+from .sources import (
+    ArrayValue,
+    Constant,
+    Initializer,
+    Input,
+    Parameter,
+    State,
+    constant,
+    input,
+    parameter,
+    state,
+)
+from .types import NUMPY_DTYPES, Dim, Shape, TensorType, broadcast, dtype_name
+from .verify import verify, violations
+
+__all__ = [
+    "NUMPY_DTYPES",
+    "OPS",
+    "ArrayValue",
+    "Constant",
+    "Dim",
+    "Graph",
+    "GraphError",
+    "Initializer",
+    "Input",
+    "Layer",
+    "Location",
+    "Node",
+    "NonFiniteError",
+    "Op",
+    "Operand",
+    "Parameter",
+    "PassError",
+    "Record",
+    "RunError",
+    "Schedule",
+    "Shape",
+    "Source",
+    "State",
+    "TensorType",
+    "Value",
+    "VerigradError",
+    "apply",
+    "broadcast",
+    "constant",
+    "created_at",
+    "depth_first",
+    "dtype_name",
+    "input",
+    "op",
+    "parameter",
+    "parse",
+    "roles",
+    "state",
+    "suggest",
+    "verify",
+    "violations",
+]

@@ -1,0 +1,301 @@
+"""Graphs: named outputs and updates, and what they reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from .errors import GraphError
+from .naming import assign_names, layer_names, layer_of, number_layers
+from .node import Node
+from .op import Source
+from .record import Record
+from .replace import rebuild
+from .sources import Constant, Input, Parameter, State
+from .types import name_pattern
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from networkx import MultiDiGraph
+
+SOURCE_KINDS: tuple[type[Source], ...] = (Input, Parameter, State, Constant)
+
+
+class Schedule(Record):
+    """In which order a graph runs, and what shares a kernel call or a buffer.
+
+    `groups` numbers the kernel calls from 0, `takeovers` says whose buffer a result takes over,
+    `places` gives offset and size in the arena, in bytes, once a plan has placed the results.
+    """
+
+    order: tuple[Node, ...]
+    groups: Mapping[Node, int]
+    takeovers: Mapping[Node, Node]
+    places: Mapping[Node, tuple[int, int]] = {}
+
+
+class Graph:
+    """A static dataflow graph: immutable, its nodes reached from outputs and updates.
+
+    `updates` are the only way that state changes. They happen at once: right sides read old
+    values. `replace` is the only edit, and gives a new graph.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        outputs: Mapping[str, Node] | None = None,
+        loss: Node | None = None,
+        updates: Mapping[Node, Node] | None = None,
+        *,
+        schedule: Schedule | None = None,
+    ) -> None:
+        if not (isinstance(name, str) and name_pattern.fullmatch(name)):
+            raise GraphError(f"graph name {name!r} cannot be used; write a name such as 'mlp'")
+        self.name = name
+        self.outputs: Mapping[str, Node] = _outputs(outputs or {}, loss)
+        self.updates: Mapping[Node, Node] = _updates(updates or {})
+        self.schedule = schedule
+        reached = depth_first([*self.outputs.values(), *self.updates, *self.updates.values()])
+        if schedule is None:
+            self.order = tuple([n for n in reached if n.inputs or not isinstance(n.op, Source)])
+        else:
+            self.order = tuple(schedule.order)
+        self._sources = tuple([n for n in reached if isinstance(n.op, Source)])
+        number_layers([*self._sources, *self.order])
+        _check_source_names(self._sources)
+
+    # ---- what it holds -----------------------------------------------------------------------
+
+    @property
+    def loss(self) -> Node | None:
+        """The output that is named loss, which the differentiation starts from."""
+        return self.outputs.get("loss")
+
+    @cached_property
+    def sources(self) -> tuple[Node, ...]:
+        """Inputs, then parameters, state and constants, each in the order of their first use."""
+        return tuple([n for kind in SOURCE_KINDS for n in self._of(kind)])
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self._of(Input)
+
+    @property
+    def parameters(self) -> tuple[Node, ...]:
+        return self._of(Parameter)
+
+    @property
+    def state(self) -> tuple[Node, ...]:
+        return self._of(State)
+
+    @property
+    def constants(self) -> tuple[Node, ...]:
+        return self._of(Constant)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every node: sources, then the others in their order."""
+        return (*self.sources, *self.order)
+
+    @cached_property
+    def users(self) -> Mapping[Node, tuple[Node, ...]]:
+        """Who reads each node, in order; a reader stands once, however often it reads."""
+        users: dict[Node, list[Node]] = {n: [] for n in self.nodes}
+        for n in self.order:
+            for i in dict.fromkeys(n.inputs):
+                users.setdefault(i, []).append(n)
+        return {n: tuple(u) for n, u in users.items()}
+
+    @cached_property
+    def roots(self) -> frozenset[Node]:
+        """What outputs and updates hold."""
+        return frozenset([*self.outputs.values(), *self.updates.values()])
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols that the inputs bind, in order."""
+        return tuple(dict.fromkeys(s for n in self.inputs for s in n.type.symbols))
+
+    # ---- names -------------------------------------------------------------------------------
+
+    @cached_property
+    def names(self) -> Mapping[Node, str]:
+        """Each node's own name: the user's where there is one, with a number where it is taken."""
+        return assign_names(self.sources, self.order, self.outputs)
+
+    @cached_property
+    def named(self) -> Mapping[str, Node]:
+        """Each name's node."""
+        return {name: n for n, name in self.names.items()}
+
+    def __getitem__(self, name: str) -> Node:
+        try:
+            return self.named[name]
+        except KeyError:
+            raise GraphError(f"{self.name} has no node named {name!r}{suggest(name, self.named)}") from None
+
+    def layer(self, n: Node) -> str | None:
+        """The layer that a node belongs to: `fc1` for `fc1.weight`, `fc1` and `fc1.relu.grad`."""
+        return layer_of(self.names[n], self.layers)
+
+    @cached_property
+    def layers(self) -> Mapping[str, None]:
+        """The layers' names, in order: what stands before the last dot of a parameter's name."""
+        return layer_names(self.names[p] for p in self.parameters)
+
+    # ---- edits -------------------------------------------------------------------------------
+
+    def replace(self, mapping: Mapping[Node, Node]) -> Graph:
+        """The graph with some nodes replaced by others of the same type, all at once.
+
+        A replaced node inside another's replacement is replaced too; inside its own it stays, so
+        `{h: h * mask}` wraps h. What no root reaches falls away. Raises GraphError where a
+        replacement has another type or is part of another graph's cycle.
+        """
+        for old, new in mapping.items():
+            if old.type != new.type:
+                raise GraphError(
+                    f"%{self.names.get(old, old.asked_name)}: {old.type} cannot be replaced by "
+                    f"{new.op.name}: {new.type}; a replacement keeps the type"
+                )
+        roots = [*self.outputs.values(), *self.updates.values()]
+        made = iter(rebuild(self.nodes, mapping, roots))
+        outputs = {k: next(made) for k in self.outputs}
+        return Graph(self.name, outputs, updates={w: next(made) for w in self.updates})
+
+    def but(
+        self,
+        *,
+        name: str | None = None,
+        outputs: Mapping[str, Node] | None = None,
+        updates: Mapping[Node, Node] | None = None,
+        schedule: Schedule | None = None,
+    ) -> Graph:
+        """The same graph with another name, other outputs, updates or a schedule."""
+        return Graph(
+            self.name if name is None else name,
+            self.outputs if outputs is None else outputs,
+            updates=self.updates if updates is None else updates,
+            schedule=schedule,
+        )
+
+    # ---- views -------------------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        from .printer import print_graph
+
+        return print_graph(self)
+
+    def __repr__(self) -> str:
+        return f"<Graph {self.name}: {len(self.sources)} sources, {len(self.order)} nodes>"
+
+    def to_networkx(self) -> MultiDiGraph[str]:
+        """A networkx view: names as keys, the node as `node`, the operand's slot on each edge."""
+        from .network import to_networkx
+
+        return to_networkx(self)
+
+    def to_dot(self, sizes: Mapping[str, int] | None = None) -> str:
+        """The picture in Graphviz's language; `sizes`, e.g. {"N": 128}, gives bytes for them."""
+        from .drawing import to_dot
+
+        return to_dot(self, sizes)
+
+    def to_svg(self, path: str | Path, sizes: Mapping[str, int] | None = None) -> None:
+        """Writes the picture as SVG; raises GraphError where no program can draw it."""
+        from pathlib import Path
+
+        from .drawing import to_svg
+
+        Path(path).write_text(to_svg(self, sizes), encoding="utf-8")
+
+    def _repr_svg_(self) -> str:
+        from .drawing import to_svg
+
+        return to_svg(self)
+
+    def _of(self, kind: type[Source]) -> tuple[Node, ...]:
+        return tuple([n for n in self._sources if isinstance(n.op, kind)])
+
+
+def depth_first(roots: Iterable[Node]) -> list[Node]:
+    """Every node below the roots, inputs before their readers; raises GraphError on a cycle."""
+    done: dict[Node, bool] = {}  # False while its inputs are being visited
+    order: list[Node] = []
+    for root in roots:
+        stack = [root]
+        while stack:
+            n = stack[-1]
+            if n not in done:
+                done[n] = False
+                for i in reversed(n.inputs):
+                    if done.get(i) is False:
+                        raise GraphError(f"cycle: {n!r} reads {i!r}, which is made from it")
+                    if i not in done:
+                        stack.append(i)
+            else:
+                stack.pop()
+                if not done[n]:
+                    done[n] = True
+                    order.append(n)
+    return order
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'fc1.weight'?`, or the first few names there are."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    close = get_close_matches(name, names, 1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there are {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
+
+
+def _outputs(outputs: Mapping[str, Node], loss: Node | None) -> dict[str, Node]:
+    if loss is not None and "loss" in outputs and outputs["loss"] is not loss:
+        raise GraphError("the loss is given twice: as loss= and as the output named 'loss'")
+    named: dict[str, Any] = {"loss": loss, **outputs} if loss is not None else dict(outputs)
+    for key, n in named.items():
+        if not (isinstance(key, str) and name_pattern.fullmatch(key)):
+            raise GraphError(f"output name {key!r} cannot be used; write a name such as 'scores'")
+        if not isinstance(n, Node):
+            raise GraphError(f"output {key!r} is {type(n).__name__}, where a node is expected")
+    loss = named.get("loss")
+    if loss is not None and (loss.type.rank or not loss.type.is_float):
+        raise GraphError(
+            f"the loss is {loss.type}, where a float scalar such as f32[] is expected"
+            + (f" ({loss.where.described})" if loss.where else "")
+            + "; take its mean, e.g. vg.mean(loss)"
+        )
+    return named
+
+
+def _updates(updates: Mapping[Node, Node]) -> dict[Node, Node]:
+    for target, value in updates.items():
+        if not isinstance(target.op, (Parameter, State)):
+            raise GraphError(f"update of {target!r}: only parameters and state are updated")
+        if target.type != value.type:
+            raise GraphError(
+                f"update of %{target.asked_name}: {target.type} by a value of type {value.type}"
+            )
+    return dict(updates)
+
+
+def _check_source_names(sources: Iterable[Node]) -> None:
+    seen: dict[str, Node] = {}
+    for n in sources:
+        name = n.asked_name
+        if name is None:
+            continue
+        if name in seen:
+            at = [m.where.described for m in (seen[name], n) if m.where is not None]
+            raise GraphError(
+                f"the name {name!r} is used twice"
+                + "".join(f"\n  at {a}" for a in at)
+                + "\n  fix: give one of them another name"
+            )
+        seen[name] = n

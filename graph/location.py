@@ -1,0 +1,58 @@
+"""Which line of the user's program a node comes from."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from types import FrameType
+from typing import Final, NamedTuple
+
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_OURS: Final = tuple(str(_ROOT / part) + "/" for part in ("graph", "ops", "passes", "runtime"))
+_inherited: ContextVar[Location | None] = ContextVar("_inherited", default=None)
+
+
+class Location(NamedTuple):
+    """A file and a line of it, counted from 1."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{Path(self.file).name}:{self.line}"
+
+    @property
+    def source(self) -> str:
+        """The text of the line, or nothing where the file cannot be read."""
+        import linecache
+
+        return linecache.getline(self.file, self.line).strip()
+
+    @property
+    def described(self) -> str:
+        """File, line and text: `net.py:7: h = vg.dense(x, 100)`."""
+        return f"{self}: {self.source}" if self.source else str(self)
+
+
+def user_line() -> Location | None:
+    """The first frame outside graph, ops, passes and runtime, or what `created_at` says."""
+    inherited = _inherited.get()
+    if inherited is not None:
+        return inherited
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
+        frame = frame.f_back
+    return Location(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+
+
+@contextmanager
+def created_at(where: Location | None) -> Iterator[None]:
+    """Nodes made inside were caused by the line that made another node: a gradient by its op."""
+    token = _inherited.set(where)
+    try:
+        yield
+    finally:
+        _inherited.reset(token)

@@ -1,0 +1,101 @@
+"""What an op is, and the table of all ops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+
+from .errors import GraphError
+from .record import Record
+from .types import TensorType, name_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from .node import Node
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+OPS: Final[dict[str, type[Op]]] = {}
+
+
+class Op(Record):
+    """A computation of one tensor from others; its fields are its attributes.
+
+    A subclass under `@op` gives `infer`, `run`, and `vjp` where it has a gradient. `run` writes
+    every element of `out`, never an input (unless `inplace` names it and the scheduler handed it
+    over as `out`), and takes temporaries from `scratch` alone.
+    """
+
+    name: ClassVar[str]
+    inplace: ClassVar[tuple[int, ...]] = ()
+    """Inputs whose buffer the result may take over, best first."""
+    fused: ClassVar[bool] = False
+    """Whether the op stands for several that a pass has joined; marked in pictures."""
+    elementwise: ClassVar[bool] = False
+    """Whether each element of the result depends on the inputs' elements broadcast to it alone."""
+
+    def infer(self, *types: TensorType) -> TensorType:
+        """The result's type; raises GraphError where the inputs' types do not fit."""
+        raise GraphError(f"op {self.name} has no `infer`; give it one that returns a TensorType")
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        """The cotangent of each input, from that of the result; None where it is zero."""
+        raise GraphError(
+            f"{self.name} has no vector-Jacobian product: differentiate before the pass that "
+            "made it, or give the op a `vjp`"
+        )
+
+    def run(self, *arrays: Any, out: Array, **scratch: Any) -> None:
+        """Computes the result into `out`."""
+        raise GraphError(f"op {self.name} has no `run`; give it one that writes `out`")
+
+    def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
+        """The temporaries that `run` wants, handed to it as `scratch=(array, ...)`."""
+        return ()
+
+    def bind(self, sizes: Mapping[str, int]) -> Op:
+        """The op with the symbols' sizes put in, for one whose kernel needs them."""
+        return self
+
+    def takes(self, types: tuple[TensorType, ...], count: int, *names: str) -> None:
+        """Raises unless there are as many inputs as the op has operands."""
+        if len(types) != count:
+            wants = f"{count} input{'s' if count != 1 else ''}"
+            listed = f" ({', '.join(names)})" if names else ""
+            raise GraphError(f"{self.name} takes {wants}{listed}, {len(types)} given")
+
+
+class Source(Op):
+    """An op without inputs that stands for what is given: it carries its type."""
+
+    type: TensorType
+
+    def infer(self, *types: TensorType) -> TensorType:
+        self.takes(types, 0)
+        return self.type
+
+
+O = TypeVar("O", bound=type[Op])
+
+
+def op(cls: O) -> O:
+    """Registers an op under its `name`, so that text and files can name it."""
+    if not (isinstance(cls, type) and issubclass(cls, Op)):
+        raise GraphError(f"@vg.op takes a subclass of vg.Op, not {cls!r}")
+    name = cls.__dict__.get("name")
+    if not (isinstance(name, str) and name_pattern.fullmatch(name)):
+        raise GraphError(
+            f"{cls.__name__} needs a name, such as `name: ClassVar[str] = \"{cls.__name__.lower()}\"`"
+        )
+    known = OPS.get(name)
+    if known is not None and (known.__module__, known.__qualname__) != (
+        cls.__module__,
+        cls.__qualname__,
+    ):
+        raise GraphError(
+            f"op {name!r} is already {known.__module__}.{known.__qualname__}; choose another name"
+        )
+    OPS[name] = cls
+    return cls

@@ -1,0 +1,263 @@
+"""Reading a graph from its text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from .attributes import Reader, constant_value, is_stored, print_value
+from .errors import GraphError
+from .graph import Graph, Schedule, suggest
+from .node import Node, explain
+from .op import OPS, Op, Source
+from .record import Record
+from .sources import Constant
+from .types import TensorType, parse_type, type_pattern
+
+if TYPE_CHECKING:
+    from .op import Array
+
+_HEADER: Final = re.compile(r"graph\s+([A-Za-z_][\w.-]*)\s*\{")
+_NAME: Final = re.compile(r"%([A-Za-z_][\w.-]*)")
+_NODE: Final = re.compile(rf"{_NAME.pattern}\s*:\s*({type_pattern.pattern})\s*=\s*(.*)")
+_UPDATE: Final = re.compile(rf"update\s+{_NAME.pattern}\s*=\s*{_NAME.pattern}")
+_OUTPUT: Final = re.compile(rf"([A-Za-z_][\w.-]*)\s*=\s*{_NAME.pattern}")
+_NOTE: Final = re.compile(
+    rf"group (?P<group>\d+)|takes over {_NAME.pattern}|arena (?P<start>\d+):(?P<end>\d+)"
+)
+
+
+class _ConstantText(Record):
+    """What stands between the braces of a constant, before its type is known to fit."""
+
+    value: object
+
+
+def parse(text: str, arrays: Mapping[str, Array] | None = None) -> Graph:
+    """The graph of a text such as `str(g)`; `arrays` holds the constants that are not written out.
+
+    Raises GraphError with the line where the text cannot be read, names what does not exist or
+    is made from itself, or lies about a type.
+    """
+    return _Parser(text, arrays or {}).graph()
+
+
+class _Parser:
+    def __init__(self, text: str, arrays: Mapping[str, Array]) -> None:
+        self.arrays = arrays
+        self.nodes: dict[str, Node] = {}
+        self.groups: dict[Node, int] = {}
+        self.takeovers: dict[Node, Node] = {}
+        self.places: dict[Node, tuple[int, int]] = {}
+        self.updates: dict[Node, Node] = {}
+        self.line = 0
+        self.lines = text.splitlines()
+
+    def graph(self) -> Graph:
+        try:
+            return self._graph()
+        except GraphError as e:
+            shown = self.lines[self.line - 1].strip() if 0 < self.line <= len(self.lines) else ""
+            raise GraphError(f"line {self.line}: {e}\n  in: {shown}") from None
+
+    def _graph(self) -> Graph:
+        statements = self._statements()
+        header = _HEADER.fullmatch(next(statements, ("", ""))[0])
+        if header is None:
+            raise GraphError("a text begins with `graph NAME {`")
+        outputs: dict[str, Node] | None = None
+        for code, note in statements:
+            if code == "}":
+                break
+            if outputs is not None:
+                raise GraphError("after `return` only `}` may stand")
+            if code.startswith("%"):
+                self._node(code, note)
+            elif code.startswith("update "):
+                self._update(code)
+            elif re.match(r"return\b", code):
+                outputs = self._return(code[6:].strip())
+            else:
+                raise GraphError(
+                    "a statement is expected: `%name: type = op(...)`, `update %w = %value` or `return`"
+                )
+        else:
+            raise GraphError("the text ends without `}`" if outputs is not None else "the text ends without `return`")
+        if outputs is None:
+            raise GraphError("the graph has no `return`")
+        for code, _ in statements:
+            raise GraphError(f"nothing may stand after the closing brace, found {code!r}")
+        return self._finish(header[1], outputs)
+
+    def _finish(self, name: str, outputs: dict[str, Node]) -> Graph:
+        g = Graph(name, outputs, updates=self.updates)
+        if not self.groups:
+            if self.takeovers or self.places:
+                raise GraphError("take-overs and places need the groups of a schedule, `// group 0`")
+            return g
+        order = tuple([n for n in self.nodes.values() if not isinstance(n.op, Source)])
+        ungrouped = [n for n in order if n not in self.groups]
+        if ungrouped:
+            raise GraphError(f"%{ungrouped[0].name} has no group, where others have one")
+        schedule = Schedule(order, self.groups, self.takeovers, self.places)
+        return g.but(schedule=schedule)
+
+    def _statements(self) -> Iterator[tuple[str, str]]:
+        for self.line, raw in enumerate(self.lines, 1):
+            code, _, note = _split_note(raw)
+            if code:
+                yield code, note
+
+    def _node(self, code: str, note: str) -> None:
+        m = _NODE.fullmatch(code)
+        if m is None:
+            raise GraphError("a node is written `%name: f32[N,4] = op(%input, ...)`")
+        name, written, call = m[1], parse_type(m[2]), m[m.lastindex or 0]
+        if name in self.nodes:
+            raise GraphError(f"%{name} is defined twice")
+        op, rest = self._op(call, written)
+        inputs = self._inputs(op, rest)
+        try:
+            inferred = op.infer(*(i.type for i in inputs))
+        except GraphError as e:
+            raise GraphError(explain(str(e), op, inputs, None)) from None
+        if inferred != written:
+            raise GraphError(f"%{name} is written as {written}, but {op.name} gives {inferred}")
+        n = self.nodes[name] = Node(op, inputs, inferred, name)
+        self._note(n, note)
+
+    def _op(self, call: str, type: TensorType) -> tuple[Op, str]:
+        m = re.match(r"([A-Za-z_][\w.-]*)\s*", call)
+        if m is None:
+            raise GraphError(f"an op is expected, found {call!r}")
+        kind = OPS.get(m[1])
+        if kind is None:
+            raise GraphError(
+                f"op {m[1]!r} is unknown{suggest(m[1], OPS)}; import the module that defines it first"
+            )
+        reader = Reader(call[m.end() :])
+        known = {"type": type} if issubclass(kind, Source) else {}
+        if issubclass(kind, Constant):
+            return self._constant(reader, type), reader.text[reader.at :].strip()
+        if reader.take("{"):
+            return reader.fields(kind, "}", **known), reader.text[reader.at :].strip()
+        try:
+            return kind(**known), reader.text[reader.at :].strip()
+        except TypeError as e:
+            raise GraphError(str(e)) from None
+
+    def _constant(self, reader: Reader, type: TensorType) -> Constant:
+        reader.expect("{")
+        value: object = reader.fields(_ConstantText, "}").value
+        if is_stored(value):
+            if value not in self.arrays:
+                raise GraphError(
+                    f"the constant {value} is stored with the arrays of a file; "
+                    "give them as parse(text, arrays)"
+                )
+            value = self.arrays[str(value)]
+        try:
+            made = Constant(type, constant_value(value, type))
+        except (TypeError, ValueError):
+            raise GraphError(f"the value {value!r} is no {type}") from None
+        if is_stored(value) and print_value(made.value) != value:
+            raise GraphError(f"the array stored as {value} is another one")
+        return made
+
+    def _inputs(self, op: Op, text: str) -> tuple[Node, ...]:
+        if isinstance(op, Source):
+            if text:
+                raise GraphError(f"{op.name} has no inputs, found {text!r}")
+            return ()
+        if not (text.startswith("(") and text.endswith(")")):
+            raise GraphError(f"the inputs of {op.name} are written `(%a, %b)`, found {text!r}")
+        words = [w.strip() for w in text[1:-1].split(",")] if text[1:-1].strip() else []
+        return tuple([self._read(w) for w in words])
+
+    def _read(self, word: str) -> Node:
+        m = _NAME.fullmatch(word)
+        if m is None:
+            raise GraphError(f"an input is written %name, found {word!r}")
+        if m[1] in self.nodes:
+            return self.nodes[m[1]]
+        made = self._made_from()
+        cycle = _path(made, m[1], self._defined())
+        if cycle:
+            raise GraphError("cycle: " + " reads ".join(f"%{n}" for n in cycle))
+        if m[1] in made:
+            raise GraphError(f"%{m[1]} is read before the line that defines it")
+        raise GraphError(f"%{m[1]} is not defined{suggest(m[1], self.nodes)}")
+
+    def _defined(self) -> str:
+        m = _NAME.match(self.lines[self.line - 1].strip())
+        return m[1] if m else ""
+
+    def _made_from(self) -> dict[str, list[str]]:
+        """Which names each statement of the text reads, for errors about their order."""
+        made: dict[str, list[str]] = {}
+        for raw in self.lines:
+            m = _NODE.fullmatch(_split_note(raw)[0])
+            if m is not None:
+                made[m[1]] = _NAME.findall(m[m.lastindex or 0])
+        return made
+
+    def _update(self, code: str) -> None:
+        m = _UPDATE.fullmatch(code)
+        if m is None:
+            raise GraphError("an update is written `update %w = %value`")
+        target = self._read("%" + m[1])
+        if target in self.updates:
+            raise GraphError(f"%{m[1]} is updated twice")
+        self.updates[target] = self._read("%" + m[2])
+
+    def _return(self, text: str) -> dict[str, Node]:
+        outputs: dict[str, Node] = {}
+        for word in [w.strip() for w in text.split(",")] if text else []:
+            m = _OUTPUT.fullmatch(word)
+            if m is None:
+                raise GraphError(f"an output is written `key=%name`, found {word!r}")
+            if m[1] in outputs:
+                raise GraphError(f"the output {m[1]!r} is given twice")
+            outputs[m[1]] = self._read("%" + m[2])
+        return outputs
+
+    def _note(self, n: Node, note: str) -> None:
+        """Reads `group 7, takes over %x, arena 0:16384`; any other note is a comment."""
+        parts = [_NOTE.fullmatch(p.strip()) for p in note.split(",")]
+        if not all(parts):
+            return
+        for m in parts:
+            assert m is not None
+            if m["group"]:
+                self.groups[n] = int(m["group"])
+            elif m["start"]:
+                self.places[n] = (int(m["start"]), int(m["end"]) - int(m["start"]))
+            else:
+                self.takeovers[n] = self._read(f"%{m[2]}")
+
+
+def _split_note(raw: str) -> tuple[str, str, str]:
+    """Code and note of a line; `//` inside a string is no note."""
+    m = re.match(r'((?:"(?:[^"\\]|\\.)*"|(?!//).)*)(//)?(.*)', raw)
+    assert m is not None
+    return m[1].strip(), m[2] or "", (m[3] or "").strip()
+
+
+def _path(made: Mapping[str, list[str]], start: str, goal: str) -> list[str]:
+    """How `start` is made from `goal`, as goal, start, ..., goal; nothing where it is not."""
+    came: dict[str, str] = {start: goal}
+    queue = [start]
+    for n in queue:
+        if n == goal:
+            path = [goal]
+            n = came[goal]
+            while n != goal:
+                path.append(n)
+                n = came[n]
+            return [goal, *reversed(path[1:]), goal] if len(path) > 1 else [goal, goal]
+        for i in made.get(n, ()):
+            if i not in came or (i == goal and goal not in came):
+                came[i] = n
+                queue.append(i)
+    return []

@@ -1,0 +1,80 @@
+"""The one edit of a graph: replacing nodes, all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from .errors import GraphError
+from .node import Node
+from .op import Source
+
+Held = frozenset[Node]
+_NOTHING: Held = frozenset()
+
+
+def rebuild(nodes: Sequence[Node], mapping: Mapping[Node, Node], roots: Sequence[Node]) -> list[Node]:
+    """The roots with every node of `mapping` replaced; `nodes` is the graph, inputs first.
+
+    What a node becomes depends on whose replacements it is read in (`held`), since a node stays
+    inside its own. Above a node's own place in the order a replacement cannot meet it again, so
+    `held` is cut to what can still matter, which keeps the work linear.
+    """
+    place = {n: 0 if isinstance(n.op, Source) else i for i, n in enumerate(nodes, 1)}
+    reach = _reach(place, mapping.values())
+    forward_only = all(reach[new] <= place.get(old, -1) for old, new in mapping.items())
+    made: dict[tuple[Node, Held], Node] = {}
+    open_: set[tuple[Node, Held]] = set()
+
+    def needed(n: Node, held: Held) -> Held:
+        if not held or not forward_only:
+            return held
+        top = reach[n]
+        return held if all(place[h] <= top for h in held) else Held(h for h in held if place[h] <= top)
+
+    def enter(n: Node, held: Held) -> tuple[Node, Held]:
+        """Where to go on for `n`: into its replacement, unless it is read in its own."""
+        while n in mapping and n not in held and mapping[n] is not n:
+            held = needed(mapping[n], held | {n})
+            n = mapping[n]
+        return n, needed(n, held)
+
+    for root in roots:
+        stack = [enter(root, _NOTHING)]
+        while stack:
+            key = stack[-1]
+            n, held = key
+            if key in made:
+                stack.pop()
+                continue
+            wanted = [enter(i, held) for i in n.inputs]
+            missing = [k for k in wanted if k not in made]
+            if missing:
+                if key in open_:
+                    raise GraphError(f"the replacements make {n!r} depend on itself")
+                open_.add(key)
+                stack += reversed(missing)
+                continue
+            open_.discard(key)
+            stack.pop()
+            inputs = tuple([made[k] for k in wanted])
+            made[key] = n if inputs == n.inputs else n.but(inputs=inputs)
+    return [made[enter(root, _NOTHING)] for root in roots]
+
+
+def _reach(place: Mapping[Node, int], new: Iterable[Node]) -> dict[Node, int]:
+    """The latest place in the graph that each node reads, itself included."""
+    reach = dict(place)
+    for root in new:
+        stack = [root]
+        while stack:
+            n = stack[-1]
+            if n in reach:
+                stack.pop()
+                continue
+            missing = [i for i in n.inputs if i not in reach]
+            if missing:
+                stack += missing
+            else:
+                reach[n] = max((reach[i] for i in n.inputs), default=0)
+                stack.pop()
+    return reach

@@ -1,0 +1,187 @@
+"""The sources of a graph: inputs, parameters, state and constants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+
+from .errors import GraphError
+from .location import user_line
+from .node import Layer, Node, apply
+from .op import Source, op
+from .record import Value
+from .types import TensorType, check_shape, dtype_name, name_pattern
+
+if TYPE_CHECKING:
+    from .op import Array
+
+WRITTEN_OUT: Final = 16
+"""Constants of more elements are named in text, and stored with the arrays of a file."""
+
+
+class Initializer(Value):
+    """How the first value of a parameter or a state is made."""
+
+    name: ClassVar[str]
+
+    def check(self, type: TensorType) -> None:
+        """Raises GraphError where no value of that type can be made."""
+
+    def sample(self, shape: tuple[int, ...], words: Array) -> Array:
+        """An f64 array of `shape`, from random u64 words, two for each element.
+
+        Words, because NumPy promises the raw stream of a bit generator and no distribution's.
+        """
+        raise GraphError(f"initializer {self.name} has no `sample`")
+
+
+class ArrayValue:
+    """A read-only array that compares and hashes by what it holds."""
+
+    __slots__ = ("_key", "array")
+
+    def __init__(self, array: Array) -> None:
+        a = np.array(array, order="C")
+        a.setflags(write=False)
+        self.array = a
+        self._key = (a.dtype.str, a.shape, a.tobytes())
+
+    @property
+    def digest(self) -> str:
+        import hashlib
+
+        return hashlib.sha256(repr(self._key[:2]).encode() + self._key[2]).hexdigest()[:16]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ArrayValue) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __repr__(self) -> str:
+        return f"ArrayValue({self.array!r})"
+
+
+@op
+class Input(Source):
+    """What a step is fed with; its symbols bind the graph's sizes."""
+
+    name: ClassVar[str] = "input"
+
+
+@op
+class Parameter(Source):
+    """A trained value. `regularized` says whether penalties reach it: rank 2 and more, unless said."""
+
+    name: ClassVar[str] = "parameter"
+    init: Initializer | str = "he_normal"
+    regularized: bool | None = None
+
+    def __post_init__(self) -> None:
+        self._set("init", as_initializer(self.init, self.type))
+        if self.regularized == (self.type.rank >= 2):
+            self._set("regularized", None)
+
+    @property
+    def is_regularized(self) -> bool:
+        return self.type.rank >= 2 if self.regularized is None else self.regularized
+
+
+@op
+class State(Source):
+    """A value that updates change and no gradient reaches: momenta, running statistics, the step."""
+
+    name: ClassVar[str] = "state"
+    init: Initializer | str = "zeros"
+
+    def __post_init__(self) -> None:
+        self._set("init", as_initializer(self.init, self.type))
+
+
+@op
+class Constant(Source):
+    """A fixed value; it keeps the user's f64 until a kernel reads it in its dtype."""
+
+    name: ClassVar[str] = "constant"
+    value: ArrayValue
+
+    @property
+    def array(self) -> Array:
+        """The value in the constant's dtype."""
+        return self.value.array.astype(self.type.numpy)
+
+
+def as_initializer(init: object, type: TensorType) -> Initializer:
+    """The initializer that `init` names, checked against the type."""
+    if isinstance(init, str):
+        kinds = Initializer.kinds()
+        if init not in kinds:
+            raise GraphError(f"initializer {init!r} is unknown; known are {', '.join(sorted(kinds))}")
+        init = kinds[init]()
+    if not isinstance(init, Initializer):
+        raise GraphError(f"init is {init!r}; give a name such as 'he_normal', or vg.init.normal(0.01)")
+    init.check(type)
+    return init
+
+
+def input(name: str, shape: Iterable[int | str], dtype: str = "f32") -> Node:
+    """Declares what a step is fed with: `vg.input("x", ("N", 784))`.
+
+    Raises GraphError on a name, dimension or dtype that cannot be used.
+    """
+    return _source(Input(TensorType(dtype_name(dtype), check_shape(shape))), name)
+
+
+def parameter(
+    name: str | None,
+    shape: Iterable[int],
+    init: Initializer | str = "he_normal",
+    *,
+    dtype: str = "f32",
+    regularized: bool | None = None,
+    layer: Layer | None = None,
+) -> Node:
+    """Declares a trained value of a fixed shape; its first value comes from `init` and the seed.
+
+    Penalties reach it where `regularized` says so; unsaid, where it has rank 2 or more.
+    """
+    type = TensorType(dtype_name(dtype), check_shape(shape))
+    if type.symbols:
+        raise GraphError(
+            f"parameter {name!r} has the shape {type}: sizes of parameters are fixed; "
+            f"put a number for {type.symbols[0]}"
+        )
+    return _source(Parameter(type, init, regularized), name, layer)
+
+
+def state(
+    name: str | None,
+    shape: Iterable[int] = (),
+    init: Initializer | str = "zeros",
+    *,
+    dtype: str = "f32",
+    layer: Layer | None = None,
+) -> Node:
+    """Declares a value that only updates change."""
+    return _source(State(TensorType(dtype_name(dtype), check_shape(shape)), init), name, layer)
+
+
+def constant(value: Any, dtype: str | None = None, *, name: str | None = None) -> Node:
+    """A fixed scalar or array; f32 unless said otherwise (i64 for integers, bool for truth values)."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise GraphError(f"a constant is made of numbers, not of {array.dtype}")
+    kind = {"f": "f32", "i": "i64", "u": "i64", "b": "bool"}[array.dtype.kind]
+    t = TensorType(dtype_name(dtype) if dtype is not None else kind, array.shape)
+    held = array.astype(np.float64) if t.is_float else array.astype(t.numpy)
+    return apply(Constant(t, ArrayValue(held)), name=name)
+
+
+def _source(op: Source, name: str | None, layer: Layer | None = None) -> Node:
+    if layer is None and not (isinstance(name, str) and name_pattern.fullmatch(name)):
+        raise GraphError(
+            f"{op.name} needs a name, not {name!r}: a letter or _, then letters, digits, _ . or -"
+        )
+    return Node(op, (), op.type, name, layer, user_line())

@@ -1,0 +1,131 @@
+"""Tensor types: a dtype and a shape whose dimensions are ints or symbols."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import numpy as np
+
+from .errors import GraphError
+from .record import Record
+
+type_pattern: Final = re.compile(r"(\w+)\[([^\]]*)\]")
+name_pattern: Final = re.compile(r"[A-Za-z_][\w.-]*")
+
+NUMPY_DTYPES: Final[dict[str, np.dtype[np.generic]]] = {
+    "f32": np.dtype(np.float32),
+    "f64": np.dtype(np.float64),
+    "i64": np.dtype(np.int64),
+    "bool": np.dtype(np.bool_),
+}
+FLOATS: Final = ("f32", "f64")
+
+Dim = int | str
+Shape = tuple[Dim, ...]
+
+
+class TensorType(Record):
+    """`f32[N,784]`: a dtype of f32, f64, i64, bool and a shape of ints and symbols.
+
+    A symbol equals only itself and never broadcasts as 1, also where its size is 1.
+    """
+
+    dtype: str
+    shape: Shape = ()
+
+    def __post_init__(self) -> None:
+        if self.dtype not in NUMPY_DTYPES:
+            raise GraphError(f"dtype {self.dtype!r} is unknown; it is one of {', '.join(NUMPY_DTYPES)}")
+        self._set("shape", check_shape(self.shape))
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def is_float(self) -> bool:
+        return self.dtype in FLOATS
+
+    @property
+    def numpy(self) -> np.dtype[np.generic]:
+        return NUMPY_DTYPES[self.dtype]
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(d for d in self.shape if isinstance(d, str))
+
+    def with_shape(self, shape: Iterable[Dim]) -> TensorType:
+        return TensorType(self.dtype, tuple(shape))
+
+    def with_dtype(self, dtype: str) -> TensorType:
+        return TensorType(dtype, self.shape)
+
+    def bind(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """The concrete shape, with each symbol's size put in."""
+        try:
+            return tuple([d if isinstance(d, int) else sizes[d] for d in self.shape])
+        except KeyError as missing:
+            raise GraphError(f"{self} needs the size of {missing.args[0]}, e.g. N=128") from None
+
+    def nbytes(self, sizes: Mapping[str, int]) -> int:
+        return int(np.prod(self.bind(sizes), dtype=np.int64)) * self.numpy.itemsize
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+
+
+def check_shape(shape: Iterable[object]) -> Shape:
+    """The shape as a tuple of ints and symbols, or an error that says which dimension is not."""
+    dims: list[Dim] = []
+    for d in shape:
+        if isinstance(d, str) and name_pattern.fullmatch(d):
+            dims.append(d)
+        elif isinstance(d, (int, np.integer)) and not isinstance(d, bool) and d >= 0:
+            dims.append(int(d))
+        else:
+            raise GraphError(f"dimension {d!r} is neither a size (0 or more) nor a symbol such as 'N'")
+    return tuple(dims)
+
+
+def parse_type(text: str) -> TensorType:
+    """The type that `f32[N,784]` names."""
+    m = type_pattern.fullmatch(text.strip())
+    if m is None:
+        raise GraphError(f"{text!r} is not a type; write e.g. f32[N,784]")
+    dims = [d.strip() for d in m[2].split(",")] if m[2].strip() else []
+    return TensorType(m[1], tuple(int(d) if d.isdecimal() else d for d in dims))
+
+
+def dtype_name(dtype: object) -> str:
+    """Our name of a NumPy dtype, or of one of our own names."""
+    if isinstance(dtype, str) and dtype in NUMPY_DTYPES:
+        return dtype
+    try:
+        given = np.dtype(dtype)  # type: ignore[call-overload]
+    except TypeError:
+        given = None
+    for name, known in NUMPY_DTYPES.items():
+        if given == known:
+            return name
+    raise GraphError(f"dtype {dtype!r} is unknown; it is one of {', '.join(NUMPY_DTYPES)}")
+
+
+def broadcast(*types: TensorType) -> Shape:
+    """The shape that NumPy's broadcasting gives; a symbol meets only itself or 1."""
+    rank = max(t.rank for t in types)
+    shape: list[Dim] = []
+    for i in range(-rank, 0):
+        dims = {t.shape[i] for t in types if t.rank >= -i} - {1}
+        if len(dims) > 1:
+            raise GraphError(
+                f"shapes {' and '.join(_brackets(t.shape) for t in types)} do not broadcast: "
+                f"dimension {i} is {' and '.join(map(str, sorted(dims, key=str)))}"
+            )
+        shape.append(dims.pop() if dims else 1)
+    return tuple(shape)
+
+
+def _brackets(shape: Shape) -> str:
+    return f"[{','.join(map(str, shape))}]"

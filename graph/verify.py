@@ -1,0 +1,125 @@
+"""The verifier: everything about a graph, derived again from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .errors import GraphError
+from .graph import Graph, Schedule, depth_first
+from .node import Node
+from .op import OPS, Source
+from .sources import Parameter, State
+from .types import TensorType, name_pattern
+
+
+def verify(g: Graph) -> None:
+    """Raises GraphError with every violation; returns nothing where the graph is sound.
+
+    Checked: no cycle; each type is the one its op infers; ops are registered; names are legal,
+    unique and one for each source; symbols are bound by inputs; the loss is a float scalar;
+    updates change parameters or state and keep the type; a schedule runs everything once, after
+    its inputs, and its take-overs destroy nothing that is read later.
+    """
+    found = list(violations(g))
+    if found:
+        shown = "\n".join(f"  - {v}" for v in found)
+        raise GraphError(f"graph {g.name} has {len(found)} violation(s):\n{shown}")
+
+
+def violations(g: Graph) -> Iterator[str]:
+    """Each violation, in words."""
+    roots = [*g.outputs.values(), *g.updates, *g.updates.values()]
+    try:
+        reached = depth_first(roots)
+    except GraphError as e:
+        yield str(e)
+        return
+    held = set(g.nodes)
+    for n in reached:
+        if n not in held:
+            yield f"{n!r} is reached, but not among the graph's nodes"
+            return
+    yield from _names(g)
+    bound = set(g.symbols)
+    for n in reached:
+        yield from _node(g, n, bound)
+    loss = g.loss
+    if loss is not None and (loss.type.rank or not loss.type.is_float):
+        yield f"the loss %{g.names[loss]} is {loss.type}, not a float scalar"
+    for target, value in g.updates.items():
+        if not isinstance(target.op, (Parameter, State)):
+            yield f"update of %{g.names[target]}, which is neither parameter nor state"
+        if target.type != value.type:
+            yield f"update of %{g.names[target]}: {target.type} by %{g.names[value]}: {value.type}"
+    if g.schedule is not None:
+        yield from _schedule(g, g.schedule)
+
+
+def _names(g: Graph) -> Iterator[str]:
+    seen: dict[str, Node] = {}
+    for n, name in g.names.items():
+        if not name_pattern.fullmatch(name):
+            yield f"the name {name!r} is not a name"
+        if name in seen:
+            yield f"the name %{name} stands for two nodes"
+        seen[name] = n
+
+
+def _node(g: Graph, n: Node, bound: set[str]) -> Iterator[str]:
+    label = f"%{g.names[n]}: {n.type} = {n.op.name}"
+    if OPS.get(n.op.name) is not type(n.op):
+        yield f"{label}: the op is not the registered one; put @vg.op before its class"
+    if isinstance(n.op, Source) and n.inputs:
+        yield f"{label}: a source has no inputs"
+    loose = [s for s in n.type.symbols if s not in bound]
+    if loose:
+        yield f"{label}: no input binds the symbol {loose[0]}"
+    try:
+        inferred = n.op.infer(*(i.type for i in n.inputs))
+    except GraphError as e:
+        yield f"{label}: {str(e).splitlines()[0]}"
+        return
+    if not isinstance(inferred, TensorType):
+        yield f"{label}: infer gave {inferred!r}, which is no TensorType"
+    elif inferred != n.type:
+        yield f"{label}: the op gives {inferred}"
+
+
+def _schedule(g: Graph, s: Schedule) -> Iterator[str]:
+    place: dict[Node, int] = {}
+    for i, n in enumerate(s.order):
+        if n in place:
+            yield f"%{g.names.get(n, n.name)} is scheduled twice"
+        place[n] = i
+    for n in depth_first(g.roots):
+        if isinstance(n.op, Source):
+            continue
+        if n not in place:
+            yield f"%{g.names.get(n, n.name)} is not scheduled"
+            return
+        for i in n.inputs:
+            if not isinstance(i.op, Source) and place.get(i, -1) >= place[n]:
+                yield f"%{g.names[n]} runs before its input %{g.names[i]}"
+    groups = [s.groups.get(n, -1) for n in s.order]
+    if groups != sorted(groups) or set(groups) != set(range(len(set(groups)))):
+        yield "the groups are not numbered from 0 in the order in which they run"
+    for n, old in s.takeovers.items():
+        yield from _takeover(g, s, place, n, old)
+
+
+def _takeover(g: Graph, s: Schedule, place: dict[Node, int], n: Node, old: Node) -> Iterator[str]:
+    label = f"%{g.names[n]} takes over %{g.names[old]}"
+    if not any(i < len(n.inputs) and n.inputs[i] is old for i in n.op.inplace):
+        yield f"{label}, which {n.op.name} does not declare as inplace"
+    if old.type != n.type:
+        yield f"{label}, whose type is {old.type}, not {n.type}"
+    late = [u for u in g.users[old] if u is not n and place[u] > place[n]]
+    if late:
+        yield f"{label}, which %{g.names[late[0]]} reads later"
+    if isinstance(old.op, Source):
+        if g.updates.get(old) is not n:
+            yield f"{label}, a source that it is not the update of"
+    elif old in g.roots:
+        yield f"{label}, which the graph returns"
+    if sum(1 for o in s.takeovers.values() if o is old) > 1:
+        yield f"{label}, and so does another node"
