@@ -4,7 +4,7 @@ from .errors import GraphError, NonFiniteError, PassError, RunError, VerigradErr
 from .graph import Graph, Schedule, depth_first, suggest
 from .location import Location, created_at
 from .node import Layer, Node, Operand, apply
-from .op import OPS, Op, Source, op
+from .op import OPS, Array, Op, Source, op
 from .parser import parse
 from .record import Record, Value
 from .roles import roles
@@ -26,6 +26,7 @@ from .verify import verify, violations
 __all__ = [
     "NUMPY_DTYPES",
     "OPS",
+    "Array",
     "ArrayValue",
     "Constant",
     "Dim",

@@ -61,9 +61,13 @@ def print_value(value: Any) -> str:
 
 def print_fields(record: Record) -> str:
     """`a=1,b=[2,3]`; the only required field of a record stands without its name."""
-    shown = {n: v for n, v in record.changed().items() if not isinstance(record, Source) or n != "type"}
+    shown = {
+        n: v for n, v in record.changed().items() if not isinstance(record, Source) or n != "type"
+    }
     bare = bare_field(type(record))
-    return ",".join((v if n == bare else f"{n}={v}") for n, v in ((n, print_value(v)) for n, v in shown.items()))
+    return ",".join(
+        (v if n == bare else f"{n}={v}") for n, v in ((n, print_value(v)) for n, v in shown.items())
+    )
 
 
 def bare_field(kind: type[Record]) -> str | None:
@@ -103,7 +107,7 @@ class Reader:
     def value(self) -> Any:
         m = _TOKEN.match(self.text, self.at)
         if m is None:
-            raise GraphError(f"a value is expected at {self.text[self.at:][:20]!r}")
+            raise GraphError(f"a value is expected at {self.text[self.at :][:20]!r}")
         self.at = m.end()
         if m["string"]:
             return json.loads(m["string"])
@@ -116,7 +120,9 @@ class Reader:
             if self.take("("):
                 kinds = Value.kinds()
                 if m["name"] not in kinds:
-                    raise GraphError(f"{m['name']!r} is unknown here; known are {', '.join(sorted(kinds))}")
+                    raise GraphError(
+                        f"{m['name']!r} is unknown here; known are {', '.join(sorted(kinds))}"
+                    )
                 return self.fields(kinds[m["name"]], ")")
             return _WORDS.get(m["name"], m["name"])
         if m["mark"] == "[":
@@ -142,7 +148,9 @@ class Reader:
             self.at = start
             bare = bare_field(kind)
             if bare is None or bare in fields:
-                raise GraphError(f"a field such as name=value is expected at {self.text[start:][:20]!r}")
+                raise GraphError(
+                    f"a field such as name=value is expected at {self.text[start:][:20]!r}"
+                )
             fields[bare] = self.value()
 
         self._list(close, field)
@@ -180,9 +188,9 @@ def constant_value(value: Any, type: TensorType) -> ArrayValue:
     import numpy as np
 
     held = "f64" if type.is_float else type.dtype
-    array = np.asarray(value, TensorType(held).numpy).reshape(type.bind({}) if not np.size(value) else np.shape(value))
+    array = np.asarray(value, TensorType(held).numpy).reshape(
+        type.bind({}) if not np.size(value) else np.shape(value)
+    )
     if array.shape != type.shape:
         raise GraphError(f"the constant has shape {list(array.shape)}, its type says {type}")
     return ArrayValue(array)
-
-

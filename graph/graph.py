@@ -135,7 +135,9 @@ class Graph:
         try:
             return self.named[name]
         except KeyError:
-            raise GraphError(f"{self.name} has no node named {name!r}{suggest(name, self.named)}") from None
+            raise GraphError(
+                f"{self.name} has no node named {name!r}{suggest(name, self.named)}"
+            ) from None
 
     def layer(self, n: Node) -> str | None:
         """The layer that a node belongs to: `fc1` for `fc1.weight`, `fc1` and `fc1.relu.grad`."""

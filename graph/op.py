@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
+import numpy as np
+
 from .errors import GraphError
 from .record import Record
 from .types import TensorType, name_pattern
@@ -11,11 +13,9 @@ from .types import TensorType, name_pattern
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-
     from .node import Node
 
-    Array = np.ndarray[Any, np.dtype[Any]]
+Array = np.ndarray[Any, np.dtype[Any]]
 
 OPS: Final[dict[str, type[Op]]] = {}
 
@@ -87,7 +87,7 @@ def op(cls: O) -> O:
     name = cls.__dict__.get("name")
     if not (isinstance(name, str) and name_pattern.fullmatch(name)):
         raise GraphError(
-            f"{cls.__name__} needs a name, such as `name: ClassVar[str] = \"{cls.__name__.lower()}\"`"
+            f'{cls.__name__} needs a name, such as `name: ClassVar[str] = "{cls.__name__.lower()}"`'
         )
     known = OPS.get(name)
     if known is not None and (known.__module__, known.__qualname__) != (

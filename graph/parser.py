@@ -83,7 +83,11 @@ class _Parser:
                     "a statement is expected: `%name: type = op(...)`, `update %w = %value` or `return`"
                 )
         else:
-            raise GraphError("the text ends without `}`" if outputs is not None else "the text ends without `return`")
+            raise GraphError(
+                "the text ends without `}`"
+                if outputs is not None
+                else "the text ends without `return`"
+            )
         if outputs is None:
             raise GraphError("the graph has no `return`")
         for code, _ in statements:
@@ -94,7 +98,9 @@ class _Parser:
         g = Graph(name, outputs, updates=self.updates)
         if not self.groups:
             if self.takeovers or self.places:
-                raise GraphError("take-overs and places need the groups of a schedule, `// group 0`")
+                raise GraphError(
+                    "take-overs and places need the groups of a schedule, `// group 0`"
+                )
             return g
         order = tuple([n for n in self.nodes.values() if not isinstance(n.op, Source)])
         ungrouped = [n for n in order if n not in self.groups]

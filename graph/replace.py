@@ -12,7 +12,9 @@ Held = frozenset[Node]
 _NOTHING: Held = frozenset()
 
 
-def rebuild(nodes: Sequence[Node], mapping: Mapping[Node, Node], roots: Sequence[Node]) -> list[Node]:
+def rebuild(
+    nodes: Sequence[Node], mapping: Mapping[Node, Node], roots: Sequence[Node]
+) -> list[Node]:
     """The roots with every node of `mapping` replaced; `nodes` is the graph, inputs first.
 
     What a node becomes depends on whose replacements it is read in (`held`), since a node stays
@@ -29,7 +31,9 @@ def rebuild(nodes: Sequence[Node], mapping: Mapping[Node, Node], roots: Sequence
         if not held or not forward_only:
             return held
         top = reach[n]
-        return held if all(place[h] <= top for h in held) else Held(h for h in held if place[h] <= top)
+        return (
+            held if all(place[h] <= top for h in held) else Held(h for h in held if place[h] <= top)
+        )
 
     def enter(n: Node, held: Held) -> tuple[Node, Held]:
         """Where to go on for `n`: into its replacement, unless it is read in its own."""

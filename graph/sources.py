@@ -118,10 +118,14 @@ def as_initializer(init: object, type: TensorType) -> Initializer:
     if isinstance(init, str):
         kinds = Initializer.kinds()
         if init not in kinds:
-            raise GraphError(f"initializer {init!r} is unknown; known are {', '.join(sorted(kinds))}")
+            raise GraphError(
+                f"initializer {init!r} is unknown; known are {', '.join(sorted(kinds))}"
+            )
         init = kinds[init]()
     if not isinstance(init, Initializer):
-        raise GraphError(f"init is {init!r}; give a name such as 'he_normal', or vg.init.normal(0.01)")
+        raise GraphError(
+            f"init is {init!r}; give a name such as 'he_normal', or vg.init.normal(0.01)"
+        )
     init.check(type)
     return init
 

@@ -37,7 +37,9 @@ class TensorType(Record):
 
     def __post_init__(self) -> None:
         if self.dtype not in NUMPY_DTYPES:
-            raise GraphError(f"dtype {self.dtype!r} is unknown; it is one of {', '.join(NUMPY_DTYPES)}")
+            raise GraphError(
+                f"dtype {self.dtype!r} is unknown; it is one of {', '.join(NUMPY_DTYPES)}"
+            )
         self._set("shape", check_shape(self.shape))
 
     @property
@@ -85,7 +87,9 @@ def check_shape(shape: Iterable[object]) -> Shape:
         elif isinstance(d, (int, np.integer)) and not isinstance(d, bool) and d >= 0:
             dims.append(int(d))
         else:
-            raise GraphError(f"dimension {d!r} is neither a size (0 or more) nor a symbol such as 'N'")
+            raise GraphError(
+                f"dimension {d!r} is neither a size (0 or more) nor a symbol such as 'N'"
+            )
     return tuple(dims)
 
 

@@ -1,0 +1,106 @@
+"""What a picture says about a node: its label, its bytes and its tooltip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from math import prod
+from typing import TYPE_CHECKING, Final
+
+from .attributes import print_op
+from .op import Source
+from .printer import statement
+from .sources import Constant
+
+if TYPE_CHECKING:
+    from .graph import Graph
+    from .node import Node
+    from .types import TensorType
+
+_LONGEST: Final = 30
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+
+
+def is_folded(g: Graph, n: Node) -> bool:
+    """Whether a scalar that reads nothing stands in its readers' labels, not as a node of its own."""
+    given = isinstance(n.op, Source) and not isinstance(n.op, Constant)
+    return not given and not n.inputs and n.type.rank == 0 and n not in g.roots
+
+
+def label(g: Graph, n: Node, sizes: Mapping[str, int]) -> str:
+    """The node's label as Graphviz's HTML: name, op, type and bytes, and what marks it."""
+    name = f"<B>{escape(g.names[n])}</B>"
+    if g.schedule is not None and n in g.schedule.groups:
+        name += f"  #{g.schedule.groups[n]}"
+    lines = [
+        name,
+        escape(shortened(op_text(g, n))),
+        f"{n.type} · {bytes_text(n.type, sizes)}",
+        *(f"<I>{mark}</I>" for mark in marks(g, n)),
+    ]
+    return f"<{'<BR/>'.join(lines)}>"
+
+
+def marks(g: Graph, n: Node) -> list[str]:
+    """What sets a node apart, in words: that it is fused, and the outputs that it is."""
+    outputs = [key for key, value in g.outputs.items() if value is n]
+    return ["fused"] * n.op.fused + [f"output {escape(key)}" for key in outputs]
+
+
+def op_text(g: Graph, n: Node) -> str:
+    """The op with its attributes; with its operands where one of them is folded: `multiply(·, 2)`."""
+    if not any(is_folded(g, i) for i in n.inputs):
+        return print_op(n.op)
+    operands = (_scalar_text(i) if is_folded(g, i) else "·" for i in n.inputs)
+    return f"{print_op(n.op)}({', '.join(operands)})"
+
+
+def shortened(text: str) -> str:
+    """The text, cut where it would make its node wide."""
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def bytes_text(type: TensorType, sizes: Mapping[str, int]) -> str:
+    """`51.2 kB`; with the symbols whose size is not known, `400·N B`."""
+    dims = [sizes.get(d, d) if isinstance(d, str) else d for d in type.shape]
+    known = float(prod([d for d in dims if isinstance(d, int)]) * type.numpy.itemsize)
+    unit = 0
+    while known >= 1000 and unit < len(_UNITS) - 1:
+        known, unit = known / 1000, unit + 1
+    number = f"{known:.3g}" if known < 999.5 else f"{known:.0f}"
+    return f"{'·'.join([number, *(d for d in dims if isinstance(d, str))])} {_UNITS[unit]}"
+
+
+def tooltip(g: Graph, n: Node) -> str:
+    """The node's statement in full, where it is placed, and the user's line that made it."""
+    lines = [statement(g, n)]
+    s = g.schedule
+    if s is not None:
+        if n in s.groups:
+            lines.append(f"kernel call {s.groups[n]}")
+        if n in s.takeovers:
+            lines.append(f"takes over the buffer of %{g.names[s.takeovers[n]]}")
+        if n in s.places:
+            offset, size = s.places[n]
+            lines.append(f"arena {offset}:{offset + size}")
+    if n.where is not None:
+        lines.append(n.where.described)
+    return "\n".join(lines)
+
+
+def description(g: Graph, roles: Mapping[Node, str]) -> str:
+    """The graph in a sentence, for who cannot see the picture."""
+    of = list(roles.values())
+    kinds = [f"{of.count(role)} {role}" for role in dict.fromkeys(of)]
+    parts = [f"Computation graph {g.name}: {', '.join(kinds)} nodes" if kinds else "An empty graph"]
+    if g.layers:
+        parts.append(f"layers {', '.join(g.layers)}")
+    if g.outputs:
+        parts.append(f"outputs {', '.join(g.outputs)}")
+    if g.updates:
+        parts.append(f"{len(g.updates)} updates")
+    return "; ".join(parts) + "."
+
+
+def _scalar_text(n: Node) -> str:
+    return f"{n.op.value.array[()]:g}" if isinstance(n.op, Constant) else print_op(n.op)

@@ -1,0 +1,138 @@
+"""Arithmetic of two tensors, elementwise and broadcast."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from ..graph import Array, Node, op
+from .comparison import greater_equal, where
+from .elementwise import Binary, Unary, binary, unary
+from .pointwise import log
+
+
+@op
+class Add(Binary):
+    """y = a + b, of one dtype, broadcast."""
+
+    name: ClassVar[str] = "add"
+    floats_only: ClassVar[bool] = False
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return dy, dy
+
+    def run(self, a: Array, b: Array, *, out: Array) -> None:
+        np.add(a, b, out=out)
+
+
+@op
+class Subtract(Binary):
+    """y = a - b, of one dtype, broadcast."""
+
+    name: ClassVar[str] = "subtract"
+    floats_only: ClassVar[bool] = False
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return dy, negative(dy)
+
+    def run(self, a: Array, b: Array, *, out: Array) -> None:
+        np.subtract(a, b, out=out)
+
+
+@op
+class Multiply(Binary):
+    """y = a b, of one dtype, broadcast."""
+
+    name: ClassVar[str] = "multiply"
+    floats_only: ClassVar[bool] = False
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        a, b = node.inputs
+        return dy * b, dy * a
+
+    def run(self, a: Array, b: Array, *, out: Array) -> None:
+        np.multiply(a, b, out=out)
+
+
+@op
+class Divide(Binary):
+    """y = a / b, floats of one dtype, broadcast."""
+
+    name: ClassVar[str] = "divide"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        b = node.inputs[1]
+        return dy / b, negative(dy * node / b)
+
+    def run(self, a: Array, b: Array, *, out: Array) -> None:
+        np.divide(a, b, out=out)
+
+
+@op
+class Power(Binary):
+    """y = a ** b, floats of one dtype, broadcast; the gradient of b wants a > 0."""
+
+    name: ClassVar[str] = "power"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        a, b = node.inputs
+        return dy * b * power(a, b - 1.0), dy * node * log(a)
+
+    def run(self, a: Array, b: Array, *, out: Array) -> None:
+        np.power(a, b, out=out)
+
+
+@op
+class Maximum(Binary):
+    """y = max(a, b), broadcast; NaN where either is. At a tie the gradient goes to a."""
+
+    name: ClassVar[str] = "maximum"
+    floats_only: ClassVar[bool] = False
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        first = greater_equal(*node.inputs)
+        return where(first, dy, 0.0), where(first, 0.0, dy)
+
+    def run(self, a: Array, b: Array, *, out: Array) -> None:
+        np.maximum(a, b, out=out)
+
+
+@op
+class Minimum(Binary):
+    """y = min(a, b), broadcast; NaN where either is. At a tie the gradient goes to a."""
+
+    name: ClassVar[str] = "minimum"
+    floats_only: ClassVar[bool] = False
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        a, b = node.inputs
+        first = greater_equal(b, a)
+        return where(first, dy, 0.0), where(first, 0.0, dy)
+
+    def run(self, a: Array, b: Array, *, out: Array) -> None:
+        np.minimum(a, b, out=out)
+
+
+@op
+class Negative(Unary):
+    """y = -x."""
+
+    name: ClassVar[str] = "negative"
+    floats_only: ClassVar[bool] = False
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (negative(dy),)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.negative(x, out=out)
+
+
+add = binary(Add)
+subtract = binary(Subtract)
+multiply = binary(Multiply)
+divide = binary(Divide)
+power = binary(Power)
+maximum = binary(Maximum)
+minimum = binary(Minimum)
+negative = unary(Negative)

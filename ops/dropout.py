@@ -1,0 +1,114 @@
+"""Dropout as it is declared, and the random mask that training multiplies by."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+import numpy as np
+
+from ..graph import Array, GraphError, Node, Op, Shape, TensorType, apply, op
+from .random import check_seed, generator
+
+MODES: Final = ("inverted", "vanilla")
+_LEVELS: Final = 1 << 16
+# 1,024 words of four values each: 8 kB at a time, since random_raw has no `out`.
+_PIECE: Final = 1024
+
+
+@op
+class Dropout(Op):
+    """Dropout as declared; run as it stands it is the inference form: x, or vanilla: keep x.
+
+    The training pipeline puts a random mask in its place.
+    """
+
+    name: ClassVar[str] = "dropout"
+    inplace: ClassVar[tuple[int, ...]] = (0,)
+    elementwise: ClassVar[bool] = True
+    keep: float
+    mode: str = "inverted"
+
+    def __post_init__(self) -> None:
+        self._set("keep", check_keep(self.keep))
+        if self.mode not in MODES:
+            raise GraphError(f"dropout mode is {self.mode!r}, where one of {MODES} is expected")
+
+    def infer(self, *types: TensorType) -> TensorType:
+        self.takes(types, 1)
+        (x,) = types
+        if not x.is_float:
+            raise GraphError(f"input is {x}, where floats are expected")
+        return x
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (dy if self.mode == "inverted" else dy * self.keep,)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        if self.mode == "inverted":
+            np.copyto(out, x)
+        else:
+            np.multiply(x, self.keep, out=out)
+
+
+@op
+class DropoutMask(Op):
+    """mask = scale where a unit is kept, else 0: a function of (seed, key, step) alone.
+
+    Element i, row by row, takes the i-th little-endian 16-bit word of Philox4x64 with key
+    (seed, hash of `key`) and counter (0, 0, step, 0); it is kept below round(keep 65536).
+    """
+
+    name: ClassVar[str] = "dropout_mask"
+    key: str
+    keep: float
+    shape: Shape
+    scale: float = 1.0
+    seed: int = 0
+    dtype: str = "f32"
+
+    def __post_init__(self) -> None:
+        self._set("keep", check_keep(self.keep))
+        check_seed(self.seed)
+
+    def infer(self, *types: TensorType) -> TensorType:
+        self.takes(types, 1, "step")
+        if types[0] != TensorType("i64", ()):
+            raise GraphError(f"the step is {types[0]}, where i64[] is expected")
+        return TensorType(self.dtype, self.shape)
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (None,)
+
+    def run(self, step: Array, *, out: Array) -> None:
+        below = round(self.keep * _LEVELS)
+        if below == _LEVELS:
+            out.fill(self.scale)
+            return
+        random = generator(self.seed, self.key, int(step))
+        flat = out.reshape(-1)
+        for start in range(0, flat.size, 4 * _PIECE):
+            piece = flat[start : start + 4 * _PIECE]
+            raw = random.random_raw((piece.size + 3) // 4).astype("<u8", copy=False).view("<u2")
+            np.copyto(piece, raw[: piece.size] < below)
+            if self.scale != 1.0:
+                np.multiply(piece, self.scale, out=piece)
+
+
+def dropout(x: Node, *, keep: float, mode: str = "inverted", name: str | None = None) -> Node:
+    """Declares dropout of x; `keep` in (0, 1] is the probability of keeping a unit.
+
+    Inverted: x mask / keep in training, x in inference. Vanilla: x mask, and keep x.
+    """
+    return apply(Dropout(keep, mode), x, name=name)
+
+
+def check_keep(keep: float) -> float:
+    """The probability as a float, or an error that says what it may be."""
+    if isinstance(keep, bool) or not isinstance(keep, (int, float)) or not 0 < keep <= 1:
+        raise GraphError(
+            f"keep is {keep!r}, where a probability in (0, 1] is expected: the share of units that "
+            "stay, e.g. keep=0.5 (other libraries give the share that is dropped)"
+        )
+    if round(keep * _LEVELS) == 0:
+        raise GraphError(f"keep is {keep!r}, which no unit in {_LEVELS} would survive")
+    return float(keep)

@@ -1,0 +1,86 @@
+"""How first values are made; a function of the seed and the parameter's name."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import numpy as np
+
+from ..graph import Array, GraphError, Initializer, TensorType
+from .random import words
+
+
+class HeNormal(Initializer):
+    """Normal, mean 0, variance 2 / fan_in, for layers before a relu (He et al. 2015)."""
+
+    name: ClassVar[str] = "he_normal"
+
+    def sample(self, shape: tuple[int, ...], words: Array) -> Array:
+        return standard_normal(shape, words) * math.sqrt(2.0 / fan_in(shape))
+
+
+class XavierNormal(Initializer):
+    """Normal, mean 0, variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010)."""
+
+    name: ClassVar[str] = "xavier_normal"
+
+    def sample(self, shape: tuple[int, ...], words: Array) -> Array:
+        return standard_normal(shape, words) * math.sqrt(2.0 / (fan_in(shape) + shape[-1]))
+
+    def check(self, type: TensorType) -> None:
+        if type.rank == 0:
+            raise GraphError("xavier_normal needs a fan-in and a fan-out; a scalar has neither")
+
+
+class Normal(Initializer):
+    """Normal with a mean and a standard deviation."""
+
+    name: ClassVar[str] = "normal"
+    std: float = 1.0
+    mean: float = 0.0
+
+    def sample(self, shape: tuple[int, ...], words: Array) -> Array:
+        return standard_normal(shape, words) * self.std + self.mean
+
+
+class Zeros(Initializer):
+    """All 0."""
+
+    name: ClassVar[str] = "zeros"
+
+    def sample(self, shape: tuple[int, ...], words: Array) -> Array:
+        return np.zeros(shape)
+
+
+class Ones(Initializer):
+    """All 1."""
+
+    name: ClassVar[str] = "ones"
+
+    def sample(self, shape: tuple[int, ...], words: Array) -> Array:
+        return np.ones(shape)
+
+
+def first_value(init: Initializer, type: TensorType, seed: int, name: str) -> Array:
+    """The first value of a parameter or state of that name and type."""
+    shape = type.bind({})
+    size = int(np.prod(shape, dtype=np.int64))
+    drawn = init.sample(shape, words(seed, name, 2 * size))
+    return np.asarray(drawn, np.float64).astype(type.numpy, order="C")
+
+
+def standard_normal(shape: tuple[int, ...], words: Array) -> Array:
+    """Standard normal numbers by Box and Muller's method, from two words each."""
+    first, second = uniform(words[0::2]), uniform(words[1::2])
+    return (np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second)).reshape(shape)
+
+
+def uniform(words: Array) -> Array:
+    """Uniform numbers strictly between 0 and 1, from the upper 53 bits of each word."""
+    return ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
+def fan_in(shape: tuple[int, ...]) -> int:
+    """How many inputs each output reads: all but the last dimension of a weight [D,H]."""
+    return max(1, math.prod(shape[:-1]) if len(shape) > 1 else math.prod(shape))

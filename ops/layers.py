@@ -1,0 +1,45 @@
+"""Layers: the parameters and ops that a user declares in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..graph import GraphError, Initializer, Layer, Node, apply, parameter
+from .linear import Linear
+from .relu import relu
+
+
+def dense(
+    x: Node, units: int, *, name: str | None = None, init: Initializer | str = "he_normal"
+) -> Node:
+    """x weight + bias for x [N,D]: declares `name.weight` [D,units] and `name.bias` [units].
+
+    The weight is regularized, the bias is not and starts at 0. A layer without a name is
+    numbered fc1, fc2, ... in the graph's order. Raises GraphError where x is not [N,D].
+    """
+    if x.type.rank != 2 or not isinstance(x.type.shape[1], int):
+        raise GraphError(
+            f"dense{f' {name}' if name else ''}: x is {x.type}, where [N,D] with D a number is "
+            "expected\n  fix: reshape x to one row a sample, e.g. vg.reshape(x, ('N', 784))"
+        )
+    if not isinstance(units, int) or isinstance(units, bool) or units < 1:
+        raise GraphError(f"dense: units is {units!r}, where a number from 1 is expected")
+    layer = Layer("fc") if name is None else None
+    prefix = "" if name is None else f"{name}."
+    dtype = x.type.dtype
+    weight = parameter(f"{prefix}weight", (x.type.shape[1], units), init, dtype=dtype, layer=layer)
+    bias = parameter(f"{prefix}bias", (units,), "zeros", dtype=dtype, layer=layer)
+    return apply(Linear(), x, weight, bias, name=name, layer=layer)
+
+
+def mlp(x: Node, units: Sequence[int]) -> Node:
+    """{linear, relu} x (L - 1) and a last linear: `vg.mlp(x, [100, 100, 10])`.
+
+    x is [N,D]; the layers are numbered fc1, fc2, ...
+    """
+    if not units:
+        raise GraphError("mlp: units is empty; give the layers' sizes, e.g. [100, 100, 10]")
+    *hidden, last = units
+    for size in hidden:
+        x = relu(dense(x, size))
+    return dense(x, last)

@@ -1,0 +1,134 @@
+"""Matrix products, and the affine layer built on them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from ..graph import Array, GraphError, Node, Op, TensorType, apply, op
+from .reductions import sum
+
+
+@op
+class MatMul(Op):
+    """y = a b for matrices a [M,K] and b [K,P], either read transposed."""
+
+    name: ClassVar[str] = "matmul"
+    transpose_a: bool = False
+    transpose_b: bool = False
+
+    def infer(self, *types: TensorType) -> TensorType:
+        self.takes(types, 2, "a", "b")
+        a, b = types
+        if a.rank != 2 or b.rank != 2 or not a.is_float or a.dtype != b.dtype:
+            raise GraphError(
+                f"a is {a} and b is {b}, where two float matrices of one dtype are expected"
+            )
+        rows, inner = a.shape[::-1] if self.transpose_a else a.shape
+        other, columns = b.shape[::-1] if self.transpose_b else b.shape
+        if inner != other:
+            raise GraphError(
+                f"a{' transposed' * self.transpose_a} has {inner} columns, but "
+                f"b{' transposed' * self.transpose_b} has {other} rows ({a} and {b})"
+                "\nfix: make the inner dimensions equal, or transpose one"
+            )
+        return a.with_shape((rows, columns))
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        a, b = node.inputs
+        ta, tb = self.transpose_a, self.transpose_b
+        da = (
+            matmul(b, dy, transpose_a=tb, transpose_b=True)
+            if ta
+            else matmul(dy, b, transpose_b=not tb)
+        )
+        db = (
+            matmul(dy, a, transpose_a=True, transpose_b=ta)
+            if tb
+            else matmul(a, dy, transpose_a=not ta)
+        )
+        return da, db
+
+    def run(self, a: Array, b: Array, *, out: Array) -> None:
+        np.matmul(a.T if self.transpose_a else a, b.T if self.transpose_b else b, out=out)
+
+
+@op
+class Linear(Op):
+    """y = x weight + bias, for x [N,D], weight [D,H] and bias [H]."""
+
+    name: ClassVar[str] = "linear"
+
+    def infer(self, *types: TensorType) -> TensorType:
+        self.takes(types, 3, "x", "weight", "bias")
+        x, weight, bias = types
+        if len({t.dtype for t in types}) > 1 or not x.is_float:
+            raise GraphError(
+                f"x, weight and bias are {x}, {weight} and {bias}, where floats of one dtype are expected"
+            )
+        if x.rank != 2 or weight.rank != 2 or bias.rank != 1:
+            raise GraphError(
+                f"x is {x}, weight is {weight}, bias is {bias}; expected are [N,D], [D,H], [H]"
+            )
+        if x.shape[1] != weight.shape[0]:
+            raise GraphError(
+                f"x has {x.shape[1]} columns, but the weight has {weight.shape[0]} rows ({x} and {weight})"
+                f"\nfix: declare the weight as [{x.shape[1]},{weight.shape[1]}], or feed x as "
+                f"[{x.shape[0]},{weight.shape[0]}]"
+            )
+        if weight.shape[1] != bias.shape[0]:
+            raise GraphError(
+                f"the weight has {weight.shape[1]} columns, but the bias has {bias.shape[0]} elements "
+                f"({weight} and {bias})\nfix: declare the bias as [{weight.shape[1]}]"
+            )
+        return x.with_shape((x.shape[0], weight.shape[1]))
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        x, weight, _ = node.inputs
+        return (
+            matmul(dy, weight, transpose_b=True),
+            matmul(x, dy, transpose_a=True),
+            sum(dy, axes=(0,)),
+        )
+
+    def run(self, x: Array, weight: Array, bias: Array, *, out: Array) -> None:
+        affine(x, weight, bias, out)
+
+
+@op
+class LinearRelu(Op):
+    """y = max(x weight + bias, 0): a fusion, made after differentiation."""
+
+    name: ClassVar[str] = "linear_relu"
+    fused: ClassVar[bool] = True
+
+    def infer(self, *types: TensorType) -> TensorType:
+        return Linear().infer(*types)
+
+    def run(self, x: Array, weight: Array, bias: Array, *, out: Array) -> None:
+        affine(x, weight, bias, out)
+        np.maximum(out, 0.0, out=out)
+
+
+def affine(x: Array, weight: Array, bias: Array, out: Array) -> None:
+    """out = x weight + bias."""
+    np.matmul(x, weight, out=out)
+    np.add(out, bias, out=out)
+
+
+def matmul(
+    a: Node,
+    b: Node,
+    *,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    name: str | None = None,
+) -> Node:
+    """a b, for matrices, either read transposed."""
+    return apply(MatMul(transpose_a, transpose_b), a, b, name=name)
+
+
+def linear(x: Node, weight: Node, bias: Node, *, name: str | None = None) -> Node:
+    """x weight + bias, for x [N,D], weight [D,H] and bias [H]."""
+    return apply(Linear(), x, weight, bias, name=name)

@@ -1,0 +1,141 @@
+"""Functions of one tensor, element by element; gradients are written from the result where possible."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from ..graph import Array, Node, op
+from .elementwise import Unary, unary
+
+
+@op
+class Exp(Unary):
+    """y = exp(x)."""
+
+    name: ClassVar[str] = "exp"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (dy * node,)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.exp(x, out=out)
+
+
+@op
+class Log(Unary):
+    """y = ln(x); -inf at 0, NaN below."""
+
+    name: ClassVar[str] = "log"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (dy / node.inputs[0],)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.log(x, out=out)
+
+
+@op
+class Sqrt(Unary):
+    """y = the square root of x; NaN below 0."""
+
+    name: ClassVar[str] = "sqrt"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (dy * 0.5 / node,)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.sqrt(x, out=out)
+
+
+@op
+class Square(Unary):
+    """y = x x."""
+
+    name: ClassVar[str] = "square"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (dy * 2.0 * node.inputs[0],)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.multiply(x, x, out=out)
+
+
+@op
+class Absolute(Unary):
+    """y = |x|; the subgradient at 0 is 0."""
+
+    name: ClassVar[str] = "absolute"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (dy * sign(node.inputs[0]),)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.absolute(x, out=out)
+
+
+@op
+class Sign(Unary):
+    """y = -1, 0 or 1 by the sign of x; no gradient passes."""
+
+    name: ClassVar[str] = "sign"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (None,)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.sign(x, out=out)
+
+
+@op
+class Tanh(Unary):
+    """y = tanh(x)."""
+
+    name: ClassVar[str] = "tanh"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (dy - dy * node * node,)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.tanh(x, out=out)
+
+
+@op
+class Sigmoid(Unary):
+    """y = 1 / (1 + exp(-x)), computed as (1 + tanh(x / 2)) / 2, which cannot overflow."""
+
+    name: ClassVar[str] = "sigmoid"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (dy * node * (1.0 - node),)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.multiply(x, 0.5, out=out)
+        np.tanh(out, out=out)
+        np.multiply(out, 0.5, out=out)
+        np.add(out, 0.5, out=out)
+
+
+@op
+class StopGradient(Unary):
+    """y = x, through which no gradient passes."""
+
+    name: ClassVar[str] = "stop_gradient"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (None,)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.copyto(out, x)
+
+
+exp = unary(Exp)
+log = unary(Log)
+sqrt = unary(Sqrt)
+square = unary(Square)
+absolute = unary(Absolute)
+sign = unary(Sign)
+tanh = unary(Tanh)
+sigmoid = unary(Sigmoid)
+stop_gradient = unary(StopGradient)

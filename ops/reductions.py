@@ -1,0 +1,183 @@
+"""Sums, means and maxima over axes; gradients repeat what was reduced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+
+from ..graph import Array, GraphError, Node, Op, RunError, Shape, TensorType, apply, constant, op
+from .shaping import broadcast_to, cast, dim, reshape
+
+
+class Reduction(Op):
+    """One element from all those along `axes` (none: along all)."""
+
+    axes: tuple[int, ...] | None = None
+    keepdims: bool = False
+
+    def __post_init__(self) -> None:
+        if self.axes is not None:
+            self._set("axes", tuple(sorted(self.axes)))
+
+    def infer(self, *types: TensorType) -> TensorType:
+        self.takes(types, 1)
+        (x,) = types
+        if not x.is_float:
+            raise GraphError(f"input is {x}, where floats are expected\nfix: vg.cast(x, 'f32')")
+        axes = self.reduced(x)
+        if any(not 0 <= a < x.rank for a in axes) or len(set(axes)) != len(axes):
+            raise GraphError(f"axes {list(axes)} are not axes of {x}, counted from 0")
+        return x.with_shape(self.kept(x) if self.keepdims else _without(x.shape, axes))
+
+    def reduced(self, x: TensorType) -> tuple[int, ...]:
+        """The axes that are reduced."""
+        return tuple(range(x.rank)) if self.axes is None else self.axes
+
+    def kept(self, x: TensorType) -> Shape:
+        """The shape with each reduced axis kept, as 1."""
+        axes = self.reduced(x)
+        return tuple([1 if i in axes else d for i, d in enumerate(x.shape)])
+
+    def repeat(self, node: Node, y: Node) -> Node:
+        """A tensor of the result's type, repeated to the input's shape."""
+        x = node.inputs[0].type
+        kept = self.kept(x)
+        return broadcast_to(y if y.type.shape == kept else reshape(y, kept), x.shape)
+
+
+@op
+class Sum(Reduction):
+    """y = the sum along the axes; that of nothing is 0."""
+
+    name: ClassVar[str] = "sum"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (self.repeat(node, dy),)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.add.reduce(x, axis=self.axes, out=out, keepdims=self.keepdims)
+
+
+@op
+class Mean(Reduction):
+    """y = the mean along the axes; that of nothing is an error."""
+
+    name: ClassVar[str] = "mean"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        x = node.inputs[0].type
+        return (self.repeat(node, dy / count(x, self.reduced(x))),)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        if x.size == 0:
+            raise RunError("the mean of nothing is not defined; feed one row or more")
+        np.add.reduce(x, axis=self.axes, out=out, keepdims=self.keepdims)
+        np.divide(out, x.size // out.size, out=out)
+
+
+@op
+class Max(Reduction):
+    """y = the maximum along the axes; that of nothing is an error. The gradient goes to the first."""
+
+    name: ClassVar[str] = "max"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (self.repeat(node, dy) * apply(FirstMax(self.axes), node.inputs[0]),)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        if x.size == 0:
+            raise RunError("the maximum of nothing is not defined; feed one row or more")
+        np.maximum.reduce(x, axis=self.axes, out=out, keepdims=self.keepdims)
+
+
+@op
+class FirstMax(Op):
+    """y = 1 at the first maximum along the axes (none: all), 0 elsewhere; no gradient passes."""
+
+    name: ClassVar[str] = "first_max"
+    axes: tuple[int, ...] | None = None
+
+    def infer(self, *types: TensorType) -> TensorType:
+        Max(self.axes).infer(*types)
+        return types[0]
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (None,)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        if x.size == 0:
+            raise RunError("the maximum of nothing is not defined; feed one row or more")
+        out.fill(0)
+        axes = tuple(range(x.ndim)) if self.axes is None else self.axes
+        last = tuple(range(x.ndim - len(axes), x.ndim))
+        rows = np.moveaxis(x, axes, last)
+        places = rows.reshape(*rows.shape[: x.ndim - len(axes)], -1).argmax(axis=-1)
+        where = np.unravel_index(places, rows.shape[x.ndim - len(axes) :])
+        np.moveaxis(out, axes, last)[(*np.indices(places.shape, sparse=True), *where)] = 1
+
+
+@op
+class SquaredNorm(Op):
+    """y = the sum of x x over all elements, as a scalar; that of nothing is 0."""
+
+    name: ClassVar[str] = "squared_norm"
+
+    def infer(self, *types: TensorType) -> TensorType:
+        return Sum().infer(*types)
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (dy * 2.0 * node.inputs[0],)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        flat = x.reshape(-1)
+        np.dot(flat, flat, out=out)
+
+
+def sum(
+    x: Node, axes: Iterable[int] | None = None, keepdims: bool = False, *, name: str | None = None
+) -> Node:
+    """The sum of x along the axes; along all, unless said."""
+    return apply(Sum(_axes(axes), keepdims), x, name=name)
+
+
+def mean(
+    x: Node, axes: Iterable[int] | None = None, keepdims: bool = False, *, name: str | None = None
+) -> Node:
+    """The mean of x along the axes; along all, unless said."""
+    return apply(Mean(_axes(axes), keepdims), x, name=name)
+
+
+def max(
+    x: Node, axes: Iterable[int] | None = None, keepdims: bool = False, *, name: str | None = None
+) -> Node:
+    """The maximum of x along the axes; along all, unless said."""
+    return apply(Max(_axes(axes), keepdims), x, name=name)
+
+
+def squared_norm(x: Node, *, name: str | None = None) -> Node:
+    """The sum of the squares of all elements of x."""
+    return apply(SquaredNorm(), x, name=name)
+
+
+def count(x: TensorType, axes: Iterable[int]) -> Node:
+    """How many elements a reduction of x along the axes joins, in x's dtype."""
+    number, total = 1, None
+    for d in (x.shape[a] for a in axes):
+        if isinstance(d, int):
+            number *= d
+        else:
+            total = dim(d) if total is None else total * dim(d)
+    if total is None:
+        return constant(float(number), x.dtype)
+    exact = total if number == 1 else total * float(number)
+    return exact if x.dtype == "f64" else cast(exact, x.dtype)
+
+
+def _axes(axes: Iterable[int] | None) -> tuple[int, ...] | None:
+    return None if axes is None else tuple(axes)
+
+
+def _without(shape: Shape, axes: tuple[int, ...]) -> Shape:
+    return tuple([d for i, d in enumerate(shape) if i not in axes])

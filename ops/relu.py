@@ -1,0 +1,55 @@
+"""The rectified linear unit and its gradient, which reads the result."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from ..graph import Array, GraphError, Node, Op, TensorType, apply, op
+from .elementwise import Unary, unary
+
+
+@op
+class Relu(Unary):
+    """y = max(x, 0); the derivative at 0 is 0."""
+
+    name: ClassVar[str] = "relu"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (apply(ReluGrad(), node, dy),)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.maximum(x, 0.0, out=out)
+
+
+@op
+class ReluGrad(Op):
+    """dx = dy where y > 0, else 0; y is relu's result, so that its input need not be kept."""
+
+    name: ClassVar[str] = "relu_grad"
+    elementwise: ClassVar[bool] = True
+    inplace: ClassVar[tuple[int, ...]] = (1,)
+
+    def infer(self, *types: TensorType) -> TensorType:
+        self.takes(types, 2, "y", "dy")
+        y, dy = types
+        if y != dy or not y.is_float:
+            raise GraphError(f"y is {y} and dy is {dy}, where floats of one type are expected")
+        return dy
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return None, apply(ReluGrad(), node.inputs[0], dy)
+
+    def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
+        return (types[0].with_dtype("bool"),)
+
+    def run(self, y: Array, dy: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
+        (dead,) = scratch
+        np.less_equal(y, 0.0, out=dead)
+        if out is not dy:
+            np.copyto(out, dy)
+        np.copyto(out, 0.0, where=dead)
+
+
+relu = unary(Relu)
