@@ -2,3 +2,4 @@
 
 from .graph import *
 from .ops import *
+from .passes import *

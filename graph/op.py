@@ -33,6 +33,8 @@ class Op(Record):
     """Inputs whose buffer the result may take over, best first."""
     fused: ClassVar[bool] = False
     """Whether the op stands for several that a pass has joined; marked in pictures."""
+    activation: ClassVar[bool] = False
+    """Whether dropout belongs behind it."""
     elementwise: ClassVar[bool] = False
     """Whether each element of the result depends on the inputs' elements broadcast to it alone."""
 

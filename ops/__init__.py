@@ -2,10 +2,10 @@
 
 from .arithmetic import add, divide, maximum, minimum, multiply, negative, power, subtract
 from .comparison import equal, greater, greater_equal, less, less_equal, not_equal, where
-from .dropout import Dropout, DropoutMask, check_keep, dropout
+from .dropout import MODES, DropoutMask, LayerDropout, check_keep, dropout
 from .initializers import Normal, first_value
 from .layers import dense, mlp
-from .linear import Linear, LinearRelu, linear, matmul
+from .linear import Linear, LinearRelu, MatMul, linear, matmul
 from .losses import (
     log_softmax,
     mean_squared_error,
@@ -20,6 +20,9 @@ from .relu import Relu, relu
 from .shaping import (
     BroadcastTo,
     Cast,
+    Copy,
+    Reshape,
+    Transpose,
     broadcast_to,
     cast,
     concat,
@@ -35,11 +38,16 @@ from .updates import DecayAdd, DecayAddSquare, Descend, DescendScaled
 __all__ = [
     "BroadcastTo",
     "Cast",
+    "Copy",
+    "Reshape",
+    "Transpose",
     "DecayAdd",
     "DecayAddSquare",
     "Descend",
     "DescendScaled",
-    "Dropout",
+    "LayerDropout",
+    "MODES",
+    "MatMul",
     "DropoutMask",
     "Linear",
     "LinearRelu",

@@ -16,7 +16,7 @@ _PIECE: Final = 1024
 
 
 @op
-class Dropout(Op):
+class LayerDropout(Op):
     """Dropout as declared; run as it stands it is the inference form: x, or vanilla: keep x.
 
     The training pipeline puts a random mask in its place.
@@ -99,7 +99,7 @@ def dropout(x: Node, *, keep: float, mode: str = "inverted", name: str | None = 
 
     Inverted: x mask / keep in training, x in inference. Vanilla: x mask, and keep x.
     """
-    return apply(Dropout(keep, mode), x, name=name)
+    return apply(LayerDropout(keep, mode), x, name=name)
 
 
 def check_keep(keep: float) -> float:

@@ -93,6 +93,7 @@ class Tanh(Unary):
     """y = tanh(x)."""
 
     name: ClassVar[str] = "tanh"
+    activation: ClassVar[bool] = True
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy - dy * node * node,)
@@ -106,6 +107,7 @@ class Sigmoid(Unary):
     """y = 1 / (1 + exp(-x)), computed as (1 + tanh(x / 2)) / 2, which cannot overflow."""
 
     name: ClassVar[str] = "sigmoid"
+    activation: ClassVar[bool] = True
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy * node * (1.0 - node),)

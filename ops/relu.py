@@ -15,6 +15,7 @@ class Relu(Unary):
     """y = max(x, 0); the derivative at 0 is 0."""
 
     name: ClassVar[str] = "relu"
+    activation: ClassVar[bool] = True
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (apply(ReluGrad(), node, dy),)

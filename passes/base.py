@@ -1,0 +1,130 @@
+"""What a pass is: one rewriting of a graph, with a reason for each change and each refusal."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
+
+from ..graph import Graph, GraphError, Node, PassError, depth_first
+
+SWEEPS: Final = 10
+"""How many sweeps a fixed point may take."""
+
+Numbers = Literal["nothing", "reassociate", "meaning"]
+
+
+class Rewrite(NamedTuple):
+    """A node to replace by another of its type, and why."""
+
+    old: Node
+    new: Node
+    reason: str
+
+
+class Refused(NamedTuple):
+    """A node that a pass looked at and left, and why."""
+
+    node: Node
+    reason: str
+
+
+class Pass:
+    """A rewriting of a graph: a frozen dataclass whose options are its fields.
+
+    Most passes give `rewrites(g)`; a whole-graph pass overrides `apply(g)` instead. The facts
+    that a pass needs, gives and breaks order a pipeline when it is built; a pass that declares
+    nothing keeps meaning and bits, and needs, gives and breaks nothing.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()
+    gives: ClassVar[tuple[str, ...]] = ()
+    breaks: ClassVar[tuple[str, ...]] = ()
+    numbers: ClassVar[Numbers] = "nothing"
+    """What the pass may do to the numbers: nothing, reassociate sums, or change the meaning."""
+    repeated: ClassVar[bool] = False
+    """Whether it runs to a fixed point, together with the repeated passes beside it."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "name" not in cls.__dict__:
+            cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    def rewrites(self, g: Graph) -> Iterable[Rewrite | Refused]:
+        """What to replace, and what was refused; one sweep over the graph."""
+        return ()
+
+    def apply(self, g: Graph) -> Graph:
+        """The graph after the pass."""
+        return apply_rewrites(g, [r for r in self.rewrites(g) if isinstance(r, Rewrite)])
+
+    @classmethod
+    def kinds(cls) -> dict[str, type[Pass]]:
+        """Every pass that is defined, by its name."""
+        found: dict[str, type[Pass]] = {}
+        for sub in cls.__subclasses__():
+            found[sub.name] = sub
+            found.update(sub.kinds())
+        return found
+
+    def options(self) -> dict[str, Any]:
+        """The fields and their values."""
+        if not dataclasses.is_dataclass(self):
+            return {}
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def but(self, **options: Any) -> Self:
+        """The same pass with some options changed."""
+        return type(self)(**{**self.options(), **options})
+
+
+def apply_rewrites(g: Graph, rewrites: Iterable[Rewrite]) -> Graph:
+    """The graph with all of them done at once.
+
+    A new node that nobody named takes the name of the one it replaces, unless it reads that one.
+    """
+    mapping: dict[Node, Node] = {}
+    held = set(g.nodes)
+    for old, new, _ in rewrites:
+        if old in mapping:
+            raise PassError(f"%{g.names.get(old, old.name)} is rewritten twice in one sweep")
+        nameless = new not in held and new.name is None and new.layer is None
+        if nameless and old not in depth_first([new]):
+            new = new.but(name=g.names[old])
+        mapping[old] = new
+    return g.replace(mapping) if mapping else g
+
+
+def bisect(one: Pass, g: Graph, good: Callable[[Graph], bool]) -> Rewrite | None:
+    """The first rewrite of a pass with which the graph is no longer `good`; None where all are.
+
+    `good` takes the graph after the first k rewrites. Raises PassError where it already rejects
+    the graph without any.
+    """
+    done = [r for r in one.rewrites(g) if isinstance(r, Rewrite)]
+    if not good(g):
+        raise PassError(f"the graph is not good before {one.name} rewrites anything")
+    if good(apply_rewrites(g, done)):
+        return None
+    low, high = 0, len(done)  # good after `low` rewrites, not after `high`
+    while high - low > 1:
+        middle = (low + high) // 2
+        if good(apply_rewrites(g, done[:middle])):
+            low = middle
+        else:
+            high = middle
+    return done[low]
+
+
+def chosen_by_name(names: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Raises where a name that the user gave is not among the known ones."""
+    from ..graph import suggest
+
+    there = list(known)
+    for name in names:
+        if name not in there:
+            raise GraphError(f"there is no {what} {name!r}{suggest(name, there)}")
+
+

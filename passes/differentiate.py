@@ -1,0 +1,68 @@
+"""Derives the gradient of the loss for each parameter, as ordinary nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..graph import Graph, GraphError, PassError
+from .base import Pass
+from .reverse import backward
+
+
+@dataclass(frozen=True)
+class Differentiate(Pass):
+    """Symbolic reverse mode: an output `NAME.grad` for each parameter NAME.
+
+    Before:
+
+        graph net {
+          %x: f32[N,2] = input
+          %w: f32[2,1] = parameter{init=he_normal}
+          %scores: f32[N,1] = matmul(%x, %w)
+          %loss: f32[] = sum(%scores)
+          return loss=%loss
+        }
+
+    After:
+
+        graph net {
+          %x: f32[N,2] = input
+          %w: f32[2,1] = parameter{init=he_normal}
+          %loss.grad: f32[] = constant{1.0}
+          %scores: f32[N,1] = matmul(%x, %w)
+          %loss: f32[] = sum(%scores)
+          %reshape: f32[1,1] = reshape{[1,1]}(%loss.grad)
+          %scores.grad: f32[N,1] = broadcast_to{[N,1]}(%reshape)
+          %w.grad: f32[2,1] = matmul{transpose_a=true}(%x, %scores.grad)
+          return loss=%loss, w.grad=%w.grad
+        }
+
+    A parameter that no gradient reaches is an error. After all passes that change what is
+    computed, and before fusion, whose ops have no vector-Jacobian product.
+    """
+
+    name: ClassVar[str] = "differentiate"
+    needs: ClassVar[tuple[str, ...]] = ("forward", "differentiable")
+    gives: ClassVar[tuple[str, ...]] = ("gradients",)
+    breaks: ClassVar[tuple[str, ...]] = ("forward",)
+
+    def apply(self, g: Graph) -> Graph:
+        loss = g.loss
+        if loss is None:
+            raise PassError(
+                f"graph {g.name} has no loss to differentiate; declare it as vg.Graph(..., loss=...)"
+            )
+        found = backward(loss, g.parameters, g.names)
+        for p in g.parameters:
+            if p not in found:
+                at = f" ({p.where.described})" if p.where else ""
+                raise GraphError(
+                    f"the loss does not reach the parameter {g.names[p]!r}{at}, so it has no gradient"
+                    "\n  fix: use it in the loss, or declare it as vg.state if it is not trained"
+                )
+        gradients = {f"{g.names[p]}.grad": found[p] for p in g.parameters}
+        clash = [k for k in gradients if k in g.outputs]
+        if clash:
+            raise PassError(f"the graph already has an output named {clash[0]!r}; rename it")
+        return g.but(outputs={**g.outputs, **gradients})

@@ -1,0 +1,108 @@
+"""Where dropout goes, and how it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, NamedTuple
+
+from ..graph import Graph, GraphError, Node, Value
+from ..ops import MODES, LayerDropout, Linear, LinearRelu, MatMul, check_keep
+from .base import Refused, chosen_by_name
+
+
+class Dropout(Value):
+    """Dropout behind each activation that a later linear layer reads, and on the input if asked.
+
+    `keep` in (0, 1] is the probability of keeping a unit; `layers` gives other probabilities by
+    layer, `input` one for the inputs. Inverted (h mask / keep) unless `mode="vanilla"` (h mask,
+    and keep h in inference). Source: the dropout of CS231n and EECS 498.
+    """
+
+    name: ClassVar[str] = "dropout"
+    keep: float
+    layers: Mapping[str, float]
+    input: float
+    mode: str
+
+    def __init__(
+        self,
+        *,
+        keep: float = 1.0,
+        layers: Mapping[str, float] | None = None,
+        input: float = 1.0,
+        mode: str = "inverted",
+    ) -> None:
+        by_layer = {name: check_keep(k) for name, k in (layers or {}).items()}
+        super().__init__(
+            keep=check_keep(keep), layers=by_layer, input=check_keep(input), mode=mode
+        )
+        if mode not in MODES:
+            raise GraphError(f"dropout mode is {mode!r}, where one of {', '.join(MODES)} is expected")
+
+
+class Site(NamedTuple):
+    """A node to drop units of: the mask's key, the probability and the mode."""
+
+    node: Node
+    key: str
+    keep: float
+    mode: str
+
+    @property
+    def declared(self) -> bool:
+        return isinstance(self.node.op, LayerDropout)
+
+    @property
+    def value(self) -> Node:
+        """What the mask multiplies: the node, or what a declared dropout reads."""
+        return self.node.inputs[0] if self.declared else self.node
+
+
+def sites(g: Graph, asked: Dropout | None) -> Iterator[Site | Refused]:
+    """Where units are dropped: where declared, and where `asked` says; with one key a place."""
+    if asked is not None:
+        chosen_by_name(asked.layers, g.layers, "layer")
+    leads = _leads_to_linear(g)
+    taken: set[str] = set()
+    for n in g.nodes:
+        if isinstance(n.op, LayerDropout):
+            key = g.layer(n) or g.names[n]
+            keep, mode = n.op.keep, n.op.mode
+        elif asked is not None and (n.op.activation or (n in g.inputs and asked.input < 1)):
+            key = g.layer(n) or g.names[n]
+            keep = asked.layers.get(key, asked.keep) if n.inputs else asked.input
+            mode = asked.mode
+            reason = _not_here(g, n, keep, leads)
+            if reason is not None:
+                yield Refused(n, reason)
+                continue
+        else:
+            continue
+        spelled, k = key, 0
+        while spelled in taken:
+            k += 1
+            spelled = f"{key}.{k}"
+        taken.add(spelled)
+        yield Site(n, spelled, keep, mode)
+
+
+def _not_here(g: Graph, n: Node, keep: float, leads: set[Node]) -> str | None:
+    if not n.type.is_float:
+        return f"%{g.names[n]} is {n.type}: only floats are dropped"
+    if n not in leads:
+        return f"no linear layer reads %{g.names[n]} later"
+    if keep == 1:
+        return f"keep is 1 for %{g.names[n]}"
+    declared = [u for u in g.users[n] if isinstance(u.op, LayerDropout)]
+    if declared:
+        return f"%{g.names[n]} has declared dropout, %{g.names[declared[0]]}"
+    return None
+
+
+def _leads_to_linear(g: Graph) -> set[Node]:
+    """The nodes that a linear layer reads, directly or through others."""
+    leads: set[Node] = set()
+    for n in reversed(g.order):
+        if n in leads or isinstance(n.op, (Linear, LinearRelu, MatMul)):
+            leads.update(n.inputs)
+    return leads

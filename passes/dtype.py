@@ -1,0 +1,35 @@
+"""The whole graph in another float dtype."""
+
+from __future__ import annotations
+
+from ..graph import Graph, GraphError, Node, Op, Source, TensorType, dtype_name
+
+
+def with_dtype(g: Graph, dtype: str) -> Graph:
+    """The graph with every f32 made `dtype`, sources and casts included; f64 stays f64."""
+    dtype = dtype_name(dtype)
+    if dtype not in ("f32", "f64"):
+        raise GraphError(f"dtype is {dtype!r}, where f32 or f64 is expected")
+    if dtype == "f32":
+        return g
+    made: dict[Node, Node] = {}
+    for n in g.nodes:
+        inputs = tuple([made[i] for i in n.inputs])
+        op = _op(n.op, dtype)
+        t = op.infer(*(i.type for i in inputs))
+        made[n] = Node(op, inputs, t, g.names[n], None, n.where)
+    return Graph(
+        g.name,
+        {k: made[n] for k, n in g.outputs.items()},
+        updates={made[w]: made[n] for w, n in g.updates.items()},
+    )
+
+
+def _op(op: Op, dtype: str) -> Op:
+    """The op with its f32 attributes changed."""
+    if isinstance(op, Source):
+        t: TensorType = op.type
+        return op.but(type=t.with_dtype(dtype)) if t.dtype == "f32" else op
+    if getattr(op, "dtype", None) == "f32":
+        return op.but(dtype=dtype)
+    return op

@@ -1,0 +1,76 @@
+"""Computes what depends on constants alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import numpy as np
+
+from ..graph import Array, Constant, Graph, Node, Source, VerigradError, constant
+from .base import Pass, Refused, Rewrite
+
+_LARGEST: Final = 16
+
+
+@dataclass(frozen=True)
+class FoldConstants(Pass):
+    """An op whose inputs are all constants becomes the constant that its kernel computes.
+
+    Before:
+
+        graph net {
+          %x: f32[N] = input
+          %c2: f32[] = constant{2.0}
+          %c0.25: f32[] = constant{0.25}
+          %strength: f32[] = multiply(%c2, %c0.25)
+          %y: f32[N] = multiply(%x, %strength)
+          return y=%y
+        }
+
+    After:
+
+        graph net {
+          %x: f32[N] = input
+          %strength: f32[] = constant{0.5}
+          %y: f32[N] = multiply(%x, %strength)
+          return y=%y
+        }
+
+    Not for results over 16 elements, which would take more memory than the op that makes them,
+    nor where a size is a symbol. The op's own kernel runs in its own dtype, so bits are kept.
+    After differentiation, which leaves many factors of 1.
+    """
+
+    name: ClassVar[str] = "fold_constants"
+    repeated: ClassVar[bool] = True
+
+    def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:
+        values: dict[Node, Array] = {n: n.op.array for n in g.constants if isinstance(n.op, Constant)}
+        for n in g.order:
+            if not n.inputs or isinstance(n.op, Source) or any(i not in values for i in n.inputs):
+                continue
+            if n.type.symbols or np.prod(n.type.bind({}), dtype=int) > _LARGEST:
+                yield Refused(n, f"not folded: {n.type} is larger than {_LARGEST} elements")
+                continue
+            try:
+                values[n] = run_alone(n, [values[i] for i in n.inputs])
+            except VerigradError as e:
+                yield Refused(n, f"not folded: {e}")
+                continue
+            made = constant(values[n], n.type.dtype)
+            yield Rewrite(n, made, f"{n.op.name} of constants")
+
+
+def run_alone(n: Node, inputs: list[Array]) -> Array:
+    """What the node's kernel computes from the arrays."""
+    out = np.empty(n.type.bind({}), n.type.numpy)
+    wanted = n.op.scratch(*(i.type for i in n.inputs))
+    with np.errstate(all="ignore"):
+        if wanted:
+            scratch = tuple([np.empty(t.bind({}), t.numpy) for t in wanted])
+            n.op.run(*inputs, out=out, scratch=scratch)
+        else:
+            n.op.run(*inputs, out=out)
+    return out

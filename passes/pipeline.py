@@ -1,0 +1,187 @@
+"""Pipelines: passes in an order that is checked when it is built, verified between any two."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from ..graph import Graph, PassError, VerigradError, suggest, verify
+from .base import SWEEPS, Pass, Refused, Rewrite, apply_rewrites
+
+FACTS: Final = ("forward", "differentiable")
+"""What holds of a graph as it is declared."""
+
+Callback = Callable[[str, Graph], None]
+
+
+class Record(NamedTuple):
+    """What a pass did to one node, or refused to do, and why."""
+
+    stage: str
+    node: str
+    reason: str
+    refused: bool
+
+    def __str__(self) -> str:
+        return f"{self.stage}: %{self.node}: {'- ' if self.refused else ''}{self.reason}"
+
+
+class Compilation(NamedTuple):
+    """A graph after every pass, with the reasons and the seconds that each took."""
+
+    stages: dict[str, Graph]
+    records: tuple[Record, ...]
+    seconds: dict[str, float]
+
+    @property
+    def graph(self) -> Graph:
+        return self.stages[next(reversed(self.stages))]
+
+
+class Pipeline:
+    """Passes in order: a value; `without` and `insert` give new ones, checked at once."""
+
+    def __init__(self, passes: Iterable[Pass]) -> None:
+        self.passes = tuple(passes)
+        _check(self.passes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple([p.name for p in self.passes])
+
+    def __iter__(self) -> Iterator[Pass]:
+        return iter(self.passes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pipeline) and self.passes == other.passes
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {' -> '.join(self.names)}>"
+
+    def without(self, *names: str) -> Pipeline:
+        """The pipeline without the passes of those names."""
+        for name in names:
+            self._place(name)
+        return Pipeline(p for p in self.passes if p.name not in names)
+
+    def insert(self, new: Pass, *, after: str | None = None, before: str | None = None) -> Pipeline:
+        """The pipeline with a pass more, after or before another."""
+        if (after is None) == (before is None):
+            raise PassError("insert takes after= or before=, the name of a pass")
+        at = self._place(after) + 1 if after is not None else self._place(before or "")
+        return Pipeline((*self.passes[:at], new, *self.passes[at:]))
+
+    def with_options(self, options: Mapping[str, Any]) -> Pipeline:
+        """The pipeline with each given option (not None) set on the passes that have a field of
+        that name. Raises PassError where an option is given that no pass takes."""
+        given = {k: v for k, v in options.items() if v is not None}
+        for k in given:
+            if not any(k in p.options() for p in self.passes):
+                raise PassError(f"{k}= is given, but no pass of {self!r} takes it")
+        passes = []
+        for p in self.passes:
+            mine = {k: v for k, v in given.items() if k in p.options()}
+            passes.append(p.but(**mine) if mine else p)
+        return Pipeline(passes)
+
+    def _place(self, name: str) -> int:
+        if name not in self.names:
+            raise PassError(f"there is no pass {name!r} in the pipeline{suggest(name, self.names)}")
+        return self.names.index(name)
+
+    def run(self, g: Graph, callback: Callback | None = None) -> Compilation:
+        """The graph after each pass; every result is verified before the next pass sees it.
+
+        `callback` is called with the name of each stage and its graph. An error in a pass says
+        which one it was and which had run.
+        """
+        verify(g)
+        stages = {"declared": g}
+        records: list[Record] = []
+        seconds: dict[str, float] = {}
+        for batch in _batches(self.passes):
+            for sweep in range(SWEEPS + 1):
+                before = g
+                for p in batch:
+                    start = time.perf_counter()
+                    g = _run_one(p, g, tuple(stages), records)
+                    seconds[p.name] = seconds.get(p.name, 0.0) + time.perf_counter() - start
+                    if sweep and g is not stages[p.name]:
+                        del stages[p.name]
+                    stages[p.name] = g
+                if g is before or not batch[0].repeated:
+                    break
+            else:
+                names = ", ".join(p.name for p in batch)
+                raise PassError(f"{names}: no fixed point after {SWEEPS} sweeps")
+            if callback is not None:
+                for p in batch:
+                    callback(p.name, stages[p.name])
+        return Compilation({n: stages[n] for n in ("declared", *self.names)}, tuple(records), seconds)
+
+
+def _run_one(p: Pass, g: Graph, ran: tuple[str, ...], records: list[Record]) -> Graph:
+    """The graph after a pass, verified; the same graph where nothing changed."""
+    try:
+        found = list(p.rewrites(g))
+        whole = type(p).apply is not Pass.apply
+        rewrites = [r for r in found if isinstance(r, Rewrite)]
+        after = p.apply(g) if whole else apply_rewrites(g, rewrites)
+        if not isinstance(after, Graph):
+            raise PassError(f"apply gave {after!r}, where a Graph is expected")
+        if after is not g:
+            verify(after)
+    except VerigradError as e:
+        raise type(e)(f"{e}\n  in the pass {p.name}, after {', '.join(ran)}") from e
+    except Exception as e:
+        raise PassError(
+            f"the pass {p.name} failed with {type(e).__name__}: {e}\n  after {', '.join(ran)}"
+        ) from e
+    for r in found:
+        n = r.old if isinstance(r, Rewrite) else r.node
+        record = Record(p.name, g.names.get(n, n.op.name), r.reason, isinstance(r, Refused))
+        if not (record.refused and record in records):  # each sweep refuses the same again
+            records.append(record)
+    return after
+
+
+def _batches(passes: tuple[Pass, ...]) -> Iterator[tuple[Pass, ...]]:
+    """Passes one by one, and neighbours that run to a fixed point together."""
+    repeated: list[Pass] = []
+    for p in passes:
+        if p.repeated:
+            repeated.append(p)
+            continue
+        if repeated:
+            yield tuple(repeated)
+            repeated = []
+        yield (p,)
+    if repeated:
+        yield tuple(repeated)
+
+
+def _check(passes: tuple[Pass, ...]) -> None:
+    facts = set(FACTS)
+    broken: dict[str, str] = {}
+    seen: set[str] = {"declared"}
+    for p in passes:
+        if not isinstance(p, Pass):
+            raise PassError(f"a pipeline is made of passes, not of {p!r}; write e.g. MyPass()")
+        if p.name in seen:
+            raise PassError(f"the pass {p.name} stands twice; a stage needs a name of its own")
+        seen.add(p.name)
+        for need in p.needs:
+            if need in facts:
+                continue
+            if need in broken:
+                raise PassError(f"{p.name} needs {need!r}, which {broken[need]} before it breaks")
+            givers = [q.name for q in passes if need in q.gives]
+            hint = f"; {givers[0]} gives it, but runs later" if givers else "; no pass gives it"
+            raise PassError(f"{p.name} needs {need!r}{hint}")
+        facts |= set(p.gives)
+        for fact in p.breaks:
+            facts.discard(fact)
+            broken[fact] = p.name

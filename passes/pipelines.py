@@ -1,0 +1,42 @@
+"""The pipelines for training and for inference."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .attach_optimizer import AttachOptimizer
+from .differentiate import Differentiate
+from .eliminate_common import EliminateCommon
+from .fold_constants import FoldConstants
+from .fuse_linear_relu import FuseLinearRelu
+from .insert_dropout import InsertDropout
+from .insert_regularization import InsertRegularization
+from .pipeline import Pipeline
+from .scale_dropout import ScaleDropout
+from .schedule import ScheduleBuffers
+from .simplify import Simplify
+
+TRAINING: Final = Pipeline(
+    (
+        InsertDropout(),
+        InsertRegularization(),
+        Differentiate(),
+        AttachOptimizer(),
+        FoldConstants(),
+        Simplify(),
+        EliminateCommon(),
+        FuseLinearRelu(),
+        ScheduleBuffers(),
+    )
+)
+
+INFERENCE: Final = Pipeline(
+    (
+        ScaleDropout(),
+        FoldConstants(),
+        Simplify(),
+        EliminateCommon(),
+        FuseLinearRelu(),
+        ScheduleBuffers(),
+    )
+)

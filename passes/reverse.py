@@ -1,0 +1,104 @@
+"""Symbolic reverse mode: the one place that accumulates cotangents, and un-broadcasts them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..graph import Graph, GraphError, Node, TensorType, constant, created_at, depth_first
+from ..ops import add, broadcast_to, reshape, sum
+
+
+def grad(y: Node, xs: Sequence[Node]) -> list[Node]:
+    """The gradient of a float scalar y for each of xs, as nodes that can be differentiated again.
+
+    An x that y is made from, but that no gradient reaches, has zeros. Raises GraphError where y
+    is no float scalar, or is not made from an x.
+    """
+    names = Graph("gradient", {"y": y}).names
+    if y.type.rank or not y.type.is_float:
+        raise GraphError(f"grad: y is {y!r}, where a float scalar is expected; take e.g. vg.sum(y)")
+    for x in xs:
+        if x not in names:
+            raise GraphError(f"grad: y is not made from {x!r}")
+    found = backward(y, xs, names)
+    zero = {x: broadcast_to(constant(0.0, x.type.dtype), x.type.shape) for x in xs if x not in found}
+    return [found[x] if x in found else zero[x] for x in xs]
+
+
+def backward(y: Node, xs: Sequence[Node], names: Mapping[Node, str]) -> dict[Node, Node]:
+    """The cotangent of each of xs that one reaches, for y's own cotangent 1."""
+    order = depth_first([y])
+    forward = set(order)
+    leads = set(xs)
+    for n in order:
+        if n.type.is_float and any(i in leads for i in n.inputs):
+            leads.add(n)
+    parts: dict[Node, list[Node]] = {y: [constant(1.0, y.type.dtype)]}
+    found: dict[Node, Node] = {}
+    wanted = set(xs)
+    for n in reversed(order):
+        if n not in leads or n not in parts:
+            continue
+        with created_at(n.where):
+            received = parts.pop(n)
+            if len(received) > 1:
+                received = [_named(p, f"{names[n]}.partial", forward) for p in received]
+            dy = _named(_accumulate(received), f"{names[n]}.grad", forward)
+            if n in wanted:
+                found[n] = dy
+            if n.inputs:
+                for i, part in zip(n.inputs, _vjp(n, dy, names), strict=True):
+                    if part is not None and i in leads:
+                        parts.setdefault(i, []).append(part)
+    return found
+
+
+def _named(n: Node, name: str, forward: set[Node]) -> Node:
+    """The node under that name, where it has none and is new."""
+    return n if n.name is not None or n.layer is not None or n in forward else n.but(name=name)
+
+
+def _vjp(n: Node, dy: Node, names: Mapping[Node, str]) -> list[Node | None]:
+    """The op's vector-Jacobian product, each part of its input's type."""
+    given = n.op.vjp(n, dy)
+    if len(given) != len(n.inputs):
+        raise GraphError(
+            f"{n.op.name}: vjp gives {len(given)} cotangents for the {len(n.inputs)} inputs of "
+            f"%{names[n]}; give one an input, None where it is zero"
+        )
+    parts: list[Node | None] = []
+    for k, (i, part) in enumerate(zip(n.inputs, given, strict=True)):
+        if part is not None and (part.type.dtype != i.type.dtype or not i.type.is_float):
+            raise GraphError(
+                f"{n.op.name}: vjp gives {part.type} for input {k}, which is {i.type}"
+            )
+        parts.append(None if part is None else unbroadcast(part, i.type))
+    return parts
+
+
+def _accumulate(parts: Sequence[Node]) -> Node:
+    total = parts[0]
+    for part in parts[1:]:
+        total = add(total, part)
+    return total
+
+
+def unbroadcast(dy: Node, to: TensorType) -> Node:
+    """The cotangent of what was broadcast: summed over the axes along which it was repeated.
+
+    Goes by types alone, so a symbol is never taken for a 1, also where its size is 1.
+    """
+    if dy.type == to:
+        return dy
+    extra = dy.type.rank - to.rank
+    if extra < 0:
+        return broadcast_to(dy, to.shape)
+    repeated = [
+        k + extra for k, d in enumerate(to.shape) if d == 1 and dy.type.shape[k + extra] != 1
+    ]
+    axes = [*range(extra), *repeated]
+    if axes:
+        dy = sum(dy, axes)
+    if dy.type == to:
+        return dy
+    return reshape(dy, to.shape) if axes else broadcast_to(dy, to.shape)
