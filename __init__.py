@@ -3,3 +3,4 @@
 from .graph import *
 from .ops import *
 from .passes import *
+from .runtime import *

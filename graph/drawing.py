@@ -10,6 +10,7 @@ from graphviz import Digraph
 from graphviz import escape as literal
 
 from .labels import description, is_folded, label, tooltip
+from .layout import Layout
 from .roles import roles
 
 if TYPE_CHECKING:
@@ -31,13 +32,20 @@ class _Look(NamedTuple):
 
 
 _LOOKS: Final[Mapping[str, _Look]] = {
-    "input": _Look("invhouse", "filled", "#ffffff", "#333333", "input"),
+    "input": _Look("ellipse", "filled", "#ffffff", "#333333", "input"),
     "parameter": _Look("folder", "filled", "#dff2e1", "#1e7a3c", "parameter"),
     "state": _Look("cylinder", "filled", "#fff3bf", "#7a5f00", "state"),
     "constant": _Look("note", "filled", "#eeeeee", "#666666", "constant"),
     "forward": _Look("box", "filled,rounded", "#d6e8fa", "#1f5a99", "forward"),
     "backward": _Look("octagon", "filled", "#f8c9a4", "#a3440a", "backward"),
-    "update": _Look("hexagon", "filled", "#cfb8ea", "#5f3692", "update"),
+    "update": _Look("cds", "filled", "#cfb8ea", "#5f3692", "update"),
+}
+
+_PLACED: Final[Mapping[str, Mapping[str, str]]] = {
+    "below": {"weight": "4"},
+    "beside": {"minlen": "0"},
+    "above": {"constraint": "false"},
+    "free": {"constraint": "false"},
 }
 
 
@@ -61,6 +69,7 @@ class _Drawing:
         self.g = g
         self.sizes = sizes
         self.roles = roles(g)
+        self.layout = Layout(g, self.roles)
         self.shown = [n for n in g.nodes if not is_folded(g, n)]
         self.dot = Digraph(g.name)
 
@@ -73,6 +82,7 @@ class _Drawing:
         for n in self.shown:
             self._operands(n)
         self._updates()
+        self._borders()
         return str(self.dot.source)
 
     def _defaults(self) -> None:
@@ -85,13 +95,32 @@ class _Drawing:
         )
         self.dot.attr("edge", arrowsize="0.6", color="#555555")
 
-    def _cluster(self, layer: str) -> None:
-        with self.dot.subgraph(name=f"cluster layer {layer}") as box:
+    def _layer(self, layer: str) -> None:
+        with self.dot.subgraph(name=f"cluster {layer}") as box:
             box.attr(
                 label=f"<<B>{escape(layer)}</B>>", labeljust="l", style="rounded,filled",
-                fillcolor="#f7f7f7", color="#999999", tooltip=literal(f"layer {layer}"),
+                fillcolor="#f4f4f4", color="#999999", tooltip=literal(f"layer {layer}"),
             )  # fmt: skip
-            self._nodes(box, (n for n in self.shown if self.g.layer(n) == layer))
+            nodes = [n for n in self.shown if self.g.layer(n) == layer]
+            tops = []
+            for column, tint in _COLUMNS.items():
+                inside = [n for n in nodes if self.layout.column(n) == column]
+                if inside:
+                    tops.append(f"{layer} {column}")
+                    self._column(box, layer, column, tint, inside)
+            with box.subgraph() as row:
+                row.attr(rank="same")
+                for left, right in pairwise(tops):
+                    row.edge(left, right, style="invis")
+
+    def _column(self, layer: Digraph, name: str, column: str, tint: str, nodes: list[Node]) -> None:
+        with layer.subgraph(name=f"cluster {name} {column}") as box:
+            box.attr(
+                label=f"<<FONT POINT-SIZE=\"10\">{column}</FONT>>", labeljust="l", style="rounded,filled",
+                fillcolor=tint, color=tint, tooltip=literal(f"{name}, {column}"),
+            )  # fmt: skip
+            box.node(f"{name} {column}", style="invis", shape="point", width="0", height="0", label="")
+            self._nodes(box, nodes)
 
     def _nodes(self, box: Digraph, nodes: Iterable[Node]) -> None:
         for n in nodes:
@@ -113,21 +142,29 @@ class _Drawing:
     def _operands(self, n: Node) -> None:
         """The edges into a node, arranged so that backward runs up, beside what it is about."""
         names = self.g.names
-        reader = self.roles[n]
+        line = _LOOKS[self.roles[n]].line
         for slot, i in enumerate(n.inputs):
             if is_folded(self.g, i):
                 continue
-            made = self.roles[i]
-            attributes = {"color": _LOOKS[reader].line, "tooltip": f"{names[i]} → {names[n]}, operand {slot}"}
-            if made == reader == "backward":
+            placed = _PLACED[self.layout.relation(i, n)]
+            if placed is _PLACED["above"]:
                 # A hidden edge the other way puts the reader above what it reads.
                 self.dot.edge(names[n], names[i], style="invis", weight="2")
-                attributes["constraint"] = "false"
-            elif made == reader:
-                attributes |= {"weight": "4", "penwidth": "1.6"}
-            elif made in ("forward", "backward"):
-                attributes |= {"minlen": "0"}
-            self.dot.edge(names[i], names[n], **attributes)
+            main = self.roles[i] == self.roles[n]
+            self.dot.edge(
+                names[i], names[n], color=line, penwidth="1.5" if main else "0.8",
+                tooltip=f"{names[i]} → {names[n]}, operand {slot}", **placed,
+            )  # fmt: skip
+
+    def _borders(self) -> None:
+        """Hidden points between the layers keep their boxes below each other."""
+        for k, (upper, lower) in enumerate(self.layout.borders(self.g)):
+            point = f"border {k}"
+            self.dot.node(point, style="invis", shape="point", width="0", height="0", label="")
+            for n in upper:
+                self.dot.edge(self.g.names[n], point, style="invis", weight="0")
+            for n in lower:
+                self.dot.edge(point, self.g.names[n], style="invis", weight="0")
 
     def _updates(self) -> None:
         names = self.g.names

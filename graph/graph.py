@@ -27,13 +27,15 @@ class Schedule(Record):
     """In which order a graph runs, and what shares a kernel call or a buffer.
 
     `groups` numbers the kernel calls from 0, `takeovers` says whose buffer a result takes over,
-    `places` gives offset and size in the arena, in bytes, once a plan has placed the results.
+    `places` gives offset and size in the arena, in bytes, once a plan has placed the results, and
+    `scratch` those of the temporaries of each kernel.
     """
 
     order: tuple[Node, ...]
     groups: Mapping[Node, int]
     takeovers: Mapping[Node, Node]
     places: Mapping[Node, tuple[int, int]] = {}
+    scratch: Mapping[Node, tuple[tuple[int, int], ...]] = {}
 
 
 class Graph:

@@ -7,7 +7,7 @@ from html import escape
 from math import prod
 from typing import TYPE_CHECKING, Final
 
-from .attributes import print_op
+from .attributes import print_fields, print_op
 from .op import Source
 from .printer import statement
 from .sources import Constant
@@ -22,9 +22,8 @@ _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 
 
 def is_folded(g: Graph, n: Node) -> bool:
-    """Whether a scalar that reads nothing stands in its readers' labels, not as a node of its own."""
-    given = isinstance(n.op, Source) and not isinstance(n.op, Constant)
-    return not given and not n.inputs and n.type.rank == 0 and n not in g.roots
+    """Whether a scalar constant stands in its readers' labels, not as a node of its own."""
+    return isinstance(n.op, Constant) and n.type.rank == 0 and n not in g.roots
 
 
 def label(g: Graph, n: Node, sizes: Mapping[str, int]) -> str:
@@ -32,9 +31,10 @@ def label(g: Graph, n: Node, sizes: Mapping[str, int]) -> str:
     name = f"<B>{escape(g.names[n])}</B>"
     if g.schedule is not None and n in g.schedule.groups:
         name += f"  #{g.schedule.groups[n]}"
+    text = shortened(op_text(g, n))
     lines = [
         name,
-        escape(shortened(op_text(g, n))),
+        *([escape(text)] if text else []),
         f"{n.type} · {bytes_text(n.type, sizes)}",
         *(f"<I>{mark}</I>" for mark in marks(g, n)),
     ]
@@ -48,7 +48,9 @@ def marks(g: Graph, n: Node) -> list[str]:
 
 
 def op_text(g: Graph, n: Node) -> str:
-    """The op with its attributes; with its operands where one of them is folded: `multiply(·, 2)`."""
+    """The op with its attributes, and operands where one is folded: `multiply(·, 2)`, `init=zeros`."""
+    if isinstance(n.op, Source) and not isinstance(n.op, Constant):
+        return print_fields(n.op)
     if not any(is_folded(g, i) for i in n.inputs):
         return print_op(n.op)
     operands = (_scalar_text(i) if is_folded(g, i) else "·" for i in n.inputs)

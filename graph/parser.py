@@ -24,7 +24,8 @@ _NODE: Final = re.compile(rf"{_NAME.pattern}\s*:\s*({type_pattern.pattern})\s*=\
 _UPDATE: Final = re.compile(rf"update\s+{_NAME.pattern}\s*=\s*{_NAME.pattern}")
 _OUTPUT: Final = re.compile(rf"([A-Za-z_][\w.-]*)\s*=\s*{_NAME.pattern}")
 _NOTE: Final = re.compile(
-    rf"group (?P<group>\d+)|takes over {_NAME.pattern}|arena (?P<start>\d+):(?P<end>\d+)"
+    rf"group (?P<group>\d+)|takes over {_NAME.pattern}"
+    r"|(?P<where>arena|scratch) (?P<start>\d+):(?P<end>\d+)"
 )
 
 
@@ -50,6 +51,7 @@ class _Parser:
         self.groups: dict[Node, int] = {}
         self.takeovers: dict[Node, Node] = {}
         self.places: dict[Node, tuple[int, int]] = {}
+        self.scratch: dict[Node, tuple[tuple[int, int], ...]] = {}
         self.updates: dict[Node, Node] = {}
         self.line = 0
         self.lines = text.splitlines()
@@ -97,7 +99,7 @@ class _Parser:
     def _finish(self, name: str, outputs: dict[str, Node]) -> Graph:
         g = Graph(name, outputs, updates=self.updates)
         if not self.groups:
-            if self.takeovers or self.places:
+            if self.takeovers or self.places or self.scratch:
                 raise GraphError(
                     "take-overs and places need the groups of a schedule, `// group 0`"
                 )
@@ -106,7 +108,7 @@ class _Parser:
         ungrouped = [n for n in order if n not in self.groups]
         if ungrouped:
             raise GraphError(f"%{ungrouped[0].name} has no group, where others have one")
-        schedule = Schedule(order, self.groups, self.takeovers, self.places)
+        schedule = Schedule(order, self.groups, self.takeovers, self.places, self.scratch)
         return g.but(schedule=schedule)
 
     def _statements(self) -> Iterator[tuple[str, str]]:
@@ -238,7 +240,11 @@ class _Parser:
             if m["group"]:
                 self.groups[n] = int(m["group"])
             elif m["start"]:
-                self.places[n] = (int(m["start"]), int(m["end"]) - int(m["start"]))
+                place = int(m["start"]), int(m["end"]) - int(m["start"])
+                if m["where"] == "arena":
+                    self.places[n] = place
+                else:
+                    self.scratch[n] = (*self.scratch.get(n, ()), place)
             else:
                 self.takeovers[n] = self._read(f"%{m[2]}")
 

@@ -41,4 +41,5 @@ def _annotations(g: Graph, n: Node) -> str:
     if n in s.places:
         offset, size = s.places[n]
         notes.append(f"arena {offset}:{offset + size}")
+    notes += [f"scratch {offset}:{offset + size}" for offset, size in s.scratch.get(n, ())]
     return f"  // {', '.join(notes)}" if notes else ""

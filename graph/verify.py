@@ -105,6 +105,8 @@ def _schedule(g: Graph, s: Schedule) -> Iterator[str]:
         yield "the groups are not numbered from 0 in the order in which they run"
     for n, old in s.takeovers.items():
         yield from _takeover(g, s, place, n, old)
+    if s.places or s.scratch:
+        yield from _places(g, s, place)
 
 
 def _takeover(g: Graph, s: Schedule, place: dict[Node, int], n: Node, old: Node) -> Iterator[str]:
@@ -123,3 +125,44 @@ def _takeover(g: Graph, s: Schedule, place: dict[Node, int], n: Node, old: Node)
         yield f"{label}, which the graph returns"
     if sum(1 for o in s.takeovers.values() if o is old) > 1:
         yield f"{label}, and so does another node"
+
+
+def _places(g: Graph, s: Schedule, place: dict[Node, int]) -> Iterator[str]:
+    """Whether any two results that must both be intact share a byte of the arena."""
+    groups = {n: s.groups.get(n, 0) for n in s.order}
+    end = len(s.order)
+    intact: list[tuple[int, int, int, int, str, Node]] = []  # first and last group, bytes, label
+    for n in s.order:
+        if _in_source(s, n):
+            continue
+        if n not in s.places:
+            yield f"%{g.names[n]} has no place in the arena"
+            continue
+        readers = [groups[u] for u in g.users[n] if u in groups]
+        last = end if n in g.roots else max([groups[n], *readers])
+        start, size = s.places[n]
+        intact.append((groups[n], last, start, start + size, f"%{g.names[n]}", n))
+    for n, temporaries in s.scratch.items():
+        for start, size in temporaries:
+            label = f"scratch of %{g.names[n]}"
+            intact.append((groups[n], groups[n], start, start + size, label, n))
+    intact.sort(key=lambda entry: entry[:4])
+    alive: list[tuple[int, int, int, int, str, Node]] = []
+    for entry in intact:
+        first, _, start, stop, label, n = entry
+        alive = [a for a in alive if a[1] >= first]
+        for _, last, a_start, a_stop, a_label, a in alive:
+            taken_over = s.takeovers.get(n) is a and last == first and label[0] == "%"
+            if start < a_stop and a_start < stop:
+                if not (taken_over and (start, stop) == (a_start, a_stop)):
+                    yield f"{label} and {a_label} share bytes while both must be intact"
+            elif taken_over and a_label[0] == "%":
+                yield f"{label} takes over {a_label}, but lies elsewhere"
+        alive.append(entry)
+
+
+def _in_source(s: Schedule, n: Node) -> bool:
+    """Whether a result lies in the place of a parameter or state, by its take-overs."""
+    while n in s.takeovers:
+        n = s.takeovers[n]
+    return isinstance(n.op, Source)

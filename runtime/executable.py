@@ -1,0 +1,67 @@
+"""A scheduled graph that can run at any batch size: its plans, kept, and its executors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from ..graph import Array, Graph, RunError
+from .executor import Executor
+from .feeds import FeedReader, Feeds
+from .plan import Plan
+
+_KEPT: Final = 8
+"""How many arenas are kept, of the sizes that were used last."""
+
+Sizes = tuple[tuple[str, int], ...]
+
+
+class Executable:
+    """A scheduled graph on the values of a program: every batch size has a plan of its own."""
+
+    def __init__(
+        self,
+        g: Graph,
+        unoptimised: Graph,
+        values: Mapping[str, Array],
+        known: frozenset[str] = frozenset(),
+    ) -> None:
+        self.graph = g
+        self.reader = FeedReader(g, known)
+        self._unoptimised = unoptimised
+        self._values = values
+        self._plans: dict[Sizes, Plan] = {}
+        self._executors: dict[Sizes, Executor] = {}
+
+    def plan(self, sizes: Mapping[str, int]) -> Plan:
+        """The plan for these sizes, e.g. {"N": 128}."""
+        symbols = self.graph.symbols
+        if set(sizes) != set(symbols):
+            wanted = ", ".join(f"{s}=128" for s in symbols) or "no size"
+            given = ", ".join(f"{s}={n}" for s, n in sizes.items()) or "none"
+            raise RunError(f"a plan of {self.graph.name} takes {wanted}; given: {given}")
+        for s, n in sizes.items():
+            if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+                raise RunError(f"{s} is {n!r}, where a whole number from 0 is expected")
+        key = tuple([(s, sizes[s]) for s in symbols])
+        if key not in self._plans:
+            self._plans[key] = Plan(self.graph, dict(key), self._unoptimised)
+        return self._plans[key]
+
+    def executor(self, sizes: Mapping[str, int]) -> Executor:
+        """The executor for these sizes; those used last are kept."""
+        key = tuple(sizes.items())
+        executor = self._executors.pop(key, None)
+        if executor is None:
+            executor = Executor(self.plan(sizes), self._values)
+            while len(self._executors) >= _KEPT:
+                del self._executors[next(iter(self._executors))]
+        self._executors[key] = executor
+        return executor
+
+    def compute(self, feeds: Feeds) -> tuple[Executor, list[Array]]:
+        """Runs all that writes no state; the executor holds the results."""
+        arrays, sizes = self.reader.read(feeds)
+        executor = self.executor(sizes)
+        executor.compute(arrays)
+        return executor, arrays

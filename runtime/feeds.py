@@ -1,0 +1,95 @@
+"""What a step is fed with, checked against the graph's inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..graph import Array, Graph, Node, RunError, suggest
+
+Feeds = Mapping[str, Any]
+
+
+class FeedReader:
+    """Checks feeds and hands over arrays in the order of a graph's inputs.
+
+    An array is read where it lies when its dtype and layout fit; a float of another width, and
+    any integer where i64 is due, is cast into a buffer that is kept for the next time. Names in
+    `known` that the graph does not read (labels, in inference) are passed over.
+    """
+
+    def __init__(self, g: Graph, known: frozenset[str]) -> None:
+        self.inputs: list[tuple[str, Node]] = [(g.names[n], n) for n in g.inputs]
+        self.known = known | {name for name, _ in self.inputs}
+        self._buffers: dict[str, Array] = {}
+
+    def read(self, feeds: Feeds) -> tuple[list[Array], dict[str, int]]:
+        """The arrays, and the sizes of the symbols that they bind."""
+        for name in feeds:
+            if name not in self.known:
+                raise RunError(f"there is no input {name!r}{suggest(name, self.known)}")
+        sizes: dict[str, int] = {}
+        bound_by: dict[str, str] = {}
+        arrays: list[Array] = []
+        for name, n in self.inputs:
+            if name not in feeds:
+                raise RunError(f"input {name!r} is not fed; {n.type} is expected")
+            array = feeds[name]
+            if type(array) is not np.ndarray:
+                array = np.asarray(array)
+            if len(array.shape) != n.type.rank:
+                raise _misfit(name, array, n)
+            for d, size in zip(n.type.shape, array.shape, strict=True):
+                if isinstance(d, int):
+                    if d != size:
+                        raise _misfit(name, array, n)
+                elif sizes.setdefault(d, size) != size:
+                    raise RunError(
+                        f"input {name!r} has {size} as {d}, but {bound_by[d]!r} has {sizes[d]}; "
+                        f"one {d} is expected"
+                    )
+                else:
+                    bound_by.setdefault(d, name)
+            arrays.append(self._fitting(name, array, n))
+        return arrays, sizes
+
+    def _fitting(self, name: str, array: Array, n: Node) -> Array:
+        wanted = n.type.numpy
+        if array.dtype == wanted and array.dtype.isnative and array.flags.c_contiguous:
+            return array
+        kind, due = array.dtype.kind, wanted.kind
+        if due == "i" and kind == "f":
+            raise RunError(
+                f"input {name!r} is {array.dtype}, where integers are expected ({n.type}); "
+                f"give {name}.astype('int64') if they are whole numbers"
+            )
+        if kind not in "biuf" or (kind == "b") != (due == "b"):
+            raise RunError(f"input {name!r} is {array.dtype}, where {n.type} is expected")
+        if kind == "u" and due == "i" and array.size and array.max() > np.iinfo(np.int64).max:
+            raise RunError(f"input {name!r} holds {array.max()}, which no i64 can hold")
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.shape != array.shape:
+            buffer = self._buffers[name] = np.empty(array.shape, wanted)
+        np.copyto(buffer, array, casting="unsafe")
+        return buffer
+
+    def describe_non_finite(self, arrays: list[Array]) -> str:
+        """Which feed holds NaN or infinity, and where first; nothing where none does."""
+        for (name, _), array in zip(self.inputs, arrays, strict=True):
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                first = np.argwhere(~np.isfinite(array))[0]
+                at = ",".join(map(str, first))
+                return f"input {name!r} holds {array[tuple(first)]} at [{at}]"
+        return ""
+
+
+def _misfit(name: str, array: Array, n: Node) -> RunError:
+    hint = ""
+    if array.ndim > n.type.rank == 2:
+        hint = f"; give one row a sample, {name}.reshape(len({name}), -1)"
+    elif array.ndim == n.type.rank - 1 and n.type.rank == 2:
+        hint = f"; for one sample, give {name}[None, :]"
+    shape = ",".join(map(str, array.shape))
+    return RunError(f"input {name!r} has the shape [{shape}], where {n.type} is expected{hint}")

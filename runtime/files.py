@@ -1,0 +1,193 @@
+"""Programs in files: safetensors with the graph as text, and no pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..graph import OPS, Array, Constant, Graph, RunError, VerigradError, parse
+from ..graph.attributes import Reader, is_stored, print_value
+from ..passes import Pass, Pipeline
+from .extras import require
+from .options import Options
+
+if TYPE_CHECKING:
+    from .program import Program
+
+FORMAT: Final = 1
+_KEY: Final = "verigrad"
+_CONSTANT: Final = "constants/"
+
+
+def save(program: Program, path: str | Path) -> None:
+    """Writes a program to a temporary file beside `path`, and then renames it.
+
+    Raises RunError where the folder cannot be written.
+    """
+    numpy = require("safetensors.numpy", "files")
+    tensors: dict[str, Array] = {n: v for n, v in program._values.items()}
+    for g in (program.declared,):
+        for n in g.constants:
+            assert isinstance(n.op, Constant)
+            spelled = print_value(n.op.value)
+            if is_stored(spelled):
+                tensors[_CONSTANT + spelled] = n.op.value.array
+    data = numpy.save(tensors, metadata={_KEY: json.dumps(_described(program))})
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def load(path: str | Path) -> Program:
+    """Reads a program that `save` wrote; nothing in the file is executed.
+
+    Raises RunError where the file is missing, cut off, foreign or of a newer version, and where
+    it needs ops or passes that are not imported.
+    """
+    from .program import Program
+
+    safetensors = require("safetensors", "files")
+    path = Path(path)
+    if not path.is_file():
+        raise RunError(f"there is no file {str(path)!r}")
+    try:
+        with safetensors.safe_open(path, framework="numpy") as opened:
+            described = _metadata(opened, path)
+            shapes = {k: tuple(opened.get_slice(k).get_shape()) for k in opened.keys()}
+            arrays = {k: opened.get_tensor(k) for k in shapes if k.startswith(_CONSTANT)}
+            program = Program(_graph(described, arrays), _options(described))
+            for name, held in program._values.items():
+                if shapes.get(name) != held.shape:
+                    found = list(shapes[name]) if name in shapes else "missing"
+                    raise RunError(f"{name!r} is {found}, where {list(held.shape)} is expected")
+            for name, held in program._values.items():
+                value = opened.get_tensor(name)
+                if value.dtype != held.dtype:
+                    raise RunError(f"{name!r} is {value.dtype}, where {held.dtype} is expected")
+                held[...] = value
+    except VerigradError as e:
+        raise type(e)(f"{path} cannot be loaded: {e}") from None
+    except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError) as e:
+        raise RunError(
+            f"{path} cannot be loaded: it is no complete verigrad program ({e})"
+        ) from None
+    program.metadata.update(described["metadata"])
+    return program
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place, whole, once the block has ended."""
+    path = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as e:
+        raise RunError(f"{path} cannot be written: {e.strerror or e}") from None
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    except OSError as e:
+        raise RunError(f"{path} cannot be written: {e.strerror or e}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def print_pass(p: Pass) -> str:
+    """`fuse_linear_relu`, or `name{option=value}`."""
+    fields = {
+        f.name: getattr(p, f.name)
+        for f in (dataclasses.fields(p) if dataclasses.is_dataclass(p) else ())
+        if getattr(p, f.name) != f.default
+    }
+    written = ",".join(f"{k}={print_value(v)}" for k, v in fields.items())
+    return f"{p.name}{{{written}}}" if written else p.name
+
+
+def parse_pass(text: str) -> Pass:
+    """The pass that `print_pass` wrote."""
+    name, brace, _ = text.partition("{")
+    kind = Pass.kinds()[name]
+    if not brace:
+        return kind()
+    reader = Reader(text[len(name) :])
+    reader.expect("{")
+    options: dict[str, Any] = {}
+    while not reader.take("}"):
+        if options:
+            reader.expect(",")
+        key = reader.value()
+        reader.expect("=")
+        options[key] = reader.value()
+    return kind(**options)
+
+
+def _described(program: Program) -> dict[str, Any]:
+    o = program.options
+    return {
+        "format": FORMAT,
+        "graph": str(program.declared),
+        "optimizer": print_value(o.optimizer),
+        "regularizer": print_value(o.regularizer),
+        "dropout": print_value(o.dropout),
+        "seed": o.seed,
+        "dtype": o.dtype,
+        "pipeline": [print_pass(p) for p in o.pipeline],
+        "inference_pipeline": [print_pass(p) for p in o.inference_pipeline],
+        "metadata": program.metadata,
+    }
+
+
+def _metadata(opened: Any, path: Path) -> dict[str, Any]:
+    metadata = opened.metadata() or {}
+    if _KEY not in metadata:
+        raise RunError("it is a safetensors file, but not of a verigrad program")
+    described: dict[str, Any] = json.loads(metadata[_KEY])
+    version = described["format"]
+    if version != FORMAT:
+        raise RunError(f"its format is {version}; this verigrad reads {FORMAT}: install a newer one")
+    return described
+
+
+def _graph(described: Mapping[str, Any], arrays: Mapping[str, Array]) -> Graph:
+    import re
+
+    text = described["graph"]
+    used = re.findall(r"^\s*%[^=]*=\s*([A-Za-z_][\w.-]*)", text, re.MULTILINE)
+    ops = sorted({name for name in used if name not in OPS})
+    passes = [t.partition("{")[0] for k in ("pipeline", "inference_pipeline") for t in described[k]]
+    unknown = sorted({name for name in passes if name not in Pass.kinds()})
+    missing = [f"the op {name!r}" for name in ops] + [f"the pass {name!r}" for name in unknown]
+    if missing:
+        raise RunError(f"it needs {' and '.join(missing)}; import the module that defines them first")
+    return parse(text, {k.removeprefix(_CONSTANT): a for k, a in arrays.items()})
+
+
+def _options(described: Mapping[str, Any]) -> Options:
+    def value(key: str) -> Any:
+        reader = Reader(described[key])
+        found = reader.value()
+        if not reader.done():
+            raise RunError(f"its {key} cannot be read: {described[key]!r}")
+        return found
+
+    return Options(
+        value("optimizer"),
+        value("regularizer"),
+        value("dropout"),
+        described["seed"],
+        described["dtype"],
+        Pipeline(parse_pass(t) for t in described["pipeline"]),
+        Pipeline(parse_pass(t) for t in described["inference_pipeline"]),
+    )

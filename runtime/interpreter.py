@@ -1,0 +1,70 @@
+"""The reference: one node after another, every result in an array of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from ..graph import Array, Constant, Graph, Node, RunError, Source
+
+
+class Interpretation(NamedTuple):
+    """What a graph computed: every value by name, the outputs, and the updates' new values."""
+
+    values: dict[str, Array]
+    outputs: dict[str, Array]
+    updates: dict[str, Array]
+
+
+def interpret(g: Graph, values: Mapping[str, Array]) -> Interpretation:
+    """Runs a graph node by node; `values` holds an array for each input, parameter and state.
+
+    Nothing is changed: the updates' new values are returned. Raises RunError where a value is
+    missing or has another type than the graph says.
+    """
+    made: dict[Node, Array] = {}
+    sizes: dict[str, int] = {}
+    for n in g.sources:
+        made[n] = _source(g, n, values, sizes)
+    for n in g.order:
+        made[n] = compute(n, [made[i] for i in n.inputs], sizes)
+    return Interpretation(
+        {g.names[n]: a for n, a in made.items()},
+        {key: made[n] for key, n in g.outputs.items()},
+        {g.names[w]: made[n] for w, n in g.updates.items()},
+    )
+
+
+def compute(n: Node, inputs: list[Array], sizes: Mapping[str, int]) -> Array:
+    """The node's result, in a new array."""
+    out = np.empty(n.type.bind(sizes), n.type.numpy)
+    temporaries = n.op.scratch(*(i.type for i in n.inputs))
+    op = n.op.bind(sizes)
+    with np.errstate(all="ignore"):
+        if temporaries:
+            scratch = tuple([np.empty(t.bind(sizes), t.numpy) for t in temporaries])
+            op.run(*inputs, out=out, scratch=scratch)
+        else:
+            op.run(*inputs, out=out)
+    return out
+
+
+def _source(g: Graph, n: Node, values: Mapping[str, Array], sizes: dict[str, int]) -> Array:
+    assert isinstance(n.op, Source)
+    if isinstance(n.op, Constant):
+        return n.op.array
+    name = g.names[n]
+    if name not in values:
+        raise RunError(f"{n.op.name} {name!r} has no value; {n.type} is expected")
+    array = np.asarray(values[name])
+    fits = array.dtype == n.type.numpy and array.ndim == n.type.rank
+    if fits:
+        for d, size in zip(n.type.shape, array.shape, strict=True):
+            fits = fits and size == (sizes.setdefault(d, size) if isinstance(d, str) else d)
+    if not fits:
+        raise RunError(
+            f"{n.op.name} {name!r} is {array.dtype}{list(array.shape)}, where {n.type} is expected"
+        )
+    return array

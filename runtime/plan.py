@@ -1,0 +1,143 @@
+"""Memory plans: where every result of a scheduled graph lies, for one batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from ..graph import Graph, Node, PassError, Schedule, Source, verify
+
+ALIGNMENT: Final = 64
+"""Bytes that every buffer begins at a multiple of: a cache line."""
+
+
+class Buffer(NamedTuple):
+    """A piece of the arena, and from which kernel call to which it is in use."""
+
+    holds: tuple[str, ...]
+    offset: int
+    nbytes: int
+    first: int
+    last: int
+
+
+class Plan:
+    """The placement of a graph's results in one arena.
+
+    `nbytes` is the arena's size, known before anything runs; `unplanned_nbytes` the sum of every
+    result in the differentiated, unoptimised graph; `graph` the scheduled graph with every place
+    written on it, which `verify` has proved.
+    """
+
+    def __init__(self, g: Graph, sizes: Mapping[str, int], unoptimised: Graph) -> None:
+        if g.schedule is None:
+            raise PassError(f"graph {g.name} has no schedule; end the pipeline with the pass schedule")
+        self.sizes = dict(sizes)
+        self._lives = _lives(g, g.schedule, sizes)
+        offsets = _offsets(self._lives)
+        places: dict[Node, tuple[int, int]] = {}
+        scratch: dict[Node, list[tuple[int, int]]] = {}
+        buffers: list[Buffer] = []
+        for life, offset in zip(self._lives, offsets, strict=True):
+            for n in life.nodes:
+                places[n] = offset, life.nbytes
+            if life.scratch_of is not None:
+                scratch.setdefault(life.scratch_of, []).append((offset, life.nbytes))
+            holds = tuple([g.names[n] for n in life.nodes])
+            label = holds or (f"scratch of {g.names[life.scratch_of]}" if life.scratch_of else "",)
+            buffers.append(Buffer(label, offset, life.nbytes, life.first, life.last))
+        self.buffers = tuple(sorted(buffers, key=lambda b: (b.offset, b.first)))
+        self.nbytes = max((b.offset + _aligned(b.nbytes) for b in buffers), default=0)
+        s = g.schedule
+        held = {n: tuple(p) for n, p in scratch.items()}
+        self.graph = g.but(schedule=Schedule(s.order, s.groups, s.takeovers, places, held))
+        verify(self.graph)
+        self.unplanned_nbytes = sum(n.type.nbytes(sizes) for n in unoptimised.order)
+        self.state_nbytes = sum(n.type.nbytes({}) for n in (*g.parameters, *g.state))
+
+    @property
+    def lower_bound(self) -> int:
+        """The most bytes that are alive at one time: no placement can take less."""
+        if not self._lives:
+            return 0
+        alive = [0] * (max(life.last for life in self._lives) + 1)
+        for life in self._lives:
+            for i in range(life.first, life.last + 1):
+                alive[i] += life.nbytes
+        return max(alive)
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{s}={n}" for s, n in self.sizes.items())
+        share = 100 * self.nbytes / self.unplanned_nbytes if self.unplanned_nbytes else 0.0
+        lines = [
+            f"plan of {self.graph.name}, {sizes or 'fixed sizes'}",
+            f"  arena      {self.nbytes:>14,} bytes, {share:.1f} % of unplanned",
+            f"  unplanned  {self.unplanned_nbytes:>14,} bytes, a buffer for every result",
+            f"  live bytes {self.lower_bound:>14,} at most: no placement takes less",
+            f"  state      {self.state_nbytes:>14,} bytes, parameters included, beside the arena",
+            "",
+            f"  {'offset':>12} {'bytes':>12}  {'calls':<11} holds",
+        ]
+        for b in self.buffers:
+            calls = f"{b.first}-{b.last}"
+            lines.append(f"  {b.offset:>12,} {b.nbytes:>12,}  {calls:<11} {', '.join(b.holds)}")
+        return "\n".join(lines)
+
+
+class _Life(NamedTuple):
+    """Bytes that must stay intact from one kernel call to another."""
+
+    nodes: tuple[Node, ...]
+    scratch_of: Node | None
+    nbytes: int
+    first: int
+    last: int
+
+
+def _lives(g: Graph, s: Schedule, sizes: Mapping[str, int]) -> list[_Life]:
+    """A life for each chain of take-overs that does not begin in a source, and for each scratch."""
+    end = max(s.groups.values(), default=0)
+    chains: dict[Node, list[Node]] = {}
+    first_of: dict[Node, Node] = {}
+    lives: list[_Life] = []
+    for n in s.order:
+        old = s.takeovers.get(n)
+        first = n if old is None else first_of.get(old, old)
+        first_of[n] = first
+        if not isinstance(first.op, Source):
+            chains.setdefault(first, []).append(n)
+        for t in n.op.scratch(*(i.type for i in n.inputs)):
+            at = s.groups[n]
+            lives.append(_Life((), n, t.nbytes(sizes), at, at))
+    for first, chain in chains.items():
+        readers = [s.groups[u] for n in chain for u in g.users[n]]
+        last = end if any(n in g.roots for n in chain) else max([s.groups[chain[-1]], *readers])
+        lives.append(
+            _Life(tuple(chain), None, first.type.nbytes(sizes), s.groups[first], last)
+        )
+    return lives
+
+
+def _offsets(lives: Sequence[_Life]) -> list[int]:
+    """An offset for each: the largest first, each into the smallest gap that fits."""
+    offsets = [0] * len(lives)
+    placed: list[int] = []
+    for i in sorted(range(len(lives)), key=lambda i: (-lives[i].nbytes, lives[i].first)):
+        life = lives[i]
+        meets = [j for j in placed if lives[j].first <= life.last and life.first <= lives[j].last]
+        meets.sort(key=lambda j: offsets[j])
+        wanted = _aligned(life.nbytes)
+        best: tuple[int, int] | None = None
+        free = 0
+        for j in meets:
+            gap = offsets[j] - free
+            if gap >= wanted and (best is None or gap < best[0]):
+                best = gap, free
+            free = max(free, offsets[j] + _aligned(lives[j].nbytes))
+        offsets[i] = free if best is None else best[1]
+        placed.append(i)
+    return offsets
+
+
+def _aligned(nbytes: int) -> int:
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT

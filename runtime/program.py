@@ -1,0 +1,324 @@
+"""Programs: what `compile` returns. They hold the state, run steps and show every stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..graph import (
+    Array,
+    Graph,
+    GraphError,
+    NonFiniteError,
+    Parameter,
+    RunError,
+    Source,
+    State,
+    suggest,
+)
+from ..ops import check_seed, first_value
+from ..passes import (
+    INFERENCE,
+    TRAINING,
+    Compilation,
+    Dropout,
+    Optimizer,
+    Pipeline,
+    Record,
+    Regularizer,
+    with_dtype,
+)
+from .executable import Executable
+from .executor import Executor
+from .options import Options
+from .plan import Plan
+
+
+def compile(
+    net: Graph,
+    *,
+    optimizer: Optimizer | None = None,
+    regularizer: Regularizer | None = None,
+    dropout: Dropout | None = None,
+    seed: int = 0,
+    dtype: str = "f32",
+    pipeline: Pipeline = TRAINING,
+    inference_pipeline: Pipeline = INFERENCE,
+) -> Program:
+    """Compiles a declared graph into a program that trains, predicts and shows its stages.
+
+    The graph's first values and its dropout are functions of `seed`. Without an optimizer the
+    program has no `step`; without a loss it only predicts. `dtype="f64"` compiles all in f64.
+    Raises GraphError or PassError naming the pass that could not do its work.
+    """
+    options = Options(
+        optimizer, regularizer, dropout, check_seed(seed), dtype, pipeline, inference_pipeline
+    )
+    return Program(net, options)
+
+
+class Program:
+    """A compiled graph with its state: parameters, optimizer state and the step counter."""
+
+    def __init__(self, net: Graph, options: Options) -> None:
+        if not isinstance(net, Graph):
+            raise GraphError(f"compile takes a Graph, not {net!r}; write vg.Graph(name, outputs, loss)")
+        self.declared = with_dtype(net, options.dtype)
+        self.options = options
+        self.metadata: dict[str, str] = {}
+        """Texts that are saved with the program, such as the names of classes."""
+        self._broken = False
+        self._inference = options.inference().run(self.declared)
+        self._training: Compilation | None = None
+        if self.declared.loss is not None:
+            self._training = options.training().run(self.declared)
+        self._sources = {
+            g.names[n]: n for g in self._graphs() for n in (*g.parameters, *g.state)
+        }
+        self._values: dict[str, Array] = {}
+        for name, n in self._sources.items():
+            assert isinstance(n.op, (Parameter, State)) and not isinstance(n.op.init, str)
+            self._values[name] = first_value(n.op.init, n.type, options.seed, name)
+        self.parameters = Values(self, Parameter)
+        self.state = Values(self, State)
+
+    def _graphs(self) -> list[Graph]:
+        made = [self._inference.graph]
+        return [self._training.graph, *made] if self._training is not None else made
+
+    # ---- what it is --------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self.declared.name
+
+    @property
+    def stages(self) -> dict[str, Graph]:
+        """The graph after each pass of the training pipeline; of inference, where there is no loss."""
+        return dict((self._training or self._inference).stages)
+
+    @property
+    def inference_stages(self) -> dict[str, Graph]:
+        """The graph after each pass of the inference pipeline."""
+        return dict(self._inference.stages)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Why each rewrite was made, and why others were refused."""
+        return (self._training or self._inference).records
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """How long each pass took."""
+        return dict((self._training or self._inference).seconds)
+
+    @property
+    def training(self) -> Graph:
+        """The compiled training graph: forward, backward and updates."""
+        return self._compilation().graph
+
+    @property
+    def inference(self) -> Graph:
+        """The compiled inference graph."""
+        return self._inference.graph
+
+    @property
+    def step_number(self) -> int:
+        """How many steps have been made."""
+        return int(self._values["step"]) if "step" in self._values else 0
+
+    def plan(self, **sizes: int) -> Plan:
+        """The memory plan of the training step (of inference, where there is no loss)."""
+        return self.executable.plan(sizes)
+
+    def source(self, **sizes: int) -> str:
+        """The step as Python text: a straight line of kernel calls."""
+        return self.executable.executor(self.plan(**sizes).sizes).source
+
+    def __repr__(self) -> str:
+        return f"<Program {self.name}: {len(self.parameters)} parameters, step {self.step_number}>"
+
+    # ---- what it runs ------------------------------------------------------------------------
+
+    def step(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> float:
+        """Forward, backward and update; returns the loss, penalties included.
+
+        Raises NonFiniteError where the loss or a gradient is not finite, and RunError for feeds
+        that do not fit; the state is then as it was before.
+        """
+        if self.options.optimizer is None or not self.training.updates:
+            raise RunError("the program has no optimizer; compile(..., optimizer=vg.SGD(lr=0.1))")
+        executor, arrays = self._compute(self.executable, feeds, named)
+        try:
+            executor.check_finite()
+        except NonFiniteError as e:
+            raise self._explained(e, self.executable, arrays) from None
+        try:
+            executor.commit(arrays)
+        except BaseException:
+            self._broken = True
+            raise
+        return executor.scalar("loss")
+
+    def predict(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Array]:
+        """The outputs of the inference graph but the loss, by name; labels are not needed."""
+        executor, _ = self._compute(self._prediction, feeds, named)
+        return {key: executor.output(key) for key in self._prediction.graph.outputs}
+
+    def evaluate(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Any]:
+        """The outputs of the inference graph, with the data loss as the float `loss`."""
+        executor, _ = self._compute(self._evaluation, feeds, named)
+        outputs: dict[str, Any] = {}
+        for key in self._evaluation.graph.outputs:
+            outputs[key] = executor.scalar(key) if key == "loss" else executor.output(key)
+        return outputs
+
+    def loss(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> float:
+        """The loss that `step` would now report, penalties and dropout included; no update."""
+        self._compilation()
+        executor, _ = self._compute(self._loss, feeds, named)
+        return executor.scalar("loss")
+
+    def gradients(
+        self, feeds: Mapping[str, Any] | None = None, /, **named: Any
+    ) -> tuple[float, dict[str, Array]]:
+        """The loss, and its gradient for each parameter by name; no update."""
+        self._compilation()
+        executor, _ = self._compute(self._gradients, feeds, named)
+        found = {name: executor.output(f"{name}.grad") for name in self.parameters}
+        return executor.scalar("loss"), found
+
+    def _compute(
+        self, executable: Executable, feeds: Mapping[str, Any] | None, named: dict[str, Any]
+    ) -> tuple[Executor, list[Array]]:
+        if self._broken:
+            raise RunError("a step was cut off while it wrote the state; load the program again")
+        if feeds is not None and named:
+            raise RunError("feeds are given as one dict or by name, not both")
+        return executable.compute(feeds if feeds is not None else named)
+
+    def _explained(
+        self, e: NonFiniteError, executable: Executable, arrays: list[Array]
+    ) -> NonFiniteError:
+        """The error with the step, and the feed that caused it, or else advice."""
+        cause = executable.reader.describe_non_finite(arrays)
+        advice = cause or "no feed holds NaN or infinity: a smaller lr may help"
+        return NonFiniteError(
+            f"step {self.step_number} is not finite: {e}\n  {advice}\n"
+            "  the state is as it was before the step"
+        )
+
+    def _compilation(self) -> Compilation:
+        if self._training is None:
+            raise RunError(f"graph {self.name} has no loss; declare it as vg.Graph(..., loss=...)")
+        return self._training
+
+    # ---- the graphs behind it ----------------------------------------------------------------
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The names of all declared inputs."""
+        return frozenset(self.declared.names[n] for n in self.declared.inputs)
+
+    @cached_property
+    def executable(self) -> Executable:
+        """The training step, or inference where there is no loss."""
+        if self._training is None:
+            return self._prediction
+        stages = self._training.stages
+        passes = [p.name for p in self.options.pipeline if p.name in ("differentiate", "attach_optimizer")]
+        return self._executable(self._training.graph, stages[passes[-1]] if passes else self.declared)
+
+    @cached_property
+    def _evaluation(self) -> Executable:
+        return self._executable(self._inference.graph, self.declared)
+
+    @cached_property
+    def _prediction(self) -> Executable:
+        outputs = {k: n for k, n in self.declared.outputs.items() if k != "loss"}
+        if not outputs:
+            raise RunError(
+                f"graph {self.name} has no output but its loss; "
+                'declare one, vg.Graph(..., outputs={"scores": scores})'
+            )
+        declared = self.declared.but(outputs=outputs, updates={})
+        return self._executable(self.options.inference().run(declared).graph, declared)
+
+    @cached_property
+    def _gradients(self) -> Executable:
+        pipeline = self.options.training()
+        late = [p.name for p in pipeline if "updates" in (*p.gives, *p.needs)]
+        stages = pipeline.without(*late).run(self.declared).stages
+        *_, g = stages.values()
+        wanted = {k: n for k, n in g.outputs.items() if k == "loss" or k.endswith(".grad")}
+        return self._executable(self._scheduled(g, wanted), stages["differentiate"])
+
+    @cached_property
+    def _loss(self) -> Executable:
+        g = self._gradients.graph
+        loss = {"loss": g.outputs["loss"]}
+        return self._executable(self._scheduled(g, loss), g.but(outputs=loss))
+
+    def _scheduled(self, g: Graph, outputs: Mapping[str, Any]) -> Graph:
+        """The part of a compiled graph that some outputs need, scheduled anew."""
+        last = self.options.pipeline.passes[-1]
+        return last.apply(g.but(outputs=outputs, updates={}))
+
+    def _executable(self, g: Graph, unoptimised: Graph) -> Executable:
+        return Executable(g, unoptimised, self._values, self.known)
+
+    # ---- files -------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Writes graph, options and all state to a safetensors file; `vg.load` reads it."""
+        from .files import save
+
+        save(self, path)
+
+
+class Values(MutableMapping[str, Array]):
+    """The parameters, or the state, of a program by name: read as copies, set with a check."""
+
+    def __init__(self, program: Program, kind: type[Source]) -> None:
+        self._program = program
+        self._kind = kind
+
+    def __getitem__(self, name: str) -> Array:
+        """A read-only copy of the value."""
+        copy = self._held(name).copy()
+        copy.setflags(write=False)
+        return copy
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        """Sets the value; raises RunError where shape or dtype do not fit."""
+        held = self._held(name)
+        array = np.asarray(value)
+        t = self._program._sources[name].type
+        whole = array.dtype.kind in "biu" or t.is_float
+        if array.shape != held.shape or array.dtype.kind not in "biuf" or not whole:
+            raise RunError(
+                f"{name!r} is set to {array.dtype}{list(array.shape)}, where {t} is expected"
+            )
+        np.copyto(held, array, casting="unsafe")
+
+    def __delitem__(self, name: str) -> None:
+        raise RunError(f"{name!r} is part of the graph and cannot be removed")
+
+    def __iter__(self) -> Iterator[str]:
+        return (k for k, n in self._program._sources.items() if isinstance(n.op, self._kind))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"{{{', '.join(f'{k}: {self._program._sources[k].type}' for k in self)}}}"
+
+    def _held(self, name: str) -> Array:
+        if name not in set(self):
+            what = "parameter" if self._kind is Parameter else "state"
+            raise RunError(f"there is no {what} {name!r}{suggest(name, self)}")
+        return self._program._values[name]
