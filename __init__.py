@@ -1,6 +1,237 @@
-"""verigrad: a computation-graph compiler for training small networks, that you can check."""
+"""verigrad: a computation-graph compiler for training small networks, that you can check.
 
-from .graph import *
-from .ops import *
-from .passes import *
-from .runtime import *
+The public names. Each loads its part of the package when it is first used, which keeps the
+import light. Every op has a function of its own name, one that a user registered too.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .graph import (
+        Graph,
+        GraphError,
+        Initializer,
+        Node,
+        NonFiniteError,
+        Op,
+        PassError,
+        Record,
+        RunError,
+        TensorType,
+        Value,
+        VerigradError,
+        apply,
+        constant,
+        input,
+        op,
+        parameter,
+        parse,
+        state,
+        verify,
+    )
+    from .ops import (
+        absolute,
+        add,
+        broadcast_to,
+        cast,
+        concat,
+        copy,
+        dense,
+        dim,
+        divide,
+        dropout,
+        equal,
+        exp,
+        greater,
+        greater_equal,
+        init,
+        less,
+        less_equal,
+        linear,
+        log,
+        log_softmax,
+        matmul,
+        max,
+        maximum,
+        mean,
+        mean_squared_error,
+        minimum,
+        mlp,
+        multiply,
+        negative,
+        nll,
+        not_equal,
+        pad,
+        power,
+        relu,
+        reshape,
+        sigmoid,
+        sign,
+        slice,
+        softmax,
+        softmax_cross_entropy,
+        sqrt,
+        square,
+        squared_norm,
+        stop_gradient,
+        subtract,
+        sum,
+        tanh,
+        transpose,
+        where,
+    )
+    from .passes import (
+        INFERENCE,
+        L1,
+        L2,
+        SGD,
+        TRAINING,
+        Adam,
+        Dropout,
+        ElasticNet,
+        Momentum,
+        Optimizer,
+        Pass,
+        Pipeline,
+        Refused,
+        Regularizer,
+        Rewrite,
+        bisect,
+        grad,
+    )
+    from .runtime import (
+        GradcheckReport,
+        History,
+        Plan,
+        Program,
+        check_op,
+        compile,
+        digits,
+        fit,
+        gradcheck,
+        interpret,
+        load,
+    )
+
+__version__ = "0.1.0"
+__all__ = [
+    "INFERENCE",
+    "L1",
+    "L2",
+    "SGD",
+    "TRAINING",
+    "Adam",
+    "Dropout",
+    "ElasticNet",
+    "GradcheckReport",
+    "Graph",
+    "GraphError",
+    "History",
+    "Initializer",
+    "Momentum",
+    "Node",
+    "NonFiniteError",
+    "Op",
+    "Optimizer",
+    "Pass",
+    "PassError",
+    "Pipeline",
+    "Plan",
+    "Program",
+    "Record",
+    "Refused",
+    "Regularizer",
+    "Rewrite",
+    "RunError",
+    "TensorType",
+    "Value",
+    "VerigradError",
+    "absolute",
+    "add",
+    "apply",
+    "bisect",
+    "broadcast_to",
+    "cast",
+    "check_op",
+    "compile",
+    "concat",
+    "constant",
+    "copy",
+    "dense",
+    "digits",
+    "dim",
+    "divide",
+    "dropout",
+    "equal",
+    "exp",
+    "fit",
+    "grad",
+    "gradcheck",
+    "greater",
+    "greater_equal",
+    "init",
+    "input",
+    "interpret",
+    "less",
+    "less_equal",
+    "linear",
+    "load",
+    "log",
+    "log_softmax",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "mean_squared_error",
+    "minimum",
+    "mlp",
+    "multiply",
+    "negative",
+    "nll",
+    "not_equal",
+    "op",
+    "pad",
+    "parameter",
+    "parse",
+    "power",
+    "relu",
+    "reshape",
+    "sigmoid",
+    "sign",
+    "slice",
+    "softmax",
+    "softmax_cross_entropy",
+    "sqrt",
+    "square",
+    "squared_norm",
+    "state",
+    "stop_gradient",
+    "subtract",
+    "sum",
+    "tanh",
+    "transpose",
+    "verify",
+    "where",
+]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name.startswith("__"):
+            raise AttributeError(name)
+        for part in ("graph", "ops", "passes", "runtime") if name in __all__ else ("graph", "ops"):
+            module = import_module(f".{part}", __name__)
+            if name in __all__ and name in module.__all__:
+                globals()[name] = getattr(module, name)
+                return globals()[name]
+        from .graph import op_function
+
+        function = op_function(name)
+        if function is None:
+            raise AttributeError(f"module 'verigrad' has no attribute {name!r}")
+        return function
+
+    def __dir__() -> list[str]:
+        return sorted([*globals(), *__all__])

@@ -3,7 +3,7 @@
 from .errors import GraphError, NonFiniteError, PassError, RunError, VerigradError
 from .graph import Graph, Schedule, depth_first, suggest
 from .location import Location, created_at
-from .node import Layer, Node, Operand, apply
+from .node import Layer, Node, Operand, apply, op_function
 from .op import OPS, Array, Op, Source, op
 from .parser import parse
 from .record import Record, Value
@@ -59,6 +59,7 @@ __all__ = [
     "dtype_name",
     "input",
     "op",
+    "op_function",
     "parameter",
     "parse",
     "roles",

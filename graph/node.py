@@ -10,7 +10,7 @@ from .op import OPS, Op
 from .types import TensorType, name_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class Layer:
@@ -141,6 +141,20 @@ def apply(op: Op, *inputs: Operand, name: str | None = None, layer: Layer | None
     except GraphError as e:
         raise GraphError(explain(str(e), op, nodes, where)) from None
     return Node(op, nodes, inferred, name, layer, where)
+
+
+def op_function(name: str) -> Callable[..., Node] | None:
+    """The function of a registered op: inputs by place, attributes by name; None if there is none."""
+    kind = OPS.get(name)
+    if kind is None:
+        return None
+
+    def function(*inputs: Operand, name: str | None = None, **attributes: Any) -> Node:
+        return apply(kind(**attributes), *inputs, name=name)
+
+    function.__name__ = function.__qualname__ = kind.name
+    function.__doc__ = kind.__doc__
+    return function
 
 
 def as_nodes(op: Op, inputs: Sequence[Operand]) -> tuple[Node, ...]:

@@ -1,5 +1,6 @@
 """What can be computed: each op with its type rule, gradient and kernel, and its function."""
 
+from . import init
 from .arithmetic import add, divide, maximum, minimum, multiply, negative, power, subtract
 from .comparison import equal, greater, greater_equal, less, less_equal, not_equal, where
 from .dropout import MODES, DropoutMask, LayerDropout, check_keep, dropout
@@ -30,7 +31,7 @@ from .shaping import (
     dim,
     pad,
     reshape,
-    slice_,
+    slice,
     transpose,
 )
 from .updates import DecayAdd, DecayAddSquare, Descend, DescendScaled
@@ -71,6 +72,7 @@ __all__ = [
     "generator",
     "greater",
     "greater_equal",
+    "init",
     "less",
     "less_equal",
     "linear",
@@ -93,7 +95,7 @@ __all__ = [
     "reshape",
     "sigmoid",
     "sign",
-    "slice_",
+    "slice",
     "softmax",
     "softmax_cross_entropy",
     "sqrt",

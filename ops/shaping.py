@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
@@ -205,7 +206,7 @@ class Pad(Op):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         size = node.inputs[0].type.shape[self.axis]
         assert isinstance(size, int)
-        return (slice_(dy, self.axis, self.before, self.before + size),)
+        return (slice(dy, self.axis, self.before, self.before + size),)
 
     def run(self, x: Array, *, out: Array) -> None:
         out.fill(0)
@@ -247,7 +248,7 @@ class Concat(Op):
         for x in node.inputs:
             size = x.type.shape[self.axis]
             assert isinstance(size, int)
-            parts.append(slice_(dy, self.axis, start, start + size))
+            parts.append(slice(dy, self.axis, start, start + size))
             start += size
         return tuple(parts)
 
@@ -286,7 +287,7 @@ def broadcast_to(x: Node, shape: Iterable[Dim], *, name: str | None = None) -> N
     return apply(BroadcastTo(tuple(shape)), x, name=name)
 
 
-def slice_(x: Node, axis: int, start: int, stop: int, *, name: str | None = None) -> Node:
+def slice(x: Node, axis: int, start: int, stop: int, *, name: str | None = None) -> Node:
     """The elements start to stop (not included) of x along an axis."""
     return apply(Slice(axis, start, stop), x, name=name)
 
@@ -301,8 +302,8 @@ def concat(*xs: Node, axis: int, name: str | None = None) -> Node:
     return apply(Concat(axis), *xs, name=name)
 
 
-def _along(axis: int, start: int, stop: int) -> tuple[slice, ...]:
-    return (*[slice(None)] * axis, slice(start, stop))
+def _along(axis: int, start: int, stop: int) -> tuple[builtins.slice, ...]:
+    return (*[builtins.slice(None)] * axis, builtins.slice(start, stop))
 
 
 def _sizes(shape: Shape) -> tuple[int, list[str]]:

@@ -2,12 +2,12 @@
 
 from .base import Pass, Refused, Rewrite, bisect
 from .dropout import Dropout
-from .dtype import with_dtype
+from .dtype import op_with_dtype, with_dtype
 from .optimizers import SGD, Adam, Momentum, Optimizer
 from .pipeline import Compilation, Pipeline, Record
 from .pipelines import INFERENCE, TRAINING
 from .regularizers import L1, L2, ElasticNet, Regularizer
-from .reverse import grad
+from .reverse import grad, unbroadcast
 
 __all__ = [
     "INFERENCE",
@@ -29,5 +29,7 @@ __all__ = [
     "Rewrite",
     "bisect",
     "grad",
+    "op_with_dtype",
+    "unbroadcast",
     "with_dtype",
 ]

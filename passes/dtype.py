@@ -15,7 +15,7 @@ def with_dtype(g: Graph, dtype: str) -> Graph:
     made: dict[Node, Node] = {}
     for n in g.nodes:
         inputs = tuple([made[i] for i in n.inputs])
-        op = _op(n.op, dtype)
+        op = op_with_dtype(n.op, dtype)
         t = op.infer(*(i.type for i in inputs))
         made[n] = Node(op, inputs, t, g.names[n], None, n.where)
     return Graph(
@@ -25,8 +25,8 @@ def with_dtype(g: Graph, dtype: str) -> Graph:
     )
 
 
-def _op(op: Op, dtype: str) -> Op:
-    """The op with its f32 attributes changed."""
+def op_with_dtype(op: Op, dtype: str) -> Op:
+    """The op with its f32 attributes made `dtype`."""
     if isinstance(op, Source):
         t: TensorType = op.type
         return op.but(type=t.with_dtype(dtype)) if t.dtype == "f32" else op

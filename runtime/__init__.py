@@ -1,8 +1,10 @@
 """Everything that runs: interpreter, plans, programs, training, checks, files, command line."""
 
+from .checking.contract import OpReport, check_op
+from .checking.gradcheck import GradcheckReport, gradcheck
 from .files import load
 from .interpreter import Interpretation, interpret
 from .plan import Plan
 from .program import Program, compile
 
-__all__ = ["Interpretation", "Plan", "Program", "compile", "interpret", "load"]
+__all__ = ["Interpretation", "Plan", "Program", "OpReport", "GradcheckReport", "check_op", "compile", "gradcheck", "interpret", "load"]

@@ -1,0 +1,9 @@
+"""The initializers, as users name them: `vg.init.normal(0.01)`."""
+
+from .initializers import HeNormal as he_normal
+from .initializers import Normal as normal
+from .initializers import Ones as ones
+from .initializers import XavierNormal as xavier_normal
+from .initializers import Zeros as zeros
+
+__all__ = ["he_normal", "normal", "ones", "xavier_normal", "zeros"]

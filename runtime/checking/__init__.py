@@ -1,0 +1,1 @@
+"""Checks that a user can run: gradients, and the contract of an op."""

@@ -1,0 +1,41 @@
+"""What all tests share: a seeded random generator, and the nets that most of them use."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import verigrad as vg
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite the expected graphs of golden files"
+    )
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20261123)
+
+
+@pytest.fixture
+def three_layer() -> vg.Graph:
+    """12-8-6-4 with relu: small, and of every part that the large one has."""
+    return net(12, 8, 6, 4)
+
+
+def net(*sizes: int) -> vg.Graph:
+    """An MLP of these sizes on x, with softmax cross-entropy on y."""
+    x = vg.input("x", ("N", sizes[0]))
+    y = vg.input("y", ("N",), dtype="i64")
+    scores = vg.mlp(x, list(sizes[1:]))
+    return vg.Graph("net", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
+
+
+def batch(rng: np.random.Generator, n: int, features: int, classes: int) -> dict[str, np.ndarray]:
+    """Random rows and labels."""
+    return {
+        "x": rng.standard_normal((n, features)).astype(np.float32),
+        "y": rng.integers(0, classes, n),
+    }
