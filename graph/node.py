@@ -144,7 +144,7 @@ def apply(op: Op, *inputs: Operand, name: str | None = None, layer: Layer | None
 
 
 def op_function(name: str) -> Callable[..., Node] | None:
-    """The function of a registered op: inputs by place, attributes by name; None if there is none."""
+    """The function of an op by its name: inputs by place, attributes by name; None if unknown."""
     kind = OPS.get(name)
     if kind is None:
         return None

@@ -49,8 +49,8 @@ class Op(Record):
             "made it, or give the op a `vjp`"
         )
 
-    def run(self, *arrays: Any, out: Array, **scratch: Any) -> None:
-        """Computes the result into `out`."""
+    def run(self, *args: Any, **kwargs: Any) -> None:
+        """Computes the result: `run(*arrays, out=array)`, and `scratch=(array, ...)` if it asks."""
         raise GraphError(f"op {self.name} has no `run`; give it one that writes `out`")
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
@@ -79,10 +79,10 @@ class Source(Op):
         return self.type
 
 
-O = TypeVar("O", bound=type[Op])
+Kind = TypeVar("Kind", bound=type[Op])
 
 
-def op(cls: O) -> O:
+def op(cls: Kind) -> Kind:
     """Registers an op under its `name`, so that text and files can name it."""
     if not (isinstance(cls, type) and issubclass(cls, Op)):
         raise GraphError(f"@vg.op takes a subclass of vg.Op, not {cls!r}")

@@ -82,7 +82,7 @@ class _Parser:
                 outputs = self._return(code[6:].strip())
             else:
                 raise GraphError(
-                    "a statement is expected: `%name: type = op(...)`, `update %w = %value` or `return`"
+                    "a statement is expected: `%name: type = op(...)`, `update %w = %v` or `return`"
                 )
         else:
             raise GraphError(
@@ -112,7 +112,8 @@ class _Parser:
         return g.but(schedule=schedule)
 
     def _statements(self) -> Iterator[tuple[str, str]]:
-        for self.line, raw in enumerate(self.lines, 1):
+        for line, raw in enumerate(self.lines, 1):
+            self.line = line
             code, _, note = _split_note(raw)
             if code:
                 yield code, note
@@ -142,7 +143,8 @@ class _Parser:
         kind = OPS.get(m[1])
         if kind is None:
             raise GraphError(
-                f"op {m[1]!r} is unknown{suggest(m[1], OPS)}; import the module that defines it first"
+                f"op {m[1]!r} is unknown{suggest(m[1], OPS)}; "
+                "import the module that defines it first"
             )
         reader = Reader(call[m.end() :])
         known = {"type": type} if issubclass(kind, Source) else {}

@@ -24,7 +24,8 @@ class Record:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        names = [n for n, a in cls.__dict__.get("__annotations__", {}).items() if not _class_var(a)]
+        own_annotations = cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - much faster
+        names = [n for n, a in own_annotations.items() if not _class_var(a)]
         own = {n: cls.__dict__[n] for n in names if n in cls.__dict__}
         cls.field_names = (*(n for n in cls.field_names if n not in names), *names)
         cls.field_defaults = {**cls.field_defaults, **own}
@@ -77,7 +78,7 @@ class Record:
         return type(self)(**{**dict(zip(self.field_names, self.values(), strict=True)), **fields})
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.values() == other.values()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self.values() == other.values()
 
     def __hash__(self) -> int:
         return hash((type(self), self.values()))

@@ -73,7 +73,7 @@ class Input(Source):
 
 @op
 class Parameter(Source):
-    """A trained value. `regularized` says whether penalties reach it: rank 2 and more, unless said."""
+    """A trained value; penalties reach it where `regularized`: rank 2 and more, unless said."""
 
     name: ClassVar[str] = "parameter"
     init: Initializer | str = "he_normal"
@@ -91,7 +91,7 @@ class Parameter(Source):
 
 @op
 class State(Source):
-    """A value that updates change and no gradient reaches: momenta, running statistics, the step."""
+    """A value that only updates change: momenta, running statistics, the step."""
 
     name: ClassVar[str] = "state"
     init: Initializer | str = "zeros"
@@ -173,7 +173,7 @@ def state(
 
 
 def constant(value: Any, dtype: str | None = None, *, name: str | None = None) -> Node:
-    """A fixed scalar or array; f32 unless said otherwise (i64 for integers, bool for truth values)."""
+    """A fixed scalar or array; unless said, f32, i64 for integers, bool for truth values."""
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise GraphError(f"a constant is made of numbers, not of {array.dtype}")

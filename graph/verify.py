@@ -87,10 +87,10 @@ def _node(g: Graph, n: Node, bound: set[str]) -> Iterator[str]:
 
 def _schedule(g: Graph, s: Schedule) -> Iterator[str]:
     place: dict[Node, int] = {}
-    for i, n in enumerate(s.order):
+    for at, n in enumerate(s.order):
         if n in place:
             yield f"%{g.names.get(n, n.name)} is scheduled twice"
-        place[n] = i
+        place[n] = at
     for n in depth_first(g.roots):
         if isinstance(n.op, Source):
             continue

@@ -38,7 +38,7 @@ class Unary(Elementwise):
 
 
 class Binary(Elementwise):
-    """y = f(a, b), of one dtype, broadcast; either input may give its buffer where it has y's type."""
+    """y = f(a, b), of one dtype, broadcast; an input of y's type may give its buffer."""
 
     arity: ClassVar[int] = 2
     inplace: ClassVar[tuple[int, ...]] = (0, 1)

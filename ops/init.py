@@ -1,5 +1,6 @@
 """The initializers, as users name them: `vg.init.normal(0.01)`."""
 
+# ruff: noqa: N813 - classes under the names that they have in text
 from .initializers import HeNormal as he_normal
 from .initializers import Normal as normal
 from .initializers import Ones as ones

@@ -65,7 +65,8 @@ class Linear(Op):
         x, weight, bias = types
         if len({t.dtype for t in types}) > 1 or not x.is_float:
             raise GraphError(
-                f"x, weight and bias are {x}, {weight} and {bias}, where floats of one dtype are expected"
+                f"x, weight and bias are {x}, {weight} and {bias}, "
+                "where floats of one dtype are expected"
             )
         if x.rank != 2 or weight.rank != 2 or bias.rank != 1:
             raise GraphError(
@@ -73,13 +74,15 @@ class Linear(Op):
             )
         if x.shape[1] != weight.shape[0]:
             raise GraphError(
-                f"x has {x.shape[1]} columns, but the weight has {weight.shape[0]} rows ({x} and {weight})"
+                f"x has {x.shape[1]} columns, but the weight has {weight.shape[0]} rows "
+                f"({x} and {weight})"
                 f"\nfix: declare the weight as [{x.shape[1]},{weight.shape[1]}], or feed x as "
                 f"[{x.shape[0]},{weight.shape[0]}]"
             )
         if weight.shape[1] != bias.shape[0]:
             raise GraphError(
-                f"the weight has {weight.shape[1]} columns, but the bias has {bias.shape[0]} elements "
+                f"the weight has {weight.shape[1]} columns, but the bias has "
+                f"{bias.shape[0]} elements "
                 f"({weight} and {bias})\nfix: declare the bias as [{weight.shape[1]}]"
             )
         return x.with_shape((x.shape[0], weight.shape[1]))

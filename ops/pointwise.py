@@ -1,4 +1,4 @@
-"""Functions of one tensor, element by element; gradients are written from the result where possible."""
+"""Functions of one tensor, element by element; gradients read the result where they can."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Mean(Reduction):
 
 @op
 class Max(Reduction):
-    """y = the maximum along the axes; that of nothing is an error. The gradient goes to the first."""
+    """y = the maximum along the axes; of nothing, an error. The gradient goes to the first."""
 
     name: ClassVar[str] = "max"
 

@@ -16,7 +16,7 @@ _CHUNK: Final = 16_384
 
 
 class Update(Op):
-    """A new value of the first input, of its type; the rest is of its type, or scalar by `scalars`."""
+    """A new value of the first input; the others are of its type, the last `scalars` scalar."""
 
     inplace: ClassVar[tuple[int, ...]] = (0,)
     operands: ClassVar[tuple[str, ...]]

@@ -126,5 +126,3 @@ def chosen_by_name(names: Iterable[str], known: Iterable[str], what: str) -> Non
     for name in names:
         if name not in there:
             raise GraphError(f"there is no {what} {name!r}{suggest(name, there)}")
-
-

@@ -51,14 +51,16 @@ class Differentiate(Pass):
         loss = g.loss
         if loss is None:
             raise PassError(
-                f"graph {g.name} has no loss to differentiate; declare it as vg.Graph(..., loss=...)"
+                f"graph {g.name} has no loss to differentiate; "
+                "declare it as vg.Graph(..., loss=...)"
             )
         found = backward(loss, g.parameters, g.names)
         for p in g.parameters:
             if p not in found:
                 at = f" ({p.where.described})" if p.where else ""
                 raise GraphError(
-                    f"the loss does not reach the parameter {g.names[p]!r}{at}, so it has no gradient"
+                    f"the loss does not reach the parameter {g.names[p]!r}{at}, "
+                    "so it has no gradient"
                     "\n  fix: use it in the loss, or declare it as vg.state if it is not trained"
                 )
         gradients = {f"{g.names[p]}.grad": found[p] for p in g.parameters}

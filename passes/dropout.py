@@ -33,11 +33,11 @@ class Dropout(Value):
         mode: str = "inverted",
     ) -> None:
         by_layer = {name: check_keep(k) for name, k in (layers or {}).items()}
-        super().__init__(
-            keep=check_keep(keep), layers=by_layer, input=check_keep(input), mode=mode
-        )
+        super().__init__(keep=check_keep(keep), layers=by_layer, input=check_keep(input), mode=mode)
         if mode not in MODES:
-            raise GraphError(f"dropout mode is {mode!r}, where one of {', '.join(MODES)} is expected")
+            raise GraphError(
+                f"dropout mode is {mode!r}, where one of {', '.join(MODES)} is expected"
+            )
 
 
 class Site(NamedTuple):

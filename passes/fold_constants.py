@@ -47,7 +47,9 @@ class FoldConstants(Pass):
     repeated: ClassVar[bool] = True
 
     def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:
-        values: dict[Node, Array] = {n: n.op.array for n in g.constants if isinstance(n.op, Constant)}
+        values: dict[Node, Array] = {
+            n: n.op.array for n in g.constants if isinstance(n.op, Constant)
+        }
         for n in g.order:
             if not n.inputs or isinstance(n.op, Source) or any(i not in values for i in n.inputs):
                 continue

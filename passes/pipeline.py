@@ -120,7 +120,9 @@ class Pipeline:
             if callback is not None:
                 for p in batch:
                     callback(p.name, stages[p.name])
-        return Compilation({n: stages[n] for n in ("declared", *self.names)}, tuple(records), seconds)
+        return Compilation(
+            {n: stages[n] for n in ("declared", *self.names)}, tuple(records), seconds
+        )
 
 
 def _run_one(p: Pass, g: Graph, ran: tuple[str, ...], records: list[Record]) -> Graph:

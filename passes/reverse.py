@@ -21,7 +21,9 @@ def grad(y: Node, xs: Sequence[Node]) -> list[Node]:
         if x not in names:
             raise GraphError(f"grad: y is not made from {x!r}")
     found = backward(y, xs, names)
-    zero = {x: broadcast_to(constant(0.0, x.type.dtype), x.type.shape) for x in xs if x not in found}
+    zero = {
+        x: broadcast_to(constant(0.0, x.type.dtype), x.type.shape) for x in xs if x not in found
+    }
     return [found[x] if x in found else zero[x] for x in xs]
 
 
@@ -69,9 +71,7 @@ def _vjp(n: Node, dy: Node, names: Mapping[Node, str]) -> list[Node | None]:
     parts: list[Node | None] = []
     for k, (i, part) in enumerate(zip(n.inputs, given, strict=True)):
         if part is not None and (part.type.dtype != i.type.dtype or not i.type.is_float):
-            raise GraphError(
-                f"{n.op.name}: vjp gives {part.type} for input {k}, which is {i.type}"
-            )
+            raise GraphError(f"{n.op.name}: vjp gives {part.type} for input {k}, which is {i.type}")
         parts.append(None if part is None else unbroadcast(part, i.type))
     return parts
 

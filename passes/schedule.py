@@ -54,7 +54,7 @@ class ScheduleBuffers(Pass):
         late = _readers_of(g, writes)
         order = [*_by_bytes([n for n in g.order if n not in late], g)]
         order += [n for n in g.order if n in late]
-        takeovers: dict[Node, Node] = {n: w for n, w in writes.items()}
+        takeovers = dict(writes)
         takeovers.update(_takeovers(g, order, set(writes)))
         groups = {n: i for i, n in enumerate(order)}
         ordered = {n: takeovers[n] for n in order if n in takeovers}
@@ -113,7 +113,7 @@ def _by_bytes(nodes: Sequence[Node], g: Graph) -> list[Node]:
     """
     here = set(nodes)
     place = {n: i for i, n in enumerate(nodes)}
-    size = {n: n.type.nbytes({s: _ASSUMED_SIZE for s in n.type.symbols}) for n in g.nodes}
+    size = {n: n.type.nbytes(dict.fromkeys(n.type.symbols, _ASSUMED_SIZE)) for n in g.nodes}
     waiting = {n: sum(1 for u in g.users[n] if u in here) for n in nodes}
     needed_after = {i for n in g.order if n not in here for i in n.inputs}
     alive = {n for n in nodes if n in g.roots or n in needed_after}

@@ -7,4 +7,15 @@ from .interpreter import Interpretation, interpret
 from .plan import Plan
 from .program import Program, compile
 
-__all__ = ["Interpretation", "Plan", "Program", "OpReport", "GradcheckReport", "check_op", "compile", "gradcheck", "interpret", "load"]
+__all__ = [
+    "GradcheckReport",
+    "Interpretation",
+    "OpReport",
+    "Plan",
+    "Program",
+    "check_op",
+    "compile",
+    "gradcheck",
+    "interpret",
+    "load",
+]

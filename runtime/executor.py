@@ -72,9 +72,9 @@ class Executor:
         with np.errstate(all="ignore"):
             for array in self._watched:
                 # A sum is cheaper than a look at each element; one that overflows is looked at.
-                if not math.isfinite(np.add.reduce(array, axis=None)):
-                    if not np.isfinite(array).all():
-                        self._raise_non_finite()
+                total = np.add.reduce(array, axis=None)
+                if not math.isfinite(total) and not np.isfinite(array).all():
+                    self._raise_non_finite()
 
     def _raise_non_finite(self) -> None:
         names = self.graph.names
@@ -117,7 +117,8 @@ def _aligned_bytes(nbytes: int) -> Array:
 
 def _view(arena: Array, place: tuple[int, int], shape: tuple[int, ...], dtype: Any) -> Array:
     offset, nbytes = place
-    return arena[offset : offset + nbytes].view(dtype).reshape(shape)
+    view: Array = arena[offset : offset + nbytes].view(dtype).reshape(shape)
+    return view
 
 
 def _bind(g: Graph, plan: Plan, arena: Array, values: Mapping[str, Array]) -> dict[Node, Array]:
@@ -208,8 +209,11 @@ def _write(
     feeds = ", ".join(feed_name.values())
     names = [f"k{i}" for i in range(len(kernels))], [f"a{i}" for i in range(len(arrays))]
     lines = ["from numpy import copyto as copy", "", "", "def make(kernels, arrays):"]
-    lines += [f"    ({''.join(n + ', ' for n in group)}) = {of}" for group, of in
-              zip(names, ("kernels", "arrays"), strict=True) if group]
+    lines += [
+        f"    ({''.join(n + ', ' for n in group)}) = {of}"
+        for group, of in zip(names, ("kernels", "arrays"), strict=True)
+        if group
+    ]
     where: dict[int, Node] = {}
     for title, body, rest in (("compute", bodies[0], []), ("commit", bodies[1], copies)):
         lines += ["", f"    def {title}({feeds}):"]

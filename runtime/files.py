@@ -31,13 +31,12 @@ def save(program: Program, path: str | Path) -> None:
     Raises RunError where the folder cannot be written.
     """
     numpy = require("safetensors.numpy", "files")
-    tensors: dict[str, Array] = {n: v for n, v in program._values.items()}
-    for g in (program.declared,):
-        for n in g.constants:
-            assert isinstance(n.op, Constant)
-            spelled = print_value(n.op.value)
-            if is_stored(spelled):
-                tensors[_CONSTANT + spelled] = n.op.value.array
+    tensors: dict[str, Array] = dict(program._values)
+    for n in program.declared.constants:
+        assert isinstance(n.op, Constant)
+        spelled = print_value(n.op.value)
+        if is_stored(spelled):
+            tensors[_CONSTANT + spelled] = n.op.value.array
     data = numpy.save(tensors, metadata={_KEY: json.dumps(_described(program))})
     with replacing(path) as temporary:
         temporary.write_bytes(data)
@@ -58,7 +57,7 @@ def load(path: str | Path) -> Program:
     try:
         with safetensors.safe_open(path, framework="numpy") as opened:
             described = _metadata(opened, path)
-            shapes = {k: tuple(opened.get_slice(k).get_shape()) for k in opened.keys()}
+            shapes = {k: tuple(opened.get_slice(k).get_shape()) for k in list(opened.keys())}
             arrays = {k: opened.get_tensor(k) for k in shapes if k.startswith(_CONSTANT)}
             program = Program(_graph(described, arrays), _options(described))
             for name, held in program._values.items():
@@ -106,12 +105,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 def print_pass(p: Pass) -> str:
     """`fuse_linear_relu`, or `name{option=value}`."""
-    fields = {
-        f.name: getattr(p, f.name)
-        for f in (dataclasses.fields(p) if dataclasses.is_dataclass(p) else ())
-        if getattr(p, f.name) != f.default
-    }
-    written = ",".join(f"{k}={print_value(v)}" for k, v in fields.items())
+    defaults = {f.name: f.default for f in dataclasses.fields(p)}  # type: ignore[arg-type]
+    changed = {k: v for k, v in p.options().items() if v != defaults[k]}
+    written = ",".join(f"{k}={print_value(v)}" for k, v in changed.items())
     return f"{p.name}{{{written}}}" if written else p.name
 
 
@@ -156,7 +152,9 @@ def _metadata(opened: Any, path: Path) -> dict[str, Any]:
     described: dict[str, Any] = json.loads(metadata[_KEY])
     version = described["format"]
     if version != FORMAT:
-        raise RunError(f"its format is {version}; this verigrad reads {FORMAT}: install a newer one")
+        raise RunError(
+            f"its format is {version}; this verigrad reads {FORMAT}: install a newer one"
+        )
     return described
 
 
@@ -168,9 +166,11 @@ def _graph(described: Mapping[str, Any], arrays: Mapping[str, Array]) -> Graph:
     ops = sorted({name for name in used if name not in OPS})
     passes = [t.partition("{")[0] for k in ("pipeline", "inference_pipeline") for t in described[k]]
     unknown = sorted({name for name in passes if name not in Pass.kinds()})
-    missing = [f"the op {name!r}" for name in ops] + [f"the pass {name!r}" for name in unknown]
+    missing = [f"the op {n!r}" for n in ops] + [f"the pass {n!r}" for n in unknown]
     if missing:
-        raise RunError(f"it needs {' and '.join(missing)}; import the module that defines them first")
+        raise RunError(
+            f"it needs {' and '.join(missing)}; import the module that defines them first"
+        )
     return parse(text, {k.removeprefix(_CONSTANT): a for k, a in arrays.items()})
 
 

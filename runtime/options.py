@@ -20,7 +20,11 @@ class Options(NamedTuple):
 
     def training(self) -> Pipeline:
         """The training pipeline with the options set on its passes."""
-        told = {"optimizer": self.optimizer, "regularizer": self.regularizer, "dropout": self.dropout}
+        told = {
+            "optimizer": self.optimizer,
+            "regularizer": self.regularizer,
+            "dropout": self.dropout,
+        }
         seeded = any("seed" in p.options() for p in self.pipeline)
         return self.pipeline.with_options({**told, "seed": self.seed if seeded else None})
 

@@ -31,7 +31,9 @@ class Plan:
 
     def __init__(self, g: Graph, sizes: Mapping[str, int], unoptimised: Graph) -> None:
         if g.schedule is None:
-            raise PassError(f"graph {g.name} has no schedule; end the pipeline with the pass schedule")
+            raise PassError(
+                f"graph {g.name} has no schedule; end the pipeline with the pass schedule"
+            )
         self.sizes = dict(sizes)
         self._lives = _lives(g, g.schedule, sizes)
         offsets = _offsets(self._lives)
@@ -112,9 +114,7 @@ def _lives(g: Graph, s: Schedule, sizes: Mapping[str, int]) -> list[_Life]:
     for first, chain in chains.items():
         readers = [s.groups[u] for n in chain for u in g.users[n]]
         last = end if any(n in g.roots for n in chain) else max([s.groups[chain[-1]], *readers])
-        lives.append(
-            _Life(tuple(chain), None, first.type.nbytes(sizes), s.groups[first], last)
-        )
+        lives.append(_Life(tuple(chain), None, first.type.nbytes(sizes), s.groups[first], last))
     return lives
 
 

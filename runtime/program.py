@@ -66,7 +66,9 @@ class Program:
 
     def __init__(self, net: Graph, options: Options) -> None:
         if not isinstance(net, Graph):
-            raise GraphError(f"compile takes a Graph, not {net!r}; write vg.Graph(name, outputs, loss)")
+            raise GraphError(
+                f"compile takes a Graph, not {net!r}; write vg.Graph(name, outputs, loss)"
+            )
         self.declared = with_dtype(net, options.dtype)
         self.options = options
         self.metadata: dict[str, str] = {}
@@ -76,9 +78,7 @@ class Program:
         self._training: Compilation | None = None
         if self.declared.loss is not None:
             self._training = options.training().run(self.declared)
-        self._sources = {
-            g.names[n]: n for g in self._graphs() for n in (*g.parameters, *g.state)
-        }
+        self._sources = {g.names[n]: n for g in self._graphs() for n in (*g.parameters, *g.state)}
         self._values: dict[str, Array] = {}
         for name, n in self._sources.items():
             assert isinstance(n.op, (Parameter, State)) and not isinstance(n.op.init, str)
@@ -98,7 +98,7 @@ class Program:
 
     @property
     def stages(self) -> dict[str, Graph]:
-        """The graph after each pass of the training pipeline; of inference, where there is no loss."""
+        """The graph after each pass of training; of inference, where there is no loss."""
         return dict((self._training or self._inference).stages)
 
     @property
@@ -230,8 +230,12 @@ class Program:
         if self._training is None:
             return self._prediction
         stages = self._training.stages
-        passes = [p.name for p in self.options.pipeline if p.name in ("differentiate", "attach_optimizer")]
-        return self._executable(self._training.graph, stages[passes[-1]] if passes else self.declared)
+        passes = [
+            p.name for p in self.options.pipeline if p.name in ("differentiate", "attach_optimizer")
+        ]
+        return self._executable(
+            self._training.graph, stages[passes[-1]] if passes else self.declared
+        )
 
     @cached_property
     def _evaluation(self) -> Executable:

@@ -247,7 +247,10 @@ class _Check:
             numeric = derivative(_along(g, feeds, f"x{k}", v, u))
             symbolic = 0.0
             if part is not None:
-                outputs = {"dx": unbroadcast(part, t), **{f"x{i}": x for i, x in enumerate(y.inputs)}}
+                outputs = {
+                    "dx": unbroadcast(part, t),
+                    **{f"x{i}": x for i, x in enumerate(y.inputs)},
+                }
                 held = Graph("vjp", {**outputs, "dy": dy})
                 symbolic = float((interpret(held, {**feeds, "dy": u}).outputs["dx"] * v).sum())
             size = max(abs(symbolic) + abs(numeric.value), 1e-3)

@@ -1,9 +1,10 @@
-"""Numeric derivatives: central differences, extrapolated once, with a step chosen for each entry."""
+"""Numeric derivatives: central differences, extrapolated once, with a chosen step."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 STEPS: Final = tuple([1e-3 / 4**k for k in range(6)])
@@ -29,7 +30,7 @@ def derivative(f: Callable[[float], float]) -> Derivative:
     pairs = [(f(h), f(-h)) for h in STEPS]
     scale = max(abs(v) for pair in pairs for v in pair)
     central = [(plus - minus) / (2 * h) for (plus, minus), h in zip(pairs, STEPS, strict=True)]
-    refined = [(16 * fine - coarse) / 15 for coarse, fine in zip(central, central[1:], strict=False)]
+    refined = [(16 * fine - coarse) / 15 for coarse, fine in pairwise(central)]
     errors = [
         abs(a - b) + sys.float_info.epsilon * scale / h
         for a, b, h in zip(refined, refined[1:], STEPS, strict=False)
