@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from math import prod
 from typing import TYPE_CHECKING, Final
 
@@ -27,28 +26,18 @@ def is_folded(g: Graph, n: Node) -> bool:
 
 
 def label(g: Graph, n: Node, sizes: Mapping[str, int]) -> str:
-    """The node's label as Graphviz's HTML: name, op, type and bytes, and what marks it."""
-    name = f"<B>{escape(g.names[n])}</B>"
+    """The node's lines: name, op, type and bytes, and what sets it apart."""
+    name = g.names[n]
     if g.schedule is not None and n in g.schedule.groups:
         name += f"  #{g.schedule.groups[n]}"
-    text = shortened(op_text(g, n))
-    lines = [
-        name,
-        *([escape(text)] if text else []),
-        f"{n.type} · {bytes_text(n.type, sizes)}",
-        *(f"<I>{mark}</I>" for mark in marks(g, n)),
-    ]
-    return f"<{'<BR/>'.join(lines)}>"
-
-
-def marks(g: Graph, n: Node) -> list[str]:
-    """What sets a node apart, in words: that it is fused, and the outputs that it is."""
-    outputs = [key for key, value in g.outputs.items() if value is n]
-    return ["fused"] * n.op.fused + [f"output {escape(key)}" for key in outputs]
+    outputs = [f"output {key}" for key, value in g.outputs.items() if value is n]
+    op = shortened(op_text(g, n))
+    kind = f"{n.type} · {bytes_text(n.type, sizes)}"
+    return "\n".join([name, *([op] if op else []), kind, *["fused"] * n.op.fused, *outputs])
 
 
 def op_text(g: Graph, n: Node) -> str:
-    """The op with its attributes, and operands where one is folded: `multiply(·, 2)`, `init=zeros`."""
+    """`init=zeros`, `sum{axes=[0]}`; with its operands where one is folded: `multiply(·, 2)`."""
     if isinstance(n.op, Source) and not isinstance(n.op, Constant):
         return print_fields(n.op)
     if not any(is_folded(g, i) for i in n.inputs):
