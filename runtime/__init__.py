@@ -6,16 +6,25 @@ from .files import load
 from .interpreter import Interpretation, interpret
 from .plan import Plan
 from .program import Program, compile
+from .training.fit import Callback, fit
+from .training.history import History, Row
+from .training.measure import Measurement, measure
 
 __all__ = [
+    "Callback",
     "GradcheckReport",
+    "History",
     "Interpretation",
+    "Measurement",
     "OpReport",
     "Plan",
     "Program",
+    "Row",
     "check_op",
     "compile",
+    "fit",
     "gradcheck",
     "interpret",
     "load",
+    "measure",
 ]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ..graph import Array, Graph, Node, RunError, suggest
 
 Feeds = Mapping[str, Any]
+
+_LARGEST: Final = np.iinfo(np.int64).max
 
 
 class FeedReader:
@@ -40,11 +42,11 @@ class FeedReader:
             if type(array) is not np.ndarray:
                 array = np.asarray(array)
             if len(array.shape) != n.type.rank:
-                raise _misfit(name, array, n)
+                raise misfit(name, array, n)
             for d, size in zip(n.type.shape, array.shape, strict=True):
                 if isinstance(d, int):
                     if d != size:
-                        raise _misfit(name, array, n)
+                        raise misfit(name, array, n)
                 elif sizes.setdefault(d, size) != size:
                     raise RunError(
                         f"input {name!r} has {size} as {d}, but {bound_by[d]!r} has {sizes[d]}; "
@@ -59,15 +61,8 @@ class FeedReader:
         wanted = n.type.numpy
         if array.dtype == wanted and array.dtype.isnative and array.flags.c_contiguous:
             return array
-        kind, due = array.dtype.kind, wanted.kind
-        if due == "i" and kind == "f":
-            raise RunError(
-                f"input {name!r} is {array.dtype}, where integers are expected ({n.type}); "
-                f"give {name}.astype('int64') if they are whole numbers"
-            )
-        if kind not in "biuf" or (kind == "b") != (due == "b"):
-            raise RunError(f"input {name!r} is {array.dtype}, where {n.type} is expected")
-        if kind == "u" and due == "i" and array.size and array.max() > np.iinfo(np.int64).max:
+        check_dtype(name, array, n)
+        if array.dtype.kind == "u" and wanted.kind == "i" and array.size and array.max() > _LARGEST:
             raise RunError(f"input {name!r} holds {array.max()}, which no i64 can hold")
         buffer = self._buffers.get(name)
         if buffer is None or buffer.shape != array.shape:
@@ -85,7 +80,20 @@ class FeedReader:
         return ""
 
 
-def _misfit(name: str, array: Array, n: Node) -> RunError:
+def check_dtype(name: str, array: Array, n: Node) -> None:
+    """Raises RunError unless the array's numbers can be what the input takes."""
+    kind, due = array.dtype.kind, n.type.numpy.kind
+    if due == "i" and kind == "f":
+        raise RunError(
+            f"input {name!r} is {array.dtype}, where integers are expected ({n.type}); "
+            f"give {name}.astype('int64') if they are whole numbers"
+        )
+    if kind not in "biuf" or (kind == "b") != (due == "b"):
+        raise RunError(f"input {name!r} is {array.dtype}, where {n.type} is expected")
+
+
+def misfit(name: str, array: Array, n: Node) -> RunError:
+    """The error for an array of a shape that the input does not take."""
     hint = ""
     if array.ndim > n.type.rank == 2:
         hint = f"; give one row a sample, {name}.reshape(len({name}), -1)"

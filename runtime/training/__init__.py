@@ -1,0 +1,1 @@
+"""Training a program on a data set: batches, epochs, validation and history."""

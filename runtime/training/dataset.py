@@ -1,0 +1,165 @@
+"""A data set for a program: an array for each input, checked once, gathered batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from ...graph import Array, Graph, Node, RunError, suggest
+from ..feeds import check_dtype, misfit
+
+Data = Mapping[str, Any] | Sequence[Any]
+
+_CHUNK: Final = 1024
+"""How many rows are searched for NaN at a time, which bounds the memory that it takes."""
+
+
+class DataSet:
+    """One row of each input a sample, all inputs of the same length, every value usable.
+
+    `data` is a dict by input name, or a tuple in the order of the declared graph's inputs. Raises
+    RunError, in the names of the inputs, for data that is empty, of different lengths, of a wrong
+    shape or dtype, that holds NaN or infinity, or labels that the scores have no class for.
+    """
+
+    def __init__(self, g: Graph, data: Data) -> None:
+        inputs = {g.names[n]: n for n in g.inputs}
+        self.arrays = {k: np.asarray(v) for k, v in _by_name(inputs, data).items()}
+        for name, n in inputs.items():
+            _check_type(name, self.arrays[name], n)
+        self.count = _count(self.arrays)
+        for name, n in inputs.items():
+            _check_values(name, self.arrays[name], n)
+        found = labelled(g)
+        if found is not None:
+            _check_labels(found.labels, self.arrays[found.labels], found.classes)
+
+    def slices(self, most: int) -> Iterator[dict[str, Array]]:
+        """The rows in order, in views of `most` at a time."""
+        for start in range(0, self.count, most):
+            yield {k: a[start : start + most] for k, a in self.arrays.items()}
+
+
+class Gatherer:
+    """Copies the rows of a batch into buffers that are made once."""
+
+    def __init__(self, data: DataSet, largest: int) -> None:
+        self._arrays = data.arrays
+        self._buffers = {
+            k: np.empty((largest, *a.shape[1:]), a.dtype) for k, a in data.arrays.items()
+        }
+
+    def gather(self, rows: Array) -> dict[str, Array]:
+        """The rows of every input, in views of the buffers."""
+        batch: dict[str, Array] = {}
+        for k, array in self._arrays.items():
+            out = self._buffers[k][: len(rows)]
+            # Without mode="clip", take makes a temporary copy of what it writes to `out`.
+            batch[k] = np.take(array, rows, axis=0, out=out, mode="clip")
+        return batch
+
+
+class Labelled:
+    """The output that holds scores of classes, and the input that holds the right ones."""
+
+    def __init__(self, scores: str, labels: str, classes: int) -> None:
+        self.scores = scores
+        self.labels = labels
+        self.classes = classes
+
+
+def labelled(g: Graph) -> Labelled | None:
+    """The scores and labels of a classifier: the only input i64[N], and the only output [N,C] of
+    floats, or the one that is named `scores`. None where there is no such pair."""
+    labels = [g.names[n] for n in g.inputs if n.type.dtype == "i64" and n.type.rank == 1]
+    if len(labels) != 1:
+        return None
+    (batch,) = g[labels[0]].type.shape
+    scores = {
+        k: int(n.type.shape[1])
+        for k, n in g.outputs.items()
+        if n.type.is_float and n.type.rank == 2 and n.type.shape[0] == batch
+        and isinstance(n.type.shape[1], int) and n.type.shape[1] > 1
+    }  # fmt: skip
+    name = "scores" if "scores" in scores else next(iter(scores), None)
+    if name is None or (name != "scores" and len(scores) > 1):
+        return None
+    return Labelled(name, labels[0], scores[name])
+
+
+def _by_name(inputs: Mapping[str, Node], data: Data) -> dict[str, Any]:
+    """The data by input name: every input, and nothing else."""
+    order = ", ".join(inputs)
+    if isinstance(data, Mapping):
+        for name in data:
+            if name not in inputs:
+                raise RunError(f"there is no input {name!r}{suggest(name, inputs)}")
+        for name, n in inputs.items():
+            if name not in data:
+                raise RunError(f"input {name!r} is missing; {n.type} is expected")
+        return dict(data)
+    if not isinstance(data, (tuple, list)) or len(data) != len(inputs):
+        found = f"{len(data)} arrays" if isinstance(data, (tuple, list)) else type(data).__name__
+        raise RunError(
+            f"the data is {found}, where a tuple of {len(inputs)} is expected, in the order of "
+            f"the inputs ({order}), or a dict by their names"
+        )
+    return dict(zip(inputs, data, strict=True))
+
+
+def _check_type(name: str, array: Array, n: Node) -> None:
+    shape = n.type.shape
+    if not shape or not isinstance(shape[0], str):
+        raise RunError(
+            f"input {name!r} is {n.type}: rows can be drawn only for inputs whose first dimension "
+            "is the batch, such as [N,64]; run program.step yourself for others"
+        )
+    fits = array.ndim == n.type.rank and all(
+        isinstance(d, str) or d == size for d, size in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        raise misfit(name, array, n)
+    check_dtype(name, array, n)
+
+
+def _count(arrays: Mapping[str, Array]) -> int:
+    (first, array), *others = arrays.items()
+    for name, other in others:
+        if len(other) != len(array):
+            raise RunError(
+                f"input {first!r} has {len(array)} rows, but {name!r} has {len(other)}; "
+                "one row of each is expected for every sample"
+            )
+    if not len(array):
+        raise RunError(f"the data set is empty: input {first!r} has 0 rows")
+    return len(array)
+
+
+def _check_values(name: str, array: Array, n: Node) -> None:
+    """Raises RunError at the first NaN or infinity, also one that the input's dtype makes."""
+    if array.dtype.kind != "f":
+        return
+    with np.errstate(over="ignore"):
+        for start in range(0, len(array), _CHUNK):
+            finite = np.isfinite(array[start : start + _CHUNK].astype(n.type.numpy, copy=False))
+            if not finite.all():
+                at = np.argwhere(~finite)[0]
+                row, *columns = (int(i) for i in at)
+                value = array[(start + row, *columns)]
+                place = f"row {start + row}" + "".join(f", column {c}" for c in columns)
+                raise RunError(
+                    f"input {name!r} holds {value:g} in {place}, where a finite {n.type.dtype} is "
+                    "expected; leave such rows out or fill them in"
+                )
+
+
+def _check_labels(name: str, labels: Array, classes: int) -> None:
+    bad = np.flatnonzero((labels < 0) | (labels >= classes))
+    if bad.size:
+        row = int(bad[0])
+        raise RunError(
+            f"input {name!r} holds the label {labels[row]} in row {row}, which is out of range: "
+            f"with {classes} classes, labels are 0 to {classes - 1}"
+        )

@@ -1,0 +1,60 @@
+"""What a training run did: a row for every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+_NUMBERS: Final = {"train_loss": ".4f", "validation_loss": ".4f", "validation_accuracy": ".4f"}
+
+
+class Row(NamedTuple):
+    """One epoch, or the part of one that a run ended in.
+
+    `step` counts all steps of the program; `train_loss` is the mean over the epoch's rows of what
+    `step` reported, penalties and dropout included; `validation_loss` is the data loss without
+    dropout, `validation_accuracy` a share from 0 to 1, each None where it was not measured;
+    `seconds` have passed since the run began.
+    """
+
+    epoch: int
+    step: int
+    train_loss: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    seconds: float
+
+
+class History:
+    """The rows of a run, in order; `history["train_loss"]` is a column."""
+
+    def __init__(self, rows: tuple[Row, ...]) -> None:
+        self.rows = rows
+
+    def __getitem__(self, column: str) -> list[int | float | None]:
+        if column not in Row._fields:
+            raise KeyError(f"{column!r}; the columns are {', '.join(Row._fields)}")
+        return [getattr(row, column) for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __str__(self) -> str:
+        shown = [f for f in Row._fields if any(v is not None for v in self[f])]
+        width = {f: max(len(f), 9) for f in shown}
+        lines = ["  ".join(f"{f:>{width[f]}}" for f in shown)]
+        for row in self.rows:
+            cells = [_cell(f, getattr(row, f)).rjust(width[f]) for f in shown]
+            lines.append("  ".join(cells))
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def _cell(field: str, value: int | float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if field == "seconds" else format(value, _NUMBERS.get(field, ""))

@@ -1,0 +1,54 @@
+"""How good a program is on a data set: its data loss and, of a classifier, its accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ...graph import RunError
+from ..program import Program
+from .dataset import Data, DataSet, labelled
+
+_AT_A_TIME: Final = 1024
+"""How many rows are evaluated in one go, which bounds the memory that it takes."""
+
+
+class Measurement(NamedTuple):
+    """The mean data loss over the rows, and the share of rows whose largest score is the label's.
+
+    The accuracy is None unless the program has scores [N,C] and labels i64[N].
+    """
+
+    loss: float
+    accuracy: float | None
+
+
+def measure(program: Program, data: Data) -> Measurement:
+    """The program's loss and accuracy on `data`, in inference: no dropout, no penalties.
+
+    `data` is a tuple in the order of the graph's inputs, or a dict by their names. The loss is
+    the mean of the batches' losses, each weighted by its rows. Raises RunError for data that
+    does not fit.
+    """
+    return measure_set(program, DataSet(program.declared, data))
+
+
+def measure_set(
+    program: Program, data: DataSet, between: Callable[[], None] = lambda: None
+) -> Measurement:
+    """The same for data that was checked; `between` is called after each part of it."""
+    found = labelled(program.declared)
+    if program.declared.loss is None:
+        raise RunError(f"graph {program.name} has no loss; declare it as vg.Graph(..., loss=...)")
+    loss, right = 0.0, 0
+    for batch in data.slices(_AT_A_TIME):
+        count = len(next(iter(batch.values())))
+        results = program.evaluate(batch)
+        loss += results["loss"] * count
+        if found is not None:
+            chosen = results[found.scores].argmax(axis=1)
+            right += int(np.count_nonzero(chosen == batch[found.labels]))
+        between()
+    return Measurement(loss / data.count, right / data.count if found is not None else None)
