@@ -88,10 +88,15 @@ class DropoutMask(Op):
         flat = out.reshape(-1)
         for start in range(0, flat.size, 4 * _PIECE):
             piece = flat[start : start + 4 * _PIECE]
-            raw = random.random_raw((piece.size + 3) // 4).astype("<u8", copy=False).view("<u2")
-            np.copyto(piece, raw[: piece.size] < below)
-            if self.scale != 1.0:
-                np.multiply(piece, self.scale, out=piece)
+            # No name holds the words, so that they are freed before the next are drawn.
+            np.less(_halves(random.random_raw((piece.size + 3) // 4), piece.size), below, out=piece)
+        if self.scale != 1.0:
+            np.multiply(out, self.scale, out=out)
+
+
+def _halves(words: Array, count: int) -> Array:
+    """The first `count` 16-bit numbers of 64-bit words, the lowest first."""
+    return words.astype("<u8", copy=False).view("<u2")[:count]
 
 
 def dropout(x: Node, *, keep: float, mode: str = "inverted", name: str | None = None) -> Node:

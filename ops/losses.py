@@ -71,7 +71,7 @@ class NLL(Op):
     def run(self, p: Array, labels: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         (places,) = scratch
         label_places(labels, p.shape[1], places)
-        np.take(p.reshape(-1), places, out=out, mode="clip")
+        p.reshape(-1).take(places, None, out, "clip")
         np.negative(out, out=out)
 
 

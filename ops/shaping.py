@@ -77,6 +77,9 @@ class DimSize(Op):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return ()
 
+    def free_symbols(self) -> tuple[str, ...]:
+        return (self.symbol,) if isinstance(self.symbol, str) else ()
+
     def bind(self, sizes: Mapping[str, int]) -> Op:
         return DimSize(sizes[self.symbol]) if isinstance(self.symbol, str) else self
 

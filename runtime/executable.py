@@ -7,7 +7,7 @@ from typing import Final
 
 from ..graph import Array, Graph, RunError
 from .executor import Executor
-from .feeds import FeedReader, Feeds
+from .feeds import FeedReader
 from .plan import Plan
 
 _KEPT: Final = 8
@@ -58,10 +58,3 @@ class Executable:
                 del self._executors[next(iter(self._executors))]
         self._executors[key] = executor
         return executor
-
-    def compute(self, feeds: Feeds) -> tuple[Executor, list[Array]]:
-        """Runs all that writes no state; the executor holds the results."""
-        arrays, sizes = self.reader.read(feeds)
-        executor = self.executor(sizes)
-        executor.compute(arrays)
-        return executor, arrays

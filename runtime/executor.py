@@ -12,13 +12,16 @@ from ..graph import Array, Constant, Graph, Node, NonFiniteError, RunError, Sour
 from .plan import ALIGNMENT, Plan
 
 _FILE: Final = "<step of verigrad>"
+# NumPy takes a buffer of so many elements for a broadcast operand: small, for no gain in speed
+# was measured above it. It is set inside `errstate`, whose end restores the caller's.
+_BUFFER: Final = 256
 
 
 class Executor:
     """One plan, its arena, and the step made from it.
 
-    `source` is the step as Python text, in names of its own. `compute` runs all that writes no
-    state; `commit` the rest. A step that fails in between has changed nothing.
+    `source` is the step as Python text, in names of its own: `compute` is all that writes no
+    state, `commit` the rest. A step that fails before it has changed nothing.
     """
 
     def __init__(self, plan: Plan, values: Mapping[str, Array]) -> None:
@@ -32,6 +35,7 @@ class Executor:
         self._compute: Callable[..., None]
         self._commit: Callable[..., None]
         self._compute, self._commit = space["make"](kernels, arrays)
+        self.writing = False
         self._watched = [self._arrays[n] for n in _watched(self.graph)]
 
     def scratch(self, n: Node) -> tuple[Array, ...]:
@@ -55,26 +59,35 @@ class Executor:
     def compute(self, feeds: Sequence[Array]) -> None:
         """Runs everything up to the first write of state; feeds are in the order of the inputs."""
         with np.errstate(all="ignore"):
-            try:
-                self._compute(*feeds)
-            except KeyboardInterrupt:
-                raise
-            except Exception as e:
-                raise self._located(e) from e
+            np.setbufsize(_BUFFER)
+            self._run_compute(feeds)
 
-    def commit(self, feeds: Sequence[Array]) -> None:
-        """Writes the state."""
+    def step(self, feeds: Sequence[Array]) -> None:
+        """Computes, and writes the state where the loss and all that updates read is finite.
+
+        Raises NonFiniteError, the state as it was, where it is not. `writing` is true only
+        between the first write and the last, so it stays true in a step that was cut off there.
+        """
         with np.errstate(all="ignore"):
+            np.setbufsize(_BUFFER)
+            self._run_compute(feeds)
+            self._check_finite()
+            self.writing = True
             self._commit(*feeds)
+            self.writing = False
 
-    def check_finite(self) -> None:
-        """Raises NonFiniteError unless the loss, and all that the updates read, is finite."""
-        with np.errstate(all="ignore"):
-            for array in self._watched:
-                # A sum is cheaper than a look at each element; one that overflows is looked at.
-                total = np.add.reduce(array, axis=None)
-                if not math.isfinite(total) and not np.isfinite(array).all():
-                    self._raise_non_finite()
+    def _run_compute(self, feeds: Sequence[Array]) -> None:
+        try:
+            self._compute(*feeds)
+        except Exception as e:
+            raise self._located(e) from e
+
+    def _check_finite(self) -> None:
+        for array in self._watched:
+            # A sum is cheaper than a look at each element; one that overflows is looked at.
+            total = np.add.reduce(array, axis=None)
+            if not math.isfinite(total) and not np.isfinite(array).all():
+                self._raise_non_finite()
 
     def _raise_non_finite(self) -> None:
         names = self.graph.names

@@ -152,26 +152,25 @@ class Program:
         """
         if self.options.optimizer is None or not self.training.updates:
             raise RunError("the program has no optimizer; compile(..., optimizer=vg.SGD(lr=0.1))")
-        executor, arrays = self._compute(self.executable, feeds, named)
+        executable = self.executable
+        arrays, sizes = executable.reader.read(self._feeds(feeds, named))
+        executor = executable.executor(sizes)
         try:
-            executor.check_finite()
+            executor.step(arrays)
         except NonFiniteError as e:
-            raise self._explained(e, self.executable, arrays) from None
-        try:
-            executor.commit(arrays)
-        except BaseException:
-            self._broken = True
-            raise
+            raise self._explained(e, executable, arrays) from None
+        finally:
+            self._broken = executor.writing
         return executor.scalar("loss")
 
     def predict(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Array]:
         """The outputs of the inference graph but the loss, by name; labels are not needed."""
-        executor, _ = self._compute(self._prediction, feeds, named)
+        executor = self._compute(self._prediction, feeds, named)
         return {key: executor.output(key) for key in self._prediction.graph.outputs}
 
     def evaluate(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Any]:
         """The outputs of the inference graph, with the data loss as the float `loss`."""
-        executor, _ = self._compute(self._evaluation, feeds, named)
+        executor = self._compute(self._evaluation, feeds, named)
         outputs: dict[str, Any] = {}
         for key in self._evaluation.graph.outputs:
             outputs[key] = executor.scalar(key) if key == "loss" else executor.output(key)
@@ -180,7 +179,7 @@ class Program:
     def loss(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> float:
         """The loss that `step` would now report, penalties and dropout included; no update."""
         self._compilation()
-        executor, _ = self._compute(self._loss, feeds, named)
+        executor = self._compute(self._loss, feeds, named)
         return executor.scalar("loss")
 
     def gradients(
@@ -188,18 +187,25 @@ class Program:
     ) -> tuple[float, dict[str, Array]]:
         """The loss, and its gradient for each parameter by name; no update."""
         self._compilation()
-        executor, _ = self._compute(self._gradients, feeds, named)
+        executor = self._compute(self._gradients, feeds, named)
         found = {name: executor.output(f"{name}.grad") for name in self.parameters}
         return executor.scalar("loss"), found
 
     def _compute(
         self, executable: Executable, feeds: Mapping[str, Any] | None, named: dict[str, Any]
-    ) -> tuple[Executor, list[Array]]:
+    ) -> Executor:
+        """Runs all that writes no state; the executor holds the results."""
+        arrays, sizes = executable.reader.read(self._feeds(feeds, named))
+        executor = executable.executor(sizes)
+        executor.compute(arrays)
+        return executor
+
+    def _feeds(self, feeds: Mapping[str, Any] | None, named: dict[str, Any]) -> Mapping[str, Any]:
         if self._broken:
             raise RunError("a step was cut off while it wrote the state; load the program again")
         if feeds is not None and named:
             raise RunError("feeds are given as one dict or by name, not both")
-        return executable.compute(feeds if feeds is not None else named)
+        return feeds if feeds is not None else named
 
     def _explained(
         self, e: NonFiniteError, executable: Executable, arrays: list[Array]
