@@ -67,17 +67,20 @@ def to_svg(g: Graph, sizes: Mapping[str, int] | None = None) -> str:
     """The picture as SVG; raises GraphError where no program is found that can draw it."""
     from .rendering import render
 
-    return render(to_dot(g, sizes), g.name, description(g, roles(g)))
+    # Graphviz fails on a few graphs that ask for columns; without them it draws those too.
+    texts = [_Drawing(g, sizes or {}, columns).source() for columns in (True, False)]
+    return render(texts, g.name, description(g, roles(g)))
 
 
 class _Drawing:
-    def __init__(self, g: Graph, sizes: Mapping[str, int]) -> None:
+    def __init__(self, g: Graph, sizes: Mapping[str, int], in_columns: bool = True) -> None:
         self.g = g
         self.sizes = sizes
         self.roles = roles(g)
         self.layout = Layout(g, self.roles)
         self.shown = [n for n in g.nodes if not is_folded(g, n)]
-        self.columns = [c for c in COLUMNS if c in self.roles.values()]
+        used = {self.layout.column[n] for n in self.shown}
+        self.columns = [c for c in COLUMNS if c in used] if in_columns else []
         self.dot = Digraph(g.name)
 
     def source(self) -> str:
@@ -106,12 +109,15 @@ class _Drawing:
 
     def _layer(self, layer: str) -> None:
         """Draws a layer's boxes side by side, a column each, between hidden ends in one row."""
+        nodes = [n for n in self.shown if self.g.layer(n) == layer]
+        if not self.columns:
+            with self.dot.subgraph(name=f"cluster {layer}") as box:
+                box.attr(
+                    label=layer, labeljust="l", style="rounded", color="#999999", tooltip=layer
+                )
+                self._nodes(box, nodes)
         for column in self.columns:
-            nodes = [
-                n for n in self.shown
-                if self.g.layer(n) == layer and self.layout.column[n] == column
-            ]  # fmt: skip
-            self._box(layer, column, nodes)
+            self._box(layer, column, [n for n in nodes if self.layout.column[n] == column])
         for end in ("top", "bottom"):
             with self.dot.subgraph() as row:
                 row.attr(rank="same")
@@ -179,7 +185,7 @@ class _Drawing:
         for slot, i in enumerate(n.inputs):
             if is_folded(self.g, i):
                 continue
-            relation = self.layout.relation(i, n)
+            relation = self.layout.relation(i, n) if self.columns else "below"
             if relation == "above":
                 # A hidden edge the other way puts the reader above what it reads.
                 self.dot.edge(names[n], names[i], style="invis", weight="2")
@@ -238,8 +244,9 @@ class _Drawing:
                 box.node(names[-1], "\\l".join([*notes, ""]), shape="plaintext", fontsize="9")
             for left, right in pairwise(names):
                 box.edge(left, right, style="invis")
-            if self.g.updates:
-                box.edge("legend update", "legend state", **_WRITES, constraint="false")
+            written = next((k for k in ("legend state", "legend parameter") if k in names), "")
+            if self.g.updates and written and "legend update" in names:
+                box.edge("legend update", written, **_WRITES, constraint="false")
         for column in self.columns[:1]:
             self.dot.edge(names[0], f"head {column}", style="invis", weight="0")
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from html import escape
 from importlib import import_module
@@ -29,17 +29,18 @@ _REMEDY: Final = """install one of these, whichever suits:
 or read the graph as text, print(g), or as DOT, g.to_dot()"""
 
 
-def render(dot: str, title: str, description: str) -> str:
-    """The SVG of a DOT text, with its title and description; the same bytes each time.
+def render(texts: Sequence[str], title: str, description: str) -> str:
+    """The SVG of the first of the DOT texts that a program can draw; the same bytes each time.
 
-    Raises GraphError where no program is found that can draw it.
+    Raises GraphError where no program is found that can draw one.
     """
     failures: list[str] = []
     for name, draw in _engines():
-        try:
-            return _finished(draw(dot), title, description)
-        except (OSError, GraphError) as e:
-            failures.append(f"\n  {name}: {e}")
+        for dot in texts:
+            try:
+                return _finished(draw(dot), title, description)
+            except (OSError, GraphError) as e:
+                failures.append(f"\n  {name}: {e}")
     if failures:
         raise GraphError(f"no program could draw the graph:{''.join(failures)}\n{_REMEDY}")
     raise GraphError(f"no Graphviz program is installed to draw the graph; {_REMEDY}")
@@ -66,8 +67,9 @@ def find_program(name: str) -> str | None:
 def _run(program: str, dot: str) -> str:
     done = subprocess.run([program, "-Tsvg"], input=dot.encode(), capture_output=True, check=False)
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        raise GraphError(said.replace(program, Path(program).name) or f"exit {done.returncode}")
+        said = done.stderr.decode(errors="replace").splitlines()
+        error = next((line for line in said if "error" in line.lower()), f"exit {done.returncode}")
+        raise GraphError(error.replace(program, Path(program).name))
     return done.stdout.decode()
 
 
