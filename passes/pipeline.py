@@ -179,7 +179,7 @@ def _check(passes: tuple[Pass, ...]) -> None:
             if need in facts:
                 continue
             if need in broken:
-                raise PassError(f"{p.name} needs {need!r}, which {broken[need]} before it breaks")
+                raise PassError(f"{p.name} needs {need!r}, which {broken[need]}, before it, breaks")
             givers = [q.name for q in passes if need in q.gives]
             hint = f"; {givers[0]} gives it, but runs later" if givers else "; no pass gives it"
             raise PassError(f"{p.name} needs {need!r}{hint}")
