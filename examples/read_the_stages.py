@@ -32,9 +32,8 @@ def main(folder: Path) -> vg.Program:
     print(
         f"\na step on 50 rows takes {plan.nbytes:,} bytes, of {plan.unplanned_nbytes:,} unplanned"
     )
-    print(
-        f"the first kernel calls of the step:\n{chr(10).join(program.source(N=50).splitlines()[7:13])}"
-    )
+    print("the first kernel calls of the step:")
+    print("\n".join(program.source(N=50).splitlines()[7:13]))
 
     program.stages["declared"].to_svg(folder / "declared.svg")
     program.training.to_svg(folder / "training.svg")
