@@ -128,7 +128,7 @@ class _Drawing:
         look = _LOOKS[column]
         top, bottom = f"{layer} {column} top", f"{layer} {column} bottom"
         name = f"cluster {layer} {column}" if nodes else None
-        heading = f"  {_HEADS[column]}" if len(self.columns) > 1 else ""
+        heading = f" {_HEADS[column]}" if len(self.columns) > 1 else ""
         with self.dot.subgraph(name=name) as box:
             box.attr(
                 label=layer + heading, labeljust="l", style="rounded,filled",
@@ -173,7 +173,7 @@ class _Drawing:
             look["peripheries"] = "2"
         name = self.g.names[n]
         box.node(
-            name, _text(label(self.g, n, self.sizes)), tooltip=_text(tooltip(self.g, n)), **look
+            name, _label(label(self.g, n, self.sizes)), tooltip=_tooltip(tooltip(self.g, n)), **look
         )
 
     # ---- edges -------------------------------------------------------------------------------
@@ -269,6 +269,12 @@ def _shape(look: _Look) -> dict[str, str]:
     return {"shape": look.shape, "style": look.style, "fillcolor": look.fill, "color": look.line}
 
 
-def _text(text: str) -> str:
-    """The text as Graphviz reads it literally, entities and backslashes too."""
-    return str(literal(escape(_UNPRINTABLE.sub("?", text), quote=False))).replace("\n", "\\n")
+def _label(text: str) -> str:
+    """The text as a label shows it literally, entities and backslashes too."""
+    text = escape(_UNPRINTABLE.sub("?", text), quote=False)
+    return str(literal(text)).replace("\n", "\\n")
+
+
+def _tooltip(text: str) -> str:
+    """The text as a tooltip shows it literally: Graphviz reads the escapes of tooltips twice."""
+    return _label(text.replace("\\", "\\\\"))

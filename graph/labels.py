@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .types import TensorType
 
 _LONGEST: Final = 30
-_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
 def is_folded(g: Graph, n: Node) -> bool:
@@ -29,7 +29,7 @@ def label(g: Graph, n: Node, sizes: Mapping[str, int]) -> str:
     """The node's lines: name, op, type and bytes, and what sets it apart."""
     name = g.names[n]
     if g.schedule is not None and n in g.schedule.groups:
-        name += f"  #{g.schedule.groups[n]}"
+        name += f" #{g.schedule.groups[n]}"
     outputs = [f"output {key}" for key, value in g.outputs.items() if value is n]
     op = shortened(op_text(g, n))
     kind = f"{n.type} · {bytes_text(n.type, sizes)}"
@@ -56,10 +56,9 @@ def bytes_text(type: TensorType, sizes: Mapping[str, int]) -> str:
     dims = [sizes.get(d, d) if isinstance(d, str) else d for d in type.shape]
     known = float(prod([d for d in dims if isinstance(d, int)]) * type.numpy.itemsize)
     unit = 0
-    while known >= 1000 and unit < len(_UNITS) - 1:
+    while known >= 999.5 and unit < len(_UNITS) - 1:  # which three digits would round to 1000
         known, unit = known / 1000, unit + 1
-    number = f"{known:.3g}" if known < 999.5 else f"{known:.0f}"
-    return f"{'·'.join([number, *(d for d in dims if isinstance(d, str))])} {_UNITS[unit]}"
+    return f"{'·'.join([f'{known:.3g}', *(d for d in dims if isinstance(d, str))])} {_UNITS[unit]}"
 
 
 def tooltip(g: Graph, n: Node) -> str:
