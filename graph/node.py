@@ -178,7 +178,9 @@ def as_nodes(op: Op, inputs: Sequence[Operand]) -> tuple[Node, ...]:
 
 def explain(problem: str, op: Op, inputs: Sequence[Node], where: Location | None) -> str:
     """The problem with the operands, their types and the lines that made them."""
-    lines = [problem if problem.startswith(op.name) else f"{op.name}: {problem}"]
+    layer = _layer_of(inputs)
+    told = f"{op.name}{f' in layer {layer}' if layer else ''}"
+    lines = [problem if problem.startswith(op.name) else f"{told}: {problem}"]
     head, *fix = lines[0].split("\nfix: ")
     lines = [head]
     if where is not None:
@@ -188,6 +190,12 @@ def explain(problem: str, op: Op, inputs: Sequence[Node], where: Location | None
         lines.append(f"  input {i}: %{n.asked_name or n.op.name}: {n.type}{made}")
     lines += [f"  fix: {f}" for f in fix]
     return "\n".join(lines)
+
+
+def _layer_of(inputs: Sequence[Node]) -> str | None:
+    """The layer that the first parameter among the inputs names, as `fc1` in `fc1.weight`."""
+    names = (n.asked_name for n in inputs if n.op.name == "parameter")
+    return next((name.rpartition(".")[0] for name in names if name and "." in name), None)
 
 
 def _binary(name: str, a: Operand, b: Operand) -> Node:
