@@ -61,6 +61,10 @@ class Op(Record):
         """The op with the symbols' sizes put in, for one whose kernel needs them."""
         return self
 
+    def free_symbols(self) -> tuple[str, ...]:
+        """The symbols whose sizes `bind` puts in, where the types do not show them."""
+        return ()
+
     def takes(self, types: tuple[TensorType, ...], count: int, *names: str) -> None:
         """Raises unless there are as many inputs as the op has operands."""
         if len(types) != count:

@@ -71,7 +71,7 @@ def _node(g: Graph, n: Node, bound: set[str]) -> Iterator[str]:
         yield f"{label}: the op is not the registered one; put @vg.op before its class"
     if isinstance(n.op, Source) and n.inputs:
         yield f"{label}: a source has no inputs"
-    loose = [s for s in n.type.symbols if s not in bound]
+    loose = [s for s in (*n.type.symbols, *n.op.free_symbols()) if s not in bound]
     if loose:
         yield f"{label}: no input binds the symbol {loose[0]}"
     try:

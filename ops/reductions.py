@@ -71,6 +71,8 @@ class Mean(Reduction):
         return (self.repeat(node, dy / count(x, self.reduced(x))),)
 
     def run(self, x: Array, *, out: Array) -> None:
+        if out.size == 0:
+            return
         if x.size == 0:
             raise RunError("the mean of nothing is not defined; feed one row or more")
         np.add.reduce(x, axis=self.axes, out=out, keepdims=self.keepdims)
@@ -87,7 +89,7 @@ class Max(Reduction):
         return (self.repeat(node, dy) * apply(FirstMax(self.axes), node.inputs[0]),)
 
     def run(self, x: Array, *, out: Array) -> None:
-        if x.size == 0:
+        if x.size == 0 and out.size:
             raise RunError("the maximum of nothing is not defined; feed one row or more")
         np.maximum.reduce(x, axis=self.axes, out=out, keepdims=self.keepdims)
 
@@ -107,10 +109,13 @@ class FirstMax(Op):
         return (None,)
 
     def run(self, x: Array, *, out: Array) -> None:
-        if x.size == 0:
-            raise RunError("the maximum of nothing is not defined; feed one row or more")
         out.fill(0)
+        if x.size == 0:
+            return
         axes = tuple(range(x.ndim)) if self.axes is None else self.axes
+        if not axes:
+            out.fill(1)
+            return
         last = tuple(range(x.ndim - len(axes), x.ndim))
         rows = np.moveaxis(x, axes, last)
         places = rows.reshape(*rows.shape[: x.ndim - len(axes)], -1).argmax(axis=-1)

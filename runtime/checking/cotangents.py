@@ -1,0 +1,77 @@
+"""What an op's `vjp` is held to: its types, and its values against differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Final
+
+from ...graph import Array, Graph, GraphError, Input, Node, verify
+from ...passes import unbroadcast
+from ..interpreter import interpret
+from .numeric import derivative
+from .sample import Sample
+
+_TOLERANCE: Final = 1e-7
+
+
+def cotangent_checks(
+    sample: Sample, sizes: Mapping[str, int], stopped: Collection[int]
+) -> Iterator[str | None]:
+    """<u, J v> by differences against <J'u, v> by the vjp, for each input; in f64.
+
+    `stopped` are the inputs that the op keeps gradients from on purpose.
+    """
+    arrays = sample.draw(sizes)
+    g = sample.graph()
+    y = g.outputs["y"]
+    u = sample.rng.standard_normal(y.type.bind(sizes))
+    dy = Node(Input(y.type), (), y.type, "dy")
+    parts = sample.op.vjp(y, dy)
+    if len(parts) != len(sample.types):
+        yield f"vjp gives {len(parts)} cotangents for {len(sample.types)} inputs"
+        return
+    feeds = {f"x{k}": a for k, a in enumerate(arrays)}
+    for k, (t, part) in enumerate(zip(sample.types, parts, strict=True)):
+        if part is not None and (k in stopped or not t.is_float):
+            why = "which is stopped" if k in stopped else f"which is {t}"
+            yield f"vjp gives a cotangent for input {k}, {why}"
+        elif part is not None and part.type.dtype != t.dtype:
+            yield f"vjp gives {part.type} for input {k}, which is {t}"
+        elif t.is_float and k not in stopped:
+            v = sample.rng.standard_normal(t.bind(sizes))
+            numeric = derivative(_along(g, feeds, f"x{k}", v, u)).value
+            try:
+                symbolic = _symbolic(g, part, k, {**feeds, "dy": u}, v)
+            except GraphError as e:
+                yield f"the vjp of input {k} is no gradient of its type {t}: {e}"
+                continue
+            size = max(abs(symbolic) + abs(numeric), 1e-3)
+            yield (
+                None
+                if abs(symbolic - numeric) <= _TOLERANCE * size
+                else f"the vjp of input {k} is wrong: {symbolic:.9g} along a random direction, by "
+                f"differences {numeric:.9g}"
+            )
+
+
+def _symbolic(g: Graph, part: Node | None, k: int, feeds: Mapping[str, Array], v: Array) -> float:
+    """<J'u, v> by the op's own vjp."""
+    if part is None:
+        return 0.0
+    x = g.outputs[f"x{k}"]
+    inputs = {key: n for key, n in g.outputs.items() if key != "y"}
+    held = Graph("vjp", {"dx": unbroadcast(part, x.type), **inputs})
+    verify(held)
+    return float((interpret(held, feeds).outputs["dx"] * v).sum())
+
+
+def _along(
+    g: Graph, feeds: Mapping[str, Array], name: str, v: Array, u: Array
+) -> Callable[[float], float]:
+    """h -> <u, f(x + h v)>."""
+
+    def phi(h: float) -> float:
+        moved = {**feeds, name: feeds[name] + h * v}
+        return float((interpret(g, moved).outputs["y"] * u).sum())
+
+    return phi

@@ -1,0 +1,569 @@
+"""One row or more for every op: a sample, what it must give by another formula, what it refuses.
+
+References compute in f64 and avoid the kernel's own formula where there is another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+import verigrad as vg
+from verigrad.graph import OPS
+from verigrad.runtime.checking.sample import Draw
+
+Types = list[str]
+Arrays = np.ndarray
+
+
+class Row(NamedTuple):
+    """A sample of an op, and what it must give and refuse."""
+
+    op: vg.Op
+    types: Types
+    reference: Callable[..., object]
+    errors: list[Types] = []  # noqa: RUF012
+    values: Mapping[int, Draw] = {}
+    stopped: tuple[int, ...] = ()
+
+    @property
+    def label(self) -> str:
+        fields = ",".join(f"{k}={v}" for k, v in self.op.changed().items())
+        return f"{self.op.name}{{{fields}}}({','.join(self.types)})"
+
+
+def row(name: str, types: str, reference: Callable[..., object], **rest: object) -> Row:
+    """A row of the op of that name; what is no column of the table is an attribute."""
+    columns = {k: rest.pop(k) for k in ("errors", "values", "stopped") if k in rest}
+    columns["errors"] = [e.split() for e in columns.get("errors", [])]
+    return Row(OPS[name](**rest), types.split(), reference, **columns)
+
+
+def positive(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.uniform(0.5, 2.0, shape)
+
+
+def classes(count: int) -> Draw:
+    return lambda rng, shape: rng.integers(0, count, shape)
+
+
+def whole(low: int, high: int) -> Draw:
+    """Whole numbers as floats: equal ones are frequent."""
+    return lambda rng, shape: rng.integers(low, high, shape).astype(float)
+
+
+def step_number(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return np.asarray(7)
+
+
+# ---- references that take more than a line --------------------------------------------------
+
+
+def at_first(x: np.ndarray, axes: tuple[int, ...] | None) -> np.ndarray:
+    """1 at the first maximum, by a search through every element in order."""
+    y, found = np.zeros(x.shape), {}
+    axes = tuple(range(x.ndim)) if axes is None else axes
+    for at in np.ndindex(x.shape):
+        kept = tuple(i for k, i in enumerate(at) if k not in axes)
+        if kept not in found or x[at] > x[found[kept]]:
+            found[kept] = at
+    for at in found.values():
+        y[at] = 1
+    return y
+
+
+def log_softmax(x: np.ndarray) -> np.ndarray:
+    """ln of the shares, each as 1 / (the sum of exp of differences)."""
+    differences = x[..., None, :] - x[..., :, None]
+    return -np.log(np.exp(differences).sum(axis=-1))
+
+
+def one_hot(labels: np.ndarray, count: int) -> np.ndarray:
+    return (labels[:, None] == np.arange(count)).astype(float)
+
+
+def mask(seed: int, key: str, keep: float, scale: float, shape: tuple[int, ...]):
+    """The dropout mask by hand, word by word, from the stream that NumPy promises."""
+
+    def reference(step: np.ndarray) -> np.ndarray:
+        digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
+        philox = np.random.Philox(
+            key=np.array([seed, int.from_bytes(digest, "little")], np.uint64),
+            counter=np.array([0, 0, int(step), 0], np.uint64),
+        )
+        size = math.prod(shape)
+        drawn = [int(w) for w in philox.random_raw(-(-size // 4))]
+        halves = [(w >> (16 * k)) & 0xFFFF for w in drawn for k in range(4)]
+        below = round(keep * 65536)
+        return np.array([scale * (h < below) for h in halves[:size]], float).reshape(shape)
+
+    return reference
+
+
+def slow_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The matrix product, as a sum of outer products."""
+    y = np.zeros((a.shape[0], b.shape[1]))
+    for k in range(a.shape[1]):
+        y += np.multiply.outer(a[:, k], b[k])
+    return y
+
+
+def descended(w: Arrays, d: Arrays, s: Arrays, rate: Arrays, eps: Arrays) -> Arrays:
+    return w - rate * d / (s**0.5 + eps)
+
+
+# ---- the rows -------------------------------------------------------------------------------
+
+COMPARISONS = {
+    "greater": lambda a, b: np.logical_not(a <= b) & (a == a) & (b == b),
+    "greater_equal": lambda a, b: (a > b) | (a == b),
+    "less": lambda a, b: b > a,
+    "less_equal": lambda a, b: (a < b) | (a == b),
+    "equal": lambda a, b: (a >= b) & (a <= b),
+    "not_equal": lambda a, b: np.logical_not((a >= b) & (a <= b)),
+}
+BINARY_ERRORS = [
+    "f32[N]",
+    "f32[N] f32[N] f32[N]",
+    "f32[N] f64[N]",
+    "bool[N] bool[N]",
+    "f32[N,2] f32[N,3]",
+    "f32[N] f32[M]",
+    "f32[N] f32[2]",
+]
+FLOATS_ONLY = ["i64[N] i64[N]"]
+UNARY_ERRORS = ["", "f32[N] f32[N]", "bool[N]"]
+REDUCTION_ERRORS = ["", "f32[N] f32[N]", "i64[N]", "bool[N]"]
+SUM = lambda x: np.einsum("i->", x.reshape(-1))  # noqa: E731
+
+TABLE: list[Row] = [
+    row("add", "f32[N,3] f32[N,3]", lambda a, b: a - (0 - b), errors=BINARY_ERRORS),
+    row("add", "f32[N,3] f32[3]", lambda a, b: a - (0 - b)),
+    row("add", "f32[] f32[N,1]", lambda a, b: a - (0 - b)),
+    row("add", "i64[N] i64[]", lambda a, b: a - (0 - b)),
+    row("subtract", "f32[N,3] f32[N,3]", lambda a, b: a + -1 * b, errors=BINARY_ERRORS),
+    row("subtract", "f32[3] f32[N,3]", lambda a, b: a + -1 * b),
+    row("subtract", "f32[N,1] f32[N,3]", lambda a, b: a + -1 * b),
+    row("subtract", "i64[N] i64[N]", lambda a, b: a + -1 * b),
+    row(
+        "multiply",
+        "f32[N,3] f32[N,3]",
+        lambda a, b: np.einsum("ij,ij->ij", a, b),
+        errors=BINARY_ERRORS,
+    ),
+    row("multiply", "f32[N,3] f32[]", lambda a, b: a * b),
+    row("multiply", "f32[N,1] f32[1,3]", lambda a, b: a @ b, values={0: positive, 1: positive}),
+    row("multiply", "i64[N] i64[N]", lambda a, b: a * b),
+    row("divide", "f32[N,3] f32[N,3]", lambda a, b: a / b, errors=BINARY_ERRORS + FLOATS_ONLY),
+    row("divide", "f32[N,3] f32[N,1]", lambda a, b: a * b**-1, values={1: positive}),
+    row("divide", "f32[] f32[N]", lambda a, b: a * b**-1, values={1: positive}),
+    row(
+        "power",
+        "f32[N,3] f32[N,3]",
+        lambda a, b: np.exp(b * np.log(a)),
+        values={0: positive},
+        errors=BINARY_ERRORS + FLOATS_ONLY,
+    ),
+    row("power", "f32[N,3] f32[]", lambda a, b: np.exp(b * np.log(a)), values={0: positive}),
+    row(
+        "maximum",
+        "f32[N,3] f32[N,3]",
+        lambda a, b: np.where((a >= b) | (a != a), a, b),
+        errors=BINARY_ERRORS,
+    ),
+    row("maximum", "f32[N,3] f32[]", lambda a, b: np.where((a >= b) | (a != a), a, b)),
+    row("maximum", "i64[N] i64[N]", lambda a, b: np.where(a >= b, a, b)),
+    row(
+        "minimum",
+        "f32[N,3] f32[N,3]",
+        lambda a, b: np.where((a <= b) | (a != a), a, b),
+        errors=BINARY_ERRORS,
+    ),
+    row("minimum", "f32[3] f32[N,3]", lambda a, b: np.where((a <= b) | (a != a), a, b)),
+    row("negative", "f32[N,3]", lambda x: 0 - x, errors=UNARY_ERRORS),
+    row("negative", "i64[N]", lambda x: 0 - x),
+    *(
+        row(name, types, reference, errors=BINARY_ERRORS)
+        for name, reference in COMPARISONS.items()
+        for types in ("f32[N,3] f32[N,3]", "f32[N,3] f32[]", "i64[N] i64[N]")
+    ),
+    row(
+        "greater",
+        "f32[N,9] f32[N,9]",
+        COMPARISONS["greater"],
+        values={0: whole(0, 3), 1: whole(0, 3)},
+    ),
+    row(
+        "where",
+        "bool[N,3] f32[N,3] f32[N,3]",
+        lambda c, a, b: np.choose(c, [b, a]),
+        errors=[
+            "f32[N] f32[N] f32[N]",
+            "bool[N] f32[N]",
+            "bool[N] f32[N] f64[N]",
+            "bool[2] f32[3] f32[3]",
+            "bool[N] f32[M] f32[M]",
+            "bool[N] f32[N] i64[N]",
+        ],
+    ),
+    row("where", "bool[N,1] f32[N,3] f32[]", lambda c, a, b: np.where(~c, b, a)),
+    row("where", "bool[] f32[3] f32[N,1]", lambda c, a, b: np.where(~c, b, a)),
+    row("where", "bool[N] i64[N] i64[]", lambda c, a, b: np.where(~c, b, a)),
+    row("exp", "f32[N,3]", lambda x: 2.0 ** (x / np.log(2)), errors=[*UNARY_ERRORS, "i64[N]"]),
+    row(
+        "log",
+        "f32[N,3]",
+        lambda x: np.log2(x) * np.log(2),
+        errors=[*UNARY_ERRORS, "i64[N]"],
+        values={0: positive},
+    ),
+    row(
+        "sqrt", "f32[N,3]", lambda x: x**0.5, errors=[*UNARY_ERRORS, "i64[N]"], values={0: positive}
+    ),
+    row("square", "f32[N,3]", lambda x: abs(x) ** 2, errors=[*UNARY_ERRORS, "i64[N]"]),
+    row("absolute", "f32[N,3]", lambda x: np.where(x < 0, -x, x), errors=[*UNARY_ERRORS, "i64[N]"]),
+    row(
+        "sign",
+        "f32[N,3]",
+        lambda x: np.where(x != x, x, 1.0 * (x > 0) - (x < 0)),
+        errors=[*UNARY_ERRORS, "i64[N]"],
+    ),
+    row(
+        "tanh", "f32[N,3]", lambda x: 1 - 2 / (np.exp(2 * x) + 1), errors=[*UNARY_ERRORS, "i64[N]"]
+    ),
+    row("sigmoid", "f32[N,3]", lambda x: 1 / (1 + np.exp(-x)), errors=[*UNARY_ERRORS, "i64[N]"]),
+    row("stop_gradient", "f32[N,3]", lambda x: x, errors=[*UNARY_ERRORS, "i64[N]"], stopped=(0,)),
+    row("relu", "f32[N,3]", lambda x: np.where(x < 0, 0.0, x), errors=[*UNARY_ERRORS, "i64[N]"]),
+    row(
+        "relu_grad",
+        "f32[N,3] f32[N,3]",
+        lambda y, dy: np.where(y <= 0, 0.0, dy),
+        errors=[
+            "f32[N]",
+            "f32[N] f32[N] f32[N]",
+            "f32[N] f64[N]",
+            "i64[N] i64[N]",
+            "f32[N,3] f32[3]",
+        ],
+    ),
+    row("sum", "f32[N,3]", SUM, errors=REDUCTION_ERRORS),
+    row("sum", "f32[N,3]", lambda x: np.ones(len(x)) @ x, axes=(0,), errors=["f32[]"]),
+    row(
+        "sum",
+        "f32[N,3]",
+        lambda x: (x @ np.ones(3))[:, None],
+        axes=(1,),
+        keepdims=True,
+        errors=["f32[N]"],
+    ),
+    row("sum", "f32[2,N,3]", lambda x: np.einsum("ijk->j", x), axes=(0, 2)),
+    row(
+        "sum",
+        "f32[2,N,3]",
+        lambda x: np.einsum("ijk->j", x)[None, :, None],
+        axes=(2, 0),
+        keepdims=True,
+    ),
+    row("sum", "f32[N,3]", lambda x: SUM(x).reshape(1, 1), keepdims=True),
+    row("sum", "f32[N,3]", lambda x: x, axes=()),
+    row("sum", "f32[]", lambda x: x),
+    row("mean", "f32[N,3]", lambda x: SUM(x) / x.size, errors=REDUCTION_ERRORS),
+    row("mean", "f32[N,3]", lambda x: np.ones(len(x)) @ x / len(x), axes=(0,), errors=["f32[]"]),
+    row("mean", "f32[N,3]", lambda x: x @ np.ones(3) / 3, axes=(1,), errors=["f32[N]"]),
+    row(
+        "mean",
+        "f32[2,N,3]",
+        lambda x: np.einsum("ijk->k", x)[None, None] / x[..., 0].size,
+        axes=(0, 1),
+        keepdims=True,
+    ),
+    row("mean", "f32[N,M]", lambda x: SUM(x) / x.size),
+    row("mean", "f32[]", lambda x: x),
+    row("max", "f32[N,3]", lambda x: sorted(x.reshape(-1))[-1], errors=REDUCTION_ERRORS),
+    row("max", "f32[N,3]", lambda x: np.sort(x, 0)[-1], axes=(0,), errors=["f32[]"]),
+    row(
+        "max",
+        "f32[N,3]",
+        lambda x: np.sort(x, 1)[:, -1:],
+        axes=(1,),
+        keepdims=True,
+        errors=["f32[N]"],
+    ),
+    row("max", "f32[2,N,3]", lambda x: np.sort(np.sort(x, 0)[-1], 1)[:, -1], axes=(0, 2)),
+    row(
+        "first_max",
+        "f32[N,3]",
+        lambda x: at_first(x, None),
+        errors=REDUCTION_ERRORS,
+        values={0: whole(0, 3)},
+        stopped=(0,),
+    ),
+    row(
+        "first_max",
+        "f32[N,4]",
+        lambda x: at_first(x, (0,)),
+        axes=(0,),
+        errors=["f32[]"],
+        values={0: whole(0, 2)},
+        stopped=(0,),
+    ),
+    row(
+        "first_max",
+        "f32[2,N,4]",
+        lambda x: at_first(x, (0, 2)),
+        axes=(0, 2),
+        values={0: whole(0, 3)},
+        stopped=(0,),
+    ),
+    row("first_max", "f32[N,4]", lambda x: at_first(x, ()), axes=()),
+    row("squared_norm", "f32[N,3]", lambda x: np.trace(x @ x.T), errors=REDUCTION_ERRORS),
+    row("squared_norm", "f32[4]", lambda x: np.linalg.norm(x) ** 2),
+    row("copy", "f32[N,3]", lambda x: x, errors=["", "f32[N] f32[N]"]),
+    row("copy", "bool[N]", lambda x: x),
+    row("cast", "f32[N,3]", lambda x: x, dtype="f32", errors=["", "f32[N] f32[N]"]),
+    row("cast", "f64[N,3]", lambda x: x, dtype="f32"),
+    row("cast", "f32[N,3]", lambda x: x, dtype="f64"),
+    row("cast", "bool[N]", lambda x: x.astype(int) * 1.0, dtype="f32"),
+    row("cast", "i64[N]", lambda x: x * 1.0, dtype="f64"),
+    row("cast", "f32[N]", lambda x: np.trunc(x).astype(np.int64), dtype="i64"),
+    row("cast", "f32[N]", lambda x: x != 0, dtype="bool", values={0: whole(-1, 2)}),
+    row("dim", "", lambda: 7.0, symbol=7, errors=["f32[N]"]),
+    row(
+        "reshape",
+        "f32[N,4]",
+        lambda x: np.stack([x[:, :2], x[:, 2:]], 1),
+        shape=("N", 2, 2),
+        errors=["", "f32[N,3]", "f32[M,4]", "f32[4]", "f32[N,4] f32[N,4]"],
+    ),
+    row("reshape", "f32[]", lambda x: np.array([[x]]), shape=(1, 1)),
+    row("reshape", "i64[2,3]", lambda x: np.concatenate([x[0], x[1]]), shape=(6,)),
+    row(
+        "transpose",
+        "f32[N,3]",
+        lambda x: np.einsum("ij->ji", x),
+        axes=(1, 0),
+        errors=["", "f32[N]", "f32[N,3,2]", "f32[N,3] f32[N,3]"],
+    ),
+    row("transpose", "f32[2,N,3]", lambda x: np.einsum("abc->cab", x), axes=(2, 0, 1)),
+    row("transpose", "f32[]", lambda x: x, axes=()),
+    row(
+        "broadcast_to",
+        "f32[3]",
+        lambda x: x + np.zeros((2, 3)),
+        shape=(2, 3),
+        errors=["", "f32[2]", "f32[N]", "f32[2,2,3]", "f32[3] f32[3]"],
+    ),
+    row("broadcast_to", "f32[2,1]", lambda x: x + np.zeros((4, 2, 3)), shape=(4, 2, 3)),
+    row("broadcast_to", "bool[]", lambda x: np.array([x, x]), shape=(2,)),
+    row(
+        "slice",
+        "f32[N,5]",
+        lambda x: np.delete(x, [0, 3, 4], 1),
+        axis=1,
+        start=1,
+        stop=3,
+        errors=["", "f32[N]", "f32[N,2]", "f32[5,N]", "f32[N,5] f32[N,5]"],
+    ),
+    row("slice", "i64[4]", lambda x: x[:0], axis=0, start=2, stop=2),
+    row("slice", "f32[3,N]", lambda x: x[:2], axis=0, start=0, stop=2),
+    row(
+        "pad",
+        "f32[N,2]",
+        lambda x: np.pad(x, ((0, 0), (1, 2))),
+        axis=1,
+        before=1,
+        after=2,
+        errors=["", "f32[N]", "f32[2,N]", "f32[N,2] f32[N,2]"],
+    ),
+    row("pad", "i64[2]", lambda x: np.pad(x, (0, 3)), axis=0, before=0, after=3),
+    row(
+        "concat",
+        "f32[N,2] f32[N,3] f32[N,1]",
+        lambda *xs: np.hstack(xs),
+        axis=1,
+        errors=[
+            "",
+            "f32[N]",
+            "f32[N,2] f64[N,3]",
+            "f32[N,2] f32[M,3]",
+            "f32[2,N] f32[2,N]",
+            "f32[N,2] f32[N]",
+        ],
+    ),
+    row("concat", "i64[2] i64[3]", lambda *xs: np.hstack(xs), axis=0, errors=["i64[2] i64[N]"]),
+    row("concat", "f32[N,2]", lambda x: x, axis=0),
+    *(
+        row(
+            "matmul",
+            f"{a} {b}",
+            lambda a, b, ta=ta, tb=tb: slow_product(a.T if ta else a, b.T if tb else b),
+            transpose_a=ta,
+            transpose_b=tb,
+            errors=[
+                "f32[N,4]",
+                "f32[N,4] f32[4]",
+                f"{a} f32[7,7]",
+                f"{a} f64[4,4]",
+                "i64[4,4] i64[4,4]",
+                "f32[N,M] f32[K,L]",
+                f"{a} {b} {b}",
+            ],
+        )
+        for ta, a in ((False, "f32[N,4]"), (True, "f32[4,N]"))
+        for tb, b in ((False, "f32[4,2]"), (True, "f32[2,4]"))
+    ),
+    row("matmul", "f32[N,4] f32[N,2]", lambda a, b: slow_product(a.T, b), transpose_a=True),
+    *(
+        row(
+            name,
+            "f32[N,4] f32[4,3] f32[3]",
+            reference,
+            errors=[
+                "f32[N,4] f32[4,3]",
+                "f32[N,4] f32[5,3] f32[3]",
+                "f32[N,4] f32[4,3] f32[4]",
+                "f32[N,4] f64[4,3] f32[3]",
+                "f32[4] f32[4,3] f32[3]",
+                "f32[N,4] f32[4,3] f32[1,3]",
+                "i64[N,4] i64[4,3] i64[3]",
+                "f32[4,N] f32[4,3] f32[3]",
+            ],
+        )
+        for name, reference in (
+            ("linear", lambda x, w, b: slow_product(np.c_[x, np.ones(len(x))], np.vstack([w, b]))),
+            ("linear_relu", lambda x, w, b: np.clip(slow_product(x, w) + b, 0, None)),
+        )
+    ),
+    row(
+        "log_softmax",
+        "f32[N,5]",
+        log_softmax,
+        errors=["", "f32[]", "f32[N,0]", "i64[N,5]", "f32[N,5] f32[N,5]"],
+    ),
+    row("log_softmax", "f32[4]", log_softmax),
+    row("log_softmax", "f32[2,N,3]", log_softmax),
+    row(
+        "nll",
+        "f32[N,4] i64[N]",
+        lambda p, y: -(p * one_hot(y, 4)).sum(1),
+        values={1: classes(4)},
+        errors=[
+            "f32[N,4]",
+            "f32[N,4] f32[N]",
+            "f32[N,4] i64[M]",
+            "f32[N] i64[N]",
+            "f32[N,0] i64[N]",
+            "i64[N,4] i64[N]",
+            "f32[N,4] i64[N,1]",
+        ],
+    ),
+    row(
+        "nll_grad",
+        "f32[N] i64[N]",
+        lambda dy, y: -dy[:, None] * one_hot(y, 4),
+        classes=4,
+        values={1: classes(4)},
+        errors=["f32[N]", "f32[N] f32[N]", "f32[N,4] i64[N]", "i64[N] i64[N]", "f32[N] i64[M]"],
+    ),
+    row(
+        "dropout",
+        "f32[N,3]",
+        lambda x: x,
+        keep=0.5,
+        errors=["", "i64[N]", "bool[N]", "f32[N] f32[N]"],
+    ),
+    row("dropout", "f32[N,3]", lambda x: x * 0.25, keep=0.25, mode="vanilla"),
+    row(
+        "dropout_mask",
+        "i64[]",
+        mask(0, "fc1", 0.5, 2.0, (3, 5)),
+        key="fc1",
+        keep=0.5,
+        shape=(3, 5),
+        scale=2.0,
+        values={0: step_number},
+        errors=["", "i64[1]", "f32[]", "i64[] i64[]"],
+    ),
+    row(
+        "dropout_mask",
+        "i64[]",
+        mask(2**64 - 1, "größe", 0.3, 1.0, (70, 61)),
+        key="größe",
+        keep=0.3,
+        shape=(70, 61),
+        seed=2**64 - 1,
+        values={0: step_number},
+    ),
+    row(
+        "dropout_mask",
+        "i64[]",
+        mask(5, "h", 1.0, 1.0, (2,)),
+        key="h",
+        keep=1.0,
+        shape=(2,),
+        seed=5,
+        values={0: step_number},
+    ),
+    row(
+        "dropout_mask",
+        "i64[]",
+        mask(5, "h", 0.5, 1.0, (0, 4)),
+        key="h",
+        keep=0.5,
+        shape=(0, 4),
+        values={0: step_number},
+    ),
+    row(
+        "decay_add",
+        "f32[3,2] f32[3,2]",
+        lambda v, g: 0.9 * v + g,
+        decay=0.9,
+        errors=["f32[3]", "f32[3] f32[2]", "f32[3] f64[3]", "i64[3] i64[3]"],
+    ),
+    row(
+        "decay_add", "f32[40000] f32[40000]", lambda v, g: 0.5 * v + 0.25 * g, decay=0.5, scale=0.25
+    ),
+    row(
+        "decay_add_square",
+        "f32[3,2] f32[3,2]",
+        lambda s, g: 0.9 * s + 0.1 * g**2,
+        decay=0.9,
+        scale=0.1,
+        errors=["f32[3]", "f32[3] f32[2]", "f32[3] f64[3]", "i64[3] i64[3]"],
+    ),
+    row(
+        "descend",
+        "f32[3,2] f32[3,2] f32[]",
+        lambda w, d, rate: w - rate * d,
+        errors=[
+            "f32[3] f32[3]",
+            "f32[3] f32[3] f32[1]",
+            "f32[3] f32[2] f32[]",
+            "f32[3] f32[3] f64[]",
+            "i64[3] i64[3] i64[]",
+        ],
+    ),
+    row("descend", "f32[0] f32[0] f32[]", lambda w, d, rate: w),
+    row(
+        "descend_scaled",
+        "f32[3,2] f32[3,2] f32[3,2] f32[] f32[]",
+        descended,
+        values={2: positive, 4: positive},
+        errors=[
+            "f32[3] f32[3] f32[3] f32[]",
+            "f32[3] f32[3] f32[2] f32[] f32[]",
+            "f32[3] f32[3] f32[3] f32[3] f32[]",
+            "i64[3] i64[3] i64[3] i64[] i64[]",
+        ],
+    ),
+    row(
+        "descend_scaled",
+        "f32[40000] f32[40000] f32[40000] f32[] f32[]",
+        descended,
+        values={2: positive, 4: positive},
+    ),
+]
