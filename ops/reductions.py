@@ -43,8 +43,9 @@ class Reduction(Op):
     def repeat(self, node: Node, y: Node) -> Node:
         """A tensor of the result's type, repeated to the input's shape."""
         x = node.inputs[0].type
-        kept = self.kept(x)
-        return broadcast_to(y if y.type.shape == kept else reshape(y, kept), x.shape)
+        leading = self.reduced(x) == tuple(range(len(self.reduced(x))))
+        aligned = leading or y.type.shape == self.kept(x)
+        return broadcast_to(y if aligned else reshape(y, self.kept(x)), x.shape)
 
 
 @op

@@ -32,8 +32,7 @@ class Differentiate(Pass):
           %loss.grad: f32[] = constant{1.0}
           %scores: f32[N,1] = matmul(%x, %w)
           %loss: f32[] = sum(%scores)
-          %reshape: f32[1,1] = reshape{[1,1]}(%loss.grad)
-          %scores.grad: f32[N,1] = broadcast_to{[N,1]}(%reshape)
+          %scores.grad: f32[N,1] = broadcast_to{[N,1]}(%loss.grad)
           %w.grad: f32[2,1] = matmul{transpose_a=true}(%x, %scores.grad)
           return loss=%loss, w.grad=%w.grad
         }
