@@ -221,9 +221,11 @@ if not TYPE_CHECKING:
 
         if name.startswith("__"):
             raise AttributeError(name)
-        for part in ("graph", "ops", "passes", "runtime") if name in __all__ else ("graph", "ops"):
+        # The ops register themselves, and a graph's text names them: they come with the first name.
+        import_module(".ops", __name__)
+        for part in ("graph", "ops", "passes", "runtime") if name in __all__ else ():
             module = import_module(f".{part}", __name__)
-            if name in __all__ and name in module.__all__:
+            if name in module.__all__:
                 globals()[name] = getattr(module, name)
                 return globals()[name]
         from .graph import op_function

@@ -214,7 +214,7 @@ class Graph:
 
         from .drawing import to_svg
 
-        Path(path).write_text(to_svg(self, sizes), encoding="utf-8")
+        Path(path).write_text(to_svg(self, sizes), encoding="utf-8", newline="\n")
 
     def _repr_svg_(self) -> str:
         from .drawing import to_svg
