@@ -2,6 +2,7 @@
 
 from .checking.contract import OpReport, check_op
 from .checking.gradcheck import GradcheckReport, gradcheck
+from .data.digits import digits
 from .files import load
 from .interpreter import Interpretation, interpret
 from .plan import Plan
@@ -22,6 +23,7 @@ __all__ = [
     "Row",
     "check_op",
     "compile",
+    "digits",
     "fit",
     "gradcheck",
     "interpret",

@@ -1,0 +1,110 @@
+"""CIFAR-10 in both of its published forms: Python batches and binary batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import md5
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ...graph import Array, RunError
+from .parts import Classification, Part
+from .pickled import read_pickled
+
+CLASSES: Final = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+
+_PIXELS: Final = 3072
+_MOST_BYTES: Final = 64 << 20
+"""A batch has 31 MB; a file of more than twice that is not read."""
+
+_ROWS: Final = 10_000
+_MD5: Final = {
+    "data_batch_1": "c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "634d18415352ddfa80567beed471001a",
+    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "40351d587109b95175f43aff81a1287e",
+}
+"""Checksums of the published Python batches, which have 10,000 rows each."""
+
+
+class _Form(NamedTuple):
+    suffix: str
+    read: Callable[[Path], Part]
+
+
+def cifar10(folder: Path) -> Classification:
+    """CIFAR-10 from the six batches of a folder: 50,000 rows to train on, 10,000 to test on.
+
+    Rows are u8[3072]: 1,024 red, green and blue values, row by row of the 32 x 32 image. Python
+    batches are unpickled into nothing but arrays of bytes, dicts, lists and texts; those of the
+    published size are checked by their checksum. Raises RunError for anything else.
+    Source: Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html.
+    """
+    forms = (_Form("", _python_batch), _Form(".bin", _binary_batch))
+    form = next((f for f in forms if (folder / f"data_batch_1{f.suffix}").is_file()), None)
+    if form is None:
+        raise RunError(
+            f"{folder} has no data_batch_1, nor data_batch_1.bin; the folder of CIFAR-10's Python "
+            "version or of its binary version is expected"
+        )
+    parts = {name: form.read(folder / f"{name}{form.suffix}") for name in _MD5}
+    test = parts.pop("test_batch")
+    xs, ys = zip(*parts.values(), strict=True)
+    train = Part(np.concatenate(xs), np.concatenate(ys))
+    return Classification("cifar10", train, test, CLASSES, 1 / 255)
+
+
+def _python_batch(path: Path) -> Part:
+    data = _bytes(path)
+    batch = read_pickled(data, path)
+    if not isinstance(batch, dict) or not {b"data", b"labels"} <= set(batch):
+        raise RunError(f"{path} is no batch of CIFAR-10: a dict of data and labels is expected")
+    x, labels = batch[b"data"], batch[b"labels"]
+    if not isinstance(x, np.ndarray) or x.ndim != 2 or x.shape[1] != _PIXELS:
+        found = list(x.shape) if isinstance(x, np.ndarray) else type(x).__name__
+        raise RunError(f"{path}: data is {found}, where u8[n,{_PIXELS}] is expected")
+    if not isinstance(labels, list) or not all(type(label) is int for label in labels):
+        raise RunError(f"{path}: labels are no list of numbers")
+    if len(labels) != len(x):
+        raise RunError(f"{path} has {len(x)} images, but {len(labels)} labels")
+    if len(x) == _ROWS and md5(data, usedforsecurity=False).hexdigest() != _MD5[path.name]:
+        raise RunError(
+            f"{path} is not as it was published: its MD5 is not {_MD5[path.name]}; unpack "
+            "cifar-10-python.tar.gz again"
+        )
+    return _checked(path, x, np.array(labels, np.int64))
+
+
+def _binary_batch(path: Path) -> Part:
+    data = _bytes(path)
+    size = 1 + _PIXELS
+    if not data or len(data) % size:
+        raise RunError(
+            f"{path} has {len(data):,} bytes, where a multiple of {size:,} is expected: "
+            f"a label and {_PIXELS:,} pixels a row"
+        )
+    rows = np.frombuffer(data, np.uint8).reshape(-1, size)
+    return _checked(path, rows[:, 1:], rows[:, 0].astype(np.int64))
+
+
+def _checked(path: Path, x: Array, y: Array) -> Part:
+    wrong = np.flatnonzero((y < 0) | (y >= len(CLASSES)))
+    if wrong.size:
+        raise RunError(f"{path}: the label {y[wrong[0]]} in row {wrong[0]} is not one of 0 to 9")
+    return Part(x, y)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > _MOST_BYTES:
+            raise RunError(f"{path} has {size:,} bytes, too many for a batch of CIFAR-10")
+        return path.read_bytes()
+    except OSError as e:
+        raise RunError(f"{path} cannot be read: {e.strerror or e}") from None

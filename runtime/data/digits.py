@@ -1,0 +1,33 @@
+"""The handwritten digits that ship with the package (see digits.LICENSE)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from .parts import TEST_SHARE, Classification, Parts, split
+
+LEVELS: Final = 16
+"""The largest value of a pixel."""
+
+
+def digits() -> Parts:
+    """Optical recognition of handwritten digits: 1,438 rows to train on and 359 to test on.
+
+    `train, test = vg.digits()` gives two pairs (x, y): x f32[n,64] holds 8 x 8 pixels, row by
+    row, whole numbers from 0 to 16; y i64[n] the digit. The parts are always the same ones, and
+    stratified: each has the same share of every digit.
+    Source: Alpaydin and Kaynak, UCI Machine Learning Repository, doi 10.24432/C50P49, CC BY 4.0.
+    """
+    from importlib.resources import files
+
+    with files(__package__).joinpath("digits.npz").open("rb") as opened, np.load(opened) as arrays:
+        x, y = arrays["x"].astype(np.float32), arrays["y"].astype(np.int64)
+    return split(x, y, TEST_SHARE, "digits")
+
+
+def digits_classification() -> Classification:
+    """The digits, with the names of their classes and the scale of their pixels."""
+    train, test = digits()
+    return Classification("digits", train, test, tuple("0123456789"), 1 / LEVELS)

@@ -1,0 +1,92 @@
+"""The idx format of MNIST and its successors, plain or gzipped."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ...graph import Array, RunError
+from .parts import Classification, Part
+
+FASHION_CLASSES: Final = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+
+_UNSIGNED_BYTE: Final = 8
+_RATIO: Final = 1032
+"""A gzipped file holds at most so many times its own bytes (the limit of deflate)."""
+
+
+def fashion_mnist(folder: Path) -> Classification:
+    """Fashion-MNIST from the four files of a folder: 60,000 rows to train on, 10,000 to test on.
+
+    Source: Xiao, Rasul and Vollgraf 2017, https://github.com/zalandoresearch/fashion-mnist, MIT.
+    """
+    train, test = (_part(folder, prefix) for prefix in ("train", "t10k"))
+    if train.x.shape[1] != test.x.shape[1]:
+        raise RunError(
+            f"{folder}: images have {train.x.shape[1]} pixels to train on, but "
+            f"{test.x.shape[1]} to test on"
+        )
+    return Classification("fashion-mnist", train, test, FASHION_CLASSES, 1 / 255)
+
+
+def _part(folder: Path, prefix: str) -> Part:
+    images = read_idx(_find(folder, f"{prefix}-images-idx3-ubyte"), 3)
+    path = _find(folder, f"{prefix}-labels-idx1-ubyte")
+    labels = read_idx(path, 1)
+    if len(images) != len(labels):
+        raise RunError(f"{folder}: {prefix} has {len(images)} images, but {len(labels)} labels")
+    if not len(labels):
+        raise RunError(f"{path} is empty: it holds 0 labels")
+    if labels.max() >= len(FASHION_CLASSES):
+        row = int(np.argmax(labels >= len(FASHION_CLASSES)))
+        raise RunError(f"{path}: the label {labels[row]} in row {row} is not one of 0 to 9")
+    return Part(images.reshape(len(images), -1), labels.astype(np.int64))
+
+
+def _find(folder: Path, name: str) -> Path:
+    for path in (folder / f"{name}.gz", folder / name):
+        if path.is_file():
+            return path
+    raise RunError(
+        f"{folder} has no file {name}.gz, nor {name}; the folder of Fashion-MNIST's "
+        "four files is expected (the Debian package dataset-fashion-mnist brings them)"
+    )
+
+
+def read_idx(path: Path, rank: int) -> Array:
+    """The u8 array of an idx file, read-only; `path` ends in .gz where it is gzipped.
+
+    Raises RunError for another format, and for sizes that the file does not hold, before memory
+    is taken for them.
+    """
+    zipped = path.suffix == ".gz"
+    try:
+        with gzip.open(path, "rb") if zipped else path.open("rb") as file:
+            header = file.read(4 + 4 * rank)
+            if header[:4] != bytes((0, 0, _UNSIGNED_BYTE, rank)):
+                raise RunError(
+                    f"{path} begins with {header[:4].hex(' ') or 'nothing'}, where "
+                    f"00 00 08 {rank:02x} is expected: no idx file of u8 with {rank} dimensions"
+                )
+            shape = tuple([int(n) for n in np.frombuffer(header[4:], ">u4")])
+            wanted = int(np.prod([float(n) for n in shape]))
+            held = path.stat().st_size * (_RATIO if zipped else 1)
+            if len(shape) < rank or wanted > held:
+                raise RunError(f"{path} is cut off: its header tells of {wanted:,} bytes")
+            data = file.read(wanted)
+            more = len(data) == wanted and file.read(1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as e:
+        raise RunError(f"{path} is cut off or damaged: {e}") from None
+    except OSError as e:
+        raise RunError(f"{path} cannot be read: {e.strerror or e}") from None
+    if len(data) != wanted or more:
+        found = "more" if more else f"{len(data):,}"
+        raise RunError(f"{path}: its header tells of {wanted:,} bytes, but it holds {found}")
+    return np.frombuffer(data, np.uint8).reshape(shape)

@@ -1,0 +1,126 @@
+"""A data set in parts: what to train on, what to test on, and how its values are to be scaled."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ...graph import Array, RunError
+from ...ops import words
+
+TEST_SHARE: Final = 0.2
+"""The share of each class that is kept for the test, where a data set has no test part."""
+
+
+class Part(NamedTuple):
+    """Features [n,features] and class numbers i64[n]: what `fit` takes for inputs x and y."""
+
+    x: Array
+    y: Array
+
+
+class Parts(NamedTuple):
+    """A training part and a test part: `train, test = vg.digits()`."""
+
+    train: Part
+    test: Part
+
+
+class Samples(NamedTuple):
+    """Rows as a file holds them: features [n,features] and, where it has any, labels [n].
+
+    `scale` brings the features to [0, 1] where their range is known, as for pixels.
+    """
+
+    x: Array
+    labels: Array | None
+    scale: float | None = None
+    columns: tuple[str, ...] = ()
+
+
+class Classification(NamedTuple):
+    """A data set for a classifier: labels i are of the class `classes[i]`.
+
+    Features are multiplied by `scale`; where it is None they are to be standardized. `columns`
+    are the features' names, and `target` the labels', where the file has any.
+    """
+
+    name: str
+    train: Part
+    test: Part
+    classes: tuple[str, ...]
+    scale: float | None
+    columns: tuple[str, ...] = ()
+    target: str | None = None
+
+    @property
+    def features(self) -> int:
+        return int(self.train.x.shape[1])
+
+
+def classification(
+    name: str, rows: Samples, test: Samples | None = None, target: str | None = None
+) -> Classification:
+    """The classes that the labels name, numbered in order, and a test part of them.
+
+    Without one, a stratified part of the rows is set aside, the same in every run. Raises
+    RunError for labels that make no classes.
+    """
+    assert rows.labels is not None
+    classes, y = np.unique(rows.labels, return_inverse=True)
+    count = len(y)
+    if not count:
+        raise RunError(f"{name} is empty: it has no rows")
+    if len(classes) == 1:
+        raise RunError(f"{name}: all {count} rows are of the class {classes[0]}; two are needed")
+    if 2 * len(classes) > count:
+        raise RunError(
+            f"{name}: {count} rows have {len(classes)} different labels, such as {classes[0]} and "
+            f"{classes[-1]}, where class names or numbers are expected"
+        )
+    whole = Part(rows.x, y.astype(np.int64))
+    if test is None:
+        train, tested = split(*whole, TEST_SHARE, "test")
+    else:
+        train, tested = whole, Part(test.x, _numbered(name, test, classes))
+    if not len(tested.y):
+        raise RunError(
+            f"{name}: {count} rows are too few to set a test part of {TEST_SHARE:.0%} aside"
+        )
+    names = tuple([str(c) for c in classes])
+    return Classification(name, train, tested, names, rows.scale, rows.columns, target)
+
+
+def stratified(y: Array, share: float, name: str) -> tuple[Array, Array]:
+    """Two sorted lists of row numbers, of which the second has `share` of each class.
+
+    Which rows those are is a function of `name` alone, so that a part is the same in every run.
+    A class's share is rounded, and no class is taken whole.
+    """
+    drawn = words(0, name, len(y))
+    second = np.zeros(len(y), bool)
+    for label in np.unique(y):
+        rows = np.flatnonzero(y == label)
+        order = rows[np.argsort(drawn[rows], kind="stable")]
+        second[order[: min(round(share * len(rows)), len(rows) - 1)]] = True
+    return np.flatnonzero(~second), np.flatnonzero(second)
+
+
+def split(x: Array, y: Array, share: float, name: str) -> Parts:
+    """A stratified training part, and another part with `share` of each class."""
+    first, second = stratified(y, share, name)
+    return Parts(Part(x[first], y[first]), Part(x[second], y[second]))
+
+
+def _numbered(name: str, rows: Samples, classes: Array) -> Array:
+    """The class numbers of a test part's labels."""
+    assert rows.labels is not None
+    y = np.searchsorted(classes, rows.labels).clip(max=len(classes) - 1)
+    wrong = np.flatnonzero(classes[y] != rows.labels)
+    if wrong.size:
+        raise RunError(
+            f"{name}: row {wrong[0]} of the test part has the label {rows.labels[wrong[0]]}, "
+            "which no row of the training part has"
+        )
+    return y.astype(np.int64)
