@@ -160,6 +160,8 @@ class Graph:
         replacement has another type or is part of another graph's cycle.
         """
         for old, new in mapping.items():
+            if old not in self.names:
+                raise GraphError(f"{old!r} is not part of graph {self.name}, so it is not replaced")
             if old.type != new.type:
                 raise GraphError(
                     f"%{self.names.get(old, old.asked_name)}: {old.type} cannot be replaced by "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from types import FrameType
 from typing import Final, NamedTuple
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
-_OURS: Final = tuple(str(_ROOT / part) + "/" for part in ("graph", "ops", "passes", "runtime"))
+_OURS: Final = tuple(str(_ROOT / part) + os.sep for part in ("graph", "ops", "passes", "runtime"))
 _inherited: ContextVar[Location | None] = ContextVar("_inherited", default=None)
 
 

@@ -77,6 +77,7 @@ class Executor:
             self.writing = False
 
     def _run_compute(self, feeds: Sequence[Array]) -> None:
+        self._arrays.update(zip(self.graph.inputs, feeds, strict=True))
         try:
             self._compute(*feeds)
         except Exception as e:
@@ -135,7 +136,7 @@ def _view(arena: Array, place: tuple[int, int], shape: tuple[int, ...], dtype: A
 
 
 def _bind(g: Graph, plan: Plan, arena: Array, values: Mapping[str, Array]) -> dict[Node, Array]:
-    """Where each value lies: inputs are bound when they are fed."""
+    """Where each value lies but the inputs', which are where the user has them."""
     schedule = g.schedule
     assert schedule is not None
     arrays: dict[Node, Array] = {}
@@ -152,16 +153,14 @@ def _bind(g: Graph, plan: Plan, arena: Array, values: Mapping[str, Array]) -> di
     return arrays
 
 
-def _late(g: Graph) -> list[Node]:
-    """The nodes that run once the first state has been written."""
+def _late(g: Graph) -> tuple[Node, ...]:
+    """The nodes from the first that writes state on: the schedule puts all others before it."""
     schedule = g.schedule
     assert schedule is not None
-    found: set[Node] = set()
-    for n in schedule.order:
-        old = schedule.takeovers.get(n)
-        if (old is not None and isinstance(old.op, Source)) or any(i in found for i in n.inputs):
-            found.add(n)
-    return [n for n in schedule.order if n in found]
+    for i, n in enumerate(schedule.order):
+        if n in schedule.takeovers and isinstance(schedule.takeovers[n].op, Source):
+            return schedule.order[i:]
+    return ()
 
 
 def _watched(g: Graph) -> list[Node]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ..graph import (
     Array,
@@ -16,9 +14,7 @@ from ..graph import (
     NonFiniteError,
     Parameter,
     RunError,
-    Source,
     State,
-    suggest,
 )
 from ..ops import check_seed, first_value
 from ..passes import (
@@ -36,6 +32,7 @@ from .executable import Executable
 from .executor import Executor
 from .options import Options
 from .plan import Plan
+from .values import Values
 
 
 def compile(
@@ -74,17 +71,26 @@ class Program:
         self.metadata: dict[str, str] = {}
         """Texts that are saved with the program, such as the names of classes."""
         self._broken = False
-        self._inference = options.inference().run(self.declared)
+        # Inference changes no state, whatever updates the graph declares.
+        self._inference = options.inference().run(self.declared.but(updates={}))
         self._training: Compilation | None = None
         if self.declared.loss is not None:
             self._training = options.training().run(self.declared)
+        elif options.optimizer is not None:
+            raise GraphError(
+                f"graph {net.name} has no loss to optimize; declare it as vg.Graph(..., loss=...)"
+            )
         self._sources = {g.names[n]: n for g in self._graphs() for n in (*g.parameters, *g.state)}
         self._values: dict[str, Array] = {}
         for name, n in self._sources.items():
             assert isinstance(n.op, (Parameter, State)) and not isinstance(n.op.init, str)
             self._values[name] = first_value(n.op.init, n.type, options.seed, name)
-        self.parameters = Values(self, Parameter)
-        self.state = Values(self, State)
+        types = {name: n.type for name, n in self._sources.items()}
+        parameters = {k: t for k, t in types.items() if isinstance(self._sources[k].op, Parameter)}
+        self.parameters = Values("parameter", parameters, self._values)
+        self.state = Values(
+            "state", {k: types[k] for k in types if k not in parameters}, self._values
+        )
 
     def _graphs(self) -> list[Graph]:
         made = [self._inference.graph]
@@ -150,7 +156,7 @@ class Program:
         Raises NonFiniteError where the loss or a gradient is not finite, and RunError for feeds
         that do not fit; the state is then as it was before.
         """
-        if self.options.optimizer is None or not self.training.updates:
+        if not self.training.updates:
             raise RunError("the program has no optimizer; compile(..., optimizer=vg.SGD(lr=0.1))")
         executable = self.executable
         arrays, sizes = executable.reader.read(self._feeds(feeds, named))
@@ -264,7 +270,8 @@ class Program:
         late = [p.name for p in pipeline if "updates" in (*p.gives, *p.needs)]
         stages = pipeline.without(*late).run(self.declared).stages
         *_, g = stages.values()
-        wanted = {k: n for k, n in g.outputs.items() if k == "loss" or k.endswith(".grad")}
+        keys = {"loss", *(f"{name}.grad" for name in self.parameters)}
+        wanted = {k: n for k, n in g.outputs.items() if k in keys}
         return self._executable(self._scheduled(g, wanted), stages["differentiate"])
 
     @cached_property
@@ -275,8 +282,9 @@ class Program:
 
     def _scheduled(self, g: Graph, outputs: Mapping[str, Any]) -> Graph:
         """The part of a compiled graph that some outputs need, scheduled anew."""
-        last = self.options.pipeline.passes[-1]
-        return last.apply(g.but(outputs=outputs, updates={}))
+        scheduling = [p for p in self.options.pipeline if "scheduled" in p.gives]
+        g = g.but(outputs=outputs, updates={})
+        return scheduling[-1].apply(g) if scheduling else g
 
     def _executable(self, g: Graph, unoptimised: Graph) -> Executable:
         return Executable(g, unoptimised, self._values, self.known)
@@ -288,47 +296,3 @@ class Program:
         from .files import save
 
         save(self, path)
-
-
-class Values(MutableMapping[str, Array]):
-    """The parameters, or the state, of a program by name: read as copies, set with a check."""
-
-    def __init__(self, program: Program, kind: type[Source]) -> None:
-        self._program = program
-        self._kind = kind
-
-    def __getitem__(self, name: str) -> Array:
-        """A read-only copy of the value."""
-        copy = self._held(name).copy()
-        copy.setflags(write=False)
-        return copy
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        """Sets the value; raises RunError where shape or dtype do not fit."""
-        held = self._held(name)
-        array = np.asarray(value)
-        t = self._program._sources[name].type
-        whole = array.dtype.kind in "biu" or t.is_float
-        if array.shape != held.shape or array.dtype.kind not in "biuf" or not whole:
-            raise RunError(
-                f"{name!r} is set to {array.dtype}{list(array.shape)}, where {t} is expected"
-            )
-        np.copyto(held, array, casting="unsafe")
-
-    def __delitem__(self, name: str) -> None:
-        raise RunError(f"{name!r} is part of the graph and cannot be removed")
-
-    def __iter__(self) -> Iterator[str]:
-        return (k for k, n in self._program._sources.items() if isinstance(n.op, self._kind))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __repr__(self) -> str:
-        return f"{{{', '.join(f'{k}: {self._program._sources[k].type}' for k in self)}}}"
-
-    def _held(self, name: str) -> Array:
-        if name not in set(self):
-            what = "parameter" if self._kind is Parameter else "state"
-            raise RunError(f"there is no {what} {name!r}{suggest(name, self)}")
-        return self._program._values[name]
