@@ -35,7 +35,7 @@ def render(texts: Sequence[str], title: str, description: str) -> str:
     Raises GraphError where no program is found that can draw one.
     """
     failures: list[str] = []
-    for name, draw in _engines():
+    for name, draw in engines():
         for dot in texts:
             try:
                 return _finished(draw(dot), title, description)
@@ -46,7 +46,7 @@ def render(texts: Sequence[str], title: str, description: str) -> str:
     raise GraphError(f"no Graphviz program is installed to draw the graph; {_REMEDY}")
 
 
-def _engines() -> Iterator[tuple[str, Callable[[str], str]]]:
+def engines() -> Iterator[tuple[str, Callable[[str], str]]]:
     """What can draw here, best first."""
     for name in _PROGRAMS:
         program = find_program(name)

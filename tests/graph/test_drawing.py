@@ -40,7 +40,7 @@ graph small {
 }
 """
 needs_engine = pytest.mark.skipif(
-    next(rendering._engines(), None) is None, reason="no Graphviz program is installed"
+    next(rendering.engines(), None) is None, reason="no Graphviz program is installed"
 )
 
 
@@ -452,7 +452,7 @@ def test_a_graph_that_graphviz_cannot_lay_out_in_columns_is_drawn_without(
             raise vg.GraphError("trouble in init_rank")
         return "<svg>\n</svg>"
 
-    monkeypatch.setattr(rendering, "_engines", lambda: [("dot", draw)])
+    monkeypatch.setattr(rendering, "engines", lambda: [("dot", draw)])
     assert to_svg(g).endswith("</svg>")
     assert len(seen) == 2
 

@@ -1,0 +1,5 @@
+"""`python -m verigrad`: the command line."""
+
+from .runtime.command import main
+
+main()

@@ -1,0 +1,55 @@
+"""The group of commands, and what each error means as an exit code.
+
+0: done; 1: a check failed; 2: wrong usage, or data or files that do not fit; 3: a loss that was
+not finite; 130: interrupted.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from ...graph import NonFiniteError, VerigradError
+from .check import check
+from .info import info
+from .picture import graph_command
+from .plan import plan
+from .predict import predict
+from .train import train
+
+CHECK_FAILED: Final = 1
+USAGE: Final = 2
+NON_FINITE: Final = 3
+INTERRUPTED: Final = 130
+
+
+class _Commands(click.Group):
+    """Commands whose errors are one clear message on stderr, and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except NonFiniteError as e:
+            click.echo(f"Error: {e}", err=True)
+            ctx.exit(NON_FINITE)
+        except VerigradError as e:
+            click.echo(f"Error: {e}", err=True)
+            ctx.exit(USAGE)
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="verigrad", prog_name="verigrad")
+def cli() -> None:
+    """A computation-graph compiler that you can check: train, predict, look, prove.
+
+    The result goes to stdout, everything else to stderr. Exit codes: 0 done, 1 a check failed,
+    2 wrong usage, 3 a loss that is not finite, 130 interrupted.
+    """
+
+
+for command in (train, predict, graph_command, check, plan, info):
+    cli.add_command(command)

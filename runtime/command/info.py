@@ -1,0 +1,65 @@
+"""`verigrad info`: what is installed here, for a report of a problem."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
+
+import click
+import numpy as np
+
+from ...graph.rendering import engines
+from ..extras import require
+
+
+@click.command()
+def info() -> None:
+    """Print versions, the matrix products' library and threads, drawing engines and extras."""
+    rows = [
+        ("verigrad", version("verigrad")),
+        ("python", f"{platform.python_version()} on {platform.platform()}"),
+        ("numpy", np.__version__),
+        *_blas(),
+        ("processors", str(os.cpu_count())),
+        *((name, version(name)) for name in ("networkx", "graphviz")),
+        ("drawing", ", ".join(name for name, _ in engines()) or "none found; see verigrad[draw]"),
+        *_extras(),
+    ]
+    width = max(len(name) for name, _ in rows)
+    click.echo("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
+
+
+def _blas() -> Iterator[tuple[str, str]]:
+    """What multiplies matrices, as NumPy was built and as it is loaded now."""
+    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    yield "blas", f"{built['name']} {built['version']}"
+    if find_spec("threadpoolctl") is None:
+        return
+    for pool in require("threadpoolctl", "threads").threadpool_info():
+        if pool["user_api"] == "blas":
+            yield "threads", f"{pool['num_threads']} of {pool['internal_api']} {pool['version']}"
+
+
+def _extras() -> Iterator[tuple[str, str]]:
+    """The packages of each extra, or the line that installs what is missing."""
+    packages: dict[str, list[str]] = {}
+    for line in requires("verigrad") or []:
+        found = re.match(r"([\w.-]+).*extra == ['\"](\w+)['\"]", line)
+        if found is not None and found[1] != "verigrad" and found[2] != "dev":
+            packages.setdefault(found[2], []).append(found[1])
+    for extra, names in packages.items():
+        present, missing = [], []
+        for name in names:
+            try:
+                present.append(f"{name} {version(name)}")
+            except PackageNotFoundError:
+                missing.append(name)
+        told = ", ".join(present)
+        if missing:
+            told += f"{'; ' if told else ''}missing: {', '.join(missing)}; "
+            told += f"pip install 'verigrad[{extra}]'"
+        yield f"[{extra}]", told

@@ -1,0 +1,30 @@
+"""The program that a command works on: one from a file, or the one that its options describe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..data.source import load_data
+from ..files import load
+from ..program import Program
+from .network import compiled
+from .settings import Settings, refuse_settings
+
+model_argument = click.argument("model", required=False, type=click.Path(path_type=Path))
+
+
+def program_of(ctx: click.Context, model: Path | None, settings: Settings) -> Program:
+    """The program in the file `model`, or in a run's folder; without one, that of the settings."""
+    if model is None:
+        return compiled(load_data(settings.data, settings.target), settings)
+    refuse_settings(ctx, f"{model} is compiled as it was saved")
+    return load_model(model)
+
+
+def load_model(path: Path) -> Program:
+    """The program in a file, or in the folder of a run."""
+    from .folder import MODEL
+
+    return load(path / MODEL if path.is_dir() else path)

@@ -1,0 +1,24 @@
+"""`verigrad plan`: where every result of a step lies in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .models import model_argument, program_of
+from .settings import Settings, takes_settings
+
+
+@click.command()
+@model_argument
+@takes_settings
+@click.pass_context
+def plan(ctx: click.Context, model: Path | None, settings: Settings) -> None:
+    """Print the memory plan of a training step, buffer by buffer.
+
+    Of MODEL, or of the net that the options describe; the arena's size is exact, and `unplanned`
+    is what a buffer for every result would take.
+    """
+    program = program_of(ctx, model, settings)
+    click.echo(str(program.plan(N=settings.batch_size)))

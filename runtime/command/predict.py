@@ -1,0 +1,55 @@
+"""`verigrad predict`: classes for the rows of a data set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+import numpy as np
+
+from ...graph import Array, RunError
+from ..data.source import load_rows
+from ..program import Program
+from ..training.dataset import labelled
+from .models import load_model
+
+_AT_A_TIME: Final = 1024
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("data")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def predict(model: Path, data: str, as_json: bool) -> None:
+    """Print the class that MODEL gives to each row of DATA, one a line.
+
+    MODEL is a file that train wrote, or its folder. DATA is named as in train --data; of a data
+    set with a test part, that part. Where DATA has labels, the accuracy is told on stderr.
+    """
+    program = load_model(model)
+    found = labelled(program.declared)
+    if found is None:
+        raise RunError(f"{model} is no classifier: it has no scores [N,classes] for labels [N]")
+    columns = json.loads(program.metadata.get("columns", "[]"))
+    rows = load_rows(data, program.metadata.get("target"), columns)
+    names = json.loads(program.metadata.get("classes", "null"))
+    classes = np.array(names if names is not None else [str(i) for i in range(found.classes)])
+    predicted = classes[np.concatenate(list(_chosen(program, found.scores, rows.x)))]
+    accuracy = float(np.mean(predicted == rows.labels)) if rows.labels is not None else None
+    if as_json:
+        click.echo(json.dumps({"predictions": predicted.tolist(), "accuracy": accuracy}))
+    else:
+        click.echo("\n".join(predicted))
+    if accuracy is not None:
+        click.echo(f"accuracy {accuracy:.4f} of {len(predicted):,} rows", err=True)
+
+
+def _chosen(program: Program, scores: str, x: Array) -> Iterator[Array]:
+    """The number of the largest score of each row, some rows at a time."""
+    (name,) = [program.inference.names[n] for n in program.inference.inputs if n.type.is_float]
+    for start in range(0, len(x), _AT_A_TIME):
+        outputs = program.predict({name: x[start : start + _AT_A_TIME]})
+        yield outputs[scores].argmax(axis=1)

@@ -1,0 +1,67 @@
+"""How training is followed: a bar on a terminal, a line an epoch elsewhere; on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from ..extras import require
+from ..training.fit import Callback
+from ..training.history import Row
+
+
+@contextmanager
+def progress(epochs: int, steps: int) -> Iterator[Callback]:
+    """A callback that shows a run of so many epochs and steps while the block lasts."""
+    if not sys.stderr.isatty():
+        yield _Lines(epochs)
+        return
+    console = require("rich.console", "cli").Console(stderr=True)
+    rich = require("rich.progress", "cli")
+    columns = (
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        rich.TextColumn("{task.fields[found]}"),
+        rich.TimeRemainingColumn(),
+    )
+    with rich.Progress(*columns, console=console) as bar:
+        yield _Bar(bar, epochs, steps)
+
+
+def described(row: Row) -> str:
+    """The numbers of an epoch, as far as they were measured."""
+    parts = [f"train loss {row.train_loss:.4f}"]
+    if row.validation_loss is not None:
+        parts.append(f"validation loss {row.validation_loss:.4f}")
+    if row.validation_accuracy is not None:
+        parts.append(f"validation accuracy {row.validation_accuracy:.4f}")
+    return ", ".join(parts)
+
+
+class _Lines(Callback):
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
+
+    def on_epoch(self, row: Row) -> None:
+        width = len(str(self._epochs))
+        head = f"epoch {row.epoch:>{width}}/{self._epochs}"
+        click.echo(f"{head}  {described(row)}, {row.seconds:.1f} s", err=True)
+
+
+class _Bar(Callback):
+    def __init__(self, bar: Any, epochs: int, steps: int) -> None:
+        self._bar = bar
+        self._epochs = epochs
+        self._task = bar.add_task(f"epoch 1/{epochs}", total=steps, found="")
+
+    def on_step(self, step: int, loss: float) -> None:
+        self._bar.update(self._task, completed=step)
+
+    def on_epoch(self, row: Row) -> None:
+        now = f"epoch {min(row.epoch + 1, self._epochs)}/{self._epochs}"
+        self._bar.update(self._task, description=now, found=described(row))
