@@ -21,8 +21,8 @@ class AttachOptimizer(Pass):
         graph net {
           %x: f32[2] = input
           %w: f32[2] = parameter{init=zeros}
-          %w.grad: f32[2] = multiply(%w, %x)
           %loss: f32[] = sum(%x)
+          %w.grad: f32[2] = multiply(%w, %x)
           return loss=%loss, w.grad=%w.grad
         }
 

@@ -53,7 +53,10 @@ class FoldConstants(Pass):
         for n in g.order:
             if not n.inputs or isinstance(n.op, Source) or any(i not in values for i in n.inputs):
                 continue
-            if n.type.symbols or np.prod(n.type.bind({}), dtype=int) > _LARGEST:
+            if n.type.symbols:
+                yield Refused(n, f"not folded: the size of {n.type} is known when it runs")
+                continue
+            if np.prod(n.type.bind({}), dtype=int) > _LARGEST:
                 yield Refused(n, f"not folded: {n.type} is larger than {_LARGEST} elements")
                 continue
             try:

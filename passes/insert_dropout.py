@@ -58,6 +58,9 @@ class InsertDropout(Pass):
                 yield site
                 continue
             x, keep = site.value, site.keep
+            if keep == 1:
+                yield Rewrite(site.node, x, "keep is 1: nothing is dropped")
+                continue
             mask = DropoutMask(
                 site.key,
                 keep,

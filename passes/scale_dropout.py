@@ -19,7 +19,7 @@ class ScaleDropout(Pass):
 
         graph net {
           %x: f32[N,3] = input
-          %a: f32[N,3] = dropout{keep=0.5,mode=vanilla}(%x)
+          %a: f32[N,3] = dropout{0.5,mode=vanilla}(%x)
           %b: f32[N,3] = dropout{0.5}(%a)
           return y=%b
         }
