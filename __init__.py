@@ -100,6 +100,7 @@ if TYPE_CHECKING:
         grad,
     )
     from .runtime import (
+        Callback,
         GradcheckReport,
         History,
         Plan,
@@ -121,6 +122,7 @@ __all__ = [
     "SGD",
     "TRAINING",
     "Adam",
+    "Callback",
     "Dropout",
     "ElasticNet",
     "GradcheckReport",

@@ -17,7 +17,7 @@ def declare() -> vg.Graph:
 
 
 def main() -> float:
-    data = vg.digits()
+    train, test = vg.digits()  # pixels are 0 to 16
     program = vg.compile(
         declare(),
         optimizer=vg.Momentum(lr=0.05, rho=0.9),
@@ -25,12 +25,12 @@ def main() -> float:
         dropout=vg.Dropout(keep=0.9),
         seed=0,
     )
-    history = vg.fit(program, (data.x, data.y), epochs=30, batch_size=50)
+    history = vg.fit(program, (train.x / 16, train.y), epochs=30, batch_size=50)
     print(f"training loss {history.rows[0].train_loss:.3f} -> {history.rows[-1].train_loss:.3f}")
 
-    scores = program.predict(x=data.x_test)["scores"]
-    accuracy = float((scores.argmax(axis=1) == data.y_test).mean())
-    print(f"test accuracy {100 * accuracy:.1f} % of {len(data.y_test)} digits")
+    scores = program.predict(x=test.x / 16)["scores"]
+    accuracy = float((scores.argmax(axis=1) == test.y).mean())
+    print(f"test accuracy {100 * accuracy:.1f} % of {len(test.y)} digits")
     return accuracy
 
 
