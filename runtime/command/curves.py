@@ -33,7 +33,9 @@ def draw_curves(title: str, rows: Sequence[Row], test_accuracy: float | None) ->
         epochs = [row.epoch for row in rows]
         _line(loss, epochs, [row.train_loss for row in rows], "training", _BLUE)
         _line(loss, epochs, [row.validation_loss for row in rows], "validation", _ORANGE)
-        loss.set(xlabel="epoch", ylabel="loss", yscale="log")
+        if all(value > 0 for line in loss.lines for value in line.get_ydata()):
+            loss.set_yscale("log")
+        loss.set(xlabel="epoch", ylabel="loss")
         shares = [row.validation_accuracy for row in rows]
         _line(accuracy, epochs, shares, "validation", _ORANGE)
         if test_accuracy is not None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
-
 from ...graph import Graph, Node, constant, input
 from ...ops import mlp, multiply, softmax_cross_entropy, subtract
 from ..data.parts import Classification
+from ..data.scaling import standardizing
 from ..program import Program, compile
 from .settings import Settings
 
@@ -42,12 +41,7 @@ def compiled(data: Classification, settings: Settings) -> Program:
 
 
 def _scaled(x: Node, data: Classification) -> Node:
-    """Features in [0, 1] where their range is known; else of mean 0 and variance 1 in training."""
-    if data.scale is not None:
-        return multiply(x, constant(data.scale), name="scaled")
-    values = data.train.x.astype(np.float64)
-    deviation = values.std(axis=0)
-    # A feature that never changes stays 0.
-    inverse = 1.0 / np.where(deviation > 0, deviation, 1.0)
-    centred = subtract(x, constant(values.mean(axis=0), name="mean"), name="centred")
+    """Features of mean 0 and variance 1, by constants that the training part gave."""
+    mean, inverse = standardizing(data.train.x, data.pixels)
+    centred = subtract(x, constant(mean, name="mean"), name="centred")
     return multiply(centred, constant(inverse, name="inverse_deviation"), name="scaled")

@@ -24,7 +24,7 @@ class OptimizerRow(NamedTuple):
 
 OPTIMIZERS: Final = {
     "sgd": OptimizerRow(SGD, 0.1),
-    "momentum": OptimizerRow(Momentum, 0.1),
+    "momentum": OptimizerRow(Momentum, 0.02),
     "adam": OptimizerRow(Adam, 1e-3),
 }
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Final
 
 import click
 
-from ..data.parts import Classification, Part, split
+from ..data.parts import Classification
 from ..data.source import load_data
 from ..extras import require
 from ..program import Program
@@ -22,9 +21,6 @@ from .folder import CURVES, Folder, Metrics, Setting
 from .network import compiled
 from .progress import progress
 from .settings import Settings, takes_settings
-
-VALIDATION_SHARE: Final = 0.1
-"""The share of the training part that is held out to follow the training with."""
 
 
 @click.command()
@@ -56,10 +52,9 @@ def train(
     with _limited(threads):
         folder = Folder(out, overwrite) if out is not None else None
         data = load_data(settings.data, settings.target)
-        train_part, validation = split(*data.train, VALIDATION_SHARE, "validation")
         program = compiled(data, settings)
-        sampler = ShuffledEpochs(len(train_part.y), settings.batch_size, settings.seed)
-        _describe(data, program, train_part, validation)
+        sampler = ShuffledEpochs(len(data.train.y), settings.batch_size, settings.seed)
+        _describe(data, program)
         if folder is not None:
             folder.begin(program, _config(settings, epochs, threads))
         rows: list[Row] = []
@@ -70,8 +65,8 @@ def train(
             try:
                 fit(
                     program,
-                    train_part,
-                    validation=validation if len(validation.y) else None,
+                    data.train,
+                    validation=data.validation if len(data.validation.y) else None,
                     epochs=epochs,
                     batch_size=settings.batch_size,
                     callbacks=callbacks,
@@ -138,12 +133,12 @@ def _finish(
     )
 
 
-def _describe(data: Classification, program: Program, train: Part, validation: Part) -> None:
+def _describe(data: Classification, program: Program) -> None:
     sizes = [data.features, *(p.type.shape[-1] for p in program.declared.parameters[1::2])]
     count = sum(v.size for v in program.parameters.values())
     click.echo(
-        f"{data.name}: {len(train.y):,} rows to train on, {len(validation.y):,} to validate, "
-        f"{len(data.test.y):,} to test\n"
+        f"{data.name}: {len(data.train.y):,} rows to train on, "
+        f"{len(data.validation.y):,} to validate, {len(data.test.y):,} to test\n"
         f"net {'-'.join(map(str, sizes))}, {count:,} parameters",
         err=True,
     )

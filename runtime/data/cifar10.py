@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ...graph import Array, RunError
-from .parts import Classification, Part
+from .parts import Classification, Part, held_out
 from .pickled import read_pickled
 
 CLASSES: Final = (
@@ -57,7 +57,7 @@ def cifar10(folder: Path) -> Classification:
     test = parts.pop("test_batch")
     xs, ys = zip(*parts.values(), strict=True)
     train = Part(np.concatenate(xs), np.concatenate(ys))
-    return Classification("cifar10", train, test, CLASSES, 1 / 255)
+    return held_out("cifar10", train, test, CLASSES, pixels=True)
 
 
 def _python_batch(path: Path) -> Part:

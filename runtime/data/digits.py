@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
-from .parts import TEST_SHARE, Classification, Parts, split
-
-LEVELS: Final = 16
-"""The largest value of a pixel."""
+from .parts import TEST_SHARE, Classification, Parts, held_out, split
 
 
 def digits() -> Parts:
@@ -28,6 +23,6 @@ def digits() -> Parts:
 
 
 def digits_classification() -> Classification:
-    """The digits, with the names of their classes and the scale of their pixels."""
+    """The digits, with the names of their classes and a validation part."""
     train, test = digits()
-    return Classification("digits", train, test, tuple("0123456789"), 1 / LEVELS)
+    return held_out("digits", train, test, tuple("0123456789"), pixels=True)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from ...graph import Array, RunError
-from .parts import Classification, Part
+from .parts import Classification, Part, held_out
 
 FASHION_CLASSES: Final = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -33,7 +33,7 @@ def fashion_mnist(folder: Path) -> Classification:
             f"{folder}: images have {train.x.shape[1]} pixels to train on, but "
             f"{test.x.shape[1]} to test on"
         )
-    return Classification("fashion-mnist", train, test, FASHION_CLASSES, 1 / 255)
+    return held_out("fashion-mnist", train, test, FASHION_CLASSES, pixels=True)
 
 
 def _part(folder: Path, prefix: str) -> Part:

@@ -17,7 +17,7 @@ def read_npz(path: Path) -> tuple[Samples, Samples | None]:
     """The samples x [n,...], one row each, with labels y [n] where there are any; and the test
     part, of the arrays x_test and y_test, where there is one.
 
-    Nothing is unpickled. u8 values are pixels, to be scaled by 1 / 255. Raises RunError for a
+    Nothing is unpickled. u8 values are taken for pixels. Raises RunError for a
     missing array, and for shapes and dtypes that are no samples and labels.
     """
     arrays = _arrays(path)
@@ -38,7 +38,7 @@ def _samples(path: Path, arrays: Mapping[str, Array], suffix: str) -> Samples:
     if y is not None:
         y = _labels(path, f"y{suffix}", y, len(x))
     flat = x.reshape(len(x), math.prod(x.shape[1:]))
-    return Samples(flat, y, 1 / 255 if x.dtype == np.uint8 else None)
+    return Samples(flat, y, pixels=x.dtype == np.uint8)
 
 
 def _labels(path: Path, name: str, y: Array, count: int) -> Array:

@@ -1,4 +1,4 @@
-"""A data set in parts: what to train on, what to test on, and how its values are to be scaled."""
+"""A data set in parts: what to train on, what to follow it with, and what to test on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from ...ops import words
 
 TEST_SHARE: Final = 0.2
 """The share of each class that is kept for the test, where a data set has no test part."""
+
+
+VALIDATION_SHARE: Final = 0.1
+"""The share of each class in the training part that is held out to follow the training with."""
 
 
 class Part(NamedTuple):
@@ -28,35 +32,49 @@ class Parts(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Rows as a file holds them: features [n,features] and, where it has any, labels [n].
-
-    `scale` brings the features to [0, 1] where their range is known, as for pixels.
-    """
+    """Rows as a file holds them: features [n,features] and, where it has any, labels [n]."""
 
     x: Array
     labels: Array | None
-    scale: float | None = None
+    pixels: bool = False
     columns: tuple[str, ...] = ()
 
 
 class Classification(NamedTuple):
     """A data set for a classifier: labels i are of the class `classes[i]`.
 
-    Features are multiplied by `scale`; where it is None they are to be standardized. `columns`
-    are the features' names, and `target` the labels', where the file has any.
+    `validation` was held out of the training part, and is empty where that has too few rows.
+    `pixels` says that features are those of an image. `columns` are the features' names, and
+    `target` the labels', where the file has any.
     """
 
     name: str
     train: Part
+    validation: Part
     test: Part
     classes: tuple[str, ...]
-    scale: float | None
+    pixels: bool
     columns: tuple[str, ...] = ()
     target: str | None = None
 
     @property
     def features(self) -> int:
         return int(self.train.x.shape[1])
+
+
+def held_out(
+    name: str,
+    train: Part,
+    test: Part,
+    classes: tuple[str, ...],
+    *,
+    pixels: bool = False,
+    columns: tuple[str, ...] = (),
+    target: str | None = None,
+) -> Classification:
+    """The data set, with a validation part held out of the training part."""
+    rest, validation = split(*train, VALIDATION_SHARE, "validation")
+    return Classification(name, rest, validation, test, classes, pixels, columns, target)
 
 
 def classification(
@@ -89,7 +107,9 @@ def classification(
             f"{name}: {count} rows are too few to set a test part of {TEST_SHARE:.0%} aside"
         )
     names = tuple([str(c) for c in classes])
-    return Classification(name, train, tested, names, rows.scale, rows.columns, target)
+    return held_out(
+        name, train, tested, names, pixels=rows.pixels, columns=rows.columns, target=target
+    )
 
 
 def stratified(y: Array, share: float, name: str) -> tuple[Array, Array]:
