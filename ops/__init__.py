@@ -14,7 +14,20 @@ from .losses import (
     softmax,
     softmax_cross_entropy,
 )
-from .pointwise import absolute, exp, log, sigmoid, sign, sqrt, square, stop_gradient, tanh
+from .pointwise import (
+    absolute,
+    cos,
+    exp,
+    floor,
+    log,
+    sigmoid,
+    sign,
+    sin,
+    sqrt,
+    square,
+    stop_gradient,
+    tanh,
+)
 from .random import check_seed, generator, words
 from .reductions import max, mean, squared_norm, sum
 from .relu import Relu, relu
@@ -62,6 +75,7 @@ __all__ = [
     "check_seed",
     "concat",
     "copy",
+    "cos",
     "dense",
     "dim",
     "divide",
@@ -69,6 +83,7 @@ __all__ = [
     "equal",
     "exp",
     "first_value",
+    "floor",
     "generator",
     "greater",
     "greater_equal",
@@ -95,6 +110,7 @@ __all__ = [
     "reshape",
     "sigmoid",
     "sign",
+    "sin",
     "slice",
     "softmax",
     "softmax_cross_entropy",

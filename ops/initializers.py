@@ -53,6 +53,16 @@ class Zeros(Initializer):
         return np.zeros(shape)
 
 
+class Constant(Initializer):
+    """All of one value."""
+
+    name: ClassVar[str] = "constant"
+    value: float
+
+    def sample(self, shape: tuple[int, ...], words: Array) -> Array:
+        return np.full(shape, float(self.value))
+
+
 class Ones(Initializer):
     """All 1."""
 

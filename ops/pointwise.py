@@ -89,6 +89,45 @@ class Sign(Unary):
 
 
 @op
+class Cos(Unary):
+    """y = cos(x), x in radians."""
+
+    name: ClassVar[str] = "cos"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (-(dy * sin(node.inputs[0])),)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.cos(x, out=out)
+
+
+@op
+class Sin(Unary):
+    """y = sin(x), x in radians."""
+
+    name: ClassVar[str] = "sin"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (dy * cos(node.inputs[0]),)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.sin(x, out=out)
+
+
+@op
+class Floor(Unary):
+    """y = the largest whole number that is not above x; no gradient passes."""
+
+    name: ClassVar[str] = "floor"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (None,)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.floor(x, out=out)
+
+
+@op
 class Tanh(Unary):
     """y = tanh(x)."""
 
@@ -138,6 +177,9 @@ sqrt = unary(Sqrt)
 square = unary(Square)
 absolute = unary(Absolute)
 sign = unary(Sign)
+cos = unary(Cos)
+sin = unary(Sin)
+floor = unary(Floor)
 tanh = unary(Tanh)
 sigmoid = unary(Sigmoid)
 stop_gradient = unary(StopGradient)

@@ -1,9 +1,10 @@
 """Graph to Graph rewrites, and the pipelines that they form."""
 
+from . import schedules
 from .base import Pass, Refused, Rewrite, bisect
 from .dropout import Dropout
 from .dtype import op_with_dtype, with_dtype
-from .optimizers import SGD, Adam, Momentum, Optimizer
+from .optimizers import SGD, AdaGrad, Adam, AdamW, Group, Momentum, Nesterov, Optimizer, RMSProp
 from .pipeline import Compilation, Pipeline, Record
 from .pipelines import INFERENCE, TRAINING
 from .regularizers import L1, L2, ElasticNet, Regularizer
@@ -15,14 +16,19 @@ __all__ = [
     "L2",
     "SGD",
     "TRAINING",
+    "AdaGrad",
     "Adam",
+    "AdamW",
     "Compilation",
     "Dropout",
     "ElasticNet",
+    "Group",
     "Momentum",
+    "Nesterov",
     "Optimizer",
     "Pass",
     "Pipeline",
+    "RMSProp",
     "Record",
     "Refused",
     "Regularizer",
@@ -30,6 +36,7 @@ __all__ = [
     "bisect",
     "grad",
     "op_with_dtype",
+    "schedules",
     "unbroadcast",
     "with_dtype",
 ]

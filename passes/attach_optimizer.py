@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import ClassVar
 
-from ..graph import Graph, Node, PassError, constant
-from ..ops import add
+from ..graph import Graph, GraphError, Node, PassError, constant, state
+from ..ops import add, init, multiply
 from .base import Pass
 from .optimizers import Optimizer
 from .step import step_counter
@@ -56,13 +58,41 @@ class AttachOptimizer(Pass):
             return g
         step = step_counter(g)
         counted = add(step, constant(1, "i64"), name="step")
-        updates: dict[Node, Node] = dict(g.updates)
-        outputs = dict(g.outputs)
-        for p in g.parameters:
-            name = g.names[p]
+        names = {p: g.names[p] for p in g.parameters}
+        own = {p: self.optimizer.for_parameter(name) for p, name in names.items()}
+        chosen_by_pattern(self.optimizer, names.values())
+        states = {p: _states(p, name, own[p]) for p, name in names.items()}
+        ahead = {p: own[p].look_ahead(p, states[p]) for p in names}
+        g = g.replace({p: read for p, read in ahead.items() if read is not None})
+        outputs, updates = dict(g.outputs), dict(g.updates)
+        for p, name in names.items():
             gradient = outputs.pop(f"{name}.grad", None)
             if gradient is None:
                 raise PassError(f"there is no gradient of the parameter {name!r}")
-            updates.update(self.optimizer.updates(p, gradient, name, counted))
+            if own[p].weight_decay and not own[p].decoupled:
+                gradient = add(gradient, multiply(p, own[p].weight_decay))
+            for old, new in own[p].updates(p, gradient, states[p], counted).items():
+                updates[old] = new if new.asked_name else new.but(name=old.asked_name)
         updates[step] = counted
         return g.but(outputs=outputs, updates=updates)
+
+
+def _states(p: Node, name: str, optimizer: Optimizer) -> dict[str, Node]:
+    """The optimizer's state for a parameter: of its type, and named after it."""
+    shape = [d for d in p.type.shape if isinstance(d, int)]
+    return {
+        key: state(
+            f"{name}.{key}", shape, init.constant(start) if start else "zeros", dtype=p.type.dtype
+        )
+        for key, start in optimizer.states().items()
+    }
+
+
+def chosen_by_pattern(optimizer: Optimizer, names: Iterable[str]) -> None:
+    """Raises GraphError where a group's pattern matches no parameter."""
+    there = list(names)
+    for group in optimizer.groups:
+        if not any(fnmatchcase(name, group.pattern) for name in there):
+            raise GraphError(
+                f"no parameter matches the group {group.pattern!r}; there are {', '.join(there)}"
+            )
