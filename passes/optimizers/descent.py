@@ -48,6 +48,7 @@ class Momentum(_Velocity):
         "cs231n": {"rate_is": "inside"},
         "sklearn": {"rate_is": "inside"},
     }
+    rho: float = 0.9
     dampening: float = 0.0
 
     def __post_init__(self) -> None:

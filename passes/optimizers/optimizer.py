@@ -53,8 +53,11 @@ class Optimizer(Value):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        common = ("weight_decay", "groups", "dialect")
-        cls.field_names = (*(n for n in cls.field_names if n not in common), *common)
+        # The rate comes first, then what is the optimizer's own, and last what all have.
+        last = ("weight_decay", "groups", "dialect")
+        own = [n for n in cls.__annotations__ if n in cls.field_names and n not in last]
+        rest = [n for n in cls.field_names if n not in ("lr", *own, *last)]
+        cls.field_names = ("lr", *own, *rest, *last)
 
     if not TYPE_CHECKING:
 
