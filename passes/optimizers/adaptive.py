@@ -56,6 +56,7 @@ class AdaGrad(_Scaled):
         "onnx": {"eps": 1e-6},
         "optax": {"start": 0.1, "eps": 1e-7, "eps_inside": True},
     }
+    eps: float = 1e-7
     start: float = 0.0
     lr_decay: float = 0.0
 

@@ -24,7 +24,7 @@ class Schedule(Value):
         """The rate at `step`: f64, of any shape, element by element."""
         raise GraphError(f"schedule {self.name} has no `at`")
 
-    def values(self, steps: int, start: int = 0) -> Array:
+    def rates(self, steps: int, start: int = 0) -> Array:
         """The rates of `steps` steps, f64[steps], computed by the schedule's own graph."""
         t = input("step", ("N",), dtype="f64")
         y = self.at(t)
