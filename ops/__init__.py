@@ -14,6 +14,7 @@ from .losses import (
     softmax,
     softmax_cross_entropy,
 )
+from .normalization import BatchNorm, BatchVariance, batch_norm, inverse_deviation, layer_norm
 from .pointwise import (
     absolute,
     cos,
@@ -29,7 +30,7 @@ from .pointwise import (
     tanh,
 )
 from .random import check_seed, generator, words
-from .reductions import max, mean, squared_norm, sum
+from .reductions import count, max, mean, squared_norm, sum
 from .relu import Relu, relu
 from .shaping import (
     BroadcastTo,
@@ -51,6 +52,8 @@ from .updates import DecayAdd, DecayAddSquare, Descend, DescendScaled
 
 __all__ = [
     "MODES",
+    "BatchNorm",
+    "BatchVariance",
     "BroadcastTo",
     "Cast",
     "Copy",
@@ -69,6 +72,7 @@ __all__ = [
     "Transpose",
     "absolute",
     "add",
+    "batch_norm",
     "broadcast_to",
     "cast",
     "check_keep",
@@ -76,6 +80,7 @@ __all__ = [
     "concat",
     "copy",
     "cos",
+    "count",
     "dense",
     "dim",
     "divide",
@@ -88,6 +93,8 @@ __all__ = [
     "greater",
     "greater_equal",
     "init",
+    "inverse_deviation",
+    "layer_norm",
     "less",
     "less_equal",
     "linear",

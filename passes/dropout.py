@@ -70,7 +70,7 @@ def sites(g: Graph, asked: Dropout | None) -> Iterator[Site | Refused]:
             keep, mode = n.op.keep, n.op.mode
         elif asked is not None and (n.op.activation or (n in g.inputs and asked.input < 1)):
             key = g.layer(n) or g.names[n]
-            keep = asked.layers.get(key, asked.keep) if n.inputs else asked.input
+            keep = _keep(g, n, asked) if n.inputs else asked.input
             mode = asked.mode
             reason = _not_here(g, n, keep, leads)
             if reason is not None:
@@ -84,6 +84,18 @@ def sites(g: Graph, asked: Dropout | None) -> Iterator[Site | Refused]:
             spelled = f"{key}.{k}"
         taken.add(spelled)
         yield Site(n, spelled, keep, mode)
+
+
+def _keep(g: Graph, n: Node, asked: Dropout) -> float:
+    """The probability by the activation's layer, or by those before it up to the linear layer."""
+    while n.inputs:
+        layer = g.layer(n)
+        if layer is not None and layer in asked.layers:
+            return asked.layers[layer]
+        if isinstance(n.op, (Linear, LinearRelu, MatMul)):
+            break
+        n = n.inputs[0]
+    return asked.keep
 
 
 def _not_here(g: Graph, n: Node, keep: float, leads: set[Node]) -> str | None:

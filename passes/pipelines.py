@@ -7,6 +7,8 @@ from typing import Final
 from .attach_optimizer import AttachOptimizer
 from .differentiate import Differentiate
 from .eliminate_common import EliminateCommon
+from .expand_batch_norm import ExpandBatchNorm
+from .fold_batch_norm import FoldBatchNorm
 from .fold_constants import FoldConstants
 from .fuse_linear_relu import FuseLinearRelu
 from .insert_dropout import InsertDropout
@@ -20,6 +22,7 @@ TRAINING: Final = Pipeline(
     (
         InsertDropout(),
         InsertRegularization(),
+        ExpandBatchNorm(),
         Differentiate(),
         AttachOptimizer(),
         FoldConstants(),
@@ -33,6 +36,7 @@ TRAINING: Final = Pipeline(
 INFERENCE: Final = Pipeline(
     (
         ScaleDropout(),
+        FoldBatchNorm(),
         FoldConstants(),
         Simplify(),
         EliminateCommon(),

@@ -7,15 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..graph import (
-    Array,
-    Graph,
-    GraphError,
-    NonFiniteError,
-    Parameter,
-    RunError,
-    State,
-)
+from ..graph import Array, Graph, GraphError, NonFiniteError, Parameter, RunError, State
 from ..ops import check_seed, first_value
 from ..passes import (
     INFERENCE,
@@ -156,7 +148,7 @@ class Program:
         Raises NonFiniteError where the loss or a gradient is not finite, and RunError for feeds
         that do not fit; the state is then as it was before.
         """
-        if not self.training.updates:
+        if not self._trains:
             raise RunError("the program has no optimizer; compile(..., optimizer=vg.SGD(lr=0.1))")
         executable = self.executable
         arrays, sizes = executable.reader.read(self._feeds(feeds, named))
@@ -223,6 +215,12 @@ class Program:
             f"step {self.step_number} is not finite: {e}\n  {advice}\n"
             "  the state is as it was before the step"
         )
+
+    @cached_property
+    def _trains(self) -> bool:
+        """Whether a step changes more than running statistics."""
+        changed = any(isinstance(w.op, Parameter) for w in self.training.updates)
+        return changed or bool(self.declared.updates)
 
     def _compilation(self) -> Compilation:
         if self._training is None:

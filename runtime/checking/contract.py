@@ -51,10 +51,10 @@ def check_op(
     """Checks an op against everything that the rest of the system relies on.
 
     `types` are those of a sample's inputs, such as "f32[N,3]"; `reference` computes the result
-    from the arrays by another way; `errors` are types that `infer` must refuse; `values` draws
-    an input whose elements are restricted, by its place: `{1: labels}` with
-    `labels(rng, shape)`; `stopped` are the places of inputs that the op keeps gradients from on
-    purpose. Inputs are standard normal otherwise.
+    from the arrays by another way, and gives None where `run` must raise RunError; `errors` are
+    types that `infer` must refuse; `values` draws an input whose elements are restricted, by its
+    place: `{1: labels}` with `labels(rng, shape)`; `stopped` are the places of inputs that the
+    op keeps gradients from on purpose. Inputs are standard normal otherwise.
 
     Checked, at batch sizes 3, 1 and 0, in f32 and f64: type, shape and value; that `out` is
     fully written, inputs and scratch are treated as they must be, and a take-over gives the same

@@ -22,6 +22,8 @@ def cotangent_checks(
     `stopped` are the inputs that the op keeps gradients from on purpose.
     """
     arrays = sample.draw(sizes)
+    if sample.expected(arrays) is None:
+        return
     g = sample.graph()
     y = g.outputs["y"]
     u = sample.rng.standard_normal(y.type.bind(sizes))

@@ -38,7 +38,7 @@ def _value(
         yield f"run fails with {type(e).__name__}: {e} (an input is read-only, `out` is not)"
         return None
     if expected is None:
-        yield "run gives a result where the reference has none, of no elements: raise RunError"
+        yield "run gives a result where the reference has none: raise RunError"
         return None
     yield different(result, expected, sample.inferred())
     return result

@@ -76,17 +76,21 @@ class Sample:
         ]
 
     def expected(self, arrays: Sequence[Array]) -> Array | None:
-        """What the reference gives, floats in f64; None where it has no answer for no elements."""
+        """What the reference gives, floats in f64; None where it has no answer: where it gives
+        None, or fails or gives NaN for no elements."""
         exact = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays]
         empty = any(a.size == 0 for a in arrays)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             try:
-                found = np.asarray(self.reference(*exact))
+                given = self.reference(*exact)
             except Exception:
                 if empty:
                     return None
                 raise
+        if given is None:
+            return None
+        found = np.asarray(given)
         return None if empty and found.dtype.kind == "f" and np.isnan(found).any() else found
 
     def graph(self) -> Graph:

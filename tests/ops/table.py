@@ -112,6 +112,17 @@ def slow_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return y
 
 
+def by_running_values(x: Arrays, w: Arrays, b: Arrays, m: Arrays, v: Arrays) -> Arrays:
+    """Batch normalization in inference, one column after another."""
+    columns = [(x[:, k] - m[k]) * (v[k] + 1e-5) ** -0.5 * w[k] + b[k] for k in range(len(w))]
+    return np.stack(columns, axis=1)
+
+
+def rows_variance(c: Arrays) -> Arrays | None:
+    """The mean square of each column; of one row there is none."""
+    return None if len(c) < 2 else np.linalg.norm(c, axis=0) ** 2 / len(c)
+
+
 def descended(w: Arrays, d: Arrays, s: Arrays, rate: Arrays, eps: Arrays) -> Arrays:
     return w - rate * d / (s**0.5 + eps)
 
@@ -566,4 +577,28 @@ TABLE: list[Row] = [
         descended,
         values={2: positive, 4: positive},
     ),
+    row(
+        "batch_norm",
+        "f32[N,3] f32[3] f32[3] f32[3] f32[3]",
+        by_running_values,
+        values={4: positive},
+        stopped=(3, 4),
+        errors=[
+            "f32[N,3]",
+            "f32[N,3] f32[3] f32[3] f32[3]",
+            "f32[N,3] f32[3] f32[3] f32[3] f32[2]",
+            "f32[N,3] f32[3] f32[1,3] f32[3] f32[3]",
+            "f32[N,3] f32[3] f64[3] f32[3] f32[3]",
+            "f32[3] f32[3] f32[3] f32[3] f32[3]",
+            "f32[2,N,3] f32[3] f32[3] f32[3] f32[3]",
+            "i64[N,3] i64[3] i64[3] i64[3] i64[3]",
+        ],
+    ),
+    row(
+        "batch_variance",
+        "f32[N,3]",
+        rows_variance,
+        errors=["", "f32[N]", "f32[N,3] f32[3]", "i64[N,3]"],
+    ),
+    row("batch_variance", "f32[7,2]", rows_variance),
 ]

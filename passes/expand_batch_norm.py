@@ -1,0 +1,111 @@
+"""Puts the batch's own statistics where batch normalization is declared: the training form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..graph import Graph, GraphError, Node, State, apply
+from ..ops import BatchNorm, BatchVariance, DecayAdd, add, count, inverse_deviation, mean
+from .base import Numbers, Pass, Rewrite, apply_rewrites
+
+
+@dataclass(frozen=True)
+class ExpandBatchNorm(Pass):
+    """Batch mean, variance and normalization, and one update for each running value.
+
+    Before:
+
+        graph net {
+          %x: f32[N,3] = input
+          %w: f32[3] = parameter{init=ones}
+          %b: f32[3] = parameter{init=zeros}
+          %m: f32[3] = state{init=zeros}
+          %v: f32[3] = state{init=ones}
+          %bn: f32[N,3] = batch_norm{momentum=0.75}(%x, %w, %b, %m, %v)
+          return y=%bn
+        }
+
+    After:
+
+        graph net {
+          %x: f32[N,3] = input
+          %w: f32[3] = parameter{init=ones}
+          %b: f32[3] = parameter{init=zeros}
+          %m: f32[3] = state{init=zeros}
+          %v: f32[3] = state{init=ones}
+          %c1: f32[] = constant{1.0}
+          %c1e-05: f32[] = constant{1e-05}
+          %bn.mean: f32[3] = mean{axes=[0]}(%x)
+          %bn.centered: f32[N,3] = subtract(%x, %bn.mean)
+          %bn.var: f32[3] = batch_variance(%bn.centered)
+          %add: f32[3] = add(%bn.var, %c1e-05)
+          %sqrt: f32[3] = sqrt(%add)
+          %divide: f32[3] = divide(%c1, %sqrt)
+          %bn.scale: f32[3] = multiply(%w, %divide)
+          %multiply: f32[N,3] = multiply(%bn.centered, %bn.scale)
+          %bn: f32[N,3] = add(%multiply, %b)
+          %m.1: f32[3] = decay_add{0.75,scale=0.25}(%m, %bn.mean)
+          %v.1: f32[3] = decay_add{0.75,scale=0.25}(%v, %bn.var)
+          update %m = %m.1
+          update %v = %v.1
+          return y=%bn
+        }
+
+    Not where no batch_norm is declared. An error where the running values are no state, or are
+    updated by something else. Before differentiation, so that the gradient goes through mean and
+    variance, and after what the loss is made of; inference folds or reads the running values.
+    """
+
+    name: ClassVar[str] = "expand_batch_norm"
+    needs: ClassVar[tuple[str, ...]] = ("forward", "differentiable")
+    numbers: ClassVar[Numbers] = "meaning"
+
+    def rewrites(self, g: Graph) -> Iterator[Rewrite]:
+        for n in g.order:
+            if isinstance(n.op, BatchNorm):
+                yield _expanded(g, n, n.op)[0]
+
+    def apply(self, g: Graph) -> Graph:
+        # One after another, since the updates of a layer read what the one before it became.
+        while (n := next((n for n in g.order if isinstance(n.op, BatchNorm)), None)) is not None:
+            assert isinstance(n.op, BatchNorm)
+            rewrite, updates = _expanded(g, n, n.op)
+            for old in updates:
+                _check_running(g, old)
+            g = apply_rewrites(g, [rewrite])
+            g = g.but(updates={**g.updates, **updates})
+        return g
+
+
+def _expanded(g: Graph, n: Node, form: BatchNorm) -> tuple[Rewrite, dict[Node, Node]]:
+    """The training form of a declared normalization, and its running values' updates."""
+    x, weight, bias, running_mean, running_var = n.inputs
+    label = g.names[n]
+    average = mean(x, axes=(0,), name=f"{label}.mean")
+    centered = (x - average).but(name=f"{label}.centered")
+    variance = apply(BatchVariance(), centered, name=f"{label}.var")
+    scale = (weight * inverse_deviation(variance, form.eps)).but(name=f"{label}.scale")
+    kept = variance
+    if form.unbiased:
+        rows = count(x.type, (0,))
+        kept = variance * (rows / (rows - 1.0))
+    decay = DecayAdd(form.momentum, 1 - form.momentum)
+    updates = {
+        running_mean: apply(decay, running_mean, average, name=g.names[running_mean]),
+        running_var: apply(decay, running_var, kept, name=g.names[running_var]),
+    }
+    new = add(centered * scale, bias)
+    return Rewrite(n, new, "normalized by the batch's mean and variance"), updates
+
+
+def _check_running(g: Graph, n: Node) -> None:
+    if not isinstance(n.op, State):
+        raise GraphError(
+            f"%{g.names[n]} is {n.op.name}, where a running value is state; declare it as vg.state"
+        )
+    if n in g.updates:
+        raise GraphError(
+            f"%{g.names[n]} is updated twice: a running value belongs to one batch_norm"
+        )
