@@ -1,17 +1,22 @@
 """What can be computed: each op with its type rule, gradient and kernel, and its function."""
 
 from . import init
+from .activations import elu, gelu, leaky_relu, selu, silu, softplus
 from .arithmetic import add, divide, maximum, minimum, multiply, negative, power, subtract
 from .comparison import equal, greater, greater_equal, less, less_equal, not_equal, where
 from .dropout import MODES, DropoutMask, LayerDropout, check_keep, dropout
+from .erf import erf
 from .initializers import Normal, first_value
 from .layers import dense, mlp
+from .likelihood import log_softmax, nll, softmax
 from .linear import Linear, LinearRelu, MatMul, linear, matmul
 from .losses import (
-    log_softmax,
+    binary_cross_entropy_with_logits,
+    hinge,
+    huber,
+    mean_absolute_error,
     mean_squared_error,
-    nll,
-    softmax,
+    poisson_nll,
     softmax_cross_entropy,
 )
 from .normalization import BatchNorm, BatchVariance, batch_norm, inverse_deviation, layer_norm
@@ -19,6 +24,7 @@ from .pointwise import (
     absolute,
     cos,
     exp,
+    expm1,
     floor,
     log,
     sigmoid,
@@ -73,6 +79,7 @@ __all__ = [
     "absolute",
     "add",
     "batch_norm",
+    "binary_cross_entropy_with_logits",
     "broadcast_to",
     "cast",
     "check_keep",
@@ -85,16 +92,23 @@ __all__ = [
     "dim",
     "divide",
     "dropout",
+    "elu",
     "equal",
+    "erf",
     "exp",
+    "expm1",
     "first_value",
     "floor",
+    "gelu",
     "generator",
     "greater",
     "greater_equal",
+    "hinge",
+    "huber",
     "init",
     "inverse_deviation",
     "layer_norm",
+    "leaky_relu",
     "less",
     "less_equal",
     "linear",
@@ -104,6 +118,7 @@ __all__ = [
     "max",
     "maximum",
     "mean",
+    "mean_absolute_error",
     "mean_squared_error",
     "minimum",
     "mlp",
@@ -112,15 +127,19 @@ __all__ = [
     "nll",
     "not_equal",
     "pad",
+    "poisson_nll",
     "power",
     "relu",
     "reshape",
+    "selu",
     "sigmoid",
     "sign",
+    "silu",
     "sin",
     "slice",
     "softmax",
     "softmax_cross_entropy",
+    "softplus",
     "sqrt",
     "square",
     "squared_norm",

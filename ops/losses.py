@@ -1,160 +1,214 @@
-"""Log-softmax, the negative log-likelihood, and the losses made of them."""
+"""Losses: scalars, each a mean, built from ops whose gradients are known.
+
+With weights, a mean is the weighted sum divided by the sum of the weights, as torch does for
+class weights; weights that sum to 0 give NaN, which a step reports.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
 
-import numpy as np
-
-from ..graph import Array, GraphError, Node, Op, RunError, TensorType, apply, op
-from .pointwise import exp, square
+from ..graph import GraphError, Node, TensorType, constant
+from .activations import softplus
+from .arithmetic import add, divide, minimum, multiply, subtract
+from .likelihood import log_softmax, nll
+from .pointwise import absolute, exp, square
 from .reductions import mean, sum
+from .relu import relu
+from .shaping import broadcast_to, reshape
 
 
-@op
-class LogSoftmax(Op):
-    """y = x - ln(sum(exp(x))) along the last axis, the maximum subtracted first."""
-
-    name: ClassVar[str] = "log_softmax"
-    inplace: ClassVar[tuple[int, ...]] = (0,)
-
-    def infer(self, *types: TensorType) -> TensorType:
-        self.takes(types, 1)
-        (x,) = types
-        if x.rank < 1 or not x.is_float:
-            raise GraphError(f"input is {x}, where floats of rank 1 or more are expected")
-        if x.shape[-1] == 0:
-            raise GraphError(f"input is {x}, which has no classes; the last axis needs one or more")
-        return x
-
-    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
-        last = (node.type.rank - 1,)
-        return (dy - exp(node) * sum(dy, axes=last, keepdims=True),)
-
-    def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
-        (x,) = types
-        return x, x.with_shape((*x.shape[:-1], 1))
-
-    def run(self, x: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
-        exps, column = scratch
-        np.maximum.reduce(x, axis=-1, out=column, keepdims=True)
-        np.subtract(x, column, out=out)
-        np.exp(out, out=exps)
-        np.add.reduce(exps, axis=-1, out=column, keepdims=True)
-        np.log(column, out=column)
-        np.subtract(out, column, out=out)
-
-
-@op
-class NLL(Op):
-    """y[i] = -log_probabilities[i, labels[i]], for [N,C] and i64[N]; labels are 0 to C - 1."""
-
-    name: ClassVar[str] = "nll"
-
-    def infer(self, *types: TensorType) -> TensorType:
-        self.takes(types, 2, "log_probabilities", "labels")
-        p, labels = types
-        if p.rank != 2 or not p.is_float or p.shape[1] == 0:
-            raise GraphError(f"scores are {p}, where [N,C] floats are expected")
-        _check_labels(labels, p)
-        return p.with_shape(p.shape[:1])
-
-    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
-        p, labels = node.inputs
-        classes = p.type.shape[1]
-        assert isinstance(classes, int)
-        return apply(NLLGrad(classes), dy, labels), None
-
-    def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
-        return (types[1],)
-
-    def run(self, p: Array, labels: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
-        (places,) = scratch
-        label_places(labels, p.shape[1], places)
-        p.reshape(-1).take(places, None, out, "clip")
-        np.negative(out, out=out)
-
-
-@op
-class NLLGrad(Op):
-    """dx[i, labels[i]] = -dy[i], 0 elsewhere: [N,classes] from dy [N] and i64[N]."""
-
-    name: ClassVar[str] = "nll_grad"
-    classes: int
-
-    def infer(self, *types: TensorType) -> TensorType:
-        self.takes(types, 2, "dy", "labels")
-        dy, labels = types
-        if dy.rank != 1 or not dy.is_float:
-            raise GraphError(f"dy is {dy}, where [N] floats are expected")
-        _check_labels(labels, dy)
-        return dy.with_shape((*dy.shape, self.classes))
-
-    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
-        return apply(NLL(), dy, node.inputs[1]), None
-
-    def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
-        return types[1], types[0]
-
-    def run(self, dy: Array, labels: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
-        places, negated = scratch
-        label_places(labels, self.classes, places)
-        np.negative(dy, out=negated)
-        out.fill(0)
-        out.reshape(-1).put(places, negated, mode="clip")
-
-
-def label_places(labels: Array, classes: int, out: Array) -> None:
-    """out[i] = i classes + labels[i], the flat place of each row's label.
-
-    Raises RunError naming the first label that is not one of 0 to classes - 1.
-    """
-    if labels.size == 0:
-        return
-    # As unsigned numbers, negative labels are large ones too.
-    if np.maximum.reduce(labels.view(np.uint64)) >= classes:
-        row = int(np.flatnonzero(labels.view(np.uint64) >= classes)[0])
-        raise RunError(
-            f"label {labels[row]} in row {row} is out of range: with {classes} classes, "
-            f"labels are 0 to {classes - 1}"
-        )
-    out.fill(classes)
-    out[0] = 0
-    np.add.accumulate(out, out=out)
-    np.add(out, labels, out=out)
-
-
-def log_softmax(x: Node, *, name: str | None = None) -> Node:
-    """ln of the softmax of x along its last axis."""
-    return apply(LogSoftmax(), x, name=name)
-
-
-def softmax(x: Node, *, name: str | None = None) -> Node:
-    """exp(x) / sum(exp(x)) along the last axis, as exp(log_softmax(x))."""
-    return exp(log_softmax(x), name=name)
-
-
-def nll(log_probabilities: Node, labels: Node, *, name: str | None = None) -> Node:
-    """-log_probabilities[i, labels[i]] for each row i."""
-    return apply(NLL(), log_probabilities, labels, name=name)
-
-
-def softmax_cross_entropy(scores: Node, labels: Node, *, name: str | None = None) -> Node:
+def softmax_cross_entropy(
+    scores: Node,
+    labels: Node,
+    *,
+    class_weights: Iterable[float] | None = None,
+    sample_weights: Node | None = None,
+    label_smoothing: float = 0.0,
+    name: str | None = None,
+) -> Node:
     """The mean over rows of -ln softmax(scores)[label]: scores [N,C] floats, labels i64[N].
 
-    Made of log_softmax, nll and mean. Source: the softmax loss of CS231n and EECS 498.
+    `class_weights`, C numbers, weigh each row by its label's; `sample_weights`, a node [N], by
+    its own; with both, by their product. `label_smoothing` e in [0, 1) takes (1 - e) of the
+    label and e / C of each class; that share is weighed class by class, as torch does. Made of
+    log_softmax, nll and mean. Source: the softmax loss of CS231n and EECS 498, and torch's
+    cross_entropy.
     """
-    return mean(nll(log_softmax(scores), labels), name=name)
-
-
-def mean_squared_error(predictions: Node, targets: Node, *, name: str | None = None) -> Node:
-    """The mean over all elements of (predictions - targets)^2, both of one type."""
-    return mean(square(predictions - targets), name=name)
-
-
-def _check_labels(labels: TensorType, rows: TensorType) -> None:
-    if labels.dtype != "i64" or labels.shape != rows.shape[:1]:
+    if not 0 <= label_smoothing < 1:
         raise GraphError(
-            f"labels are {labels}, where i64[{rows.shape[0]}] is expected: one class number a row "
-            f'of {rows}\nfix: declare them as vg.input("y", ({rows.shape[0]!r},), dtype="i64")'
+            f"label_smoothing is {label_smoothing!r}, where a share in [0, 1) is expected"
+        )
+    log_p = log_softmax(scores)
+    loss = nll(log_p, labels)
+    by_class = None if class_weights is None else _class_weights(class_weights, scores.type)
+    weights = None
+    if by_class is not None:
+        weights = -nll(broadcast_to(by_class, scores.type.shape), labels)
+        loss = loss * weights
+    if label_smoothing:
+        shares = log_p if by_class is None else log_p * by_class
+        spread = sum(shares, axes=(1,)) * (label_smoothing / _classes(scores.type))
+        loss = loss * (1 - label_smoothing) - spread
+    if sample_weights is not None:
+        _check_sample_weights("softmax_cross_entropy", sample_weights, loss.type)
+        loss = loss * sample_weights
+        weights = sample_weights if weights is None else weights * sample_weights
+    if weights is None:
+        return mean(loss, name=name)
+    return divide(sum(loss), sum(weights), name=name)
+
+
+def mean_squared_error(
+    predictions: Node,
+    targets: Node,
+    *,
+    sample_weights: Node | None = None,
+    name: str | None = None,
+) -> Node:
+    """The mean over all elements of (predictions - targets)^2, both of one type.
+
+    `sample_weights`, a node [N], weighs each row.
+    """
+    difference = _difference("mean_squared_error", predictions, targets)
+    return _mean("mean_squared_error", square(difference), sample_weights, name)
+
+
+def mean_absolute_error(
+    predictions: Node,
+    targets: Node,
+    *,
+    sample_weights: Node | None = None,
+    name: str | None = None,
+) -> Node:
+    """The mean over all elements of |predictions - targets|, both of one type; at 0 the
+    subgradient is 0.
+
+    `sample_weights`, a node [N], weighs each row.
+    """
+    difference = _difference("mean_absolute_error", predictions, targets)
+    return _mean("mean_absolute_error", absolute(difference), sample_weights, name)
+
+
+def huber(
+    predictions: Node,
+    targets: Node,
+    *,
+    delta: float = 1.0,
+    sample_weights: Node | None = None,
+    name: str | None = None,
+) -> Node:
+    """The mean over all elements of d d / 2 where |d| <= delta, else delta (|d| - delta / 2),
+    for d = predictions - targets, both of one type.
+
+    `sample_weights`, a node [N], weighs each row. Source: Huber 1964; torch's HuberLoss.
+    """
+    if isinstance(delta, bool) or not 0 < delta < float("inf"):
+        raise GraphError(f"huber: delta is {delta!r}, where a finite number above 0 is expected")
+    distance = absolute(_difference("huber", predictions, targets))
+    near = minimum(distance, delta)
+    return _mean("huber", near * (distance - near * 0.5), sample_weights, name)
+
+
+def binary_cross_entropy_with_logits(
+    logits: Node,
+    targets: Node,
+    *,
+    sample_weights: Node | None = None,
+    name: str | None = None,
+) -> Node:
+    """The mean over all elements of -(t ln s + (1 - t) ln(1 - s)), s = sigmoid(logits).
+
+    Targets t are probabilities, of the type of the logits. Computed as t softplus(-x) +
+    (1 - t) softplus(x), which neither overflows nor cancels. `sample_weights`, a node [N],
+    weighs each row.
+    """
+    kind = "binary_cross_entropy_with_logits"
+    _check_pair(kind, "logits", logits, targets)
+    loss = add(targets * softplus(-logits), (1.0 - targets) * softplus(logits))
+    return _mean(kind, loss, sample_weights, name)
+
+
+def hinge(
+    scores: Node,
+    labels: Node,
+    *,
+    margin: float = 1.0,
+    sample_weights: Node | None = None,
+    name: str | None = None,
+) -> Node:
+    """The mean over rows of the sum over wrong classes j of max(0, s_j - s_label + margin).
+
+    scores are [N,C] floats, labels i64[N]; at the kink the subgradient is 0. `sample_weights`, a
+    node [N], weighs each row. Source: the multiclass SVM loss of CS231n and EECS 498 (torch's
+    MultiMarginLoss divides by C besides).
+    """
+    right = reshape(-nll(scores, labels), (scores.type.shape[0], 1))
+    # The label's own term is the margin, whatever the scores: it is taken away again.
+    over = relu(subtract(scores, right) + margin)
+    return _mean("hinge", sum(over, axes=(1,)) - margin, sample_weights, name)
+
+
+def poisson_nll(
+    log_rates: Node,
+    counts: Node,
+    *,
+    sample_weights: Node | None = None,
+    name: str | None = None,
+) -> Node:
+    """The mean over all elements of exp(log_rates) - counts log_rates, both of one type.
+
+    The negative log-likelihood of Poisson counts, without ln(counts!), which no parameter
+    changes. `sample_weights`, a node [N], weighs each row. Source: torch's PoissonNLLLoss.
+    """
+    _check_pair("poisson_nll", "log_rates", log_rates, counts)
+    loss = subtract(exp(log_rates), counts * log_rates)
+    return _mean("poisson_nll", loss, sample_weights, name)
+
+
+def _mean(kind: str, loss: Node, weights: Node | None, name: str | None) -> Node:
+    """The mean over all elements, weighed row by row where there are weights."""
+    if weights is None:
+        return mean(loss, name=name)
+    _check_sample_weights(kind, weights, loss.type)
+    per_row = loss if loss.type.rank == 1 else mean(loss, axes=range(1, loss.type.rank))
+    return divide(sum(multiply(per_row, weights)), sum(weights), name=name)
+
+
+def _difference(kind: str, predictions: Node, targets: Node) -> Node:
+    _check_pair(kind, "predictions", predictions, targets)
+    return predictions - targets
+
+
+def _check_pair(kind: str, what: str, x: Node, targets: Node) -> None:
+    if x.type != targets.type or not x.type.is_float:
+        raise GraphError(
+            f"{kind}: {what} are {x.type} and targets are {targets.type}, where floats of one type "
+            "are expected\n  fix: declare the targets so, or reshape or cast one of them"
+        )
+
+
+def _classes(scores: TensorType) -> int:
+    classes = scores.shape[1]
+    if not isinstance(classes, int):
+        raise GraphError(f"softmax_cross_entropy: scores are {scores}, which fix no class count")
+    return classes
+
+
+def _class_weights(weights: Iterable[float], scores: TensorType) -> Node:
+    held = constant(list(weights), scores.dtype, name="class_weights")
+    if held.type.shape != scores.shape[1:]:
+        raise GraphError(
+            f"softmax_cross_entropy: class_weights are {held.type}, where one number for each of "
+            f"the {scores.shape[1]} classes is expected"
+        )
+    return held
+
+
+def _check_sample_weights(kind: str, weights: Node, loss: TensorType) -> None:
+    wanted = loss.with_shape(loss.shape[:1])
+    if weights.type != wanted:
+        raise GraphError(
+            f"{kind}: sample_weights are {weights.type}, where {wanted} is expected: one number a "
+            f'row\n  fix: declare them as vg.input("w", {wanted.shape!r}, dtype={wanted.dtype!r})'
         )

@@ -24,6 +24,19 @@ class Exp(Unary):
 
 
 @op
+class Expm1(Unary):
+    """y = exp(x) - 1, accurate near 0 too."""
+
+    name: ClassVar[str] = "expm1"
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return (dy * (node + 1.0),)
+
+    def run(self, x: Array, *, out: Array) -> None:
+        np.expm1(x, out=out)
+
+
+@op
 class Log(Unary):
     """y = ln(x); -inf at 0, NaN below."""
 
@@ -172,6 +185,7 @@ class StopGradient(Unary):
 
 
 exp = unary(Exp)
+expm1 = unary(Expm1)
 log = unary(Log)
 sqrt = unary(Sqrt)
 square = unary(Square)

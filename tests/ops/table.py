@@ -112,6 +112,26 @@ def slow_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return y
 
 
+def each(f: Callable[[float], float]) -> Callable[[Arrays], Arrays]:
+    """A function of numbers, element by element."""
+    return lambda x: np.array([f(float(v)) for v in x.reshape(-1)]).reshape(x.shape)
+
+
+def selu(x: Arrays) -> Arrays:
+    """From the closed forms of its two constants (Klambauer et al. 2017, equation 14)."""
+    e, c1, c2 = math.e, math.erfc(math.sqrt(0.5)), math.erfc(math.sqrt(2))
+    alpha = -math.sqrt(2 / math.pi) / (c1 * math.sqrt(e) - 1)
+    under = 2 * c2 * e**2 + math.pi * c1**2 * e - 2 * (2 + math.pi) * c1 * math.sqrt(e)
+    scale = (1 - c1 * math.sqrt(e)) * math.sqrt(2 * math.pi / (under + math.pi + 2))
+    return np.where(x <= 0, scale * alpha * (np.exp(x) - 1), scale * x)
+
+
+def gelu_by_tanh(x: Arrays) -> Arrays:
+    """x sigmoid(2 u), which is x (1 + tanh(u)) / 2."""
+    u = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+    return x / (1 + np.exp(-2 * u))
+
+
 def by_running_values(x: Arrays, w: Arrays, b: Arrays, m: Arrays, v: Arrays) -> Arrays:
     """Batch normalization in inference, one column after another."""
     columns = [(x[:, k] - m[k]) * (v[k] + 1e-5) ** -0.5 * w[k] + b[k] for k in range(len(w))]
@@ -247,6 +267,9 @@ TABLE: list[Row] = [
         "tanh", "f32[N,3]", lambda x: 1 - 2 / (np.exp(2 * x) + 1), errors=[*UNARY_ERRORS, "i64[N]"]
     ),
     row("sigmoid", "f32[N,3]", lambda x: 1 / (1 + np.exp(-x)), errors=[*UNARY_ERRORS, "i64[N]"]),
+    row("cos", "f32[N,3]", lambda x: np.exp(1j * x).real, errors=[*UNARY_ERRORS, "i64[N]"]),
+    row("sin", "f32[N,3]", lambda x: np.exp(1j * x).imag, errors=[*UNARY_ERRORS, "i64[N]"]),
+    row("floor", "f32[N,3]", lambda x: -np.ceil(-x), errors=[*UNARY_ERRORS, "i64[N]"]),
     row("stop_gradient", "f32[N,3]", lambda x: x, errors=[*UNARY_ERRORS, "i64[N]"], stopped=(0,)),
     row("relu", "f32[N,3]", lambda x: np.where(x < 0, 0.0, x), errors=[*UNARY_ERRORS, "i64[N]"]),
     row(
@@ -601,4 +624,31 @@ TABLE: list[Row] = [
         errors=["", "f32[N]", "f32[N,3] f32[3]", "i64[N,3]"],
     ),
     row("batch_variance", "f32[7,2]", rows_variance),
+    row("erf", "f32[N,3]", each(math.erf), errors=[*UNARY_ERRORS, "i64[N]"]),
+    row("erf", "f32[20000]", each(math.erf), values={0: lambda rng, s: rng.uniform(-7, 7, s)}),
+    row("expm1", "f32[N,3]", lambda x: np.exp(x) - 1, errors=[*UNARY_ERRORS, "i64[N]"]),
+    row(
+        "leaky_relu",
+        "f32[N,3]",
+        lambda x: np.where(x <= 0, x / 100, x),
+        errors=[*UNARY_ERRORS, "i64[N]"],
+    ),
+    row("leaky_relu", "f32[N,3]", lambda x: np.where(x <= 0, 3 * x, x), slope=3.0),
+    row(
+        "elu",
+        "f32[N,3]",
+        lambda x: np.where(x <= 0, np.exp(x) - 1, x),
+        errors=[*UNARY_ERRORS, "i64[N]"],
+    ),
+    row("elu", "f32[N,3]", lambda x: np.where(x <= 0, 0.25 * (np.exp(x) - 1), x), alpha=0.25),
+    row("selu", "f32[N,3]", selu, errors=[*UNARY_ERRORS, "i64[N]"]),
+    row(
+        "gelu",
+        "f32[N,3]",
+        lambda x: x * each(lambda v: 0.5 * math.erfc(-v / math.sqrt(2)))(x),
+        errors=[*UNARY_ERRORS, "i64[N]"],
+    ),
+    row("gelu", "f32[N,3]", gelu_by_tanh, form="tanh"),
+    row("softplus", "f32[N,3]", lambda x: np.logaddexp(0, x), errors=[*UNARY_ERRORS, "i64[N]"]),
+    row("silu", "f32[N,3]", lambda x: x / (1 + np.exp(-x)), errors=[*UNARY_ERRORS, "i64[N]"]),
 ]
