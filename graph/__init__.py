@@ -11,6 +11,7 @@ from .roles import roles
 from .sources import (
     ArrayValue,
     Constant,
+    FromArray,
     Initializer,
     Input,
     Parameter,
@@ -30,6 +31,7 @@ __all__ = [
     "ArrayValue",
     "Constant",
     "Dim",
+    "FromArray",
     "Graph",
     "GraphError",
     "Initializer",

@@ -12,7 +12,7 @@ from .graph import Graph, Schedule, suggest
 from .node import Node, explain
 from .op import OPS, Op, Source
 from .record import Record
-from .sources import Constant
+from .sources import ArrayValue, Constant, FromArray, Parameter, State
 from .types import TensorType, parse_type, type_pattern
 
 if TYPE_CHECKING:
@@ -151,7 +151,8 @@ class _Parser:
         if issubclass(kind, Constant):
             return self._constant(reader, type), reader.text[reader.at :].strip()
         if reader.take("{"):
-            return reader.fields(kind, "}", **known), reader.text[reader.at :].strip()
+            read = self._stored(reader.fields(kind, "}", **known))
+            return read, reader.text[reader.at :].strip()
         try:
             return kind(**known), reader.text[reader.at :].strip()
         except TypeError as e:
@@ -161,19 +162,31 @@ class _Parser:
         reader.expect("{")
         value: object = reader.fields(_ConstantText, "}").value
         if is_stored(value):
-            if value not in self.arrays:
-                raise GraphError(
-                    f"the constant {value} is stored with the arrays of a file; "
-                    "give them as parse(text, arrays)"
-                )
-            value = self.arrays[str(value)]
+            value = self._array(str(value))
         try:
             made = Constant(type, constant_value(value, type))
         except (TypeError, ValueError):
             raise GraphError(f"the value {value!r} is no {type}") from None
-        if is_stored(value) and print_value(made.value) != value:
-            raise GraphError(f"the array stored as {value} is another one")
         return made
+
+    def _stored(self, op: Op) -> Op:
+        """The op with its first value's array put in, where its text only names that."""
+        if isinstance(op, (Parameter, State)) and isinstance(op.init, FromArray):
+            spelled: object = op.init.value
+            if isinstance(spelled, str):
+                return op.but(init=FromArray(ArrayValue(self._array(spelled))))
+        return op
+
+    def _array(self, spelled: str) -> Array:
+        """The array of a file that is stored under that name."""
+        if spelled not in self.arrays:
+            raise GraphError(
+                f"{spelled} is stored with the arrays of a file; give them as parse(text, arrays)"
+            )
+        array = self.arrays[spelled]
+        if print_value(ArrayValue(array)) != spelled:
+            raise GraphError(f"the array stored as {spelled} is another one")
+        return array
 
     def _inputs(self, op: Op, text: str) -> tuple[Node, ...]:
         if isinstance(op, Source):

@@ -21,22 +21,6 @@ WRITTEN_OUT: Final = 16
 """Constants of more elements are named in text, and stored with the arrays of a file."""
 
 
-class Initializer(Value):
-    """How the first value of a parameter or a state is made."""
-
-    name: ClassVar[str]
-
-    def check(self, type: TensorType) -> None:
-        """Raises GraphError where no value of that type can be made."""
-
-    def sample(self, shape: tuple[int, ...], words: Array) -> Array:
-        """An f64 array of `shape`, from random u64 words, two for each element.
-
-        Words, because NumPy promises the raw stream of a bit generator and no distribution's.
-        """
-        raise GraphError(f"initializer {self.name} has no `sample`")
-
-
 class ArrayValue:
     """A read-only array that compares and hashes by what it holds."""
 
@@ -64,6 +48,48 @@ class ArrayValue:
         return f"ArrayValue({self.array!r})"
 
 
+class Initializer(Value):
+    """How the first value of a parameter or a state is made."""
+
+    name: ClassVar[str]
+
+    def check(self, type: TensorType) -> None:
+        """Raises GraphError where no value of that type can be made."""
+
+    def sample(self, shape: tuple[int, ...], words: Array) -> Array:
+        """An f64 array of `shape`, from random u64 words, two for each element.
+
+        Words, because NumPy promises the raw stream of a bit generator and no distribution's.
+        """
+        raise GraphError(f"initializer {self.name} has no `sample`")
+
+
+class FromArray(Initializer):
+    """The first value itself; written out in text up to 16 elements, else `stored-<digest>`."""
+
+    name: ClassVar[str] = "array"
+    value: ArrayValue
+
+    def __post_init__(self) -> None:
+        # Text gives a list, or the name of an array that the parser puts in its place.
+        given: object = self.value
+        if not isinstance(given, (ArrayValue, str)):
+            self._set("value", ArrayValue(_floats(given)))
+
+    def check(self, type: TensorType) -> None:
+        if isinstance(self.value, ArrayValue):
+            shape = self.value.array.shape
+            empty = not self.value.array.size and 0 in type.shape
+            if shape != type.shape and not empty:
+                raise GraphError(
+                    f"init is an array of shape {list(shape)}, where {type} is expected"
+                    f"\nfix: declare the parameter as {list(shape)}, or reshape the array"
+                )
+
+    def sample(self, shape: tuple[int, ...], words: Array) -> Array:
+        return self.value.array.reshape(shape)
+
+
 @op
 class Input(Source):
     """What a step is fed with; its symbols bind the graph's sizes."""
@@ -76,7 +102,7 @@ class Parameter(Source):
     """A trained value; penalties reach it where `regularized`: rank 2 and more, unless said."""
 
     name: ClassVar[str] = "parameter"
-    init: Initializer | str = "he_normal"
+    init: Initializer | str | Array = "he_normal"
     regularized: bool | None = None
 
     def __post_init__(self) -> None:
@@ -94,7 +120,7 @@ class State(Source):
     """A value that only updates change: momenta, running statistics, the step."""
 
     name: ClassVar[str] = "state"
-    init: Initializer | str = "zeros"
+    init: Initializer | str | Array = "zeros"
 
     def __post_init__(self) -> None:
         self._set("init", as_initializer(self.init, self.type))
@@ -114,20 +140,35 @@ class Constant(Source):
 
 
 def as_initializer(init: object, type: TensorType) -> Initializer:
-    """The initializer that `init` names, checked against the type."""
+    """The initializer that `init` names, or that gives an array, checked against the type."""
+    if isinstance(init, np.ndarray):
+        init = FromArray(ArrayValue(_floats(init)))
     if isinstance(init, str):
         kinds = Initializer.kinds()
         if init not in kinds:
             raise GraphError(
                 f"initializer {init!r} is unknown; known are {', '.join(sorted(kinds))}"
             )
-        init = kinds[init]()
+        try:
+            init = kinds[init]()
+        except TypeError as e:
+            raise GraphError(f"initializer {init!r} has to be told more: {e}") from None
     if not isinstance(init, Initializer):
         raise GraphError(
-            f"init is {init!r}; give a name such as 'he_normal', or vg.init.normal(0.01)"
+            f"init is {init!r}; give a name such as 'he_normal', vg.init.normal(0.01), or an array"
         )
     init.check(type)
     return init
+
+
+def _floats(value: object) -> Array:
+    try:
+        array = np.asarray(value)
+    except ValueError as e:
+        raise GraphError(f"init is no array of numbers: {e}") from None
+    if array.dtype.kind not in "fiub":
+        raise GraphError(f"init is an array of {array.dtype}, where numbers are expected")
+    return array.astype(np.float64)
 
 
 def input(name: str, shape: Iterable[int | str], dtype: str = "f32") -> Node:
@@ -141,7 +182,7 @@ def input(name: str, shape: Iterable[int | str], dtype: str = "f32") -> Node:
 def parameter(
     name: str | None,
     shape: Iterable[int],
-    init: Initializer | str = "he_normal",
+    init: Initializer | str | Array = "he_normal",
     *,
     dtype: str = "f32",
     regularized: bool | None = None,
@@ -149,6 +190,7 @@ def parameter(
 ) -> Node:
     """Declares a trained value of a fixed shape; its first value comes from `init` and the seed.
 
+    `init` is a name such as "he_normal", an initializer such as vg.init.normal(0.01), or an array.
     Penalties reach it where `regularized` says so; unsaid, where it has rank 2 or more.
     """
     type = TensorType(dtype_name(dtype), check_shape(shape))
@@ -163,7 +205,7 @@ def parameter(
 def state(
     name: str | None,
     shape: Iterable[int] = (),
-    init: Initializer | str = "zeros",
+    init: Initializer | str | Array = "zeros",
     *,
     dtype: str = "f32",
     layer: Layer | None = None,

@@ -33,6 +33,37 @@ class XavierNormal(Initializer):
             raise GraphError("xavier_normal needs a fan-in and a fan-out; a scalar has neither")
 
 
+class HeUniform(Initializer):
+    """Uniform on +-sqrt(6 / fan_in), variance 2 / fan_in (He et al. 2015)."""
+
+    name: ClassVar[str] = "he_uniform"
+
+    def sample(self, shape: tuple[int, ...], words: Array) -> Array:
+        return between(shape, words, math.sqrt(6.0 / fan_in(shape)))
+
+
+class XavierUniform(Initializer):
+    """Uniform on +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010)."""
+
+    name: ClassVar[str] = "xavier_uniform"
+
+    def sample(self, shape: tuple[int, ...], words: Array) -> Array:
+        return between(shape, words, math.sqrt(6.0 / (fan_in(shape) + shape[-1])))
+
+    def check(self, type: TensorType) -> None:
+        if type.rank == 0:
+            raise GraphError("xavier_uniform needs a fan-in and a fan-out; a scalar has neither")
+
+
+class LecunNormal(Initializer):
+    """Normal, mean 0, variance 1 / fan_in, for layers before a selu (LeCun et al. 1998)."""
+
+    name: ClassVar[str] = "lecun_normal"
+
+    def sample(self, shape: tuple[int, ...], words: Array) -> Array:
+        return standard_normal(shape, words) * math.sqrt(1.0 / fan_in(shape))
+
+
 class Normal(Initializer):
     """Normal with a mean and a standard deviation."""
 
@@ -40,8 +71,29 @@ class Normal(Initializer):
     std: float = 1.0
     mean: float = 0.0
 
+    def __post_init__(self) -> None:
+        check_finite(self.name, std=self.std, mean=self.mean)
+        if self.std < 0:
+            raise GraphError(f"normal: std is {self.std!r}, where 0 or more is expected")
+
     def sample(self, shape: tuple[int, ...], words: Array) -> Array:
         return standard_normal(shape, words) * self.std + self.mean
+
+
+class Uniform(Initializer):
+    """Uniform between `low` and `high`."""
+
+    name: ClassVar[str] = "uniform"
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        check_finite(self.name, low=self.low, high=self.high)
+        if self.low > self.high:
+            raise GraphError(f"uniform: low is {self.low!r}, which is above high, {self.high!r}")
+
+    def sample(self, shape: tuple[int, ...], words: Array) -> Array:
+        return self.low + (self.high - self.low) * uniform(words[0::2]).reshape(shape)
 
 
 class Zeros(Initializer):
@@ -58,6 +110,9 @@ class Constant(Initializer):
 
     name: ClassVar[str] = "constant"
     value: float
+
+    def __post_init__(self) -> None:
+        check_finite(self.name, value=self.value)
 
     def sample(self, shape: tuple[int, ...], words: Array) -> Array:
         return np.full(shape, float(self.value))
@@ -86,6 +141,11 @@ def standard_normal(shape: tuple[int, ...], words: Array) -> Array:
     return (np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second)).reshape(shape)
 
 
+def between(shape: tuple[int, ...], words: Array, limit: float) -> Array:
+    """Uniform numbers between -limit and limit, from the first word of each pair."""
+    return limit * (2.0 * uniform(words[0::2]) - 1.0).reshape(shape)
+
+
 def uniform(words: Array) -> Array:
     """Uniform numbers strictly between 0 and 1, from the upper 53 bits of each word."""
     return ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
@@ -94,3 +154,10 @@ def uniform(words: Array) -> Array:
 def fan_in(shape: tuple[int, ...]) -> int:
     """How many inputs each output reads: all but the last dimension of a weight [D,H]."""
     return max(1, math.prod(shape[:-1]) if len(shape) > 1 else math.prod(shape))
+
+
+def check_finite(kind: str, **values: float) -> None:
+    for name, value in values.items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not (number and math.isfinite(value)):
+            raise GraphError(f"{kind}: {name} is {value!r}, where a finite number is expected")

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from ..graph import GraphError, Initializer, Layer, Node, apply, parameter
-from .linear import Linear
-from .relu import relu
+from ..graph import Array, GraphError, Initializer, Layer, Node, apply, op_function, parameter
+from .linear import Linear, MatMul
+
+Init = Initializer | str | Array
 
 
 def dense(
-    x: Node, units: int, *, name: str | None = None, init: Initializer | str = "he_normal"
+    x: Node,
+    units: int,
+    *,
+    name: str | None = None,
+    init: Init = "he_normal",
+    bias: bool = True,
 ) -> Node:
     """x weight + bias for x [N,D]: declares `name.weight` [D,units] and `name.bias` [units].
 
-    The weight is regularized, the bias is not and starts at 0. A layer without a name is
-    numbered fc1, fc2, ... in the graph's order. Raises GraphError where x is not [N,D].
+    The weight is regularized, the bias is not and starts at 0; with `bias=False` there is none,
+    as before batch normalization, which takes it away. `init` is the weight's: a name, an
+    initializer or an array [D,units]. A layer without a name is numbered fc1, fc2, ... in the
+    graph's order. Raises GraphError where x is not [N,D].
     """
     if x.type.rank != 2 or not isinstance(x.type.shape[1], int):
         raise GraphError(
@@ -28,18 +36,30 @@ def dense(
     prefix = "" if name is None else f"{name}."
     dtype = x.type.dtype
     weight = parameter(f"{prefix}weight", (x.type.shape[1], units), init, dtype=dtype, layer=layer)
-    bias = parameter(f"{prefix}bias", (units,), "zeros", dtype=dtype, layer=layer)
-    return apply(Linear(), x, weight, bias, name=name, layer=layer)
+    if not bias:
+        return apply(MatMul(), x, weight, name=name, layer=layer)
+    added = parameter(f"{prefix}bias", (units,), "zeros", dtype=dtype, layer=layer)
+    return apply(Linear(), x, weight, added, name=name, layer=layer)
 
 
-def mlp(x: Node, units: Sequence[int]) -> Node:
-    """{linear, relu} x (L - 1) and a last linear: `vg.mlp(x, [100, 100, 10])`.
+def mlp(
+    x: Node,
+    units: Sequence[int],
+    *,
+    init: Init = "he_normal",
+    activation: Callable[[Node], Node] | str = "relu",
+) -> Node:
+    """{linear, activation} x (L - 1) and a last linear: `vg.mlp(x, [100, 100, 10])`.
 
-    x is [N,D]; the layers are numbered fc1, fc2, ...
+    x is [N,D]; the layers are numbered fc1, fc2, ... `activation` is a function of a node, such
+    as vg.tanh, or the name of one, such as "leaky_relu".
     """
     if not units:
         raise GraphError("mlp: units is empty; give the layers' sizes, e.g. [100, 100, 10]")
+    between = op_function(activation) if isinstance(activation, str) else activation
+    if not callable(between):
+        raise GraphError(f"mlp: activation is {activation!r}, where e.g. vg.tanh is expected")
     *hidden, last = units
     for size in hidden:
-        x = relu(dense(x, size))
-    return dense(x, last)
+        x = between(dense(x, size, init=init))
+    return dense(x, last, init=init)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..graph import Graph, Node, apply
-from ..ops import BatchNorm, Linear, inverse_deviation
+from ..ops import BatchNorm, Linear, MatMul, add, inverse_deviation
 from .base import Numbers, Pass, Refused, Rewrite
 
 
@@ -54,9 +54,10 @@ class FoldBatchNorm(Pass):
           return y=%bn
         }
 
-    Not where something else reads the linear layer, which would then be computed twice, nor
-    where anything but a linear layer stands before; batch_norm then reads the running values
-    itself. Before simplification and fusion, which joins a relu behind it to the linear layer.
+    A product without a bias, matmul(x, w), is folded too. Not where something else reads the
+    linear layer, which would then be computed twice, nor where anything else stands before;
+    batch_norm then reads the running values itself. Before simplification and fusion, which
+    joins a relu behind it to the linear layer.
     """
 
     name: ClassVar[str] = "fold_batch_norm"
@@ -77,17 +78,19 @@ class FoldBatchNorm(Pass):
 def _folded(g: Graph, n: Node) -> Node:
     assert isinstance(n.op, BatchNorm)
     linear, weight, bias, running_mean, running_var = n.inputs
-    x, w, b = linear.inputs
+    x, w, *b = linear.inputs
     label = g.names[n]
     scale = (weight * inverse_deviation(running_var, n.op.eps)).but(name=f"{label}.scale")
-    shift = ((b - running_mean) * scale + bias).but(name=f"{label}.shift")
+    moved = (b[0] - running_mean) * scale if b else -(running_mean * scale)
+    shift = add(moved, bias, name=f"{label}.shift")
     return apply(Linear(), x, (w * scale).but(name=f"{label}.folded"), shift)
 
 
 def _not_folded(g: Graph, n: Node, linear: Node) -> str | None:
     label = f"%{g.names[linear]}"
-    if not isinstance(linear.op, Linear):
-        return f"{label} is {linear.op.name}, not linear"
+    if linear.op not in (Linear(), MatMul()):
+        transposed = "a transposed " * isinstance(linear.op, MatMul)
+        return f"{label} is {transposed}{linear.op.name}, not linear"
     others = [f"%{g.names[u]}" for u in g.users[linear] if u is not n]
     if others:
         return f"{label} is also read by {', '.join(others)}"

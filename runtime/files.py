@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..graph import OPS, Array, Constant, Graph, RunError, VerigradError, parse
+from ..graph import OPS, Array, Constant, FromArray, Graph, RunError, VerigradError, parse
 from ..graph.attributes import Reader, is_stored, print_value
 from ..passes import Pass, Pipeline
 from .extras import require
@@ -32,11 +32,12 @@ def save(program: Program, path: str | Path) -> None:
     """
     numpy = require("safetensors.numpy", "files")
     tensors: dict[str, Array] = dict(program._values)
-    for n in program.declared.constants:
-        assert isinstance(n.op, Constant)
-        spelled = print_value(n.op.value)
-        if is_stored(spelled):
-            tensors[_CONSTANT + spelled] = n.op.value.array
+    for n in program.declared.sources:
+        held = n.op if isinstance(n.op, Constant) else getattr(n.op, "init", None)
+        if isinstance(held, (Constant, FromArray)):
+            spelled = print_value(held.value)
+            if is_stored(spelled):
+                tensors[_CONSTANT + spelled] = held.value.array
     data = numpy.save(tensors, metadata={_KEY: json.dumps(_described(program))})
     with replacing(path) as temporary:
         temporary.write_bytes(data)

@@ -7,7 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..graph import Array, Graph, GraphError, NonFiniteError, Parameter, RunError, State
+from ..graph import (
+    Array,
+    Graph,
+    GraphError,
+    Initializer,
+    NonFiniteError,
+    Parameter,
+    RunError,
+    State,
+)
 from ..ops import check_seed, first_value
 from ..passes import (
     INFERENCE,
@@ -75,7 +84,7 @@ class Program:
         self._sources = {g.names[n]: n for g in self._graphs() for n in (*g.parameters, *g.state)}
         self._values: dict[str, Array] = {}
         for name, n in self._sources.items():
-            assert isinstance(n.op, (Parameter, State)) and not isinstance(n.op.init, str)
+            assert isinstance(n.op, (Parameter, State)) and isinstance(n.op.init, Initializer)
             self._values[name] = first_value(n.op.init, n.type, options.seed, name)
         types = {name: n.type for name, n in self._sources.items()}
         parameters = {k: t for k, t in types.items() if isinstance(self._sources[k].op, Parameter)}
