@@ -54,10 +54,11 @@ class FoldBatchNorm(Pass):
           return y=%bn
         }
 
-    A product without a bias, matmul(x, w), is folded too. Not where something else reads the
-    linear layer, which would then be computed twice, nor where anything else stands before;
-    batch_norm then reads the running values itself. Before simplification and fusion, which
-    joins a relu behind it to the linear layer.
+    The scaled weight is made in each call, of the state as it is then, which many rows repay and
+    few do not. A product without a bias, matmul(x, w), is folded too. Not where something else
+    reads the linear layer, which would then be computed twice, nor where anything else stands
+    before; batch_norm then reads the running values itself. Before simplification and fusion,
+    which joins a relu behind it to the linear layer.
     """
 
     name: ClassVar[str] = "fold_batch_norm"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -147,3 +148,17 @@ def test_updating_a_file_writes_what_the_pass_gives(tmp_path: Path) -> None:
     assert comments == "// What it shows.\n// changes-meaning: yes\n"
     assert case.expected == runner.given(case) and "the sign turned" in case.expected
     assert case.changes_meaning and not case.not_idempotent
+
+
+@dataclass(frozen=True)
+class Reassociate(Nudge):
+    """Says that it changes the last bits."""
+
+    numbers: ClassVar[str] = "reassociate"
+
+
+def test_a_pass_that_reassociates_may_change_the_last_bits_alone() -> None:
+    g = vg.parse(BEFORE)
+    case = runner.Case(Reassociate(), BEFORE, str(Reassociate().apply(g)), not_idempotent=True)
+    assert not list(runner.problems(case, reasons=False))
+    assert not runner.nearly_same(np.float32([1.0]), np.float32([1.001]))

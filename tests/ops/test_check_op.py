@@ -307,6 +307,14 @@ def test_a_number_made_of_nothing_is_found() -> None:
     assert all("raise RunError" in v for v in report.violations)
 
 
+def test_a_result_that_the_reference_refuses_is_found() -> None:
+    def reference(x: Array) -> Array | None:
+        return None if len(x) == 1 else x * 2
+
+    report = vg.check_op(Sound(), ["f32[N,3]"], reference)
+    assert "N=1: run gives a result where the reference has none: raise RunError" in str(report)
+
+
 def test_a_take_over_of_a_value_that_is_read_twice_is_run() -> None:
     @vg.op
     class MinusTwice(vg.Op):
