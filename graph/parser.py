@@ -159,20 +159,20 @@ class _Parser:
 
     def _constant(self, reader: Reader, type: TensorType) -> Constant:
         reader.expect("{")
-        value: object = reader.fields(_ConstantText, "}").value
-        if is_stored(value):
-            if value not in self.arrays:
+        value = written = reader.fields(_ConstantText, "}").value
+        if is_stored(written):
+            if written not in self.arrays:
                 raise GraphError(
-                    f"the constant {value} is stored with the arrays of a file; "
+                    f"the constant {written} is stored with the arrays of a file; "
                     "give them as parse(text, arrays)"
                 )
-            value = self.arrays[str(value)]
+            value = self.arrays[str(written)]
         try:
             made = Constant(type, constant_value(value, type))
         except (TypeError, ValueError):
             raise GraphError(f"the value {value!r} is no {type}") from None
-        if is_stored(value) and print_value(made.value) != value:
-            raise GraphError(f"the array stored as {value} is another one")
+        if is_stored(written) and print_value(made.value) != written:
+            raise GraphError(f"the array stored as {written} is another one")
         return made
 
     def _inputs(self, op: Op, text: str) -> tuple[Node, ...]:
