@@ -199,7 +199,9 @@ def _layer_of(inputs: Sequence[Node]) -> str | None:
 
 
 def _binary(name: str, a: Operand, b: Operand) -> Node:
-    if not isinstance(a, (Node, int, float)) or not isinstance(b, (Node, int, float)):
-        return NotImplemented
+    for x in (a, b):
+        # An array goes on, to the error that says how it becomes a node.
+        if not isinstance(x, (Node, int, float)) and not hasattr(x, "__array__"):
+            return NotImplemented
     cls: Any = OPS[name]
     return apply(cls(), a, b)
