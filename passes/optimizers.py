@@ -106,10 +106,12 @@ def _beside(w: Node, name: str) -> Node:
 
 
 def check_rate(lr: float) -> None:
+    """Raises GraphError unless the learning rate is a finite number from 0."""
     if isinstance(lr, bool) or not isinstance(lr, (int, float)) or not 0 <= lr < math.inf:
         raise GraphError(f"lr is {lr!r}, where a finite number from 0 is expected")
 
 
 def check_decay(name: str, value: float) -> None:
+    """Raises GraphError unless the value is a number from 0, below 1."""
     if not (isinstance(value, (int, float)) and 0 <= value < 1):
         raise GraphError(f"{name} is {value!r}, where a number from 0, below 1, is expected")

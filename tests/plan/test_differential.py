@@ -127,6 +127,21 @@ def test_optimising_a_random_net_changes_no_bit(n: vg.Graph, size: int) -> None:
     compare_with_declared(n, feeds, regularizer=vg.L2(0.1))
 
 
+@pytest.mark.parametrize("size", [1, 7])
+def test_reading_an_operand_transposed_may_add_up_in_another_order(
+    size: int, rng: np.random.Generator
+) -> None:
+    x, w = vg.input("x", ("N", 96)), vg.parameter("w", (128, 96))
+    program = vg.compile(vg.Graph("g", {"y": vg.matmul(x, vg.transpose(w))}))
+    assert [n.op.name for n in program.inference.order] == ["matmul"]
+    feeds = {"x": rng.standard_normal((size, 96)).astype(np.float32)}
+    declared = vg.interpret(program.declared, {**feeds, **held(program)}).outputs["y"]
+    assert np.allclose(program.predict(feeds)["y"], declared, rtol=1e-5, atol=1e-5)
+    numbers = {p.name: p.numbers for p in vg.INFERENCE}
+    assert numbers["simplify"] == "reassociate"
+    assert all(numbers[name] == "nothing" for name in OPTIONAL if name != "simplify")
+
+
 @given(graphs(), st.sampled_from([0, 1, 3]))
 def test_inference_gives_what_was_declared(g: vg.Graph, size: int) -> None:
     g = g.but(updates={})
