@@ -305,3 +305,10 @@ def test_bisect_of_a_sound_pass_finds_nothing() -> None:
 def test_bisect_wants_a_graph_that_is_good_before() -> None:
     text = error_of(lambda: vg.bisect(OneBadRewrite(), chain(1), lambda g: False))
     assert text == "the graph is not good before one_bad_rewrite rewrites anything"
+
+
+def test_equal_chains_become_one_in_one_sweep() -> None:
+    x = vg.input("x", (2,))
+    a, b = (vg.exp(vg.tanh(vg.relu(x))) for _ in range(2))
+    g = EliminateCommon().apply(vg.Graph("g", {"y": a + b}))
+    assert [n.op.name for n in g.order] == ["relu", "tanh", "exp", "add"]
