@@ -84,6 +84,12 @@ class Node:
         layer = self.layer.name or f"({self.layer.kind})"
         return f"{layer}.{self.name}" if self.name else layer
 
+    def __bool__(self) -> bool:
+        raise GraphError(
+            f"{self!r} has no truth value while the graph is declared; "
+            "choose elements with vg.where(condition, a, b)"
+        )
+
     def __repr__(self) -> str:
         name = self.asked_name
         return f"<{'%' + name + ': ' if name else ''}{self.type} = {self.op.name}>"

@@ -80,6 +80,8 @@ class TensorType(Record):
 
 def check_shape(shape: Iterable[object]) -> Shape:
     """The shape as a tuple of ints and symbols, or an error that says which dimension is not."""
+    if isinstance(shape, str) or not isinstance(shape, Iterable):
+        raise GraphError(f"shape {shape!r} is no sequence of dimensions such as ('N', 784)")
     dims: list[Dim] = []
     for d in shape:
         if isinstance(d, str) and name_pattern.fullmatch(d):

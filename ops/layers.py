@@ -18,9 +18,10 @@ def dense(
     numbered fc1, fc2, ... in the graph's order. Raises GraphError where x is not [N,D].
     """
     if x.type.rank != 2 or not isinstance(x.type.shape[1], int):
+        found = f"%{x.asked_name}" if x.asked_name else "x"
         raise GraphError(
-            f"dense{f' {name}' if name else ''}: x is {x.type}, where [N,D] with D a number is "
-            "expected\n  fix: reshape x to one row a sample, e.g. vg.reshape(x, ('N', 784))"
+            f"dense{f' {name}' if name else ''}: {found} is {x.type}, where [N,D] with D a number "
+            "is expected\n  fix: reshape x to one row a sample, e.g. vg.reshape(x, ('N', 784))"
         )
     if not isinstance(units, int) or isinstance(units, bool) or units < 1:
         raise GraphError(f"dense: units is {units!r}, where a number from 1 is expected")

@@ -72,7 +72,14 @@ def _vjp(n: Node, dy: Node, names: Mapping[Node, str]) -> list[Node | None]:
     for k, (i, part) in enumerate(zip(n.inputs, given, strict=True)):
         if part is not None and (part.type.dtype != i.type.dtype or not i.type.is_float):
             raise GraphError(f"{n.op.name}: vjp gives {part.type} for input {k}, which is {i.type}")
-        parts.append(None if part is None else unbroadcast(part, i.type))
+        try:
+            parts.append(None if part is None else unbroadcast(part, i.type))
+        except (GraphError, IndexError):
+            assert part is not None
+            raise GraphError(
+                f"{n.op.name}: vjp gives {part.type} for input {k}, which is {i.type}; "
+                "a cotangent has its input's shape, or one that its input broadcasts to"
+            ) from None
     return parts
 
 

@@ -8,8 +8,11 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from ..graph import OPS, Array, Constant, Graph, RunError, VerigradError, parse
 from ..graph.attributes import Reader, is_stored, print_value
@@ -37,7 +40,9 @@ def save(program: Program, path: str | Path) -> None:
         spelled = print_value(n.op.value)
         if is_stored(spelled):
             tensors[_CONSTANT + spelled] = n.op.value.array
-    data = numpy.save(tensors, metadata={_KEY: json.dumps(_described(program))})
+    described = _described(program)
+    described["digest"] = _digest(described, tensors)
+    data = numpy.save(tensors, metadata={_KEY: json.dumps(described)})
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
@@ -69,6 +74,11 @@ def load(path: str | Path) -> Program:
                 if value.dtype != held.dtype:
                     raise RunError(f"{name!r} is {value.dtype}, where {held.dtype} is expected")
                 held[...] = value
+            if set(shapes) != {*program._values, *arrays}:
+                raise RunError("it holds arrays that the program does not have")
+            read = {**program._values, **arrays}
+            if described["digest"] != _digest(described, read):
+                raise RunError("it is not what was saved: a part of it was changed")
     except VerigradError as e:
         raise type(e)(f"{path} cannot be loaded: {e}") from None
     except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError) as e:
@@ -127,6 +137,18 @@ def parse_pass(text: str) -> Pass:
         reader.expect("=")
         options[key] = reader.value()
     return kind(**options)
+
+
+def _digest(described: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
+    """A checksum of the whole content, against a changed byte (not against an attacker)."""
+    digest = blake2b(digest_size=16)
+    texts = {k: v for k, v in described.items() if k != "digest"}
+    digest.update(json.dumps(texts, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+    return digest.hexdigest()
 
 
 def _described(program: Program) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def test_an_unknown_feed_is_named_with_the_nearest_input() -> None:
 
 def test_a_feed_given_twice_is_refused() -> None:
     feeds = rows(4)
-    with says("x"):
+    with says("one dict or by name"):
         program().step(feeds, x=feeds["x"])
 
 
@@ -77,7 +77,7 @@ def test_a_label_out_of_range_is_named_with_its_place_and_the_classes(label: int
     feeds["y"][2] = label
     before = snapshot(trained)
     for call in (trained.step, trained.loss, trained.gradients, trained.evaluate):
-        with says("y", str(label), "[2]", "3"):
+        with says("%y", f"label {label}", "row 2", "3 classes", "0 to 2"):
             call(feeds)
     assert snapshot(trained) == before
     assert np.isfinite(trained.step(rows(4)))
@@ -189,7 +189,7 @@ def test_a_batch_of_none_is_an_error_that_names_the_mean() -> None:
     before = snapshot(trained)
     empty = {"x": np.empty((0, 6), np.float32), "y": np.empty(0, np.int64)}
     for call in (trained.step, trained.loss, trained.gradients):
-        with says("N", "0", "mean"):
+        with says("mean of nothing", "one row"):
             call(empty)
     assert snapshot(trained) == before
     assert trained.predict(x=empty["x"])["scores"].shape == (0, 3)

@@ -109,7 +109,6 @@ def names_like_ours() -> vg.Graph:
     return vg.Graph("step", {"relu": h, "scores.grad": h}, loss=vg.mean(vg.square(h)))
 
 
-@odd
 def parameter_named_step() -> vg.Graph:
     h = batch() * vg.parameter("step", (6,))
     return vg.Graph("g", {"h": h}, loss=vg.mean(vg.square(h)))
@@ -335,6 +334,31 @@ def test_a_users_names_are_kept_beside_ours() -> None:
     before = program.parameters["fc1.weight.1"]
     program.step(x=rows(4)["x"])
     assert (program.parameters["fc1.weight.1"] != before).any()
+
+
+def test_a_parameter_named_like_the_step_counter_is_refused_where_steps_are_counted() -> None:
+    program = vg.compile(parameter_named_step())
+    assert program.step_number == 0
+    assert set(program.gradients(x=rows(3)["x"])[1]) == {"step"}
+    for options in ({"optimizer": vg.SGD(lr=0.1)}, {"dropout": vg.Dropout(input=0.5)}):
+        with says("parameter %step", "step counter", "rename"):
+            vg.compile(wide_step(), **options)
+
+
+def wide_step() -> vg.Graph:
+    x = batch()
+    w = vg.parameter("step", (6, 2))
+    return vg.Graph("g", loss=vg.mean(vg.matmul(x, w)))
+
+
+def test_a_users_own_step_counter_is_counted() -> None:
+    x, step = batch(), vg.state("step", (), dtype="i64")
+    w = vg.parameter("w", (6,))
+    loss = vg.mean(x * w) * vg.cast(step, "f32")
+    program = vg.compile(vg.Graph("g", {"x": x}, loss=loss), optimizer=vg.SGD(lr=0.1))
+    losses = [program.step(x=np.ones((2, 6))) for _ in range(3)]
+    assert program.step_number == 3
+    assert losses[0] == 0 != losses[2]
 
 
 def test_constants_alone_compile() -> None:
