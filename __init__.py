@@ -112,6 +112,7 @@ if TYPE_CHECKING:
         gradcheck,
         interpret,
         load,
+        measure,
     )
 
 __version__ = "0.1.0"
@@ -185,6 +186,7 @@ __all__ = [
     "maximum",
     "mean",
     "mean_squared_error",
+    "measure",
     "minimum",
     "mlp",
     "multiply",
