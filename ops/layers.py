@@ -17,6 +17,11 @@ def dense(
     The weight is regularized, the bias is not and starts at 0. A layer without a name is
     numbered fc1, fc2, ... in the graph's order. Raises GraphError where x is not [N,D].
     """
+    if not isinstance(x, Node):
+        raise GraphError(
+            f"dense: x is {type(x).__name__}, where a node such as vg.input('x', ('N', 784)) is "
+            "expected"
+        )
     if x.type.rank != 2 or not isinstance(x.type.shape[1], int):
         found = f"%{x.asked_name}" if x.asked_name else "x"
         raise GraphError(
@@ -38,8 +43,12 @@ def mlp(x: Node, units: Sequence[int]) -> Node:
 
     x is [N,D]; the layers are numbered fc1, fc2, ...
     """
-    if not units:
+    if isinstance(units, Sequence) and not units:
         raise GraphError("mlp: units is empty; give the layers' sizes, e.g. [100, 100, 10]")
+    if isinstance(units, str) or not isinstance(units, Sequence):
+        raise GraphError(
+            f"mlp: units is {units!r}, where the layers' sizes are expected, e.g. [100, 100, 10]"
+        )
     *hidden, last = units
     for size in hidden:
         x = relu(dense(x, size))

@@ -60,6 +60,11 @@ class AttachOptimizer(Pass):
         outputs = dict(g.outputs)
         for p in g.parameters:
             name = g.names[p]
+            if p in g.updates:
+                raise PassError(
+                    f"the parameter {name!r} has an update already, beside the optimizer's; "
+                    "declare it as vg.state, or compile without an optimizer"
+                )
             gradient = outputs.pop(f"{name}.grad", None)
             if gradient is None:
                 raise PassError(f"there is no gradient of the parameter {name!r}")

@@ -34,6 +34,9 @@ def save(program: Program, path: str | Path) -> None:
     Raises RunError where the folder cannot be written.
     """
     numpy = require("safetensors.numpy", "files")
+    for key, text in program.metadata.items():
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise RunError(f"metadata[{key!r}] is {text!r}, where a text is expected")
     tensors: dict[str, Array] = dict(program._values)
     for n in program.declared.constants:
         assert isinstance(n.op, Constant)
@@ -64,11 +67,11 @@ def load(path: str | Path) -> Program:
             described = _metadata(opened, path)
             shapes = {k: tuple(opened.get_slice(k).get_shape()) for k in list(opened.keys())}
             arrays = {k: opened.get_tensor(k) for k in shapes if k.startswith(_CONSTANT)}
-            program = Program(_graph(described, arrays), _options(described))
-            for name, held in program._values.items():
-                if shapes.get(name) != held.shape:
-                    found = list(shapes[name]) if name in shapes else "missing"
-                    raise RunError(f"{name!r} is {found}, where {list(held.shape)} is expected")
+            g, options = _graph(described, arrays), _options(described)
+            # Before anything is compiled: a shape takes memory once the file holds it.
+            _check_shapes({g.names[n]: n.type.bind({}) for n in (*g.parameters, *g.state)}, shapes)
+            program = Program(g, options)
+            _check_shapes({name: held.shape for name, held in program._values.items()}, shapes)
             for name, held in program._values.items():
                 value = opened.get_tensor(name)
                 if value.dtype != held.dtype:
@@ -194,6 +197,15 @@ def _graph(described: Mapping[str, Any], arrays: Mapping[str, Array]) -> Graph:
             f"it needs {' and '.join(missing)}; import the module that defines them first"
         )
     return parse(text, {k.removeprefix(_CONSTANT): a for k, a in arrays.items()})
+
+
+def _check_shapes(
+    wanted: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
+) -> None:
+    for name, shape in wanted.items():
+        if found.get(name) != shape:
+            there = list(found[name]) if name in found else "missing"
+            raise RunError(f"{name!r} is {there}, where {list(shape)} is expected")
 
 
 def _options(described: Mapping[str, Any]) -> Options:

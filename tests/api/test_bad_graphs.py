@@ -207,6 +207,21 @@ def test_an_update_of_what_is_no_state_is_refused() -> None:
         vg.Graph("g", {"x": x}, updates={h: h})
 
 
+def test_an_update_of_a_parameter_beside_an_optimizer_is_refused() -> None:
+    x, w = vg.input("x", ("N", 3)), vg.parameter("w", (3,))
+    net = vg.Graph("g", loss=vg.mean(x * w), updates={w: w * 0.5})
+    with says("'w'", "update", "optimizer"):
+        vg.compile(net, optimizer=vg.SGD(lr=0.1))
+
+
+def test_layers_are_made_of_nodes_and_sizes() -> None:
+    with says("dense", "ndarray", "vg.input"):
+        vg.dense(np.ones((3, 6)), 3)
+    for wrong in (3, "100", None):
+        with says("mlp", "units", repr(wrong)):
+            vg.mlp(vg.input("x", ("N", 3)), wrong)
+
+
 def test_an_update_of_another_type_is_refused() -> None:
     x, count = vg.input("x", ("N", 3)), vg.state("count", ())
     with says("count", "f32[]", "f32[N,3]"):

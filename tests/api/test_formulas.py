@@ -274,6 +274,16 @@ def test_a_gradient_penalty_trains() -> None:
     assert losses[-1] < 0.5 * losses[0]
 
 
+def test_grad_numbers_no_layer() -> None:
+    x = vg.input("x", ("N", 3))
+    parts = [vg.sum(vg.tanh(vg.mlp(x, [4, 2]))) for _ in range(2)]
+    slopes = [vg.grad(part, [x])[0] for part in parts]
+    h = vg.dense(slopes[0] * slopes[1], 2, name="fc1")
+    net = vg.Graph("three", loss=vg.mean(h))
+    assert len({net.names[p] for p in net.parameters}) == 2 + 8
+    assert {"fc1.weight", "fc2.weight", "fc5.weight"} <= set(net.named)
+
+
 def test_grad_of_what_is_no_scalar_or_not_used_is_refused() -> None:
     x, w = vg.input("x", ("N", 3)), vg.parameter("w", (3,))
     with says("scalar", "f32[N,3]"):

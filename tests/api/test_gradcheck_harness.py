@@ -134,6 +134,16 @@ def test_a_check_needs_a_loss_and_parameters() -> None:
     x = vg.input("x", ("N", 3))
     with says("loss"):
         vg.gradcheck(vg.Graph("none", {"h": vg.dense(x, 2, name="fc")}), {"x": np.ones((2, 3))})
+    with says("no parameter"):
+        vg.gradcheck(vg.Graph("none", loss=vg.mean(x)), {"x": np.ones((2, 3))})
+
+
+def test_numbers_that_are_not_finite_fail() -> None:
+    feeds = rows(4)
+    feeds["x"][1, 2] = np.nan
+    report = vg.gradcheck(two_layer(), feeds)
+    assert not report.ok
+    assert "FAIL" in str(report)
 
 
 def test_f64_feeds_are_not_rounded() -> None:

@@ -163,6 +163,38 @@ def test_missing_and_additional_arrays_are_refused(saved: Path) -> None:
         vg.load(saved)
 
 
+@pytest.mark.parametrize("source", [vg.parameter, vg.state])
+def test_a_graph_that_claims_to_be_huge_takes_no_memory(source, tmp_path: Path) -> None:
+    saved = tmp_path / "run.safetensors"
+    w = source("w", (6, 5), "he_normal")
+    scale = vg.parameter("scale", (), "ones")
+    vg.compile(vg.Graph("g", loss=scale * vg.sum(w)), optimizer=vg.Adam(lr=0.1)).save(saved)
+    header, data = split(saved.read_bytes())
+    (key,) = header["__metadata__"]
+    text = header["__metadata__"][key]
+    assert "f32[6,5]" in text
+    for shape in ("f32[4000,5000]", "f32[6000000000,5000000000]", "f32[6,5,0]", "f32[5,6]"):
+        metadata = {key: text.replace("f32[6,5]", shape)}
+        saved.write_bytes(joined({**header, "__metadata__": metadata}, data))
+        tracemalloc.start()
+        with says("run.safetensors"):
+            vg.load(saved)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 5_000_000
+
+
+def test_texts_of_the_user_are_saved_and_others_refused(saved: Path) -> None:
+    program = vg.load(saved)
+    program.metadata["classes"] = "cat, d\u00f6g\n"
+    program.save(saved)
+    assert vg.load(saved).metadata == {"classes": "cat, d\u00f6g\n"}
+    program.metadata["classes"] = np.ones(3)
+    with says("metadata", "classes"):
+        program.save(saved)
+    assert vg.load(saved).metadata == {"classes": "cat, d\u00f6g\n"}
+
+
 def test_a_header_of_deep_nesting_is_refused(tmp_path: Path) -> None:
     text = b"[" * 200_000
     (tmp_path / "deep").write_bytes(len(text).to_bytes(8, "little") + text)

@@ -169,7 +169,7 @@ def wide_fan_out() -> vg.Graph:
 @odd
 def deep_chain() -> vg.Graph:
     h = vg.dense(batch(), 3, name="fc1")
-    for _ in range(1500):
+    for _ in range(600):
         h = h + 0.001
     return vg.Graph("g", {"h": h}, loss=vg.mean(h))
 
@@ -233,7 +233,8 @@ def test_the_planned_run_equals_the_interpreter(name: str) -> None:
 def test_gradients_are_right(name: str) -> None:
     g = GRAPHS[name]()
     if not g.parameters:
-        assert name == "no_parameters"
+        with says("no parameter"):
+            vg.gradcheck(g, {"x": rows(5)["x"]})
         return
     assert vg.gradcheck(g, {"x": rows(5)["x"]}, entries=20).ok
 

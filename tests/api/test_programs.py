@@ -179,6 +179,15 @@ def test_a_parameter_of_another_shape_is_refused() -> None:
     assert snapshot(program) == before
 
 
+def test_values_that_no_parameter_can_hold_are_refused() -> None:
+    program = vg.compile(two_layer())
+    before = snapshot(program)
+    for wrong in ([1e300, 0.0, 0.0], [[1.0], [1.0, 2.0]], ["a", "b", "c"], None, [1j, 0, 0]):
+        with says("fc2.bias"):
+            program.parameters["fc2.bias"] = wrong
+    assert snapshot(program) == before
+
+
 def test_an_unknown_parameter_is_refused_with_the_nearest_name() -> None:
     program = vg.compile(two_layer())
     with says("fc1.weigth", "fc1.weight"):
