@@ -168,7 +168,7 @@ class Program:
             try:
                 executor.step(arrays)
             except NonFiniteError as e:
-                raise self._explained(e, executable, arrays) from None
+                raise executable.explained(e, arrays, self.step_number) from None
             finally:
                 self._broken = executor.writing
             return executor.scalar("loss")
@@ -214,22 +214,10 @@ class Program:
         return executor
 
     def _feeds(self, feeds: Mapping[str, Any] | None, named: dict[str, Any]) -> Mapping[str, Any]:
-        if self._broken:
-            raise RunError("a step was cut off while it wrote the state; load the program again")
+        self._check_whole()
         if feeds is not None and named:
             raise RunError("feeds are given as one dict or by name, not both")
         return feeds if feeds is not None else named
-
-    def _explained(
-        self, e: NonFiniteError, executable: Executable, arrays: list[Array]
-    ) -> NonFiniteError:
-        """The error with the step, and the feed that caused it, or else advice."""
-        cause = executable.reader.describe_non_finite(arrays)
-        advice = cause or "no feed holds NaN or infinity: a smaller lr may help"
-        return NonFiniteError(
-            f"step {self.step_number} is not finite: {e}\n  {advice}\n"
-            "  the state is as it was before the step"
-        )
 
     def _compilation(self) -> Compilation:
         if self._training is None:
@@ -302,4 +290,9 @@ class Program:
         """Writes graph, options and all state to a safetensors file; `vg.load` reads it."""
         from .files import save
 
+        self._check_whole()
         save(self, path)
+
+    def _check_whole(self) -> None:
+        if self._broken:
+            raise RunError("a step was cut off while it wrote the state; load the program again")

@@ -1,4 +1,4 @@
-"""A step that is cut off while it writes the state: the program says so, and saves nothing of it."""
+"""A step that is cut off while it writes the state: nothing of it is used or saved."""
 
 from __future__ import annotations
 
