@@ -133,6 +133,7 @@ if TYPE_CHECKING:
         gradcheck,
         interpret,
         load,
+        measure,
     )
 
 __version__ = "0.1.0"
@@ -222,6 +223,7 @@ __all__ = [
     "mean",
     "mean_absolute_error",
     "mean_squared_error",
+    "measure",
     "minimum",
     "mlp",
     "multiply",

@@ -180,6 +180,7 @@ def print_op(op: Op) -> str:
 
 
 def is_stored(value: object) -> bool:
+    """Whether the text of a constant names an array that is stored elsewhere."""
     return isinstance(value, str) and value.startswith("stored-")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .errors import GraphError
@@ -57,8 +58,8 @@ class Graph:
         if not (isinstance(name, str) and name_pattern.fullmatch(name)):
             raise GraphError(f"graph name {name!r} cannot be used; write a name such as 'mlp'")
         self.name = name
-        self.outputs: Mapping[str, Node] = _outputs(outputs or {}, loss)
-        self.updates: Mapping[Node, Node] = _updates(updates or {})
+        self.outputs: Mapping[str, Node] = MappingProxyType(_outputs(outputs or {}, loss))
+        self.updates: Mapping[Node, Node] = MappingProxyType(_updates(updates or {}))
         self.schedule = schedule
         reached = depth_first([*self.outputs.values(), *self.updates, *self.updates.values()])
         if schedule is None:
@@ -68,6 +69,12 @@ class Graph:
         self._sources = tuple([n for n in reached if isinstance(n.op, Source)])
         number_layers([*self._sources, *self.order])
         _check_source_names(self._sources)
+        self._made = True
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if "_made" in self.__dict__:
+            raise AttributeError(f"a Graph is immutable; g.but({name}=...) makes another")
+        super().__setattr__(name, value)
 
     # ---- what it holds -----------------------------------------------------------------------
 
@@ -291,11 +298,18 @@ def _updates(updates: Mapping[Node, Node]) -> dict[Node, Node]:
     return dict(updates)
 
 
+def _same_constant(a: Node, b: Node) -> bool:
+    """Two backward graphs both begin with a constant 1 of one name; names are numbered then."""
+    return isinstance(a.op, Constant) and isinstance(b.op, Constant) and a.op.value == b.op.value
+
+
 def _check_source_names(sources: Iterable[Node]) -> None:
     seen: dict[str, Node] = {}
     for n in sources:
         name = n.asked_name
         if name is None:
+            continue
+        if name in seen and _same_constant(n, seen[name]):
             continue
         if name in seen:
             at = [m.where.described for m in (seen[name], n) if m.where is not None]

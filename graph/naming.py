@@ -60,7 +60,7 @@ def assign_names(
     layers = layer_names(names[n] for n in sources if n.op.name == "parameter")
     for n in (*sources, *order):
         if n not in names:
-            inputs = (layer_of(names[i], layers) for i in n.inputs)
+            inputs = (layer_of(names[i], layers) for i in n.inputs if i in names)
             layer = next((found for found in inputs if found), None)
             give(n, f"{layer}.{n.op.name}" if layer else _default_name(n))
     return {n: names[n] for n in (*sources, *order)}

@@ -84,6 +84,12 @@ class Node:
         layer = self.layer.name or f"({self.layer.kind})"
         return f"{layer}.{self.name}" if self.name else layer
 
+    def __bool__(self) -> bool:
+        raise GraphError(
+            f"{self!r} has no truth value while the graph is declared; "
+            "choose elements with vg.where(condition, a, b)"
+        )
+
     def __repr__(self) -> str:
         name = self.asked_name
         return f"<{'%' + name + ': ' if name else ''}{self.type} = {self.op.name}>"
@@ -199,7 +205,9 @@ def _layer_of(inputs: Sequence[Node]) -> str | None:
 
 
 def _binary(name: str, a: Operand, b: Operand) -> Node:
-    if not isinstance(a, (Node, int, float)) or not isinstance(b, (Node, int, float)):
-        return NotImplemented
+    for x in (a, b):
+        # An array goes on, to the error that says how it becomes a node.
+        if not isinstance(x, (Node, int, float)) and not hasattr(x, "__array__"):
+            return NotImplemented
     cls: Any = OPS[name]
     return apply(cls(), a, b)

@@ -41,6 +41,8 @@ def parse(text: str, arrays: Mapping[str, Array] | None = None) -> Graph:
     Raises GraphError with the line where the text cannot be read, names what does not exist or
     is made from itself, or lies about a type.
     """
+    if not isinstance(text, str):
+        raise GraphError(f"parse takes the text of a graph, not {type(text).__name__}")
     return _Parser(text, arrays or {}).graph()
 
 

@@ -70,7 +70,7 @@ class Record:
         return {
             n: v
             for n, v in pairs.items()
-            if n not in self.field_defaults or self.field_defaults[n] != v
+            if n not in self.field_defaults or not _same(self.field_defaults[n], v)
         }
 
     def but(self, **fields: Any) -> Self:
@@ -78,7 +78,9 @@ class Record:
         return type(self)(**{**dict(zip(self.field_names, self.values(), strict=True)), **fields})
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.values() == other.values()
+        if not isinstance(other, Record) or type(self) is not type(other):
+            return False
+        return _same(self.values(), other.values())
 
     def __hash__(self) -> int:
         return hash((type(self), self.values()))
@@ -86,6 +88,15 @@ class Record:
     def __repr__(self) -> str:
         fields = ", ".join(f"{n}={v!r}" for n, v in self.changed().items())
         return f"{type(self).__name__}({fields})"
+
+
+def _same(a: object, b: object) -> bool:
+    """Equal, and 0 not for -0, which divide to infinities of other signs."""
+    if a != b:
+        return False
+    if isinstance(a, tuple) and isinstance(b, tuple) and 0 in a:
+        return all(map(_same, a, b))
+    return not (a == 0 and isinstance(a, float)) or str(a) == str(float(b))  # type: ignore[arg-type]
 
 
 class Value(Record):

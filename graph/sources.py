@@ -176,7 +176,7 @@ def input(name: str, shape: Iterable[int | str], dtype: str = "f32") -> Node:
 
     Raises GraphError on a name, dimension or dtype that cannot be used.
     """
-    return _source(Input(TensorType(dtype_name(dtype), check_shape(shape))), name)
+    return _source(Input(_declared_type("input", name, shape, dtype)), name)
 
 
 def parameter(
@@ -193,7 +193,7 @@ def parameter(
     `init` is a name such as "he_normal", an initializer such as vg.init.normal(0.01), or an array.
     Penalties reach it where `regularized` says so; unsaid, where it has rank 2 or more.
     """
-    type = TensorType(dtype_name(dtype), check_shape(shape))
+    type = _declared_type("parameter", name, shape, dtype)
     if type.symbols:
         raise GraphError(
             f"parameter {name!r} has the shape {type}: sizes of parameters are fixed; "
@@ -211,7 +211,16 @@ def state(
     layer: Layer | None = None,
 ) -> Node:
     """Declares a value that only updates change."""
-    return _source(State(TensorType(dtype_name(dtype), check_shape(shape)), init), name, layer)
+    return _source(State(_declared_type("state", name, shape, dtype), init), name, layer)
+
+
+def _declared_type(
+    kind: str, name: str | None, shape: Iterable[int | str], dtype: str
+) -> TensorType:
+    try:
+        return TensorType(dtype_name(dtype), check_shape(shape))
+    except GraphError as e:
+        raise GraphError(f"{kind} {name!r}: {e}") from None
 
 
 def constant(value: Any, dtype: str | None = None, *, name: str | None = None) -> Node:

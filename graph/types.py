@@ -80,6 +80,8 @@ class TensorType(Record):
 
 def check_shape(shape: Iterable[object]) -> Shape:
     """The shape as a tuple of ints and symbols, or an error that says which dimension is not."""
+    if isinstance(shape, str) or not isinstance(shape, Iterable):
+        raise GraphError(f"shape {shape!r} is no sequence of dimensions such as ('N', 784)")
     dims: list[Dim] = []
     for d in shape:
         if isinstance(d, str) and name_pattern.fullmatch(d):
@@ -107,11 +109,12 @@ def dtype_name(dtype: object) -> str:
     if isinstance(dtype, str) and dtype in NUMPY_DTYPES:
         return dtype
     try:
-        given = np.dtype(dtype)  # type: ignore[call-overload]
+        # NumPy takes None for float64, here and in comparisons.
+        given = np.dtype(dtype) if dtype is not None else None  # type: ignore[call-overload]
     except TypeError:
         given = None
     for name, known in NUMPY_DTYPES.items():
-        if given == known:
+        if given is not None and given == known:
             return name
     raise GraphError(f"dtype {dtype!r} is unknown; it is one of {', '.join(NUMPY_DTYPES)}")
 

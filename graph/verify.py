@@ -105,6 +105,9 @@ def _schedule(g: Graph, s: Schedule) -> Iterator[str]:
         yield "the groups are not numbered from 0 in the order in which they run"
     for n, old in s.takeovers.items():
         yield from _takeover(g, s, place, n, old)
+    for n in g.roots:
+        if isinstance(n.op, Source) and g.updates.get(n, n) is not n:
+            yield f"%{g.names[n]} changes, but is returned, or updates another: it must be copied"
     if s.places or s.scratch:
         yield from _places(g, s, place)
 
@@ -151,11 +154,13 @@ def _places(g: Graph, s: Schedule, place: dict[Node, int]) -> Iterator[str]:
     for entry in intact:
         first, _, start, stop, label, n = entry
         alive = [a for a in alive if a[1] >= first]
-        for _, last, a_start, a_stop, a_label, a in alive:
-            taken_over = s.takeovers.get(n) is a and last == first and label[0] == "%"
+        for a_first, last, a_start, a_stop, a_label, a in alive:
+            # What one call writes is there at once: nothing in it takes over another part.
+            taken_over = s.takeovers.get(n) is a and a_first < last == first and label[0] == "%"
+            if taken_over and a_label[0] == "%" and (start, stop) == (a_start, a_stop):
+                continue
             if start < a_stop and a_start < stop:
-                if not (taken_over and (start, stop) == (a_start, a_stop)):
-                    yield f"{label} and {a_label} share bytes while both must be intact"
+                yield f"{label} and {a_label} share bytes while both must be intact"
             elif taken_over and a_label[0] == "%":
                 yield f"{label} takes over {a_label}, but lies elsewhere"
         alive.append(entry)

@@ -107,13 +107,13 @@ def dropout(x: Node, *, keep: float, mode: str = "inverted", name: str | None = 
     return apply(LayerDropout(keep, mode), x, name=name)
 
 
-def check_keep(keep: float) -> float:
+def check_keep(keep: float, what: str = "keep") -> float:
     """The probability as a float, or an error that says what it may be."""
     if isinstance(keep, bool) or not isinstance(keep, (int, float)) or not 0 < keep <= 1:
         raise GraphError(
-            f"keep is {keep!r}, where a probability in (0, 1] is expected: the share of units that "
-            "stay, e.g. keep=0.5 (other libraries give the share that is dropped)"
+            f"{what} is {keep!r}, where a probability in (0, 1] is expected: the share of units "
+            "that stay, e.g. keep=0.5 (other libraries give the share that is dropped)"
         )
     if round(keep * _LEVELS) == 0:
-        raise GraphError(f"keep is {keep!r}, which no unit in {_LEVELS} would survive")
+        raise GraphError(f"{what} is {keep!r}, which no unit in {_LEVELS} would survive")
     return float(keep)

@@ -25,10 +25,16 @@ def dense(
     initializer or an array [D,units]. A layer without a name is numbered fc1, fc2, ... in the
     graph's order. Raises GraphError where x is not [N,D].
     """
-    if x.type.rank != 2 or not isinstance(x.type.shape[1], int):
+    if not isinstance(x, Node):
         raise GraphError(
-            f"dense{f' {name}' if name else ''}: x is {x.type}, where [N,D] with D a number is "
-            "expected\n  fix: reshape x to one row a sample, e.g. vg.reshape(x, ('N', 784))"
+            f"dense: x is {type(x).__name__}, where a node such as vg.input('x', ('N', 784)) is "
+            "expected"
+        )
+    if x.type.rank != 2 or not isinstance(x.type.shape[1], int):
+        found = f"%{x.asked_name}" if x.asked_name else "x"
+        raise GraphError(
+            f"dense{f' {name}' if name else ''}: {found} is {x.type}, where [N,D] with D a number "
+            "is expected\n  fix: reshape x to one row a sample, e.g. vg.reshape(x, ('N', 784))"
         )
     if not isinstance(units, int) or isinstance(units, bool) or units < 1:
         raise GraphError(f"dense: units is {units!r}, where a number from 1 is expected")
@@ -54,8 +60,12 @@ def mlp(
     x is [N,D]; the layers are numbered fc1, fc2, ... `activation` is a function of a node, such
     as vg.tanh, or the name of one, such as "leaky_relu".
     """
-    if not units:
+    if isinstance(units, Sequence) and not units:
         raise GraphError("mlp: units is empty; give the layers' sizes, e.g. [100, 100, 10]")
+    if isinstance(units, str) or not isinstance(units, Sequence):
+        raise GraphError(
+            f"mlp: units is {units!r}, where the layers' sizes are expected, e.g. [100, 100, 10]"
+        )
     between = op_function(activation) if isinstance(activation, str) else activation
     if not callable(between):
         raise GraphError(f"mlp: activation is {activation!r}, where e.g. vg.tanh is expected")

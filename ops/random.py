@@ -29,6 +29,7 @@ def name_hash(name: str) -> int:
 
 
 def check_seed(seed: int) -> int:
+    """The seed as an int, or an error that says what it may be."""
     if not (isinstance(seed, (int, np.integer)) and 0 <= seed < 2**64):
         raise GraphError(f"seed is {seed!r}, where an integer from 0 to 2**64 - 1 is expected")
     return int(seed)

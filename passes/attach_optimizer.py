@@ -66,6 +66,11 @@ class AttachOptimizer(Pass):
         g = g.replace({p: read for p, read in ahead.items() if read is not None})
         outputs, updates = dict(g.outputs), dict(g.updates)
         for p, name in names.items():
+            if p in g.updates:
+                raise PassError(
+                    f"the parameter {name!r} has an update already, beside the optimizer's; "
+                    "declare it as vg.state, or compile without an optimizer"
+                )
             gradient = outputs.pop(f"{name}.grad", None)
             if gradient is None:
                 raise PassError(f"there is no gradient of the parameter {name!r}")

@@ -54,14 +54,16 @@ class Differentiate(Pass):
                 "declare it as vg.Graph(..., loss=...)"
             )
         found = backward(loss, g.parameters, g.names)
-        for p in g.parameters:
-            if p not in found:
-                at = f" ({p.where.described})" if p.where else ""
-                raise GraphError(
-                    f"the loss does not reach the parameter {g.names[p]!r}{at}, "
-                    "so it has no gradient"
-                    "\n  fix: use it in the loss, or declare it as vg.state if it is not trained"
-                )
+        lost = [p for p in g.parameters if p not in found]
+        if lost:
+            what = ", ".join(repr(g.names[p]) for p in lost)
+            at = f" ({lost[0].where.described})" if lost[0].where else ""
+            raise GraphError(
+                f"the loss does not reach the parameter{'s' * (len(lost) > 1)} {what}{at}, "
+                f"so {'they have' if len(lost) > 1 else 'it has'} no gradient"
+                "\n  fix: use it in the loss, not behind stop_gradient alone, or declare it as "
+                "vg.state if it is not trained"
+            )
         gradients = {f"{g.names[p]}.grad": found[p] for p in g.parameters}
         clash = [k for k in gradients if k in g.outputs]
         if clash:

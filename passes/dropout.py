@@ -32,8 +32,13 @@ class Dropout(Value):
         input: float = 1.0,
         mode: str = "inverted",
     ) -> None:
-        by_layer = {name: check_keep(k) for name, k in (layers or {}).items()}
-        super().__init__(keep=check_keep(keep), layers=by_layer, input=check_keep(input), mode=mode)
+        by_layer = {k: check_keep(v, f"keep of layer {k!r}") for k, v in (layers or {}).items()}
+        super().__init__(
+            keep=check_keep(keep),
+            layers=by_layer,
+            input=check_keep(input, "keep of the input"),
+            mode=mode,
+        )
         if mode not in MODES:
             raise GraphError(
                 f"dropout mode is {mode!r}, where one of {', '.join(MODES)} is expected"
@@ -64,6 +69,7 @@ def sites(g: Graph, asked: Dropout | None) -> Iterator[Site | Refused]:
         chosen_by_name(asked.layers, g.layers, "layer")
     leads = _leads_to_linear(g)
     taken: set[str] = set()
+    unused = dict.fromkeys(asked.layers) if asked is not None else {}
     for n in g.nodes:
         if isinstance(n.op, LayerDropout):
             key = g.layer(n) or g.names[n]
@@ -73,6 +79,8 @@ def sites(g: Graph, asked: Dropout | None) -> Iterator[Site | Refused]:
             keep = _keep(g, n, asked) if n.inputs else asked.input
             mode = asked.mode
             reason = _not_here(g, n, keep, leads)
+            if reason is None or keep == 1:
+                unused.pop(key, None)
             if reason is not None:
                 yield Refused(n, reason)
                 continue
@@ -84,6 +92,12 @@ def sites(g: Graph, asked: Dropout | None) -> Iterator[Site | Refused]:
             spelled = f"{key}.{k}"
         taken.add(spelled)
         yield Site(n, spelled, keep, mode)
+    for layer in unused:
+        raise GraphError(
+            f"there is no dropout behind the layer {layer!r}: it has no activation that a later "
+            "linear layer reads, or its dropout is declared\n  fix: leave it out of layers=, or "
+            "declare vg.dropout(h, keep=) where you want it"
+        )
 
 
 def _keep(g: Graph, n: Node, asked: Dropout) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph import Graph, apply
+from ..graph import Graph, Node, apply
 from ..ops import DropoutMask, multiply
 from .base import Numbers, Pass, Refused, Rewrite
 from .dropout import Dropout, Site, sites
@@ -52,7 +52,7 @@ class InsertDropout(Pass):
     seed: int = 0
 
     def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:
-        step = step_counter(g)
+        step: Node | None = None
         for site in sites(g, self.dropout):
             if isinstance(site, Refused):
                 yield site
@@ -61,6 +61,7 @@ class InsertDropout(Pass):
             if keep == 1:
                 yield Rewrite(site.node, x, "keep is 1: nothing is dropped")
                 continue
+            step = step_counter(g) if step is None else step
             mask = DropoutMask(
                 site.key,
                 keep,

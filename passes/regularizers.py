@@ -72,5 +72,6 @@ def total(terms: Sequence[Node], strength: float) -> Node | None:
 
 
 def check_strength(strength: float) -> None:
+    """Raises GraphError unless the strength is a finite number from 0."""
     if not (isinstance(strength, (int, float)) and 0 <= strength < float("inf")):
         raise GraphError(f"strength is {strength!r}, where a finite number from 0 is expected")

@@ -14,12 +14,16 @@ def grad(y: Node, xs: Sequence[Node]) -> list[Node]:
     An x that y is made from, but that no gradient reaches, has zeros. Raises GraphError where y
     is no float scalar, or is not made from an x.
     """
-    names = Graph("gradient", {"y": y}).names
+    order = depth_first([y])
     if y.type.rank or not y.type.is_float:
         raise GraphError(f"grad: y is {y!r}, where a float scalar is expected; take e.g. vg.sum(y)")
+    reached = set(order)
     for x in xs:
-        if x not in names:
+        if x not in reached:
             raise GraphError(f"grad: y is not made from {x!r}")
+    # A graph numbers its unnamed layers: that is for the user's own graph to do.
+    unnumbered = any(n.layer is not None and n.layer.name is None for n in order)
+    names = {} if unnumbered else Graph("gradient", {"y": y}).names
     found = backward(y, xs, names)
     zero = {
         x: broadcast_to(constant(0.0, x.type.dtype), x.type.shape) for x in xs if x not in found
@@ -43,9 +47,11 @@ def backward(y: Node, xs: Sequence[Node], names: Mapping[Node, str]) -> dict[Nod
             continue
         with created_at(n.where):
             received = parts.pop(n)
-            if len(received) > 1:
+            if len(received) > 1 and n in names:
                 received = [_named(p, f"{names[n]}.partial", forward) for p in received]
-            dy = _named(_accumulate(received), f"{names[n]}.grad", forward)
+            dy = _accumulate(received)
+            if n in names:
+                dy = _named(dy, f"{names[n]}.grad", forward)
             if n in wanted:
                 found[n] = dy
             if n.inputs:
@@ -66,13 +72,20 @@ def _vjp(n: Node, dy: Node, names: Mapping[Node, str]) -> list[Node | None]:
     if len(given) != len(n.inputs):
         raise GraphError(
             f"{n.op.name}: vjp gives {len(given)} cotangents for the {len(n.inputs)} inputs of "
-            f"%{names[n]}; give one an input, None where it is zero"
+            f"{f'%{names[n]}' if n in names else n}; give one an input, None where it is zero"
         )
     parts: list[Node | None] = []
     for k, (i, part) in enumerate(zip(n.inputs, given, strict=True)):
         if part is not None and (part.type.dtype != i.type.dtype or not i.type.is_float):
             raise GraphError(f"{n.op.name}: vjp gives {part.type} for input {k}, which is {i.type}")
-        parts.append(None if part is None else unbroadcast(part, i.type))
+        try:
+            parts.append(None if part is None else unbroadcast(part, i.type))
+        except (GraphError, IndexError):
+            assert part is not None
+            raise GraphError(
+                f"{n.op.name}: vjp gives {part.type} for input {k}, which is {i.type}; "
+                "a cotangent has its input's shape, or one that its input broadcasts to"
+            ) from None
     return parts
 
 

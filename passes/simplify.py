@@ -10,7 +10,7 @@ import numpy as np
 
 from ..graph import Constant, Graph, GraphError, Node, apply
 from ..ops import BroadcastTo, Cast, Copy, MatMul, Reshape, Transpose, add, reshape, subtract
-from .base import Pass, Rewrite
+from .base import Numbers, Pass, Rewrite
 
 Found = tuple[Node, str] | None
 
@@ -18,6 +18,9 @@ Found = tuple[Node, str] | None
 @dataclass(frozen=True)
 class Simplify(Pass):
     """Local rewrites that hold for every number, NaN, infinity and -0 included.
+
+    To the bit, but for a matmul that reads its operand transposed: BLAS may then add up in
+    another order.
 
     Before:
 
@@ -44,6 +47,7 @@ class Simplify(Pass):
     """
 
     name: ClassVar[str] = "simplify"
+    numbers: ClassVar[Numbers] = "reassociate"
     repeated: ClassVar[bool] = True
 
     def rewrites(self, g: Graph) -> Iterator[Rewrite]:

@@ -1,15 +1,21 @@
-"""Everything that runs: interpreter, plans, programs, training, checks, files, command line."""
+"""Everything that runs: interpreter, plans, programs, training, checks, files, command line.
 
-from .checking.contract import OpReport, check_op
-from .checking.gradcheck import GradcheckReport, gradcheck
-from .data.digits import digits
-from .files import load
-from .interpreter import Interpretation, interpret
-from .plan import Plan
-from .program import Program, compile
-from .training.fit import Callback, fit
-from .training.history import History, Row
-from .training.measure import Measurement, measure
+Each name loads its module when it is first used: compiling a net needs no data set.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from .checking.contract import OpReport, check_op
+    from .checking.gradcheck import GradcheckReport, gradcheck
+    from .data.digits import digits
+    from .files import load
+    from .interpreter import Interpretation, interpret
+    from .plan import Plan
+    from .program import Program, compile
+    from .training.fit import Callback, fit
+    from .training.history import History, Row
+    from .training.measure import Measurement, measure
 
 __all__ = [
     "Callback",
@@ -30,3 +36,27 @@ __all__ = [
     "load",
     "measure",
 ]
+
+_MODULES: Final = {
+    "checking.contract": ("OpReport", "check_op"),
+    "checking.gradcheck": ("GradcheckReport", "gradcheck"),
+    "data.digits": ("digits",),
+    "files": ("load",),
+    "interpreter": ("Interpretation", "interpret"),
+    "plan": ("Plan",),
+    "program": ("Program", "compile"),
+    "training.fit": ("Callback", "fit"),
+    "training.history": ("History", "Row"),
+    "training.measure": ("Measurement", "measure"),
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        for module, names in _MODULES.items():
+            if name in names:
+                globals()[name] = getattr(import_module(f".{module}", __name__), name)
+                return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ..graph import Array, Graph, RunError
+from ..graph import Array, Graph, NonFiniteError, RunError
 from .executor import Executor
 from .feeds import FeedReader
 from .plan import Plan
@@ -58,3 +58,11 @@ class Executable:
                 del self._executors[next(iter(self._executors))]
         self._executors[key] = executor
         return executor
+
+    def explained(self, e: NonFiniteError, arrays: list[Array], step: int) -> NonFiniteError:
+        """The error with the step, and the feed that caused it, or else advice."""
+        cause = self.reader.describe_non_finite(arrays)
+        advice = cause or "no feed holds NaN or infinity: a smaller lr may help"
+        return NonFiniteError(
+            f"step {step} is not finite: {e}\n  {advice}\n  the state is as it was before the step"
+        )

@@ -216,7 +216,7 @@ def _write(
     ]
     copies = []
     for w, n in g.updates.items():
-        if executor.array(w) is not executor.array(n):
+        if n in feed_name or executor.array(w) is not executor.array(n):
             copies.append(f"        copy({value(w)}, {value(n)})")
     feeds = ", ".join(feed_name.values())
     names = [f"k{i}" for i in range(len(kernels))], [f"a{i}" for i in range(len(arrays))]

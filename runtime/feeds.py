@@ -29,6 +29,11 @@ class FeedReader:
 
     def read(self, feeds: Feeds) -> tuple[list[Array], dict[str, int]]:
         """The arrays, and the sizes of the symbols that they bind."""
+        if not isinstance(feeds, Mapping):
+            raise RunError(
+                f"feeds are {type(feeds).__name__}, where one dict such as "
+                f"{{{', '.join(f'{name!r}: array' for name, _ in self.inputs)}}} is expected"
+            )
         for name in feeds:
             if name not in self.known:
                 raise RunError(f"there is no input {name!r}{suggest(name, self.known)}")
@@ -40,7 +45,7 @@ class FeedReader:
                 raise RunError(f"input {name!r} is not fed; {n.type} is expected")
             array = feeds[name]
             if type(array) is not np.ndarray:
-                array = np.asarray(array)
+                array = _plain(name, array, n)
             if len(array.shape) != n.type.rank:
                 raise misfit(name, array, n)
             for d, size in zip(n.type.shape, array.shape, strict=True):
@@ -67,7 +72,8 @@ class FeedReader:
         buffer = self._buffers.get(name)
         if buffer is None or buffer.shape != array.shape:
             buffer = self._buffers[name] = np.empty(array.shape, wanted)
-        np.copyto(buffer, array, casting="unsafe")
+        with np.errstate(over="ignore"):  # what overflows is infinite: the step says where
+            np.copyto(buffer, array, casting="unsafe")
         return buffer
 
     def describe_non_finite(self, arrays: list[Array]) -> str:
@@ -78,6 +84,18 @@ class FeedReader:
                 at = ",".join(map(str, first))
                 return f"input {name!r} holds {array[tuple(first)]} at [{at}]"
         return ""
+
+
+def _plain(name: str, value: Any, n: Node) -> Array:
+    """What the user gave as an array of NumPy's own class, without a copy where that can be."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise RunError(
+            f"input {name!r} is a masked array, where every element counts; give {name}.filled(0)"
+        )
+    try:
+        return np.asarray(value)
+    except ValueError as e:
+        raise RunError(f"input {name!r} is no array, where {n.type} is expected: {e}") from None
 
 
 def check_dtype(name: str, array: Array, n: Node) -> None:

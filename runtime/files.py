@@ -8,8 +8,11 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from ..graph import OPS, Array, Constant, FromArray, Graph, RunError, VerigradError, parse
 from ..graph.attributes import Reader, is_stored, print_value
@@ -31,6 +34,9 @@ def save(program: Program, path: str | Path) -> None:
     Raises RunError where the folder cannot be written.
     """
     numpy = require("safetensors.numpy", "files")
+    for key, text in program.metadata.items():
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise RunError(f"metadata[{key!r}] is {text!r}, where a text is expected")
     tensors: dict[str, Array] = dict(program._values)
     for n in program.declared.sources:
         held = n.op if isinstance(n.op, Constant) else getattr(n.op, "init", None)
@@ -38,7 +44,9 @@ def save(program: Program, path: str | Path) -> None:
             spelled = print_value(held.value)
             if is_stored(spelled):
                 tensors[_CONSTANT + spelled] = held.value.array
-    data = numpy.save(tensors, metadata={_KEY: json.dumps(_described(program))})
+    described = _described(program)
+    described["digest"] = _digest(described, tensors)
+    data = numpy.save(tensors, metadata={_KEY: json.dumps(described)})
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
@@ -60,16 +68,21 @@ def load(path: str | Path) -> Program:
             described = _metadata(opened, path)
             shapes = {k: tuple(opened.get_slice(k).get_shape()) for k in list(opened.keys())}
             arrays = {k: opened.get_tensor(k) for k in shapes if k.startswith(_CONSTANT)}
-            program = Program(_graph(described, arrays), _options(described))
-            for name, held in program._values.items():
-                if shapes.get(name) != held.shape:
-                    found = list(shapes[name]) if name in shapes else "missing"
-                    raise RunError(f"{name!r} is {found}, where {list(held.shape)} is expected")
+            g, options = _graph(described, arrays), _options(described)
+            # Before anything is compiled: a shape takes memory once the file holds it.
+            _check_shapes({g.names[n]: n.type.bind({}) for n in (*g.parameters, *g.state)}, shapes)
+            program = Program(g, options)
+            _check_shapes({name: held.shape for name, held in program._values.items()}, shapes)
             for name, held in program._values.items():
                 value = opened.get_tensor(name)
                 if value.dtype != held.dtype:
                     raise RunError(f"{name!r} is {value.dtype}, where {held.dtype} is expected")
                 held[...] = value
+            if set(shapes) != {*program._values, *arrays}:
+                raise RunError("it holds arrays that the program does not have")
+            read = {**program._values, **arrays}
+            if described["digest"] != _digest(described, read):
+                raise RunError("it is not what was saved: a part of it was changed")
     except VerigradError as e:
         raise type(e)(f"{path} cannot be loaded: {e}") from None
     except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError) as e:
@@ -130,6 +143,18 @@ def parse_pass(text: str) -> Pass:
     return kind(**options)
 
 
+def _digest(described: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
+    """A checksum of the whole content, against a changed byte (not against an attacker)."""
+    digest = blake2b(digest_size=16)
+    texts = {k: v for k, v in described.items() if k != "digest"}
+    digest.update(json.dumps(texts, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+    return digest.hexdigest()
+
+
 def _described(program: Program) -> dict[str, Any]:
     o = program.options
     return {
@@ -173,6 +198,15 @@ def _graph(described: Mapping[str, Any], arrays: Mapping[str, Array]) -> Graph:
             f"it needs {' and '.join(missing)}; import the module that defines them first"
         )
     return parse(text, {k.removeprefix(_CONSTANT): a for k, a in arrays.items()})
+
+
+def _check_shapes(
+    wanted: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
+) -> None:
+    for name, shape in wanted.items():
+        if found.get(name) != shape:
+            there = list(found[name]) if name in found else "missing"
+            raise RunError(f"{name!r} is {there}, where {list(shape)} is expected")
 
 
 def _options(described: Mapping[str, Any]) -> Options:

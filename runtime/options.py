@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..graph import PassError
 from ..passes import Dropout, Optimizer, Pipeline, Regularizer
 
 
@@ -17,6 +18,22 @@ class Options(NamedTuple):
     dtype: str
     pipeline: Pipeline
     inference_pipeline: Pipeline
+
+    def check(self) -> Options:
+        """The same options; raises PassError for one of another kind than it has to be."""
+        due = (
+            ("optimizer", self.optimizer, Optimizer, "vg.SGD(lr=0.1)"),
+            ("regularizer", self.regularizer, Regularizer, "vg.L2(1e-4)"),
+            ("dropout", self.dropout, Dropout, "vg.Dropout(keep=0.5)"),
+        )
+        for name, value, kind, example in due:
+            if value is not None and not isinstance(value, kind):
+                raise PassError(f"{name} is {value!r}, where e.g. {example} is expected")
+        pipelines = {"pipeline": self.pipeline, "inference_pipeline": self.inference_pipeline}
+        for name, pipeline in pipelines.items():
+            if not isinstance(pipeline, Pipeline):
+                raise PassError(f"{name} is {pipeline!r}, where e.g. vg.TRAINING is expected")
+        return self
 
     def training(self) -> Pipeline:
         """The training pipeline with the options set on its passes."""

@@ -46,7 +46,9 @@ class Plan:
             if life.scratch_of is not None:
                 scratch.setdefault(life.scratch_of, []).append((offset, life.nbytes))
             holds = tuple([g.names[n] for n in life.nodes])
-            label = holds or (f"scratch of {g.names[life.scratch_of]}" if life.scratch_of else "",)
+            label = holds or (
+                f"scratch of {g.names[life.scratch_of]}" if life.scratch_of is not None else "",
+            )
             buffers.append(Buffer(label, offset, life.nbytes, life.first, life.last))
         self.buffers = tuple(sorted(buffers, key=lambda b: (b.offset, b.first)))
         self.nbytes = max((b.offset + _aligned(b.nbytes) for b in buffers), default=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from ..graph import (
@@ -56,7 +57,7 @@ def compile(
     options = Options(
         optimizer, regularizer, dropout, check_seed(seed), dtype, pipeline, inference_pipeline
     )
-    return Program(net, options)
+    return Program(net, options.check())
 
 
 class Program:
@@ -72,6 +73,8 @@ class Program:
         self.metadata: dict[str, str] = {}
         """Texts that are saved with the program, such as the names of classes."""
         self._broken = False
+        # Calls share arenas and state: one at a time, whichever thread asks.
+        self._lock = RLock()
         # Inference changes no state, whatever updates the graph declares.
         self._inference = options.inference().run(self.declared.but(updates={}))
         self._training: Compilation | None = None
@@ -136,7 +139,7 @@ class Program:
     @property
     def step_number(self) -> int:
         """How many steps have been made."""
-        return int(self._values["step"]) if "step" in self._values else 0
+        return int(self._values["step"]) if "step" in self.state else 0
 
     def plan(self, **sizes: int) -> Plan:
         """The memory plan of the training step (of inference, where there is no loss)."""
@@ -159,71 +162,63 @@ class Program:
         """
         if not self._trains:
             raise RunError("the program has no optimizer; compile(..., optimizer=vg.SGD(lr=0.1))")
-        executable = self.executable
-        arrays, sizes = executable.reader.read(self._feeds(feeds, named))
-        executor = executable.executor(sizes)
-        try:
-            executor.step(arrays)
-        except NonFiniteError as e:
-            raise self._explained(e, executable, arrays) from None
-        finally:
-            self._broken = executor.writing
-        return executor.scalar("loss")
+        with self._lock:
+            executable = self.executable
+            arrays, sizes = executable.reader.read(self._feeds(feeds, named))
+            executor = executable.executor(sizes)
+            try:
+                executor.step(arrays)
+            except NonFiniteError as e:
+                raise executable.explained(e, arrays, self.step_number) from None
+            finally:
+                self._broken = executor.writing
+            return executor.scalar("loss")
 
     def predict(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Array]:
         """The outputs of the inference graph but the loss, by name; labels are not needed."""
-        executor = self._compute(self._prediction, feeds, named)
-        return {key: executor.output(key) for key in self._prediction.graph.outputs}
+        with self._lock:
+            executor = self._compute(self._prediction, feeds, named)
+            return {key: executor.output(key) for key in self._prediction.graph.outputs}
 
     def evaluate(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Any]:
         """The outputs of the inference graph, with the data loss as the float `loss`."""
-        executor = self._compute(self._evaluation, feeds, named)
-        outputs: dict[str, Any] = {}
-        for key in self._evaluation.graph.outputs:
-            outputs[key] = executor.scalar(key) if key == "loss" else executor.output(key)
-        return outputs
+        with self._lock:
+            executor = self._compute(self._evaluation, feeds, named)
+            outputs: dict[str, Any] = {}
+            for key in self._evaluation.graph.outputs:
+                outputs[key] = executor.scalar(key) if key == "loss" else executor.output(key)
+            return outputs
 
     def loss(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> float:
         """The loss that `step` would now report, penalties and dropout included; no update."""
         self._compilation()
-        executor = self._compute(self._loss, feeds, named)
-        return executor.scalar("loss")
+        with self._lock:
+            return self._compute(self._loss, feeds, named).scalar("loss")
 
     def gradients(
         self, feeds: Mapping[str, Any] | None = None, /, **named: Any
     ) -> tuple[float, dict[str, Array]]:
         """The loss, and its gradient for each parameter by name; no update."""
         self._compilation()
-        executor = self._compute(self._gradients, feeds, named)
-        found = {name: executor.output(f"{name}.grad") for name in self.parameters}
-        return executor.scalar("loss"), found
+        with self._lock:
+            executor = self._compute(self._gradients, feeds, named)
+            found = {name: executor.output(f"{name}.grad") for name in self.parameters}
+            return executor.scalar("loss"), found
 
     def _compute(
         self, executable: Executable, feeds: Mapping[str, Any] | None, named: dict[str, Any]
     ) -> Executor:
-        """Runs all that writes no state; the executor holds the results."""
+        """Runs all that writes no state; the executor holds the results, under the lock."""
         arrays, sizes = executable.reader.read(self._feeds(feeds, named))
         executor = executable.executor(sizes)
         executor.compute(arrays)
         return executor
 
     def _feeds(self, feeds: Mapping[str, Any] | None, named: dict[str, Any]) -> Mapping[str, Any]:
-        if self._broken:
-            raise RunError("a step was cut off while it wrote the state; load the program again")
+        self._check_whole()
         if feeds is not None and named:
             raise RunError("feeds are given as one dict or by name, not both")
         return feeds if feeds is not None else named
-
-    def _explained(
-        self, e: NonFiniteError, executable: Executable, arrays: list[Array]
-    ) -> NonFiniteError:
-        """The error with the step, and the feed that caused it, or else advice."""
-        cause = executable.reader.describe_non_finite(arrays)
-        advice = cause or "no feed holds NaN or infinity: a smaller lr may help"
-        return NonFiniteError(
-            f"step {self.step_number} is not finite: {e}\n  {advice}\n"
-            "  the state is as it was before the step"
-        )
 
     @cached_property
     def _trains(self) -> bool:
@@ -302,4 +297,9 @@ class Program:
         """Writes graph, options and all state to a safetensors file; `vg.load` reads it."""
         from .files import save
 
+        self._check_whole()
         save(self, path)
+
+    def _check_whole(self) -> None:
+        if self._broken:
+            raise RunError("a step was cut off while it wrote the state; load the program again")

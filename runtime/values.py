@@ -27,13 +27,20 @@ class Values(MutableMapping[str, Array]):
     def __setitem__(self, name: str, value: Any) -> None:
         """Sets the value; raises RunError where shape or dtype do not fit."""
         t = self._types[self._known(name)]
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except ValueError as e:
+            raise RunError(f"{name!r} is set to no array, where {t} is expected: {e}") from None
         whole = array.dtype.kind in "biu" or t.is_float
         if array.shape != t.bind({}) or array.dtype.kind not in "biuf" or not whole:
             raise RunError(
                 f"{name!r} is set to {array.dtype}{list(array.shape)}, where {t} is expected"
             )
-        np.copyto(self._arrays[name], array, casting="unsafe")
+        with np.errstate(over="ignore"):
+            cast = array.astype(t.numpy)
+        if t.is_float and (np.isinf(cast) & ~np.isinf(array)).any():
+            raise RunError(f"{name!r} is set to a value that is too large for {t}")
+        np.copyto(self._arrays[name], cast)
 
     def __delitem__(self, name: str) -> None:
         raise RunError(f"{name!r} is part of the graph and cannot be removed")

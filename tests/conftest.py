@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import hypothesis
 import numpy as np
 import pytest
 
 import verigrad as vg
+
+# The same examples every time, and no files beside the tests.
+hypothesis.settings.register_profile(
+    "same", derandomize=True, database=None, deadline=None, max_examples=60
+)
+hypothesis.settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from ...graph import GraphError, Node, Value, constant
+from ...graph import Constant, GraphError, Node, Value, constant
 from ...ops import cast
 from ..schedules import Schedule
 
@@ -109,6 +109,8 @@ class Optimizer(Value):
 
 def in_dtype(scalar: Node, w: Node) -> Node:
     """An f64 scalar, cast once to the dtype of a parameter."""
+    if isinstance(scalar.op, Constant):
+        return constant(scalar.op.value.array, w.type.dtype)
     return scalar if w.type.dtype == "f64" else cast(scalar, w.type.dtype)
 
 

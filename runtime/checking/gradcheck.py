@@ -95,6 +95,8 @@ def gradcheck(
     program = compile(
         net, regularizer=regularizer, dropout=dropout, seed=seed, dtype="f64", pipeline=pipeline
     )
+    if not program.parameters:
+        raise RunError(f"graph {net.name} has no parameter whose gradient could be checked")
     _draw(program, parameters or {}, seed)
     feeds = {k: _widened(v) for k, v in feeds.items()}
     _, gradients = program.gradients(feeds)

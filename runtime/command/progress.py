@@ -24,23 +24,13 @@ def progress(epochs: int, steps: int) -> Iterator[Callback]:
     rich = require("rich.progress", "cli")
     columns = (
         rich.TextColumn("{task.description}"),
-        rich.BarColumn(),
+        rich.BarColumn(bar_width=15),  # all columns fit a terminal of 80
         rich.MofNCompleteColumn(),
         rich.TextColumn("{task.fields[found]}"),
         rich.TimeRemainingColumn(),
     )
     with rich.Progress(*columns, console=console) as bar:
         yield _Bar(bar, epochs, steps)
-
-
-def described(row: Row) -> str:
-    """The numbers of an epoch, as far as they were measured."""
-    parts = [f"train loss {row.train_loss:.4f}"]
-    if row.validation_loss is not None:
-        parts.append(f"validation loss {row.validation_loss:.4f}")
-    if row.validation_accuracy is not None:
-        parts.append(f"validation accuracy {row.validation_accuracy:.4f}")
-    return ", ".join(parts)
 
 
 class _Lines(Callback):
@@ -50,7 +40,7 @@ class _Lines(Callback):
     def on_epoch(self, row: Row) -> None:
         width = len(str(self._epochs))
         head = f"epoch {row.epoch:>{width}}/{self._epochs}"
-        click.echo(f"{head}  {described(row)}, {row.seconds:.1f} s", err=True)
+        click.echo(f"{head}  {_described(row)}, {row.seconds:.1f} s", err=True)
 
 
 class _Bar(Callback):
@@ -64,4 +54,17 @@ class _Bar(Callback):
 
     def on_epoch(self, row: Row) -> None:
         now = f"epoch {min(row.epoch + 1, self._epochs)}/{self._epochs}"
-        self._bar.update(self._task, description=now, found=described(row))
+        found = f"loss {row.train_loss:.4f}"
+        if row.validation_accuracy is not None:
+            found += f", accuracy {row.validation_accuracy:.4f}"
+        self._bar.update(self._task, description=now, found=found)
+
+
+def _described(row: Row) -> str:
+    """The numbers of an epoch, as far as they were measured."""
+    parts = [f"train loss {row.train_loss:.4f}"]
+    if row.validation_loss is not None:
+        parts.append(f"validation loss {row.validation_loss:.4f}")
+    if row.validation_accuracy is not None:
+        parts.append(f"validation accuracy {row.validation_accuracy:.4f}")
+    return ", ".join(parts)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from ...passes import L1, L2, SGD, Adam, Dropout, ElasticNet, Momentum, Optimizer, Regularizer
 from ..data.source import FORMS
@@ -114,7 +115,8 @@ def takes_settings(f: Callable[..., R]) -> Callable[..., R]:
 
 
 def refuse_settings(ctx: click.Context, because: str) -> None:
-    """Raises a usage error where any of OPTIONS was given on the command line."""
+    """Raises a usage error where any of OPTIONS but the batch's size was given."""
     for field in Settings._fields:
-        if ctx.get_parameter_source(field) is click.core.ParameterSource.COMMANDLINE:
+        given = ctx.get_parameter_source(field) is ParameterSource.COMMANDLINE
+        if given and field != "batch_size":
             raise click.UsageError(f"--{field.replace('_', '-')} has no effect: {because}", ctx)

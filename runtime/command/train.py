@@ -75,6 +75,8 @@ def train(
                 if folder is not None:
                     folder.save(program)
                     click.echo(f"model saved in {folder.path}", err=True)
+                elif len(rows) < epochs:
+                    click.echo("nothing was saved: --out DIR keeps the model", err=True)
         _finish(data, program, rows, folder, settings, as_json)
 
 

@@ -75,10 +75,12 @@ def read_idx(path: Path, rank: int) -> Array:
                     f"{path} begins with {header[:4].hex(' ') or 'nothing'}, where "
                     f"00 00 08 {rank:02x} is expected: no idx file of u8 with {rank} dimensions"
                 )
+            if len(header) < 4 + 4 * rank:
+                raise RunError(f"{path} is cut off: it ends in its header")
             shape = tuple([int(n) for n in np.frombuffer(header[4:], ">u4")])
             wanted = int(np.prod([float(n) for n in shape]))
             held = path.stat().st_size * (_RATIO if zipped else 1)
-            if len(shape) < rank or wanted > held:
+            if wanted > held:
                 raise RunError(f"{path} is cut off: its header tells of {wanted:,} bytes")
             data = file.read(wanted)
             more = len(data) == wanted and file.read(1)

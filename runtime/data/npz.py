@@ -59,7 +59,7 @@ def _labels(path: Path, name: str, y: Array, count: int) -> Array:
 
 def _arrays(path: Path) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as opened:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as opened:
             if isinstance(opened, np.ndarray):
                 raise RunError(f"{path} holds one array, where the arrays x and y are expected")
             return {k: opened[k] for k in opened.files}

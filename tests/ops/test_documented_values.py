@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import verigrad as vg
-from verigrad.ops import DropoutMask
+from verigrad.ops import DropoutMask, words
 
 INF, NAN = np.inf, np.nan
 
@@ -177,3 +177,13 @@ def test_an_attribute_that_does_not_fit_is_an_error(
     with pytest.raises(vg.GraphError) as e:
         build(vg.input("x", ("N", 4)))
     assert message in str(e.value)
+
+
+def test_a_unit_is_kept_below_round_of_keep_times_65536() -> None:
+    word = int(words(0, "fc1", 1, step=3)[0]) & 0xFFFF  # that of element 0
+
+    def first(below: int) -> float:
+        op = DropoutMask("fc1", below / 65536, (1,))
+        return float(value(lambda s: vg.apply(op, s), np.array(3))[0])
+
+    assert (first(word), first(word + 1)) == (0.0, 1.0)

@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 
 import verigrad as vg
-from verigrad.runtime.training.fit import Callback
 from verigrad.runtime.training.history import Row
-from verigrad.runtime.training.measure import measure
 
 Data = tuple[np.ndarray, np.ndarray]
 
@@ -54,7 +52,7 @@ def test_the_train_loss_is_the_mean_of_the_steps_weighted_by_rows(
 ) -> None:
     losses: list[float] = []
 
-    class Listen(Callback):
+    class Listen(vg.Callback):
         def on_step(self, step: int, loss: float) -> None:
             losses.append(loss)
 
@@ -102,7 +100,7 @@ def test_data_of_other_widths_trains_as_if_it_was_cast(
 
 
 def test_a_callback_that_returns_true_ends_the_run(program: vg.Program, data: Data) -> None:
-    class Stop(Callback):
+    class Stop(vg.Callback):
         def on_epoch(self, row: Row) -> bool:
             return row.epoch == 3
 
@@ -112,7 +110,7 @@ def test_a_callback_that_returns_true_ends_the_run(program: vg.Program, data: Da
 
 
 def test_ctrl_c_is_acted_on_once_the_step_is_done(program: vg.Program, data: Data) -> None:
-    class Press(Callback):
+    class Press(vg.Callback):
         def on_step(self, step: int, loss: float) -> None:
             if step == 4:
                 os.kill(os.getpid(), signal.SIGINT)
@@ -127,7 +125,7 @@ def test_ctrl_c_is_acted_on_once_the_step_is_done(program: vg.Program, data: Dat
 
 
 def test_the_previous_handler_comes_back_after_an_error(program: vg.Program, data: Data) -> None:
-    class Fail(Callback):
+    class Fail(vg.Callback):
         def on_step(self, step: int, loss: float) -> None:
             raise ZeroDivisionError
 
@@ -182,7 +180,7 @@ def test_measure_agrees_with_one_evaluation_of_all_rows(
 ) -> None:
     x = rng.standard_normal((2500, 12)).astype(np.float32)
     y = rng.integers(0, 4, 2500)
-    found = measure(program, (x, y))
+    found = vg.measure(program, (x, y))
     whole = program.evaluate(x=x, y=y)
     assert found.loss == pytest.approx(whole["loss"], rel=1e-5)
     assert found.accuracy == np.mean(whole["scores"].argmax(axis=1) == y)

@@ -1,0 +1,39 @@
+# On a machine with Python 3.11 or newer, make and git, `make train` is all that it takes.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
+
+.PHONY: help train test lint clean
+
+help:
+	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
+	@echo "make test    install what the tests need too, and run them"
+	@echo "make lint    check style (ruff) and types (mypy, strict)"
+	@echo "make clean   remove $(VENV) and what was built"
+
+train: $(VENV)/installed-all
+	$(BIN)/verigrad train $(ARGS)
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest tests $(ARGS)
+
+# mypy wants the root folder to bear the package's name: build/mypy/verigrad is a link to it.
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	mkdir -p build/mypy
+	ln -sfn ../.. build/mypy/verigrad
+	MYPYPATH=build/mypy $(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+
+# A stamp for each set of extras, older than pyproject.toml whenever that has changed.
+$(VENV)/installed-%: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	touch $@
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,150 @@
+"""Random graphs for Hypothesis: elementwise ops, products, reductions, fan-out, updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import hypothesis.strategies as st
+import numpy as np
+
+import verigrad as vg
+from verigrad.graph import OPS
+from verigrad.ops import DecayAdd, Descend
+
+ROWS, ROW, SQUARE, SCALAR, COLUMN = ("N", 4), (4,), (4, 4), (), ("N", 1)
+BROADCAST = {  # which shapes may join one without changing it
+    ROWS: (ROWS, ROW, SCALAR, COLUMN),
+    ROW: (ROW, SCALAR),
+    SQUARE: (SQUARE, ROW, SCALAR),
+    SCALAR: (SCALAR,),
+    COLUMN: (COLUMN, SCALAR),
+}
+UNARY = (vg.relu, vg.tanh, vg.sigmoid, vg.negative, vg.square, vg.absolute, vg.copy)
+BINARY = (vg.add, vg.subtract, vg.multiply, vg.maximum)
+
+
+class Builder:
+    """Adds random nodes to those there are; `draw` makes each choice."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw = draw
+        self.nodes: list[vg.Node] = [
+            vg.input("x", ROWS),
+            vg.input("z", ROWS),
+            vg.parameter("fc1.weight", SQUARE, init="xavier_normal"),
+            vg.parameter("fc1.bias", ROW, init=vg.init.normal(0.1)),
+            vg.state("s", ROW, init="ones"),
+            vg.state("t", SQUARE, init=vg.init.normal(0.1)),
+            vg.constant(0.5),
+        ]
+
+    def pick(self, *shapes: tuple[int | str, ...]) -> vg.Node:
+        """A node of one of the shapes; late ones as often as early ones."""
+        return self.draw(st.sampled_from([n for n in self.nodes if n.type.shape in shapes]))
+
+    def grow(self, kinds: dict[Callable[[Builder], vg.Node], int], most: int) -> None:
+        """Adds up to `most` nodes, of the kinds by their weights."""
+        weighted = [k for k, weight in kinds.items() for _ in range(weight)]
+        for _ in range(self.draw(st.integers(0, most))):
+            self.nodes.append(self.draw(st.sampled_from(weighted))(self))
+
+    def unary(self) -> vg.Node:
+        return self.draw(st.sampled_from(UNARY))(self.pick(*BROADCAST))
+
+    def binary(self) -> vg.Node:
+        a = self.pick(*BROADCAST)
+        b = self.pick(*BROADCAST[a.type.shape])
+        a, b = self.draw(st.permutations([a, b]))
+        return self.draw(st.sampled_from(BINARY))(a, b)
+
+    def choice(self) -> vg.Node:
+        a = self.pick(*BROADCAST)
+        b, c = (self.pick(*BROADCAST[a.type.shape]) for _ in range(2))
+        return vg.where(vg.greater(a, b), a, c)
+
+    def product(self) -> vg.Node:
+        if self.draw(st.booleans()):
+            return vg.matmul(self.pick(ROWS), self.pick(ROWS), transpose_a=True)
+        flip = self.draw(st.booleans())
+        return vg.matmul(self.pick(ROWS, SQUARE), self.pick(SQUARE), transpose_b=flip)
+
+    def linear(self) -> vg.Node:
+        return vg.linear(self.pick(ROWS), self.pick(SQUARE), self.pick(ROW))
+
+    def softmax(self) -> vg.Node:
+        return vg.log_softmax(self.pick(ROWS, ROW, SQUARE))
+
+    def reduction(self) -> vg.Node:
+        x = self.pick(ROWS, SQUARE)
+        if x.type.shape == SQUARE or self.draw(st.booleans()):
+            return vg.sum(x, axes=[0])
+        return vg.sum(x, axes=[1], keepdims=True)
+
+    def relu_grad(self) -> vg.Node:
+        y = self.pick(*BROADCAST)
+        return vg.apply(OPS["relu_grad"](), y, self.pick(y.type.shape))
+
+    def transpose(self) -> vg.Node:
+        return vg.transpose(self.pick(SQUARE))
+
+    def decayed(self) -> vg.Node:
+        v = self.pick(ROW, SQUARE)
+        return vg.apply(DecayAdd(0.9, 0.1), v, self.pick(v.type.shape))
+
+    def descended(self) -> vg.Node:
+        w = self.pick(ROW, SQUARE)
+        return vg.apply(Descend(), w, self.pick(w.type.shape), self.pick(SCALAR))
+
+
+DIFFERENTIABLE = {
+    Builder.unary: 3,
+    Builder.binary: 5,
+    Builder.choice: 1,
+    Builder.product: 1,
+    Builder.linear: 2,
+    Builder.softmax: 1,
+    Builder.reduction: 1,
+    Builder.transpose: 1,
+}
+ANY = {**DIFFERENTIABLE, Builder.relu_grad: 1, Builder.decayed: 2, Builder.descended: 2}
+
+
+@st.composite
+def graphs(draw: st.DrawFn, most: int = 14) -> vg.Graph:
+    """Any graph: some results are returned, some update parameters or state, in place or not."""
+    b = Builder(draw)
+    b.grow(ANY, most)
+    outputs = draw(st.lists(st.sampled_from(b.nodes[-5:]), min_size=1, max_size=3, unique=True))
+    updates = {}
+    for w in b.nodes[2:6]:
+        if draw(st.booleans()):
+            updates[w] = b.pick(w.type.shape)
+    # What binds N is always there.
+    return vg.Graph(
+        "random", {f"y{i}": n for i, n in enumerate(outputs)} | {"x": b.nodes[0]}, updates=updates
+    )
+
+
+@st.composite
+def nets(draw: st.DrawFn, most: int = 10) -> vg.Graph:
+    """A net whose loss reaches every parameter, all of whose ops can be differentiated."""
+    b = Builder(draw)
+    x, _, w, bias, *_ = b.nodes
+    b.grow(DIFFERENTIABLE, most)
+    scores = vg.linear(x, w, bias, name="fc1")
+    for n in b.nodes:
+        if n.type.shape == ROWS:
+            scores = scores + vg.tanh(n)
+    y = vg.input("y", ("N",), dtype="i64")
+    return vg.Graph("net", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
+
+
+def values_of(g: vg.Graph, size: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """Standard normal values for every source, N of that size; integers are labels 0 to 3."""
+    rng = np.random.default_rng(seed)
+    values = {}
+    for n in (*g.inputs, *g.parameters, *g.state):
+        shape = n.type.bind({"N": size})
+        drawn = rng.standard_normal(shape) if n.type.is_float else rng.integers(0, 4, shape)
+        values[g.names[n]] = np.asarray(drawn).astype(n.type.numpy)
+    return values
