@@ -11,7 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NamedTuple
 
-_ROOT: Final = Path(__file__).resolve().parent.parent
+# Not resolved: code objects hold the path by which the package was found, links and all.
+_ROOT: Final = Path(__file__).parent.parent
 _OURS: Final = tuple(str(_ROOT / part) + os.sep for part in ("graph", "ops", "passes", "runtime"))
 _inherited: ContextVar[Location | None] = ContextVar("_inherited", default=None)
 

@@ -164,7 +164,7 @@ class _Parser:
         reader.expect("{")
         value: object = reader.fields(_ConstantText, "}").value
         if is_stored(value):
-            value = self._array(str(value))
+            value = self._array(str(value), "the constant")
         try:
             made = Constant(type, constant_value(value, type))
         except (TypeError, ValueError):
@@ -176,14 +176,15 @@ class _Parser:
         if isinstance(op, (Parameter, State)) and isinstance(op.init, FromArray):
             spelled: object = op.init.value
             if isinstance(spelled, str):
-                return op.but(init=FromArray(ArrayValue(self._array(spelled))))
+                return op.but(init=FromArray(ArrayValue(self._array(spelled, "the first value"))))
         return op
 
-    def _array(self, spelled: str) -> Array:
+    def _array(self, spelled: str, what: str) -> Array:
         """The array of a file that is stored under that name."""
         if spelled not in self.arrays:
             raise GraphError(
-                f"{spelled} is stored with the arrays of a file; give them as parse(text, arrays)"
+                f"{what} {spelled} is stored with the arrays of a file; "
+                "give them as parse(text, arrays)"
             )
         array = self.arrays[spelled]
         if print_value(ArrayValue(array)) != spelled:

@@ -157,6 +157,7 @@ def fan_in(shape: tuple[int, ...]) -> int:
 
 
 def check_finite(kind: str, **values: float) -> None:
+    """Raises GraphError, naming the first value that is no finite number."""
     for name, value in values.items():
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not (number and math.isfinite(value)):

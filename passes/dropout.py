@@ -76,11 +76,12 @@ def sites(g: Graph, asked: Dropout | None) -> Iterator[Site | Refused]:
             keep, mode = n.op.keep, n.op.mode
         elif asked is not None and (n.op.activation or (n in g.inputs and asked.input < 1)):
             key = g.layer(n) or g.names[n]
-            keep = _keep(g, n, asked) if n.inputs else asked.input
+            layer = _asked_layer(g, n, asked)
+            keep = asked.layers[layer] if layer else asked.keep if n.inputs else asked.input
             mode = asked.mode
             reason = _not_here(g, n, keep, leads)
-            if reason is None or keep == 1:
-                unused.pop(key, None)
+            if layer and (reason is None or keep == 1):
+                unused.pop(layer, None)
             if reason is not None:
                 yield Refused(n, reason)
                 continue
@@ -100,16 +101,16 @@ def sites(g: Graph, asked: Dropout | None) -> Iterator[Site | Refused]:
         )
 
 
-def _keep(g: Graph, n: Node, asked: Dropout) -> float:
-    """The probability by the activation's layer, or by those before it up to the linear layer."""
+def _asked_layer(g: Graph, n: Node, asked: Dropout) -> str | None:
+    """The layer that `layers` names: the activation's, or one before it up to the linear layer."""
     while n.inputs:
         layer = g.layer(n)
         if layer is not None and layer in asked.layers:
-            return asked.layers[layer]
+            return layer
         if isinstance(n.op, (Linear, LinearRelu, MatMul)):
             break
         n = n.inputs[0]
-    return asked.keep
+    return None
 
 
 def _not_here(g: Graph, n: Node, keep: float, leads: set[Node]) -> str | None:

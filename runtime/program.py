@@ -160,7 +160,8 @@ class Program:
         Raises NonFiniteError where the loss or a gradient is not finite, and RunError for feeds
         that do not fit; the state is then as it was before.
         """
-        if not self._trains:
+        self._compilation()
+        if self.options.optimizer is None and not self.declared.updates:
             raise RunError("the program has no optimizer; compile(..., optimizer=vg.SGD(lr=0.1))")
         with self._lock:
             executable = self.executable
@@ -219,12 +220,6 @@ class Program:
         if feeds is not None and named:
             raise RunError("feeds are given as one dict or by name, not both")
         return feeds if feeds is not None else named
-
-    @cached_property
-    def _trains(self) -> bool:
-        """Whether a step changes more than running statistics."""
-        changed = any(isinstance(w.op, Parameter) for w in self.training.updates)
-        return changed or bool(self.declared.updates)
 
     def _compilation(self) -> Compilation:
         if self._training is None:

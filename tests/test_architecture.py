@@ -6,6 +6,7 @@ import ast
 import inspect
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -118,3 +119,11 @@ def test_every_public_function_and_class_has_a_docstring(path: Path) -> None:
         if isinstance(n, defined) and not n.name.startswith("_") and not ast.get_docstring(n)
     ]
     assert missing == []
+
+
+def test_every_folder_of_the_source_is_packaged() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    parts = ("graph", "ops", "passes", "runtime")
+    folders = {p.parent.relative_to(ROOT) for part in parts for p in (ROOT / part).rglob("*.py")}
+    expected = {"verigrad", *(".".join(("verigrad", *f.parts)) for f in folders)}
+    assert set(listed) == expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ...graph import Node, apply, constant
+from ...graph import Node, constant
 from ...ops import (
     DecayAdd,
     DecayAddSquare,
@@ -22,7 +22,7 @@ from ...ops import (
     subtract,
     where,
 )
-from .optimizer import Optimizer, check_decay, check_not_negative, in_dtype
+from .optimizer import Optimizer, check_decay, check_not_negative, in_dtype, renewed
 
 
 class _Scaled(Optimizer):
@@ -40,7 +40,7 @@ class _Scaled(Optimizer):
         eps = constant(self.eps, "f64") if eps is None else eps
         if self.eps_inside:
             s, eps = add(s, in_dtype(eps, w)), constant(0.0, "f64")
-        return apply(DescendScaled(), w, d, s, in_dtype(rate, w), in_dtype(eps, w))
+        return renewed(DescendScaled(), w, d, s, in_dtype(rate, w), in_dtype(eps, w))
 
 
 class AdaGrad(_Scaled):
@@ -70,7 +70,7 @@ class AdaGrad(_Scaled):
 
     def updates(self, w: Node, g: Node, states: Mapping[str, Node], step: Node) -> dict[Node, Node]:
         s = states["square_sum"]
-        new = apply(DecayAddSquare(1.0), s, g)
+        new = renewed(DecayAddSquare(1.0), s, g)
         rate = self.rate(step)
         if self.lr_decay:
             rate = rate / ((cast(step, "f64") - 1.0) * self.lr_decay + 1.0)
@@ -106,20 +106,20 @@ class RMSProp(_Scaled):
 
     def updates(self, w: Node, g: Node, states: Mapping[str, Node], step: Node) -> dict[Node, Node]:
         s = states["square_mean"]
-        new = apply(DecayAddSquare(self.decay, 1 - self.decay), s, g)
+        new = renewed(DecayAddSquare(self.decay, 1 - self.decay), s, g)
         updates = {s: new}
         variance = new
         if self.centered:
             mean = states["mean"]
-            updates[mean] = apply(DecayAdd(self.decay, 1 - self.decay), mean, g)
+            updates[mean] = renewed(DecayAdd(self.decay, 1 - self.decay), mean, g)
             variance = subtract(new, square(updates[mean]))
         if not self.momentum:
             return {**updates, w: self.descend(w, g, variance, self.rate(step))}
         b = states["velocity"]
         eps = in_dtype(constant(self.eps, "f64"), w)
         root = sqrt(add(variance, eps)) if self.eps_inside else add(sqrt(variance), eps)
-        updates[b] = apply(DecayAdd(self.momentum), b, divide(g, root))
-        moved = apply(Descend(), w, updates[b], self.rate_for(w, step))
+        updates[b] = renewed(DecayAdd(self.momentum), b, divide(g, root))
+        moved = renewed(Descend(), w, updates[b], self.rate_for(w, step))
         return {**updates, w: moved}
 
 
@@ -159,14 +159,14 @@ class Adam(_Scaled):
 
     def updates(self, w: Node, g: Node, states: Mapping[str, Node], step: Node) -> dict[Node, Node]:
         m, s = states["first_moment"], states["second_moment"]
-        new_m = apply(DecayAdd(self.beta1, 1 - self.beta1), m, g)
-        new_s = apply(DecayAddSquare(self.beta2, 1 - self.beta2), s, g)
+        new_m = renewed(DecayAdd(self.beta1, 1 - self.beta1), m, g)
+        new_s = renewed(DecayAddSquare(self.beta2, 1 - self.beta2), s, g)
         rate, c = self._corrected(step)
         eps = constant(self.eps, "f64")
         root = new_s
         if self.eps_root:
             root = add(new_s, in_dtype(constant(self.eps_root, "f64") * c * c, w))
-        scaled = eps if self.eps_hat else eps * c
+        scaled = eps * c if self.bias_correction and not self.eps_hat else eps
         new_w = self.descend(self.decayed(w, step), new_m, root, rate, scaled)
         return {m: new_m, s: new_s, w: new_w}
 
@@ -179,7 +179,9 @@ class Adam(_Scaled):
         one = constant(1.0, "f64")
         if not self.bias_correction:
             return self.rate(step), one
-        t = cast(step, "f64") + float(self.first - 1)
+        t = cast(step, "f64")
+        if self.first != 1:
+            t = t + float(self.first - 1)
         c = sqrt(1.0 - power(constant(self.beta2, "f64"), t))
         m = 1.0 - power(constant(self.beta1, "f64"), t)
         if self.first < 1:
@@ -200,4 +202,4 @@ class AdamW(Adam):
 
     def decayed(self, w: Node, step: Node) -> Node:
         kept = 1.0 - self.rate(step) * self.weight_decay
-        return multiply(w, in_dtype(kept, w))
+        return multiply(w, in_dtype(kept, w), name=w.asked_name)

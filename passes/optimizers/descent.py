@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 from ...graph import Node, apply, constant
 from ...ops import DecayAdd, Descend, add, equal, multiply, negative, where
-from .optimizer import Optimizer, check_choice, check_decay, in_dtype
+from .optimizer import Optimizer, check_choice, check_decay, in_dtype, renewed
 
 _PLACES: Final = ("outside", "inside")
 
@@ -18,7 +18,7 @@ class SGD(Optimizer):
     name: ClassVar[str] = "sgd"
 
     def updates(self, w: Node, g: Node, states: Mapping[str, Node], step: Node) -> dict[Node, Node]:
-        return {w: apply(Descend(), w, g, self.rate_for(w, step))}
+        return {w: renewed(Descend(), w, g, self.rate_for(w, step))}
 
 
 class _Velocity(Optimizer):
@@ -62,10 +62,10 @@ class Momentum(_Velocity):
             g = multiply(g, in_dtype(where(equal(step, 1), 1.0, later), w))
         rate = self.rate_for(w, step)
         if self.rate_is == "inside":
-            new = apply(DecayAdd(self.rho), v, multiply(g, negative(rate)))
-            return {v: new, w: add(w, new)}
-        new = apply(DecayAdd(self.rho), v, g)
-        return {v: new, w: apply(Descend(), w, new, rate)}
+            new = renewed(DecayAdd(self.rho), v, multiply(g, negative(rate)))
+            return {v: new, w: add(w, new, name=w.asked_name)}
+        new = renewed(DecayAdd(self.rho), v, g)
+        return {v: new, w: renewed(Descend(), w, new, rate)}
 
 
 class Nesterov(_Velocity):
@@ -95,9 +95,9 @@ class Nesterov(_Velocity):
         rate = self.rate_for(w, step)
         if self.lookahead or self.rate_is == "inside":
             scaled = multiply(g, negative(rate))
-            new = apply(DecayAdd(self.rho), v, scaled)
+            new = renewed(DecayAdd(self.rho), v, scaled)
             moved = new if self.lookahead else apply(DecayAdd(self.rho), new, scaled)
-            return {v: new, w: add(w, moved)}
-        new = apply(DecayAdd(self.rho), v, g)
+            return {v: new, w: add(w, moved, name=w.asked_name)}
+        new = renewed(DecayAdd(self.rho), v, g)
         ahead = apply(DecayAdd(self.rho), new, g)
-        return {v: new, w: apply(Descend(), w, ahead, rate)}
+        return {v: new, w: renewed(Descend(), w, ahead, rate)}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from ...graph import Constant, GraphError, Node, Value, constant
+from ...graph import Constant, GraphError, Node, Op, Value, apply, constant
 from ...ops import cast
 from ..schedules import Schedule
 
@@ -107,6 +107,11 @@ class Optimizer(Value):
         return in_dtype(self.rate(step), w)
 
 
+def renewed(op: Op, old: Node, *inputs: Node) -> Node:
+    """The new value op(old, *inputs), under the name of the old one."""
+    return apply(op, old, *inputs, name=old.asked_name)
+
+
 def in_dtype(scalar: Node, w: Node) -> Node:
     """An f64 scalar, cast once to the dtype of a parameter."""
     if isinstance(scalar.op, Constant):
@@ -115,25 +120,29 @@ def in_dtype(scalar: Node, w: Node) -> Node:
 
 
 def check_rate(lr: object) -> None:
+    """Raises GraphError unless the learning rate is a finite number from 0, or a schedule."""
     if isinstance(lr, Schedule):
         return
     if isinstance(lr, bool) or not isinstance(lr, (int, float)) or not 0 <= lr < math.inf:
         raise GraphError(
-            f"lr is {lr!r}, where a finite number from 0, or a schedule, is expected, "
-            "e.g. vg.schedules.cosine(0.1, steps=1000)"
+            f"lr is {lr!r}, where a finite number from 0 is expected, or a schedule such as "
+            "vg.schedules.cosine(0.1, steps=1000)"
         )
 
 
 def check_decay(name: str, value: object) -> None:
+    """Raises GraphError unless the value is a number from 0, below 1."""
     if isinstance(value, bool) or not (isinstance(value, (int, float)) and 0 <= value < 1):
         raise GraphError(f"{name} is {value!r}, where a number from 0, below 1, is expected")
 
 
 def check_not_negative(name: str, value: object) -> None:
+    """Raises GraphError unless the value is a finite number from 0."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         raise GraphError(f"{name} is {value!r}, where a finite number from 0 is expected")
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raises GraphError unless the value is one of the choices."""
     if value not in choices:
         raise GraphError(f"{name} is {value!r}, where one of {', '.join(choices)} is expected")

@@ -177,6 +177,7 @@ def _rate(rate: Rate, step: Node) -> Node:
 
 
 def check_positive(**values: float) -> None:
+    """Raises GraphError, naming the first value that is no positive, finite number."""
     for name, value in values.items():
         if (
             isinstance(value, bool)

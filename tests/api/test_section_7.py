@@ -102,6 +102,7 @@ def test_stages_show_the_pipeline_in_order(ran: dict[str, object]) -> None:
         "declared",
         "insert_dropout",
         "insert_regularization",
+        "expand_batch_norm",
         "differentiate",
         "attach_optimizer",
         "fold_constants",
