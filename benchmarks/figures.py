@@ -10,6 +10,10 @@ import subprocess
 import sys
 import tracemalloc
 
+import numpy as np
+
+import verigrad as vg
+
 NET = """
 import time
 import verigrad as vg
@@ -51,18 +55,12 @@ def median(code: str, rounds: int = 9) -> float:
 
 def arena() -> tuple[int, int]:
     """The arena of the three-layer step with momentum at N = 128, and the bytes without a plan."""
-    import verigrad as vg
-
     plan = vg.compile(net(3072, 100, 100, 10), optimizer=vg.Momentum(lr=1e-2)).plan(N=128)
     return plan.nbytes, plan.unplanned_nbytes
 
 
 def allocated(keep: float) -> int:
     """The peak of what 100 warmed steps allocate, in bytes."""
-    import numpy as np
-
-    import verigrad as vg
-
     program = vg.compile(
         net(784, 256, 128, 10), optimizer=vg.Momentum(lr=1e-2), dropout=vg.Dropout(keep=keep)
     )
@@ -84,10 +82,8 @@ def allocated(keep: float) -> int:
     return peak
 
 
-def net(*sizes: int):  # type: ignore[no-untyped-def]
+def net(*sizes: int) -> vg.Graph:
     """An MLP of these sizes with softmax cross-entropy."""
-    import verigrad as vg
-
     x = vg.input("x", ("N", sizes[0]))
     y = vg.input("y", ("N",), dtype="i64")
     scores = vg.mlp(x, list(sizes[1:]))

@@ -1,7 +1,7 @@
 """The IR: what a program is."""
 
-from .errors import GraphError, NonFiniteError, PassError, RunError, VerigradError
-from .graph import Graph, Schedule, depth_first, suggest
+from .errors import GraphError, NonFiniteError, PassError, RunError, VerigradError, suggest
+from .graph import Graph, Schedule
 from .location import Location, created_at
 from .node import Layer, Node, Operand, apply, op_function
 from .op import OPS, Array, Op, Source, op
@@ -23,6 +23,7 @@ from .sources import (
 )
 from .types import NUMPY_DTYPES, Dim, Shape, TensorType, broadcast, dtype_name
 from .verify import verify, violations
+from .walk import depth_first
 
 __all__ = [
     "NUMPY_DTYPES",

@@ -1,4 +1,8 @@
-"""The errors that verigrad raises; all of them are VerigradError."""
+"""The errors that verigrad raises, all of them VerigradError, and what they suggest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class VerigradError(Exception):
@@ -19,3 +23,14 @@ class RunError(VerigradError):
 
 class NonFiniteError(RunError):
     """The loss or a gradient of a step was not finite; the state is as before the step."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'fc1.weight'?`, or the first few names there are."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    close = get_close_matches(name, names, 1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there are {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""

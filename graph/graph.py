@@ -7,7 +7,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from .errors import GraphError
+from .errors import GraphError, suggest
 from .naming import assign_names, layer_names, layer_of, number_layers
 from .node import Node
 from .op import Source
@@ -15,6 +15,7 @@ from .record import Record
 from .replace import rebuild
 from .sources import Constant, Input, Parameter, State
 from .types import name_pattern
+from .walk import depth_first
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -232,40 +233,6 @@ class Graph:
 
     def _of(self, kind: type[Source]) -> tuple[Node, ...]:
         return tuple([n for n in self._sources if isinstance(n.op, kind)])
-
-
-def depth_first(roots: Iterable[Node]) -> list[Node]:
-    """Every node below the roots, inputs before their readers; raises GraphError on a cycle."""
-    done: dict[Node, bool] = {}  # False while its inputs are being visited
-    order: list[Node] = []
-    for root in roots:
-        stack = [root]
-        while stack:
-            n = stack[-1]
-            if n not in done:
-                done[n] = False
-                for i in reversed(n.inputs):
-                    if done.get(i) is False:
-                        raise GraphError(f"cycle: {n!r} reads {i!r}, which is made from it")
-                    if i not in done:
-                        stack.append(i)
-            else:
-                stack.pop()
-                if not done[n]:
-                    done[n] = True
-                    order.append(n)
-    return order
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'fc1.weight'?`, or the first few names there are."""
-    from difflib import get_close_matches
-
-    names = list(known)
-    close = get_close_matches(name, names, 1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; there are {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
 
 
 def _outputs(outputs: Mapping[str, Node], loss: Node | None) -> dict[str, Node]:

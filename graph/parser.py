@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from .attributes import Reader, constant_value, is_stored, print_value
-from .errors import GraphError
-from .graph import Graph, Schedule, suggest
+from .errors import GraphError, suggest
+from .graph import Graph, Schedule
 from .node import Node, explain
 from .op import OPS, Op, Source
 from .record import Record

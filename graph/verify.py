@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .errors import GraphError
-from .graph import Graph, Schedule, depth_first
+from .graph import Graph, Schedule
 from .node import Node
 from .op import OPS, Source
 from .sources import Parameter, State
 from .types import TensorType, name_pattern
+from .walk import depth_first
 
 
 def verify(g: Graph) -> None:

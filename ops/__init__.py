@@ -7,6 +7,7 @@ from .comparison import equal, greater, greater_equal, less, less_equal, not_equ
 from .dropout import MODES, DropoutMask, LayerDropout, check_keep, dropout
 from .erf import erf
 from .initializers import Normal, first_value
+from .joining import concat, pad, slice
 from .layers import dense, mlp
 from .likelihood import log_softmax, nll, softmax
 from .linear import Linear, LinearRelu, MatMul, linear, matmul
@@ -46,12 +47,9 @@ from .shaping import (
     Transpose,
     broadcast_to,
     cast,
-    concat,
     copy,
     dim,
-    pad,
     reshape,
-    slice,
     transpose,
 )
 from .updates import DecayAdd, DecayAddSquare, Descend, DescendScaled

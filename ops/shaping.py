@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
@@ -155,110 +154,6 @@ class BroadcastTo(Op):
         np.copyto(out, x)
 
 
-@op
-class Slice(Op):
-    """y = the elements start to stop (not included) of x along an axis."""
-
-    name: ClassVar[str] = "slice"
-    axis: int
-    start: int
-    stop: int
-
-    def infer(self, *types: TensorType) -> TensorType:
-        self.takes(types, 1)
-        (x,) = types
-        size = x.shape[self.axis] if 0 <= self.axis < x.rank else None
-        if not isinstance(size, int) or not 0 <= self.start <= self.stop <= size:
-            raise GraphError(
-                f"{self.start}:{self.stop} is no part of axis {self.axis} of {x}: the axis has a "
-                "size in numbers, and 0 <= start <= stop <= size"
-            )
-        return x.with_shape(
-            self.stop - self.start if i == self.axis else d for i, d in enumerate(x.shape)
-        )
-
-    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
-        size = node.inputs[0].type.shape[self.axis]
-        assert isinstance(size, int)
-        return (apply(Pad(self.axis, self.start, size - self.stop), dy),)
-
-    def run(self, x: Array, *, out: Array) -> None:
-        np.copyto(out, x[_along(self.axis, self.start, self.stop)])
-
-
-@op
-class Pad(Op):
-    """y = x with zeros before and after it along an axis."""
-
-    name: ClassVar[str] = "pad"
-    axis: int
-    before: int
-    after: int
-
-    def infer(self, *types: TensorType) -> TensorType:
-        self.takes(types, 1)
-        (x,) = types
-        size = x.shape[self.axis] if 0 <= self.axis < x.rank else None
-        if not isinstance(size, int) or self.before < 0 or self.after < 0:
-            raise GraphError(
-                f"axis {self.axis} of {x} cannot be padded by {self.before}, {self.after}"
-            )
-        grown = self.before + size + self.after
-        return x.with_shape(grown if i == self.axis else d for i, d in enumerate(x.shape))
-
-    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
-        size = node.inputs[0].type.shape[self.axis]
-        assert isinstance(size, int)
-        return (slice(dy, self.axis, self.before, self.before + size),)
-
-    def run(self, x: Array, *, out: Array) -> None:
-        out.fill(0)
-        stop = self.before + x.shape[self.axis]
-        np.copyto(out[_along(self.axis, self.before, stop)], x)
-
-
-@op
-class Concat(Op):
-    """y = the inputs one after another along an axis, whose sizes are numbers."""
-
-    name: ClassVar[str] = "concat"
-    axis: int
-
-    def infer(self, *types: TensorType) -> TensorType:
-        if not types:
-            raise GraphError("concat takes one input or more, 0 given")
-        first, k = types[0], self.axis
-        if not 0 <= k < first.rank:
-            raise GraphError(f"{first} has no axis {k}")
-        for t in types:
-            same = t.dtype == first.dtype and t.rank == first.rank
-            if not same or t.shape[:k] + t.shape[k + 1 :] != first.shape[:k] + first.shape[k + 1 :]:
-                raise GraphError(f"{first} and {t} differ in more than axis {k}")
-        sizes = [t.shape[k] for t in types]
-        if not all(isinstance(s, int) for s in sizes) and len(sizes) > 1:
-            raise GraphError(
-                f"axis {k} would have the size {' + '.join(map(str, sizes))}, which is neither a "
-                "number nor a symbol"
-            )
-        total = sizes[0] if len(sizes) == 1 else sum(s for s in sizes if isinstance(s, int))
-        return first.with_shape(total if i == k else d for i, d in enumerate(first.shape))
-
-    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
-        if len(node.inputs) == 1:
-            return (dy,)
-        parts: list[Node] = []
-        start = 0
-        for x in node.inputs:
-            size = x.type.shape[self.axis]
-            assert isinstance(size, int)
-            parts.append(slice(dy, self.axis, start, start + size))
-            start += size
-        return tuple(parts)
-
-    def run(self, *arrays: Array, out: Array) -> None:
-        np.concatenate(arrays, axis=self.axis, out=out)
-
-
 def copy(x: Node, *, name: str | None = None) -> Node:
     """x, in a buffer of its own."""
     return apply(Copy(), x, name=name)
@@ -288,25 +183,6 @@ def transpose(x: Node, axes: Iterable[int] | None = None, *, name: str | None = 
 def broadcast_to(x: Node, shape: Iterable[Dim], *, name: str | None = None) -> Node:
     """x repeated to a larger shape."""
     return apply(BroadcastTo(tuple(shape)), x, name=name)
-
-
-def slice(x: Node, axis: int, start: int, stop: int, *, name: str | None = None) -> Node:
-    """The elements start to stop (not included) of x along an axis."""
-    return apply(Slice(axis, start, stop), x, name=name)
-
-
-def pad(x: Node, axis: int, before: int, after: int, *, name: str | None = None) -> Node:
-    """x with zeros before and after it along an axis."""
-    return apply(Pad(axis, before, after), x, name=name)
-
-
-def concat(*xs: Node, axis: int, name: str | None = None) -> Node:
-    """The inputs one after another along an axis."""
-    return apply(Concat(axis), *xs, name=name)
-
-
-def _along(axis: int, start: int, stop: int) -> tuple[builtins.slice, ...]:
-    return (*[builtins.slice(None)] * axis, builtins.slice(start, stop))
 
 
 def _sizes(shape: Shape) -> tuple[int, list[str]]:
