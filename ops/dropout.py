@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import ClassVar, Final
 
 import numpy as np
@@ -109,7 +110,7 @@ def dropout(x: Node, *, keep: float, mode: str = "inverted", name: str | None = 
 
 def check_keep(keep: float, what: str = "keep") -> float:
     """The probability as a float, or an error that says what it may be."""
-    if isinstance(keep, bool) or not isinstance(keep, (int, float)) or not 0 < keep <= 1:
+    if isinstance(keep, bool) or not isinstance(keep, Real) or not 0 < keep <= 1:
         raise GraphError(
             f"{what} is {keep!r}, where a probability in (0, 1] is expected: the share of units "
             "that stay, e.g. keep=0.5 (other libraries give the share that is dropped)"

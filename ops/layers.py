@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 
 from ..graph import Array, GraphError, Initializer, Layer, Node, apply, op_function, parameter
 from .linear import Linear, MatMul
@@ -36,7 +37,7 @@ def dense(
             f"dense{f' {name}' if name else ''}: {found} is {x.type}, where [N,D] with D a number "
             "is expected\n  fix: reshape x to one row a sample, e.g. vg.reshape(x, ('N', 784))"
         )
-    if not isinstance(units, int) or isinstance(units, bool) or units < 1:
+    if not isinstance(units, Integral) or isinstance(units, bool) or units < 1:
         raise GraphError(f"dense: units is {units!r}, where a number from 1 is expected")
     layer = Layer("fc") if name is None else None
     prefix = "" if name is None else f"{name}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import ClassVar
 
 from ..graph import GraphError, Node, Value
@@ -26,7 +27,7 @@ class L1(Regularizer):
     strength: float
 
     def __post_init__(self) -> None:
-        check_strength(self.strength)
+        self._set("strength", check_strength(self.strength))
 
     def penalty(self, weights: Sequence[Node]) -> Node | None:
         return total([sum(absolute(w)) for w in weights], self.strength)
@@ -39,7 +40,7 @@ class L2(Regularizer):
     strength: float
 
     def __post_init__(self) -> None:
-        check_strength(self.strength)
+        self._set("strength", check_strength(self.strength))
 
     def penalty(self, weights: Sequence[Node]) -> Node | None:
         return total([squared_norm(w) for w in weights], self.strength / 2)
@@ -53,8 +54,8 @@ class ElasticNet(Regularizer):
     l2: float
 
     def __post_init__(self) -> None:
-        check_strength(self.l1)
-        check_strength(self.l2)
+        self._set("l1", check_strength(self.l1))
+        self._set("l2", check_strength(self.l2))
 
     def penalty(self, weights: Sequence[Node]) -> Node | None:
         both = [p for r in (L1(self.l1), L2(self.l2)) if (p := r.penalty(weights)) is not None]
@@ -71,7 +72,8 @@ def total(terms: Sequence[Node], strength: float) -> Node | None:
     return joined * strength
 
 
-def check_strength(strength: float) -> None:
-    """Raises GraphError unless the strength is a finite number from 0."""
-    if not (isinstance(strength, (int, float)) and 0 <= strength < float("inf")):
+def check_strength(strength: float) -> float:
+    """The strength as a float; raises GraphError unless it is a finite number from 0."""
+    if not (isinstance(strength, Real) and 0 <= strength < float("inf")):
         raise GraphError(f"strength is {strength!r}, where a finite number from 0 is expected")
+    return float(strength)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Final
 
 from ..graph import Array, Graph, NonFiniteError, RunError
@@ -41,9 +42,9 @@ class Executable:
             given = ", ".join(f"{s}={n}" for s, n in sizes.items()) or "none"
             raise RunError(f"a plan of {self.graph.name} takes {wanted}; given: {given}")
         for s, n in sizes.items():
-            if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+            if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
                 raise RunError(f"{s} is {n!r}, where a whole number from 0 is expected")
-        key = tuple([(s, sizes[s]) for s in symbols])
+        key = tuple([(s, int(sizes[s])) for s in symbols])
         if key not in self._plans:
             self._plans[key] = Plan(self.graph, dict(key), self._unoptimised)
         return self._plans[key]
