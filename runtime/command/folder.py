@@ -14,6 +14,7 @@ from ..files import replacing
 from ..program import Program
 from ..training.fit import Callback
 from ..training.history import Row
+from .settings import Setting
 
 MODEL: Final = "model.safetensors"
 METRICS: Final = "metrics.jsonl"
@@ -21,8 +22,6 @@ CONFIG: Final = "config.toml"
 DECLARED: Final = "declared.svg"
 TRAINING: Final = "training.svg"
 CURVES: Final = "curves.svg"
-
-Setting = str | int | float | bool | list[int]
 
 
 class Folder:

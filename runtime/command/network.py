@@ -1,33 +1,47 @@
-"""The net that the command line declares: scaling, hidden layers with relu, scores."""
+"""The net that the command line declares: scaling, hidden layers, scores."""
 
 from __future__ import annotations
 
 import json
 
-from ...graph import Graph, Node, constant, input
-from ...ops import mlp, multiply, softmax_cross_entropy, subtract
+from ...graph import Graph, Node, constant, input, op_function
+from ...ops import batch_norm, dense, multiply, softmax_cross_entropy, subtract
 from ..data.parts import Classification
 from ..data.scaling import standardizing
 from ..program import Program, compile
-from .settings import Settings
+from .settings import EPOCHS, Settings
 
 
-def declare(data: Classification, hidden: tuple[int, ...]) -> Graph:
-    """{linear, relu} for each hidden size and a linear to the scores, on scaled features.
+def declare(data: Classification, settings: Settings) -> Graph:
+    """{linear, activation} for each hidden size and a linear to the scores, on scaled features;
+    with batch normalization {linear without a bias, batch_norm, activation}.
 
     The scaling is part of the graph, so that a saved program predicts from features as they are.
     """
+    activation = op_function(settings.activation)
+    assert activation is not None
+    init = settings.make_init()
     x = input("x", ("N", data.features))
     y = input("y", ("N",), dtype="i64")
-    scores = mlp(_scaled(x, data), [*hidden, len(data.classes)])
-    return Graph("mlp", {"scores": scores}, loss=softmax_cross_entropy(scores, y))
+    h = _scaled(x, data)
+    for size in settings.hidden:
+        h = dense(h, size, init=init, bias=not settings.batch_norm)
+        h = activation(batch_norm(h) if settings.batch_norm else h)
+    scores = dense(h, len(data.classes), init=init)
+    loss = softmax_cross_entropy(scores, y, label_smoothing=settings.label_smoothing)
+    return Graph("mlp", {"scores": scores}, loss=loss)
 
 
-def compiled(data: Classification, settings: Settings) -> Program:
-    """The program that the settings describe, which knows the names of its classes."""
+def compiled(data: Classification, settings: Settings, steps: int | None = None) -> Program:
+    """The program that the settings describe, which knows the names of its classes.
+
+    A schedule is built over `steps`; unsaid, over the epochs that `train` makes unless told.
+    """
+    if steps is None:
+        steps = EPOCHS * -(-len(data.train.y) // settings.batch_size)
     program = compile(
-        declare(data, settings.hidden),
-        optimizer=settings.make_optimizer(),
+        declare(data, settings),
+        optimizer=settings.make_optimizer(steps),
         regularizer=settings.make_regularizer(),
         dropout=settings.make_dropout(),
         seed=settings.seed,

@@ -1,67 +1,35 @@
-"""The options that say what is trained and how: one row each, for every command that takes them."""
+"""The options that say what is trained and how: one field each, for every command."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_type_hints
 
 import click
 from click.core import ParameterSource
 
-from ...passes import L1, L2, SGD, Adam, Dropout, ElasticNet, Momentum, Optimizer, Regularizer
+from ...graph import Initializer, RunError, suggest
+from ...ops import MODES
+from ...passes import L1, L2, Dropout, ElasticNet, Optimizer, Regularizer
+from ...passes.optimizers import DIALECTS
 from ..data.source import FORMS
+from .methods import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, initializer
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
+EPOCHS: Final = 30
+"""How often each row is trained on, where nothing else is said."""
 
-class OptimizerRow(NamedTuple):
-    """An optimizer's name, how it is made from a rate, and the rate where none is given."""
-
-    make: Callable[[float], Optimizer]
-    lr: float
+Setting = str | int | float | bool | list[int] | list[float]
 
 
-OPTIMIZERS: Final = {
-    "sgd": OptimizerRow(SGD, 0.1),
-    "momentum": OptimizerRow(Momentum, 0.02),
-    "adam": OptimizerRow(Adam, 1e-3),
-}
+class Option:
+    """What click has to know of a field beside its name and its default."""
 
-
-class Settings(NamedTuple):
-    """What the options say, or what they are where nothing was said."""
-
-    data: str = "digits"
-    target: str | None = None
-    hidden: tuple[int, ...] = (100, 100)
-    optimizer: str = "momentum"
-    lr: float | None = None
-    batch_size: int = 50
-    keep: float = 1.0
-    l1: float = 0.0
-    l2: float = 1e-4
-    seed: int = 0
-    dtype: str = "f32"
-
-    @property
-    def rate(self) -> float:
-        """The learning rate: the optimizer's own, where none was given."""
-        return OPTIMIZERS[self.optimizer].lr if self.lr is None else self.lr
-
-    def make_optimizer(self) -> Optimizer:
-        return OPTIMIZERS[self.optimizer].make(self.rate)
-
-    def make_regularizer(self) -> Regularizer | None:
-        if self.l1 and self.l2:
-            return ElasticNet(self.l1, self.l2)
-        if self.l1:
-            return L1(self.l1)
-        return L2(self.l2) if self.l2 else None
-
-    def make_dropout(self) -> Dropout | None:
-        return Dropout(keep=self.keep) if self.keep != 1 else None
+    def __init__(self, help: str, **attributes: Any) -> None:
+        self.help = help
+        self.attributes = attributes
 
 
 def layer_sizes(text: str) -> tuple[int, ...]:
@@ -75,47 +43,164 @@ def layer_sizes(text: str) -> tuple[int, ...]:
     return sizes
 
 
-def _option(name: str, help: str, **attributes: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    field = name.removeprefix("--").replace("-", "_")
-    default = Settings._field_defaults[field]
-    if isinstance(default, tuple):
-        default = ",".join(map(str, default))
-    shown = default is not None
-    return click.option(name, default=default, show_default=shown, help=help, **attributes)
+def shares(text: str) -> tuple[float, ...]:
+    """Numbers, such as 0.5 or 0.8,0.5."""
+    try:
+        return tuple([float(share) for share in text.split(",")])
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} are no probabilities; write e.g. 0.5, or 0.8,0.5 for two layers"
+        ) from None
 
 
 _rates = ", ".join(f"{name} {row.lr:g}" for name, row in OPTIMIZERS.items())
+_shapes = "; ".join(f"{name}: {row.words}" for name, row in SCHEDULES.items())
 
-OPTIONS: Final = (
-    _option("--data", f"What to learn: {' | '.join(FORMS)}.", metavar="DATA"),
-    _option("--target", "The column of a CSV file that holds the class.", metavar="NAME"),
-    _option("--hidden", "Sizes of the hidden layers.", type=layer_sizes, metavar="SIZES"),
-    _option("--optimizer", "How weights are updated.", type=click.Choice(list(OPTIMIZERS))),
-    _option("--lr", f"Learning rate; unsaid: {_rates}.", type=float),
-    _option("--batch-size", "Rows a step.", type=click.IntRange(min=1)),
-    _option("--keep", "Dropout: the probability of keeping a unit.", type=float),
-    _option("--l1", "Strength of the L1 penalty.", type=float),
-    _option("--l2", "Strength of the L2 penalty, with the half.", type=float),
-    _option("--seed", "Weights, dropout and batches are functions of it.", type=int),
-    _option("--dtype", "Width of the floats.", type=click.Choice(["f32", "f64"])),
-)
+
+class Settings(NamedTuple):
+    """What the options say, or what they are where nothing was said."""
+
+    data: Annotated[str, Option(f"What to learn: {' | '.join(FORMS)}.", metavar="DATA")] = "digits"
+    target: Annotated[
+        str | None, Option("The column of a CSV file that holds the class.", metavar="NAME")
+    ] = None
+    hidden: Annotated[
+        tuple[int, ...], Option("Sizes of the hidden layers.", type=layer_sizes, metavar="SIZES")
+    ] = (100, 100)
+    activation: Annotated[
+        str, Option("What follows each hidden layer.", type=click.Choice(ACTIVATIONS))
+    ] = "relu"
+    batch_norm: Annotated[
+        bool,
+        Option("Batch normalization between each hidden layer and its activation.", is_flag=True),
+    ] = False
+    init: Annotated[
+        str, Option(f"How weights begin: {' | '.join(INITIALIZERS)}.", metavar="INIT")
+    ] = "he_normal"
+    optimizer: Annotated[
+        str, Option("How weights are updated.", type=click.Choice(list(OPTIMIZERS)))
+    ] = "momentum"
+    dialect: Annotated[
+        str, Option("Whose formulas and defaults the optimizer has.", type=click.Choice(DIALECTS))
+    ] = "course"
+    lr: Annotated[float | None, Option(f"Learning rate; unsaid: {_rates}.", type=float)] = None
+    schedule: Annotated[
+        str, Option(f"The rate over the run; {_shapes}.", type=click.Choice(list(SCHEDULES)))
+    ] = "constant"
+    weight_decay: Annotated[
+        float | None, Option("Added to the gradient times w; adamw decays w itself.", type=float)
+    ] = None
+    batch_size: Annotated[int, Option("Rows a step.", type=click.IntRange(min=1))] = 50
+    keep: Annotated[
+        tuple[float, ...],
+        Option(
+            "Dropout: the probability of keeping a unit; one for all hidden layers, or a list.",
+            type=shares,
+            metavar="SHARES",
+        ),
+    ] = (1.0,)
+    keep_input: Annotated[float, Option("The same for the input.")] = 1.0
+    dropout_mode: Annotated[
+        str, Option("Scale by keep in training (inverted) or after.", type=click.Choice(MODES))
+    ] = "inverted"
+    l1: Annotated[float, Option("Strength of the L1 penalty.")] = 0.0
+    l2: Annotated[float, Option("Strength of the L2 penalty, with the half.")] = 1e-4
+    label_smoothing: Annotated[float, Option("Share of each label given to all classes.")] = 0.0
+    seed: Annotated[int, Option("Weights, dropout and batches are functions of it.")] = 0
+    dtype: Annotated[str, Option("Width of the floats.", type=click.Choice(["f32", "f64"]))] = "f32"
+
+    @property
+    def rate(self) -> float:
+        """The learning rate: the optimizer's own, where none was given."""
+        return OPTIMIZERS[self.optimizer].lr if self.lr is None else self.lr
+
+    def make_optimizer(self, steps: int) -> Optimizer:
+        """The optimizer, with its rate scheduled over a run of so many steps."""
+        rate = SCHEDULES[self.schedule].make(self.rate, steps)
+        kind = OPTIMIZERS[self.optimizer].kind
+        if self.weight_decay is None:
+            return kind(rate, dialect=self.dialect)
+        return kind(rate, dialect=self.dialect, weight_decay=self.weight_decay)
+
+    def make_init(self) -> Initializer:
+        """How the weights of the linear layers begin."""
+        return initializer(self.init)
+
+    def make_regularizer(self) -> Regularizer | None:
+        """The penalty, if there is any."""
+        if self.l1 and self.l2:
+            return ElasticNet(self.l1, self.l2)
+        if self.l1:
+            return L1(self.l1)
+        return L2(self.l2) if self.l2 else None
+
+    def make_dropout(self) -> Dropout | None:
+        """The dropout, if there is any; RunError where `keep` fits no layers."""
+        if {*self.keep, self.keep_input} == {1.0}:
+            return None
+        if len(self.keep) == 1:
+            return Dropout(keep=self.keep[0], input=self.keep_input, mode=self.dropout_mode)
+        if len(self.keep) != len(self.hidden):
+            raise RunError(
+                f"--keep has {len(self.keep)} numbers, and there are {len(self.hidden)} hidden "
+                "layers; give one number for all, or one for each"
+            )
+        layers = {f"fc{i}": keep for i, keep in enumerate(self.keep, 1)}
+        return Dropout(layers=layers, input=self.keep_input, mode=self.dropout_mode)
+
+    def as_config(self) -> dict[str, Setting]:
+        """All settings as they came out, in types that TOML has."""
+        told = {**self._asdict(), "lr": self.rate}
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in told.items()}
+        return {k: v for k, v in plain.items() if v is not None}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+        """The settings that `as_config` gave; RunError names a key that is none of them."""
+        for k in config:
+            if k not in cls._fields:
+                raise RunError(f"there is no setting {k!r}{suggest(k, cls._fields)}")
+        fields: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in config.items()
+        }
+        return cls(**fields)
+
+
+def _options() -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+    """A click option for each field of Settings, in order."""
+    made: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = []
+    for field, hint in get_type_hints(Settings, include_extras=True).items():
+        default = Settings._field_defaults[field]
+        if isinstance(default, tuple):
+            default = ",".join([f"{v:g}" for v in default])
+        (described,) = hint.__metadata__
+        made.append(
+            click.option(
+                f"--{field.replace('_', '-')}",
+                default=default,
+                show_default=default is not None and default is not False,
+                help=described.help,
+                **described.attributes,
+            )
+        )
+    return made
 
 
 def takes_settings(f: Callable[..., R]) -> Callable[..., R]:
-    """A command that takes all of OPTIONS, gathered as its argument `settings`."""
+    """A command that takes an option for each field, gathered as its argument `settings`."""
 
     @functools.wraps(f)
     def call(**given: Any) -> R:
         return f(settings=Settings(**{k: given.pop(k) for k in Settings._fields}), **given)
 
     wrapped: Callable[..., R] = call
-    for option in reversed(OPTIONS):
+    for option in reversed(_options()):
         wrapped = option(wrapped)
     return wrapped
 
 
 def refuse_settings(ctx: click.Context, because: str) -> None:
-    """Raises a usage error where any of OPTIONS but the batch's size was given."""
+    """Raises a usage error where any of the settings but the batch's size was given."""
     for field in Settings._fields:
         given = ctx.get_parameter_source(field) is ParameterSource.COMMANDLINE
         if given and field != "batch_size":

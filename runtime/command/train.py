@@ -17,16 +17,16 @@ from ..training.history import Row
 from ..training.measure import measure
 from ..training.sampling import ShuffledEpochs
 from .curves import draw_curves
-from .folder import CURVES, Folder, Metrics, Setting
+from .folder import CURVES, Folder, Metrics
 from .network import compiled
 from .progress import progress
-from .settings import Settings, takes_settings
+from .settings import EPOCHS, Setting, Settings, takes_settings
 
 
 @click.command()
 @takes_settings
 @click.option(
-    "--epochs", default=30, show_default=True, type=click.IntRange(min=1),
+    "--epochs", default=EPOCHS, show_default=True, type=click.IntRange(min=1),
     help="How often each row is trained on.",
 )  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the matrix products.")
@@ -52,8 +52,8 @@ def train(
     with _limited(threads):
         folder = Folder(out, overwrite) if out is not None else None
         data = load_data(settings.data, settings.target)
-        program = compiled(data, settings)
         sampler = ShuffledEpochs(len(data.train.y), settings.batch_size, settings.seed)
+        program = compiled(data, settings, epochs * sampler.steps_per_epoch)
         _describe(data, program)
         if folder is not None:
             folder.begin(program, _config(settings, epochs, threads))
@@ -136,7 +136,8 @@ def _finish(
 
 
 def _describe(data: Classification, program: Program) -> None:
-    sizes = [data.features, *(p.type.shape[-1] for p in program.declared.parameters[1::2])]
+    weights = [p.type.shape for p in program.declared.parameters if p.type.rank == 2]
+    sizes = [data.features, *(shape[-1] for shape in weights)]
     count = sum(v.size for v in program.parameters.values())
     click.echo(
         f"{data.name}: {len(data.train.y):,} rows to train on, "
@@ -150,11 +151,9 @@ def _config(settings: Settings, epochs: int, threads: int | None) -> dict[str, d
     """All settings as they came out, to be read again."""
     from importlib.metadata import version
 
-    values: dict[str, object] = {**settings._asdict(), "lr": settings.rate}
-    values |= {"hidden": list(settings.hidden), "epochs": epochs, "threads": threads}
-    told: dict[str, Setting] = {
-        k: v for k, v in values.items() if isinstance(v, (str, int, float, list))
-    }
+    told: dict[str, Setting] = {**settings.as_config(), "epochs": epochs}
+    if threads is not None:
+        told["threads"] = threads
     return {"verigrad": {"version": version("verigrad")}, "train": told}
 
 

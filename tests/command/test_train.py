@@ -152,7 +152,7 @@ ERRORS: list[tuple[list[str], int, str]] = [
     (["--l2", "nan"], 2, "strength is nan"),
     (["--hidden", "100,x"], 2, "'100,x' are no layer sizes; write e.g. 100,100"),
     (["--hidden", "0"], 2, "'0' are no layer sizes"),
-    (["--optimizer", "newton"], 2, "'newton' is not one of 'sgd', 'momentum', 'adam'"),
+    (["--optimizer", "newton"], 2, "'newton' is not one of 'sgd', 'momentum', 'nesterov'"),
     (["--batch-size", "5000"], 2, "batch_size is 5000, but the data has 1295 rows"),
     (["--epochs", "0"], 2, "0 is not in the range x>=1"),
     (["--seed", "-1"], 2, "seed is -1, where an integer from 0"),
