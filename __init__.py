@@ -122,10 +122,12 @@ if TYPE_CHECKING:
     )
     from .runtime import (
         Callback,
+        EarlyStopping,
         GradcheckReport,
         History,
         Plan,
         Program,
+        Sampler,
         check_op,
         compile,
         digits,
@@ -148,6 +150,7 @@ __all__ = [
     "AdamW",
     "Callback",
     "Dropout",
+    "EarlyStopping",
     "ElasticNet",
     "GradcheckReport",
     "Graph",
@@ -172,6 +175,7 @@ __all__ = [
     "Regularizer",
     "Rewrite",
     "RunError",
+    "Sampler",
     "TensorType",
     "Value",
     "VerigradError",

@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from .interpreter import Interpretation, interpret
     from .plan import Plan
     from .program import Program, compile
-    from .training.fit import Callback, fit
+    from .training.callback import Callback
+    from .training.fit import fit
+    from .training.following import EarlyStopping
     from .training.history import History, Row
     from .training.measure import Measurement, measure
+    from .training.sampling import Sampler
 
 __all__ = [
     "Callback",
+    "EarlyStopping",
     "GradcheckReport",
     "History",
     "Interpretation",
@@ -27,6 +31,7 @@ __all__ = [
     "Plan",
     "Program",
     "Row",
+    "Sampler",
     "check_op",
     "compile",
     "digits",
@@ -45,9 +50,12 @@ _MODULES: Final = {
     "interpreter": ("Interpretation", "interpret"),
     "plan": ("Plan",),
     "program": ("Program", "compile"),
-    "training.fit": ("Callback", "fit"),
+    "training.callback": ("Callback",),
+    "training.fit": ("fit",),
+    "training.following": ("EarlyStopping",),
     "training.history": ("History", "Row"),
     "training.measure": ("Measurement", "measure"),
+    "training.sampling": ("Sampler",),
 }
 
 if not TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -26,18 +26,33 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 _KEY: Final = "verigrad"
 _CONSTANT: Final = "constants/"
+_RUN: Final = "run/"
 
 
-def save(program: Program, path: str | Path) -> None:
+class RunState(NamedTuple):
+    """What a checkpoint holds beside the program: values that JSON can hold, and arrays."""
+
+    told: Mapping[str, Any]
+    arrays: Mapping[str, Array]
+
+
+def save(
+    program: Program,
+    path: str | Path,
+    *,
+    instead: Mapping[str, Array] | None = None,
+    run: RunState | None = None,
+) -> None:
     """Writes a program to a temporary file beside `path`, and then renames it.
 
-    Raises RunError where the folder cannot be written.
+    `instead` are values, by name, that take the place of the program's; `run` is written beside
+    it. Raises RunError where the folder cannot be written.
     """
     numpy = require("safetensors.numpy", "files")
     for key, text in program.metadata.items():
         if not isinstance(key, str) or not isinstance(text, str):
             raise RunError(f"metadata[{key!r}] is {text!r}, where a text is expected")
-    tensors: dict[str, Array] = dict(program._values)
+    tensors: dict[str, Array] = {**program._values, **(instead or {})}
     for n in program.declared.sources:
         held = n.op if isinstance(n.op, Constant) else getattr(n.op, "init", None)
         if isinstance(held, (Constant, FromArray)):
@@ -45,6 +60,9 @@ def save(program: Program, path: str | Path) -> None:
             if is_stored(spelled):
                 tensors[_CONSTANT + spelled] = held.value.array
     described = _described(program)
+    if run is not None:
+        described["run"] = run.told
+        tensors |= {_RUN + name: np.ascontiguousarray(a) for name, a in run.arrays.items()}
     described["digest"] = _digest(described, tensors)
     data = numpy.save(tensors, metadata={_KEY: json.dumps(described)})
     with replacing(path) as temporary:
@@ -54,9 +72,14 @@ def save(program: Program, path: str | Path) -> None:
 def load(path: str | Path) -> Program:
     """Reads a program that `save` wrote; nothing in the file is executed.
 
-    Raises RunError where the file is missing, cut off, foreign or of a newer version, and where
-    it needs ops or passes that are not imported.
+    Of a checkpoint, the program as it was at its step. Raises RunError where the file is missing,
+    cut off, foreign or of a newer version, and where it needs ops or passes that are not imported.
     """
+    return load_run(path)[0]
+
+
+def load_run(path: str | Path) -> tuple[Program, RunState | None]:
+    """The same, and the run's state where the file is a checkpoint."""
     from .program import Program
 
     safetensors = require("safetensors", "files")
@@ -78,9 +101,10 @@ def load(path: str | Path) -> Program:
                 if value.dtype != held.dtype:
                     raise RunError(f"{name!r} is {value.dtype}, where {held.dtype} is expected")
                 held[...] = value
-            if set(shapes) != {*program._values, *arrays}:
+            run = {k: opened.get_tensor(k) for k in shapes if k.startswith(_RUN)}
+            if set(shapes) != {*program._values, *arrays, *(run if "run" in described else ())}:
                 raise RunError("it holds arrays that the program does not have")
-            read = {**program._values, **arrays}
+            read = {**program._values, **arrays, **run}
             if described["digest"] != _digest(described, read):
                 raise RunError("it is not what was saved: a part of it was changed")
     except VerigradError as e:
@@ -90,7 +114,17 @@ def load(path: str | Path) -> Program:
             f"{path} cannot be loaded: it is no complete verigrad program ({e})"
         ) from None
     program.metadata.update(described["metadata"])
-    return program
+    if "run" not in described:
+        return program, None
+    return program, RunState(
+        described["run"], {k.removeprefix(_RUN): array for k, array in run.items()}
+    )
+
+
+def same_program(one: Program, other: Program) -> str | None:
+    """What two programs were compiled from and with, where it differs: "graph", "optimizer"."""
+    mine, its = _described(one), _described(other)
+    return next((k for k in mine if k != "metadata" and mine[k] != its[k]), None)
 
 
 @contextmanager
@@ -111,10 +145,21 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
+        _sync_folder(path.parent)
     except OSError as e:
         raise RunError(f"{path} cannot be written: {e.strerror or e}") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a rename in the folder last through a power cut, where folders can be synced."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def print_pass(p: Pass) -> str:

@@ -12,7 +12,7 @@ from ...graph import RunError
 from ..extras import require
 from ..files import replacing
 from ..program import Program
-from ..training.fit import Callback
+from ..training.callback import Callback
 from ..training.history import Row
 from .settings import Setting
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..extras import require
-from ..training.fit import Callback
+from ..training.callback import Callback
 from ..training.history import Row
 
 

@@ -1,27 +1,27 @@
-"""The training loop: steps over shuffled epochs, with validation after each."""
+"""`fit`: trains a program on a data set, with validation after each epoch."""
 
 from __future__ import annotations
 
-import time
+import zlib
 from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
 
 from ...graph import RunError
+from ...passes import Optimizer
+from ...passes.schedules import Schedule
 from ..program import Program
-from .dataset import Data, DataSet, Gatherer
-from .history import History, Row
-from .interrupt import Interruption
-from .measure import Measurement, measure_set
-from .sampling import Sampler, ShuffledEpochs
+from .callback import Callback
+from .checkpoint import Checkpoint
+from .dataset import Data, DataSet, labelled
+from .following import Following, KeepBest
+from .history import History
+from .loop import Loop
+from .sampling import Sampler, make_sampler
 
-
-class Callback:
-    """What `fit` calls while it runs; a subclass overrides what it wants to hear of."""
-
-    def on_step(self, step: int, loss: float) -> None:
-        """A step is done: `step` counts all steps of the program, from 1."""
-
-    def on_epoch(self, row: Row) -> bool | None:
-        """An epoch is done and measured; True ends the run."""
+_AT_A_TIME = 65_536
+"""How many steps of a schedule are looked at in one go."""
 
 
 def fit(
@@ -33,81 +33,91 @@ def fit(
     steps: int | None = None,
     batch_size: int = 100,
     callbacks: Iterable[Callback] = (),
+    sampler: str | Sampler = "shuffled",
+    keep_best: bool | str = False,
+    checkpoint: str | Path | Checkpoint | None = None,
+    resume: bool = False,
 ) -> History:
     """Trains a program on a data set, for so many epochs or so many steps more.
 
     `data` and `validation` are tuples in the order of the declared graph's inputs, or dicts by
-    their names. Each epoch takes every row once, in an order that is a function of the program's
-    seed and step number: a run that goes on draws the batches of one that was never stopped. The
-    last, short batch is trained on too; a last batch of one row is joined to the one before it.
+    their names. The batches are a function of the program's seed and step number: a run that goes
+    on draws those of one that was never stopped. `sampler` is "shuffled" (each row once an epoch,
+    the last, short batch too; a last batch of one row is joined to the one before it),
+    "sequential", "replacement", "balanced" (every class as often), or an object of `Sampler`.
 
-    Data is checked once, before the first step: RunError names the input, what was found, what
-    was expected and the remedy. NonFiniteError ends the run with the state before that step.
-    Ctrl-C ends it with KeyboardInterrupt between two steps; the program can be used and saved.
+    `keep_best` puts the weights of the best epoch back at the end: True or "loss" for the lowest
+    validation loss, "accuracy" for the highest accuracy.
+
+    `checkpoint` names a file that holds the whole state of the run, written before the first step
+    and after each epoch. With `resume=True` the run goes on from that file, where it exists, and
+    ends with the bits of a run that was never stopped; `epochs` or `steps` count from its start.
+
+    Data and the rates of a schedule are checked once, before the first step: RunError names what
+    was found, what was expected and the remedy. NonFiniteError ends the run with the state before
+    that step. Ctrl-C ends it with KeyboardInterrupt between two steps, a checkpoint written; the
+    program can be used and saved.
     """
     train = DataSet(program.declared, data)
     valid = _validation_set(program, validation) if validation is not None else None
-    sampler = ShuffledEpochs(train.count, batch_size, program.options.seed)
-    run = _Run(program, train, valid, sampler, tuple(callbacks))
-    return run.go(_count(epochs, steps, sampler.steps_per_epoch))
+    found = labelled(program.declared)
+    chosen = make_sampler(sampler, train, found, batch_size, program.options.seed)
+    count = _count(epochs, steps, chosen.steps_per_epoch)
+    told = list(callbacks)
+    best = KeepBest(program, "loss" if keep_best is True else keep_best) if keep_best else None
+    if best is not None:
+        told.insert(0, best)
+    _check_followed(told, valid, found is not None)
+    if resume and checkpoint is None:
+        raise RunError("resume=True needs checkpoint=, the file that the run goes on from")
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        checkpoint = Checkpoint(checkpoint, resume=resume)
+    identity = {}
+    if checkpoint is not None:
+        identity = {
+            "sampler": sampler if isinstance(sampler, str) else type(sampler).__qualname__,
+            "batch_size": batch_size,
+            "training data": _checksum(train),
+            "validation data": _checksum(valid) if valid is not None else None,
+        }
+    loop = Loop(program, train, valid, chosen, tuple(told), checkpoint, identity)
+    check_rates(program.options.optimizer, loop.position.step, loop.position.start + count)
+    history = loop.go(count)
+    if best is not None:
+        best.put_back()
+    return history
 
 
-class _Run:
-    """One call of `fit`: what it trains with, and the rows that it has made."""
+def check_rates(optimizer: Optimizer | None, start: int, end: int) -> None:
+    """Raises RunError for the first step, from `start` to `end`, whose rate is no number from 0."""
+    groups = optimizer.groups if optimizer is not None else ()
+    for rate in (getattr(optimizer, "lr", None), *(group.lr for group in groups)):
+        if not isinstance(rate, Schedule):
+            continue
+        for first in range(start, end, _AT_A_TIME):
+            rates = rate.rates(min(_AT_A_TIME, end - first), first)
+            bad = np.flatnonzero(~(np.isfinite(rates) & (rates >= 0)))
+            if bad.size:
+                raise RunError(
+                    f"the schedule {rate.name} gives the learning rate {rates[bad[0]]:g} at step "
+                    f"{first + int(bad[0])}, where a finite number from 0 is expected; fit would "
+                    f"make steps {start} to {end - 1}"
+                )
 
-    def __init__(
-        self,
-        program: Program,
-        train: DataSet,
-        valid: DataSet | None,
-        sampler: Sampler,
-        callbacks: tuple[Callback, ...],
-    ) -> None:
-        self.program = program
-        self.valid = valid
-        self.sampler = sampler
-        self.callbacks = callbacks
-        self.batches = Gatherer(train, sampler.largest)
-        self.rows: list[Row] = []
-        self.began = time.perf_counter()
 
-    def go(self, steps: int) -> History:
-        program, sampler = self.program, self.sampler
-        total, seen = 0.0, 0
-        with Interruption() as interruption:
-            for left in reversed(range(steps)):
-                chosen = sampler.rows(program.step_number)
-                loss = program.step(self.batches.gather(chosen))
-                done = program.step_number
-                total, seen = total + loss * len(chosen), seen + len(chosen)
-                for callback in self.callbacks:
-                    callback.on_step(done, loss)
-                interruption.check()
-                if done % sampler.steps_per_epoch == 0 or not left:
-                    stop = self.end_epoch(total / seen, interruption)
-                    total, seen = 0.0, 0
-                    interruption.check()
-                    if stop:
-                        break
-        return History(tuple(self.rows))
-
-    def end_epoch(self, train_loss: float, interruption: Interruption) -> bool:
-        """Measures, adds a row and tells the callbacks; True where one of them ends the run."""
-        found: Measurement | None = None
-        if self.valid is not None:
-            found = measure_set(self.program, self.valid, interruption.check)
-        step = self.program.step_number
-        row = Row(
-            -(-step // self.sampler.steps_per_epoch),
-            step,
-            train_loss,
-            found.loss if found is not None else None,
-            found.accuracy if found is not None else None,
-            time.perf_counter() - self.began,
-        )
-        self.rows.append(row)
-        stops = [bool(callback.on_epoch(row)) for callback in self.callbacks]
-        return any(stops)
+def _check_followed(callbacks: Iterable[Callback], valid: DataSet | None, scores: bool) -> None:
+    """Raises RunError where a callback follows what will not be measured."""
+    for callback in callbacks:
+        if not isinstance(callback, Following):
+            continue
+        name = "keep_best" if isinstance(callback, KeepBest) else type(callback).__name__
+        if valid is None:
+            raise RunError(f"{name} follows the validation; give fit validation=(x, y)")
+        if callback.by == "accuracy" and not scores:
+            raise RunError(
+                f"{name} follows the accuracy, but the graph has no scores [N,C] for labels "
+                'i64[N]; follow the "loss"'
+            )
 
 
 def _validation_set(program: Program, validation: Data) -> DataSet:
@@ -125,3 +135,13 @@ def _count(epochs: int | None, steps: int | None, steps_per_epoch: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise RunError(f"{name} is {value!r}, where a whole number from 1 is expected")
     return value * steps_per_epoch if epochs is not None else value
+
+
+def _checksum(data: DataSet) -> str:
+    """A checksum of a data set's rows, against going on with other data."""
+    found = 0
+    for name, array in sorted(data.arrays.items()):
+        found = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), found)
+        for start in range(0, len(array), 1024):
+            found = zlib.crc32(np.ascontiguousarray(array[start : start + 1024]).data, found)
+    return f"{found:08x}"

@@ -1,0 +1,172 @@
+"""Checkpoints: one file that holds all that a run needs to go on with the same bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from ...graph import Array, RunError
+from ..files import RunState, load_run, same_program, save
+from ..program import Program
+from .callback import Callback, Kept
+from .history import Row
+from .versions import versions
+
+VERSION: Final = 1
+
+
+class Position(NamedTuple):
+    """Where a run is: after `step` steps of the program, of which it had made `start` before.
+
+    `total` is the sum of the losses of the epoch's `seen` rows so far, each step's weighted by
+    its rows; an epoch that is at its end and has seen rows is still to be measured. `rows` are
+    the epochs that were. `stopped` says that a callback ended the run.
+    """
+
+    step: int
+    start: int
+    total: float = 0.0
+    seen: int = 0
+    stopped: bool = False
+    rows: tuple[Row, ...] = ()
+
+
+class Checkpoint:
+    """The file that a run's state is written to, at its start and after each epoch.
+
+    With `resume`, a run goes on from what the file holds; without, there may be no such file yet.
+    `notes` are texts that the file keeps, such as the settings of a command.
+    """
+
+    def __init__(
+        self, path: str | Path, *, resume: bool = False, notes: Mapping[str, str] | None = None
+    ) -> None:
+        self.path = Path(path)
+        self.resume = resume
+        self.notes = dict(notes or {})
+        self._versions = versions()
+        if self.path.exists() and not resume:
+            raise RunError(
+                f"{self.path} holds a checkpoint already; resume=True goes on from it, and it is "
+                "lost only where it is removed"
+            )
+
+    def save(
+        self,
+        program: Program,
+        position: Position,
+        callbacks: Sequence[Callback],
+        identity: Mapping[str, Any],
+    ) -> None:
+        """Writes the whole state, or nothing. `identity` is what a resumed run must agree in."""
+        states, arrays = _split(_named(callbacks))
+        told = {
+            "checkpoint": VERSION,
+            "position": position._asdict(),
+            "identity": dict(identity),
+            "callbacks": states,
+            "versions": self._versions,
+            "notes": self.notes,
+        }
+        save(program, self.path, run=RunState(told, arrays))
+
+    def load(
+        self, program: Program, callbacks: Sequence[Callback], identity: Mapping[str, Any]
+    ) -> Position:
+        """Sets program and callbacks to what the file holds, and says where the run is.
+
+        Raises RunError, before anything is changed, where the file is of another program or of a
+        run with other data, batches or callbacks.
+        """
+        held = read_checkpoint(self.path)
+        other = same_program(program, held.program)
+        if other is not None:
+            raise RunError(
+                f"{self.path} is the checkpoint of another program: its {other} differs; "
+                "compile what the run began with"
+            )
+        for key, value in identity.items():
+            if held.told["identity"].get(key) != value:
+                raise RunError(
+                    f"{self.path} is the checkpoint of a run whose {key} was "
+                    f"{held.told['identity'].get(key)!r}, where it is {value!r} now; "
+                    "a run goes on only with what it began with"
+                )
+        restored = _restore(self.path, callbacks, held)
+        for name, value in held.program.parameters.items():
+            program.parameters[name] = value
+        for name, value in held.program.state.items():
+            program.state[name] = value
+        for callback, state in restored:
+            callback.restore(state)
+        return held.position
+
+
+class Held(NamedTuple):
+    """What a checkpoint holds."""
+
+    program: Program
+    position: Position
+    told: Mapping[str, Any]
+    arrays: Mapping[str, Array]
+
+
+def read_checkpoint(path: str | Path) -> Held:
+    """The content of a checkpoint. Raises RunError where the file is none, or is not whole."""
+    program, run = load_run(path)
+    if run is None:
+        raise RunError(f"{path} is a saved program and no checkpoint: it does not hold a run")
+    if run.told.get("checkpoint") != VERSION:
+        raise RunError(
+            f"{path} is a checkpoint of version {run.told.get('checkpoint')!r}; this verigrad "
+            f"reads {VERSION}: install a newer one"
+        )
+    position = Position(**run.told["position"])
+    rows = tuple(Row(*row) for row in position.rows)
+    return Held(program, position._replace(rows=rows), run.told, run.arrays)
+
+
+def _named(callbacks: Sequence[Callback]) -> dict[str, Callback]:
+    """The callbacks by kind, numbered: `EarlyStopping.0`."""
+    named: dict[str, Callback] = {}
+    for callback in callbacks:
+        kind = type(callback).__qualname__
+        count = sum(key.rpartition(".")[0] == kind for key in named)
+        named[f"{kind}.{count}"] = callback
+    return named
+
+
+def _split(callbacks: Mapping[str, Callback]) -> tuple[dict[str, Any], dict[str, Array]]:
+    """What the callbacks remember: the plain values, and the arrays."""
+    states: dict[str, Any] = {}
+    arrays: dict[str, Array] = {}
+    for key, callback in callbacks.items():
+        state = callback.state()
+        plain = {k: v for k, v in state.items() if not isinstance(v, np.ndarray)}
+        arrays |= {f"{key}/{k}": v for k, v in state.items() if isinstance(v, np.ndarray)}
+        if state:
+            states[key] = plain
+    return states, arrays
+
+
+def _restore(path: Path, callbacks: Sequence[Callback], held: Held) -> list[tuple[Callback, Kept]]:
+    """What each callback is to take back."""
+    named = _named(callbacks)
+    states: Mapping[str, Mapping[str, Any]] = held.told["callbacks"]
+    wanted = {key for key, callback in named.items() if callback.state()}
+    for key in sorted(wanted ^ set(states)):
+        kind, without = key.rpartition(".")[0], key in wanted
+        raise RunError(
+            f"{path} is the checkpoint of a run {'without' if without else 'with'} {kind}; "
+            f"{'leave it out' if without else 'give it'} to go on with that run"
+        )
+    return [
+        (named[key], {**state, **{
+            name.removeprefix(f"{key}/"): array
+            for name, array in held.arrays.items() if name.startswith(f"{key}/")
+        }})
+        for key, state in states.items()
+    ]  # fmt: skip

@@ -1,0 +1,121 @@
+"""Callbacks that follow the validation: the best weights, and the end of a run that is stuck."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from ...graph import Array, RunError
+from ..program import Program
+from .callback import Callback, Kept
+from .history import Row
+
+MEASURES: Final = ("loss", "accuracy")
+"""What of the validation can be followed."""
+
+
+class Following(Callback):
+    """Knows the best epoch so far: of the lowest validation loss, or the highest accuracy.
+
+    Of equal ones the first is the best. A value that is not finite is never the best.
+    """
+
+    def __init__(self, by: str = "loss") -> None:
+        if by not in MEASURES:
+            raise RunError(f"by is {by!r}, where one of {', '.join(MEASURES)} is expected")
+        self.by = by
+        self.best: float | None = None
+        self.epoch = 0
+
+    def improved(self, row: Row) -> bool:
+        """Whether the epoch is the best so far, which it then is noted to be."""
+        value = row.validation_loss if self.by == "loss" else row.validation_accuracy
+        if value is None:
+            raise RunError(
+                f"{type(self).__name__} follows the validation {self.by}, which is not measured; "
+                "fit needs validation=(x, y)"
+                + (", and a classifier's scores" if self.by == "accuracy" else "")
+            )
+        sign = 1 if self.by == "loss" else -1
+        better = self.best is None or sign * value < sign * self.best
+        if not math.isfinite(value) or not better:
+            return False
+        self.best, self.epoch = value, row.epoch
+        return True
+
+    def state(self) -> Kept:
+        """The best value and its epoch."""
+        return {"by": self.by, "best": self.best, "epoch": self.epoch}
+
+    def restore(self, state: Kept) -> None:
+        """Takes back what `state` gave; raises RunError where it is of another measure."""
+        told: Any = state
+        if told["by"] != self.by:
+            raise RunError(
+                f"{type(self).__name__} follows the validation {self.by}, but followed the "
+                f"{told['by']} when the checkpoint was written"
+            )
+        self.best, self.epoch = told["best"], told["epoch"]
+
+
+class EarlyStopping(Following):
+    """Ends a run after `patience` epochs in a row that were not better than the best before."""
+
+    def __init__(self, patience: int, by: str = "loss") -> None:
+        super().__init__(by)
+        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
+            raise RunError(f"patience is {patience!r}, where a whole number from 1 is expected")
+        self.patience = patience
+        self.waited = 0
+
+    def on_epoch(self, row: Row) -> bool:
+        """Counts the epochs since the best one."""
+        self.waited = 0 if self.improved(row) else self.waited + 1
+        return self.waited >= self.patience
+
+    def state(self) -> Kept:
+        """The best epoch, and how long ago it was."""
+        return {**super().state(), "waited": self.waited}
+
+    def restore(self, state: Kept) -> None:
+        """Takes back what `state` gave."""
+        super().restore(state)
+        told: Any = state
+        self.waited = told["waited"]
+
+
+class KeepBest(Following):
+    """Keeps what inference reads, weights and running statistics, of the best epoch.
+
+    The optimizer's state and the step counter are not part of it: a program whose best weights
+    were put back still knows how many steps it made.
+    """
+
+    def __init__(self, program: Program, by: str = "loss") -> None:
+        super().__init__(by)
+        self._program = program
+        g = program.inference
+        self._names = [g.names[n] for n in (*g.parameters, *g.state)]
+        self.kept: dict[str, Array] = {}
+
+    def on_epoch(self, row: Row) -> None:
+        """Copies the weights where they are the best so far."""
+        if self.improved(row):
+            held = {**self._program.parameters, **self._program.state}
+            self.kept = {name: held[name] for name in self._names}
+
+    def put_back(self) -> None:
+        """Sets the program's weights to the best ones; without any epoch, nothing is changed."""
+        for name, value in self.kept.items():
+            values = self._program.parameters
+            (values if name in values else self._program.state)[name] = value
+
+    def state(self) -> Kept:
+        """The best epoch and its weights."""
+        return {**super().state(), **self.kept}
+
+    def restore(self, state: Kept) -> None:
+        """Takes back what `state` gave."""
+        super().restore(state)
+        told: Any = state
+        self.kept = {name: told[name] for name in self._names if name in told}

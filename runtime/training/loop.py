@@ -1,0 +1,110 @@
+"""The training loop: steps, the end of each epoch, and where a run can be stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ..program import Program
+from .callback import Callback
+from .checkpoint import Checkpoint, Position
+from .dataset import DataSet, Gatherer
+from .history import History, Row
+from .interrupt import Interruption
+from .measure import Measurement, measure_set
+from .sampling import Sampler
+
+
+class Loop:
+    """One run of `fit`: what it trains with, and where it is.
+
+    Everything that the rest of the run depends on is in the program, the callbacks and
+    `position`: a checkpoint is a copy of the three, and can be made wherever `pause` is called.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        train: DataSet,
+        valid: DataSet | None,
+        sampler: Sampler,
+        callbacks: tuple[Callback, ...],
+        checkpoint: Checkpoint | None,
+        identity: Mapping[str, Any],
+    ) -> None:
+        self.program = program
+        self.valid = valid
+        self.sampler = sampler
+        self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.identity = identity
+        self.batches = Gatherer(train, sampler.largest)
+        self.interruption = Interruption()
+        self.position = Position(program.step_number, program.step_number)
+        if checkpoint is not None and checkpoint.resume and checkpoint.path.exists():
+            self.position = checkpoint.load(program, callbacks, identity)
+        past = self.position.rows[-1].seconds if self.position.rows else 0.0
+        self.began = time.perf_counter() - past
+
+    def go(self, steps: int) -> History:
+        """Runs to `steps` steps from where the run began, in one go or in several."""
+        end = self.position.start + steps
+        with self.interruption:
+            if self.position.step == self.position.start:
+                self.save()
+            while not self.position.stopped:
+                self.pause()
+                step = self.position.step
+                over = step % self.sampler.steps_per_epoch == 0 or step >= end
+                if over and self.position.seen:
+                    self.end_epoch()
+                elif step < end:
+                    self.step()
+                else:
+                    break
+            self.pause()
+        return History(self.position.rows)
+
+    def step(self) -> None:
+        """One step, and what the callbacks hear of it."""
+        at = self.position
+        chosen = self.sampler.rows(at.step)
+        loss = self.program.step(self.batches.gather(chosen))
+        self.position = at._replace(
+            step=at.step + 1,
+            total=at.total + loss * len(chosen),
+            seen=at.seen + len(chosen),
+        )
+        for callback in self.callbacks:
+            callback.on_step(self.position.step, loss)
+
+    def end_epoch(self) -> None:
+        """Measures, adds a row, tells the callbacks and writes a checkpoint."""
+        at = self.position
+        found: Measurement | None = None
+        if self.valid is not None:
+            found = measure_set(self.program, self.valid, self.pause)
+        row = Row(
+            -(-at.step // self.sampler.steps_per_epoch),
+            at.step,
+            at.total / at.seen,
+            found.loss if found is not None else None,
+            found.accuracy if found is not None else None,
+            time.perf_counter() - self.began,
+        )
+        stops = [bool(callback.on_epoch(row)) for callback in self.callbacks]
+        rows = (*at.rows, row)
+        self.position = at._replace(total=0.0, seen=0, stopped=any(stops), rows=rows)
+        self.save()
+
+    def save(self) -> None:
+        """Writes a checkpoint where one was asked for."""
+        if self.checkpoint is not None:
+            self.checkpoint.save(self.program, self.position, self.callbacks, self.identity)
+
+    def pause(self) -> None:
+        """Raises KeyboardInterrupt where Ctrl-C has come, once the checkpoint is written."""
+        if self.interruption.noted:
+            self.save()
+            self.interruption.check()
