@@ -27,7 +27,7 @@ def check(ctx: click.Context, settings: Settings, reg: tuple[float, ...], rows: 
 
     Prints a row a parameter for each --reg. Exit code 1 where a gradient is wrong.
     """
-    data = load_data(settings.data, settings.target)
+    data = load_data(settings.data, settings.target, settings.split_seed)
     net = declare(data, settings)
     x, y = data.train
     feeds = {"x": x[:rows].astype(np.float64), "y": y[:rows]}

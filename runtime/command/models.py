@@ -18,7 +18,7 @@ model_argument = click.argument("model", required=False, type=click.Path(path_ty
 def program_of(ctx: click.Context, model: Path | None, settings: Settings) -> Program:
     """The program in the file `model`, or in a run's folder; without one, that of the settings."""
     if model is None:
-        return compiled(load_data(settings.data, settings.target), settings)
+        return compiled(load_data(settings.data, settings.target, settings.split_seed), settings)
     refuse_settings(ctx, f"{model} is compiled as it was saved")
     return load_model(model)
 

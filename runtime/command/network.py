@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from ...graph import Graph, Node, constant, input, op_function
 from ...ops import batch_norm, dense, multiply, softmax_cross_entropy, subtract
 from ..data.parts import Classification
 from ..data.scaling import standardizing
+from ..data.schema import described
 from ..program import Program, compile
 from .settings import EPOCHS, Settings
 
@@ -47,10 +46,7 @@ def compiled(data: Classification, settings: Settings, steps: int | None = None)
         seed=settings.seed,
         dtype=settings.dtype,
     )
-    program.metadata["classes"] = json.dumps(data.classes)
-    program.metadata["columns"] = json.dumps(data.columns)
-    if data.target is not None:
-        program.metadata["target"] = data.target
+    program.metadata.update(described(data))
     return program
 
 

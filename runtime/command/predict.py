@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from ...graph import Array, RunError
+from ..data.schema import schema
 from ..data.source import load_rows
 from ..program import Program
 from ..training.dataset import labelled
@@ -33,10 +34,11 @@ def predict(model: Path, data: str, as_json: bool) -> None:
     found = labelled(program.declared)
     if found is None:
         raise RunError(f"{model} is no classifier: it has no scores [N,classes] for labels [N]")
-    columns = json.loads(program.metadata.get("columns", "[]"))
-    rows = load_rows(data, program.metadata.get("target"), columns)
-    names = json.loads(program.metadata.get("classes", "null"))
-    classes = np.array(names if names is not None else [str(i) for i in range(found.classes)])
+    known = schema(program.metadata, found.classes)
+    rows = load_rows(data, known)
+    for note in rows.notes:
+        click.echo(f"{data}: {note}", err=True)
+    classes = np.array(known.classes or [str(i) for i in range(found.classes)])
     predicted = classes[np.concatenate(list(_chosen(program, found.scores, rows.x)))]
     accuracy = float(np.mean(predicted == rows.labels)) if rows.labels is not None else None
     if as_json:
@@ -49,7 +51,18 @@ def predict(model: Path, data: str, as_json: bool) -> None:
 
 def _chosen(program: Program, scores: str, x: Array) -> Iterator[Array]:
     """The number of the largest score of each row, some rows at a time."""
-    (name,) = [program.inference.names[n] for n in program.inference.inputs if n.type.is_float]
+    names = [program.inference.names[n] for n in program.inference.inputs if n.type.is_float]
+    if len(names) != 1:
+        raise RunError(
+            f"the model reads {len(names)} inputs of floats ({', '.join(names)}), where one is "
+            "expected; use program.predict for others"
+        )
     for start in range(0, len(x), _AT_A_TIME):
-        outputs = program.predict({name: x[start : start + _AT_A_TIME]})
-        yield outputs[scores].argmax(axis=1)
+        found = program.predict({names[0]: x[start : start + _AT_A_TIME]})[scores]
+        wrong = np.flatnonzero(~np.isfinite(found).all(axis=1))
+        if wrong.size:
+            raise RunError(
+                f"the scores of row {start + wrong[0]} are not finite: the row holds "
+                f"{np.abs(x[start + wrong[0]]).max():g}, or the weights are not finite"
+            )
+        yield found.argmax(axis=1)

@@ -107,6 +107,9 @@ class Settings(NamedTuple):
     l2: Annotated[float, Option("Strength of the L2 penalty, with the half.")] = 1e-4
     label_smoothing: Annotated[float, Option("Share of each label given to all classes.")] = 0.0
     seed: Annotated[int, Option("Weights, dropout and batches are functions of it.")] = 0
+    split_seed: Annotated[
+        int, Option("Draws the rows to test and to validate on, where DATA does not say.")
+    ] = 0
     dtype: Annotated[str, Option("Width of the floats.", type=click.Choice(["f32", "f64"]))] = "f32"
 
     @property

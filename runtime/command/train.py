@@ -51,7 +51,7 @@ def train(
     """
     with _limited(threads):
         folder = Folder(out, overwrite) if out is not None else None
-        data = load_data(settings.data, settings.target)
+        data = load_data(settings.data, settings.target, settings.split_seed)
         sampler = ShuffledEpochs(len(data.train.y), settings.batch_size, settings.seed)
         program = compiled(data, settings, epochs * sampler.steps_per_epoch)
         _describe(data, program)
@@ -136,6 +136,8 @@ def _finish(
 
 
 def _describe(data: Classification, program: Program) -> None:
+    for note in data.notes:
+        click.echo(f"{data.name}: {note}", err=True)
     weights = [p.type.shape for p in program.declared.parameters if p.type.rank == 2]
     sizes = [data.features, *(shape[-1] for shape in weights)]
     count = sum(v.size for v in program.parameters.values())

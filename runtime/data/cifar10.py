@@ -38,7 +38,7 @@ class _Form(NamedTuple):
     read: Callable[[Path], Part]
 
 
-def cifar10(folder: Path) -> Classification:
+def cifar10(folder: Path, split_seed: int = 0) -> Classification:
     """CIFAR-10 from the six batches of a folder: 50,000 rows to train on, 10,000 to test on.
 
     Rows are u8[3072]: 1,024 red, green and blue values, row by row of the 32 x 32 image. Python
@@ -47,17 +47,23 @@ def cifar10(folder: Path) -> Classification:
     Source: Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html.
     """
     forms = (_Form("", _python_batch), _Form(".bin", _binary_batch))
-    form = next((f for f in forms if (folder / f"data_batch_1{f.suffix}").is_file()), None)
-    if form is None:
+    found = [
+        (inside, form)
+        for inside in (folder, folder / "cifar-10-batches-py", folder / "cifar-10-batches-bin")
+        for form in forms
+        if (inside / f"data_batch_1{form.suffix}").is_file()
+    ]
+    if not found:
         raise RunError(
             f"{folder} has no data_batch_1, nor data_batch_1.bin; the folder of CIFAR-10's Python "
-            "version or of its binary version is expected"
+            "version or of its binary version is expected, or the one that it was unpacked in"
         )
+    folder, form = found[0]
     parts = {name: form.read(folder / f"{name}{form.suffix}") for name in _MD5}
     test = parts.pop("test_batch")
     xs, ys = zip(*parts.values(), strict=True)
     train = Part(np.concatenate(xs), np.concatenate(ys))
-    return held_out("cifar10", train, test, CLASSES, pixels=True)
+    return held_out("cifar10", train, test, CLASSES, pixels=True, split_seed=split_seed)
 
 
 def _python_batch(path: Path) -> Part:

@@ -15,14 +15,19 @@ def digits() -> Parts:
     stratified: each has the same share of every digit.
     Source: Alpaydin and Kaynak, UCI Machine Learning Repository, doi 10.24432/C50P49, CC BY 4.0.
     """
+    return _split(0)
+
+
+def digits_classification(split_seed: int = 0) -> Classification:
+    """The digits, with the names of their classes and a validation part."""
+    train, test = _split(split_seed)
+    names = tuple("0123456789")
+    return held_out("digits", train, test, names, pixels=True, split_seed=split_seed)
+
+
+def _split(seed: int) -> Parts:
     from importlib.resources import files
 
     with files(__package__).joinpath("digits.npz").open("rb") as opened, np.load(opened) as arrays:
         x, y = arrays["x"].astype(np.float32), arrays["y"].astype(np.int64)
-    return split(x, y, TEST_SHARE, "digits")
-
-
-def digits_classification() -> Classification:
-    """The digits, with the names of their classes and a validation part."""
-    train, test = digits()
-    return held_out("digits", train, test, tuple("0123456789"), pixels=True)
+    return split(x, y, TEST_SHARE, "digits", seed)

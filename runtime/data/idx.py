@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 from typing import Final
@@ -22,18 +23,32 @@ _RATIO: Final = 1032
 """A gzipped file holds at most so many times its own bytes (the limit of deflate)."""
 
 
-def fashion_mnist(folder: Path) -> Classification:
+def fashion_mnist(folder: Path, split_seed: int = 0) -> Classification:
     """Fashion-MNIST from the four files of a folder: 60,000 rows to train on, 10,000 to test on.
 
     Source: Xiao, Rasul and Vollgraf 2017, https://github.com/zalandoresearch/fashion-mnist, MIT.
     """
+    return _four_files("fashion-mnist", folder, FASHION_CLASSES, split_seed)
+
+
+def mnist(folder: Path, split_seed: int = 0) -> Classification:
+    """MNIST, whose four files have the same names and format; its classes are the digits.
+
+    Source: LeCun, Cortes and Burges 1998, http://yann.lecun.com/exdb/mnist.
+    """
+    return _four_files("mnist", folder, tuple("0123456789"), split_seed)
+
+
+def _four_files(
+    name: str, folder: Path, classes: tuple[str, ...], split_seed: int
+) -> Classification:
     train, test = (_part(folder, prefix) for prefix in ("train", "t10k"))
     if train.x.shape[1] != test.x.shape[1]:
         raise RunError(
             f"{folder}: images have {train.x.shape[1]} pixels to train on, but "
             f"{test.x.shape[1]} to test on"
         )
-    return held_out("fashion-mnist", train, test, FASHION_CLASSES, pixels=True)
+    return held_out(name, train, test, classes, pixels=True, split_seed=split_seed)
 
 
 def _part(folder: Path, prefix: str) -> Part:
@@ -42,8 +57,6 @@ def _part(folder: Path, prefix: str) -> Part:
     labels = read_idx(path, 1)
     if len(images) != len(labels):
         raise RunError(f"{folder}: {prefix} has {len(images)} images, but {len(labels)} labels")
-    if not len(labels):
-        raise RunError(f"{path} is empty: it holds 0 labels")
     if labels.max() >= len(FASHION_CLASSES):
         row = int(np.argmax(labels >= len(FASHION_CLASSES)))
         raise RunError(f"{path}: the label {labels[row]} in row {row} is not one of 0 to 9")
@@ -55,8 +68,8 @@ def _find(folder: Path, name: str) -> Path:
         if path.is_file():
             return path
     raise RunError(
-        f"{folder} has no file {name}.gz, nor {name}; the folder of Fashion-MNIST's "
-        "four files is expected (the Debian package dataset-fashion-mnist brings them)"
+        f"{folder} has no file {name}.gz, nor {name}; the folder of MNIST's or Fashion-MNIST's "
+        "four files is expected (the Debian package dataset-fashion-mnist brings the latter)"
     )
 
 
@@ -78,7 +91,9 @@ def read_idx(path: Path, rank: int) -> Array:
             if len(header) < 4 + 4 * rank:
                 raise RunError(f"{path} is cut off: it ends in its header")
             shape = tuple([int(n) for n in np.frombuffer(header[4:], ">u4")])
-            wanted = int(np.prod([float(n) for n in shape]))
+            wanted = math.prod(shape)
+            if not wanted:
+                raise RunError(f"{path} is empty: its header tells of {list(shape)} bytes")
             held = path.stat().st_size * (_RATIO if zipped else 1)
             if wanted > held:
                 raise RunError(f"{path} is cut off: its header tells of {wanted:,} bytes")

@@ -3,42 +3,83 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
+from tokenize import TokenError
+from typing import IO, Final
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
+from numpy.lib import format as npy
 
-from ...graph import Array, RunError
+from ...graph import Array, RunError, suggest
 from .parts import Samples
+
+_NAMES: Final = ("x", "y", "x_test", "y_test")
+_HEADERS: Final = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+_CHUNK: Final = 4096
+"""How many rows are searched for NaN at a time, which bounds the memory that it takes."""
 
 
 def read_npz(path: Path) -> tuple[Samples, Samples | None]:
     """The samples x [n,...], one row each, with labels y [n] where there are any; and the test
     part, of the arrays x_test and y_test, where there is one.
 
-    Nothing is unpickled. u8 values are taken for pixels. Raises RunError for a
-    missing array, and for shapes and dtypes that are no samples and labels.
+    Nothing is unpickled, and no memory is taken for more than the file holds. u8 values are taken
+    for pixels. Raises RunError for a missing array, for shapes and dtypes that are no samples and
+    labels, and for values that are not finite.
     """
     arrays = _arrays(path)
-    test = _samples(path, arrays, "_test") if {"x_test", "y_test"} <= set(arrays) else None
-    return _samples(path, arrays, ""), test
+    rows = _samples(path, arrays, "")
+    if not {"x_test", "y_test"} & set(arrays):
+        return rows, None
+    test = _samples(path, arrays, "_test")
+    if test.x.shape[1] != rows.x.shape[1]:
+        raise RunError(
+            f"{path}: x has {rows.x.shape[1]} features a row, but x_test has {test.x.shape[1]}"
+        )
+    if (rows.labels is None) != (test.labels is None):
+        raise RunError(f"{path} has labels for one part alone; y and y_test are expected")
+    if rows.labels is not None and test.labels is not None:
+        kinds = {labels.dtype.kind == "U" for labels in (rows.labels, test.labels)}
+        if len(kinds) == 2:
+            raise RunError(
+                f"{path}: y is {rows.labels.dtype}, but y_test is {test.labels.dtype}; names or "
+                "numbers are expected in both"
+            )
+    return rows, test
 
 
 def _samples(path: Path, arrays: Mapping[str, Array], suffix: str) -> Samples:
     name = f"x{suffix}"
     if name not in arrays:
-        found = ", ".join(sorted(arrays)) or "none"
-        raise RunError(f"{path} has no array {name!r}; found {found}, where x and y are expected")
+        raise RunError(f"{path} has no array {name!r}, which holds a row a sample")
     x, y = arrays[name], arrays.get(f"y{suffix}")
-    if x.ndim < 2 or x.dtype.kind not in "fiu":
+    if x.ndim < 2 or x.dtype.kind not in "biuf":
         raise RunError(
             f"{path}: {name} is {x.dtype}{list(x.shape)}, where numbers [n,features] are expected"
         )
     if y is not None:
         y = _labels(path, f"y{suffix}", y, len(x))
+    if not x.size:
+        raise RunError(f"{path} is empty: {name} is {list(x.shape)}, with no rows or no features")
     flat = x.reshape(len(x), math.prod(x.shape[1:]))
+    _check_finite(path, name, flat)
+    if x.dtype == np.bool_:
+        flat = flat.astype(np.float32)
     return Samples(flat, y, pixels=x.dtype == np.uint8)
+
+
+def _check_finite(path: Path, name: str, x: Array) -> None:
+    for start in range(0, len(x) if x.dtype.kind == "f" else 0, _CHUNK):
+        finite = np.isfinite(x[start : start + _CHUNK])
+        if not finite.all():
+            row, column = (int(i) for i in np.argwhere(~finite)[0])
+            raise RunError(
+                f"{path}: {name} holds {x[start + row, column]} in row {start + row}, column "
+                f"{column}, where a finite number is expected; leave such rows out or fill them in"
+            )
 
 
 def _labels(path: Path, name: str, y: Array, count: int) -> Array:
@@ -47,7 +88,7 @@ def _labels(path: Path, name: str, y: Array, count: int) -> Array:
             f"{path}: {name} is {list(y.shape)}, where [{count}] is expected: a label a row"
         )
     if y.dtype.kind == "f":
-        if not (np.isfinite(y).all() and (y == np.trunc(y)).all()):
+        if not (np.isfinite(y).all() and (y == np.trunc(y)).all() and (abs(y) < 2.0**63).all()):
             raise RunError(
                 f"{path}: {name} is {y.dtype}, where class names or numbers are expected"
             )
@@ -58,12 +99,51 @@ def _labels(path: Path, name: str, y: Array, count: int) -> Array:
 
 
 def _arrays(path: Path) -> dict[str, Array]:
+    """Those of _NAMES that the file holds."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as opened:
-            if isinstance(opened, np.ndarray):
-                raise RunError(f"{path} holds one array, where the arrays x and y are expected")
-            return {k: opened[k] for k in opened.files}
+        with path.open("rb") as file, ZipFile(file) as archive:
+            held = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
+            if "x" not in held:
+                found = ", ".join(sorted(held)[:8]) or "none"
+                hint = suggest("x", held) if "X" in held else ""
+                raise RunError(
+                    f"{path} has no array 'x'; found {found}, where x and y are expected{hint}"
+                )
+            return {k: _array(path, k, archive, held[k]) for k in _NAMES if k in held}
     except OSError as e:
         raise RunError(f"{path} cannot be read: {e.strerror or e}") from None
-    except (ValueError, BadZipFile, EOFError, KeyError) as e:
+    except (
+        ValueError, TypeError, SyntaxError, TokenError, KeyError, EOFError, OverflowError,
+        MemoryError, RecursionError, BadZipFile, zlib.error, NotImplementedError, RuntimeError,
+    ) as e:  # fmt: skip
         raise RunError(f"{path} is no complete .npz file of arrays: {e}") from None
+
+
+def _array(path: Path, name: str, archive: ZipFile, entry: ZipInfo) -> Array:
+    """An array of plain values, whose size is that of the entry."""
+    if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        raise ValueError(f"{name} is compressed in another way than np.savez does")
+    with archive.open(entry) as file:
+        shape, fortran, dtype = _header(file)
+        if dtype.hasobject:
+            raise RunError(
+                f"{path}: {name} holds Python objects, where numbers or texts are expected; "
+                "nothing in it was unpickled"
+            )
+        if dtype.kind not in "biufcSUmM":
+            raise RunError(f"{path}: {name} is {dtype}, where numbers or texts are expected")
+        wanted = math.prod(shape) * dtype.itemsize
+        if not 0 <= wanted <= entry.file_size:
+            raise ValueError(f"{name} tells of {wanted:,} bytes, but has {entry.file_size:,}")
+        data = file.read(wanted)
+        if len(data) != wanted or file.read(1):
+            raise ValueError(f"{name} has not the {wanted:,} bytes that it tells of")
+    flat: Array = np.frombuffer(data, dtype) if wanted else np.zeros(math.prod(shape), dtype)
+    return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    version = npy.read_magic(file)
+    if version not in _HEADERS:
+        raise ValueError(f"version {version} of the format is not known")
+    return _HEADERS[version](file)

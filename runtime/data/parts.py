@@ -32,12 +32,16 @@ class Parts(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Rows as a file holds them: features [n,features] and, where it has any, labels [n]."""
+    """Rows as a file holds them: features [n,features] and, where it has any, labels [n].
+
+    `notes` are what a user should be told of how they were read.
+    """
 
     x: Array
     labels: Array | None
     pixels: bool = False
     columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Classification(NamedTuple):
@@ -45,7 +49,9 @@ class Classification(NamedTuple):
 
     `validation` was held out of the training part, and is empty where that has too few rows.
     `pixels` says that features are those of an image. `columns` are the features' names, and
-    `target` the labels', where the file has any.
+    `target` the labels', where the file has any. `fill` is the mean of each named column in
+    `train`, which stands for missing values. `split_seed` drew the parts that the set lacked.
+    `notes` are what a user should be told of how it was read.
     """
 
     name: str
@@ -56,6 +62,9 @@ class Classification(NamedTuple):
     pixels: bool
     columns: tuple[str, ...] = ()
     target: str | None = None
+    fill: tuple[float, ...] = ()
+    split_seed: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def features(self) -> int:
@@ -71,19 +80,25 @@ def held_out(
     pixels: bool = False,
     columns: tuple[str, ...] = (),
     target: str | None = None,
+    split_seed: int = 0,
 ) -> Classification:
     """The data set, with a validation part held out of the training part."""
-    rest, validation = split(*train, VALIDATION_SHARE, "validation")
-    return Classification(name, rest, validation, test, classes, pixels, columns, target)
+    rest, validation = split(*train, VALIDATION_SHARE, "validation", split_seed)
+    data = Classification(name, rest, validation, test, classes, pixels, columns, target)
+    return data._replace(split_seed=split_seed)
 
 
 def classification(
-    name: str, rows: Samples, test: Samples | None = None, target: str | None = None
+    name: str,
+    rows: Samples,
+    test: Samples | None = None,
+    target: str | None = None,
+    split_seed: int = 0,
 ) -> Classification:
     """The classes that the labels name, numbered in order, and a test part of them.
 
-    Without one, a stratified part of the rows is set aside, the same in every run. Raises
-    RunError for labels that make no classes.
+    Without one, a stratified part of the rows is set aside, the same in every run of the same
+    `split_seed`. Raises RunError for labels that make no classes.
     """
     assert rows.labels is not None
     classes, y = np.unique(rows.labels, return_inverse=True)
@@ -99,7 +114,7 @@ def classification(
         )
     whole = Part(rows.x, y.astype(np.int64))
     if test is None:
-        train, tested = split(*whole, TEST_SHARE, "test")
+        train, tested = split(*whole, TEST_SHARE, "test", split_seed)
     else:
         train, tested = whole, Part(test.x, _numbered(name, test, classes))
     if not len(tested.y):
@@ -108,17 +123,18 @@ def classification(
         )
     names = tuple([str(c) for c in classes])
     return held_out(
-        name, train, tested, names, pixels=rows.pixels, columns=rows.columns, target=target
-    )
+        name, train, tested, names, pixels=rows.pixels, columns=rows.columns, target=target,
+        split_seed=split_seed,
+    )  # fmt: skip
 
 
-def stratified(y: Array, share: float, name: str) -> tuple[Array, Array]:
+def stratified(y: Array, share: float, name: str, seed: int = 0) -> tuple[Array, Array]:
     """Two sorted lists of row numbers, of which the second has `share` of each class.
 
-    Which rows those are is a function of `name` alone, so that a part is the same in every run.
-    A class's share is rounded, and no class is taken whole.
+    Which rows those are is a function of `seed` and `name` alone, so that a part is the same in
+    every run. A class's share is rounded, and no class is taken whole.
     """
-    drawn = words(0, name, len(y))
+    drawn = words(seed, name, len(y))
     second = np.zeros(len(y), bool)
     for label in np.unique(y):
         rows = np.flatnonzero(y == label)
@@ -127,9 +143,9 @@ def stratified(y: Array, share: float, name: str) -> tuple[Array, Array]:
     return np.flatnonzero(~second), np.flatnonzero(second)
 
 
-def split(x: Array, y: Array, share: float, name: str) -> Parts:
+def split(x: Array, y: Array, share: float, name: str, seed: int = 0) -> Parts:
     """A stratified training part, and another part with `share` of each class."""
-    first, second = stratified(y, share, name)
+    first, second = stratified(y, share, name, seed)
     return Parts(Part(x[first], y[first]), Part(x[second], y[second]))
 
 

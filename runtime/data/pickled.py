@@ -14,14 +14,16 @@ import numpy as np
 from ...graph import Array, RunError
 
 _OPCODES: Final = frozenset((
-    "PROTO", "STOP", "MARK", "POP", "POP_MARK", "EMPTY_DICT", "DICT", "SETITEM", "SETITEMS",
+    "PROTO", "STOP", "MARK", "EMPTY_DICT", "DICT", "SETITEM", "SETITEMS",
     "EMPTY_LIST", "LIST", "APPEND", "APPENDS", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2",
     "TUPLE3", "NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1", "BININT2", "LONG1",
     "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINUNICODE",
     "SHORT_BINUNICODE", "FRAME", "GET", "BINGET", "LONG_BINGET", "PUT", "BINPUT", "LONG_BINPUT",
     "MEMOIZE", "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD",
 ))  # fmt: skip
-_MEMO: Final = ("PUT", "BINPUT", "LONG_BINPUT")
+_MEMO: Final = ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE")
+_GET: Final = ("GET", "BINGET", "LONG_BINGET")
+_TUPLE: Final = ("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3")
 
 
 class _Kind:
@@ -75,11 +77,7 @@ def read_pickled(data: bytes, path: Path) -> object:
     bounded by its length. Raises RunError for a pickle that holds anything else.
     """
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
-            if opcode.name not in _OPCODES:
-                raise ValueError(f"it holds the instruction {opcode.name}")
-            if opcode.name in _MEMO and int(argument or 0) > count:
-                raise ValueError(f"it numbers a value {argument}")
+        _check(data)
         return _arrays(_Unpickler(BytesIO(data), encoding="bytes").load())
     except (ValueError, TypeError, KeyError, EOFError, pickle.UnpicklingError) as e:
         raise RunError(
@@ -90,8 +88,33 @@ def read_pickled(data: bytes, path: Path) -> object:
         raise RunError(f"{path} is a damaged pickle: {type(e).__name__}: {e}") from None
 
 
+def _check(data: bytes) -> None:
+    """Raises ValueError for an instruction or a number that no pickle of such values needs.
+
+    A tuple that is read twice is one: the hash of tuples of tuples, as keys, would take forever.
+    """
+    numbered: set[int] = set()
+    tuples: set[int] = set()
+    before = ""
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+        if opcode.name not in _OPCODES:
+            raise ValueError(f"it holds the instruction {opcode.name}")
+        if opcode.name in _MEMO:
+            number = len(numbered) if argument is None else int(argument)
+            if number > count:
+                raise ValueError(f"it numbers a value {argument}")
+            numbered.add(number)
+            if before in _TUPLE:
+                tuples.add(number)
+            continue
+        if opcode.name in _GET and int(argument or 0) in tuples:
+            raise ValueError("it holds a tuple twice")
+        if opcode.name not in ("FRAME", "PROTO"):  # which leave the stack as it is
+            before = opcode.name
+
+
 def _arrays(value: object) -> object:
     """The value, and those of a dict, with arrays in place of what stood for them."""
     if isinstance(value, dict):
-        return {k: _arrays(v) for k, v in value.items()}
+        return {k: v.array if isinstance(v, _Bytes) else v for k, v in value.items()}
     return value.array if isinstance(value, _Bytes) else value

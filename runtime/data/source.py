@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from ...graph import RunError, suggest
+from ...ops import check_seed
 from .cifar10 import cifar10
-from .csv_file import read_csv, read_header
+from .csv_file import ENDINGS, read_csv, read_header
 from .digits import digits_classification
-from .idx import fashion_mnist
+from .idx import fashion_mnist, mnist
+from .missing import fill_parts, fill_rows
 from .npz import read_npz
 from .parts import Classification, Samples, classification
+from .schema import Schema
 
-NAMED: Final[dict[str, Callable[[Path], Classification]]] = {
+NAMED: Final[dict[str, Callable[[Path, int], Classification]]] = {
     "fashion-mnist": fashion_mnist,
+    "mnist": mnist,
     "cifar10": cifar10,
 }
 """Data sets in a folder that the user names: `NAME:FOLDER`."""
@@ -28,17 +32,21 @@ FORMS: Final = (
 """How data sets are named."""
 
 
-def load_data(spec: str, target: str | None = None) -> Classification:
-    """The data set that `spec` names, in one of FORMS. Raises RunError where there is none."""
+def load_data(spec: str, target: str | None = None, split_seed: int = 0) -> Classification:
+    """The data set that `spec` names, in one of FORMS. Raises RunError where there is none.
+
+    `split_seed` draws the parts that the data set does not bring: validation, and mostly test.
+    """
+    check_seed(split_seed)
     name, colon, folder = spec.partition(":")
     if spec == "digits":
-        found = digits_classification()
+        found = digits_classification(split_seed)
     elif colon and name in NAMED:
-        found = NAMED[name](Path(folder))
-    elif spec.endswith(".npz"):
-        found = _from_npz(spec, Path(spec))
-    elif spec.endswith(".csv"):
-        return _from_csv(spec, Path(spec), target)
+        found = NAMED[name](Path(folder), split_seed)
+    elif _ends(spec, ".npz"):
+        found = _from_npz(spec, split_seed)
+    elif _ends(spec, *ENDINGS):
+        return _from_csv(spec, target, split_seed)
     else:
         raise _unknown(spec)
     if target is not None:
@@ -46,44 +54,63 @@ def load_data(spec: str, target: str | None = None) -> Classification:
     return found
 
 
-def load_rows(spec: str, target: str | None, columns: Sequence[str]) -> Samples:
+def load_rows(spec: str, known: Schema) -> Samples:
     """The rows of a data set to predict for, with their labels as texts where it has any.
 
-    Of a data set with a test part, that part; of a file, every row. `target` and `columns` are
-    those that the model was trained on.
+    Of a data set with a test part, that part; of a file, every row. `known` is what the model
+    keeps of the data that it was trained on: columns are found by their names, those that it was
+    not trained on are passed over, with a note, and missing values are filled.
     """
     path = Path(spec)
-    if spec.endswith(".npz"):
+    if _ends(spec, ".npz"):
         whole, test = read_npz(path)
         rows = test or whole
-    elif spec.endswith(".csv"):
-        rows = read_csv(path, target if target in read_header(path) else None, columns)
+    elif _ends(spec, *ENDINGS):
+        rows = _csv_rows(path, known)
     else:
-        found = load_data(spec)
+        found = load_data(spec, split_seed=known.split_seed)
         rows = Samples(found.test.x, np.array(found.classes)[found.test.y])
     return rows if rows.labels is None else rows._replace(labels=rows.labels.astype(str))
 
 
-def _from_npz(spec: str, path: Path) -> Classification:
-    rows, test = read_npz(path)
+def _csv_rows(path: Path, known: Schema) -> Samples:
+    header = read_header(path)
+    target = known.target if known.target in header else None
+    rows = read_csv(path, target, known.columns)
+    others = [repr(name) for name in header if name != target and name not in rows.columns]
+    if others:
+        told = f"not read, since the model was not trained on it: {', '.join(others)}"
+        rows = rows._replace(notes=(told,))
+    return fill_rows(str(path), rows, known.fill)
+
+
+def _from_npz(spec: str, split_seed: int) -> Classification:
+    rows, test = read_npz(Path(spec))
     if rows.labels is None:
-        raise RunError(f"{path} has no array 'y', which holds the labels")
-    if test is not None and test.x.shape[1] != rows.x.shape[1]:
-        raise RunError(
-            f"{path}: x has {rows.x.shape[1]} features a row, but x_test has {test.x.shape[1]}"
-        )
-    return classification(spec, rows, test)
+        raise RunError(f"{spec} has no array 'y', which holds the labels")
+    return classification(spec, rows, test, split_seed=split_seed)
 
 
-def _from_csv(spec: str, path: Path, target: str | None) -> Classification:
+def _from_csv(spec: str, target: str | None, split_seed: int) -> Classification:
+    path = Path(spec)
     if target is None:
         header = read_header(path)
         named = f"; its columns are {', '.join(header[:20])}" if header else ""
         raise RunError(f"{path}: --target NAME must say which column holds the class{named}")
-    return classification(spec, read_csv(path, target), target=target)
+    rows = read_csv(path, target)
+    return fill_parts(classification(spec, rows, target=target, split_seed=split_seed))
+
+
+def _ends(spec: str, *endings: str) -> bool:
+    return spec.lower().endswith(endings)
 
 
 def _unknown(spec: str) -> RunError:
     name = spec.partition(":")[0]
+    forms = f"data is {', '.join(FORMS)}"
+    if Path(spec).is_dir():
+        return RunError(f"{spec} is a folder; say what is in it, e.g. cifar10:{spec}; {forms}")
+    if Path(spec).is_file():
+        return RunError(f"{spec} is no data set: its name ends in neither .npz nor .csv; {forms}")
     hint = suggest(name, ["digits", *NAMED]) if name not in NAMED else f"; give {name}:FOLDER"
-    return RunError(f"there is no data set {spec!r}{hint}; data is {', '.join(FORMS)}")
+    return RunError(f"there is no data set {spec!r}{hint}; {forms}")

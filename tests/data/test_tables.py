@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import verigrad as vg
+from verigrad.runtime.data.schema import Schema
 from verigrad.runtime.data.source import load_data, load_rows
 
 FLOWERS = "height,width,kind\n" + "".join(
@@ -42,12 +43,17 @@ def test_a_byte_order_mark_and_quotes_are_read(tmp_path: Path) -> None:
     assert load_data(written(tmp_path, text), "c").columns == ("a, b",)
 
 
+KNOWN = Schema(("aster", "rose"), ("height", "width"), "kind", (9.5, 5.25))
+
+
 def test_rows_to_predict_need_no_target_and_may_have_other_columns(tmp_path: Path) -> None:
     path = written(tmp_path, "width,id,height\n1,77,2\n3,78,4\n")
-    rows = load_rows(path, "kind", ("height", "width"))
+    rows = load_rows(path, KNOWN)
     assert rows.labels is None
     assert rows.x.tolist() == [[2, 1], [4, 3]]
-    labelled = load_rows(written(tmp_path, FLOWERS), "kind", ("height", "width"))
+    assert rows.notes == ("not read, since the model was not trained on it: 'id'",)
+    labelled = load_rows(written(tmp_path, FLOWERS), KNOWN)
+    assert labelled.notes == ()
     assert labelled.labels is not None and labelled.labels[:2].tolist() == ["aster", "rose"]
 
 
@@ -59,9 +65,18 @@ CSV_ERRORS = [
     ("kind\nx\n", "kind", "no column beside 'kind'"),
     ("a,a,kind\n1,2,x\n", "kind", "the header names 'a' twice"),
     ("a,kind\n1,x\n2\n", "kind", "line 3: found 1 values, where the header has 2"),
-    ("a,kind\n1,x\n,y\n", "kind", "line 3, column 'a': found nothing, where a number is expected"),
+    ("a,kind\n1,x\n1_0,y\n", "kind", "line 3, column 'a': found '1_0', where a number is expected"),
+    ('a;kind\n"1,5";x\n', "kind", "found '1,5', .* write the decimal comma as a point"),
+    ("a,kind\n1,x\n1,NA\n", "kind", "line 3: the class in column 'kind' is missing"),
+    (",a,kind\n0,1,x\n1,1,y\n", "kind", "column 1 has no name in the header; name it, or leave"),
+    (
+        "a,kind\n" + "NA,x\n?,y\n" * 10,
+        "kind",
+        "column 'a' has no value in any of the 14 rows to train on; leave it out",
+    ),
+    ("a,kind\n" + "1e308,x\n1e308,y\n" * 10, "kind", "column 'a' are too large to have a mean"),
     ("a,kind\n1,x\nblue,y\n", "kind", "line 3, column 'a': found 'blue', where a number"),
-    ("a,kind\nnan,x\n1,y\n", "kind", "line 2, column 'a': found 'nan', where a finite number"),
+    ("a,kind\n-inf,x\n1,y\n", "kind", "line 2, column 'a': found '-inf', where a finite number"),
     ("a,kind\n1,x\n1, \n", "kind", "line 3: the class in column 'kind' is missing"),
     ("a,kind\n1,x\n2,x\n", "kind", "all 2 rows are of the class x; two are needed"),
     ("a,kind\n1,x\n2,y\n3,z\n", "kind", "3 rows have 3 different labels, such as x and z"),
@@ -98,7 +113,7 @@ def test_an_npz_file_with_a_test_part(tmp_path: Path, rng: np.random.Generator) 
     assert data.classes == ("5", "6", "7") and data.pixels and data.features == 6
     assert np.array_equal(data.test.x, images[18:].reshape(6, 6))
     assert data.test.y.tolist() == [0, 1, 2, 0, 1, 2]
-    rows = load_rows(path, None, ())
+    rows = load_rows(path, Schema())
     assert rows.labels is not None and rows.labels.tolist() == ["5", "6", "7"] * 2
 
 
@@ -112,7 +127,7 @@ def test_an_npz_file_without_a_test_part_has_one_set_aside(tmp_path: Path) -> No
 
 def test_an_npz_file_with_rows_alone_can_be_predicted_for(tmp_path: Path) -> None:
     path = saved(tmp_path, x=np.zeros((3, 2)))
-    assert load_rows(path, None, ()).labels is None
+    assert load_rows(path, Schema()).labels is None
     with pytest.raises(vg.RunError, match="has no array 'y', which holds the labels"):
         load_data(path)
 
@@ -123,7 +138,30 @@ NPZ_ERRORS: list[tuple[dict[str, object], str]] = [
     ({"x": [["a"]], "y": [0]}, r"x is <U1\[1, 1\]"),
     ({"x": np.zeros((4, 2)), "y": [0, 1, 0]}, r"y is \[3\], where \[4\] is expected"),
     ({"x": np.zeros((4, 2)), "y": [0, 0.5, 1, 1]}, "y is float64, where class names or numbers"),
-    ({"x": np.zeros((0, 2)), "y": np.zeros(0, int)}, "is empty: it has no rows"),
+    ({"x": np.zeros((0, 2)), "y": np.zeros(0, int)}, r"is empty: x is \[0, 2\], with no rows or"),
+    ({"x": np.zeros((3, 0)), "y": np.zeros(3, int)}, r"is empty: x is \[3, 0\], with no rows or"),
+    ({"X": np.zeros((3, 2)), "Y": [0, 1, 0]}, "no array 'x'; found X, Y, where x and y are exp"),
+    ({"x": [[1, 2], [3, np.nan]], "y": [0, 1]}, "x holds nan in row 1, column 1, where a finite"),
+    (
+        {"x": np.zeros((4, 2), complex), "y": [0, 1, 0, 1]},
+        r"x is complex128\[4, 2\], where numbers",
+    ),
+    ({"x": np.zeros((4, 2)), "y": [1e300] * 4}, "y is float64, where class names or numbers"),
+    (
+        {"x": np.zeros((4, 2)), "y": np.zeros(4, "M8[s]")},
+        r"y is datetime64\[s\], where class names",
+    ),
+    ({"x": np.zeros((4, 2)), "y": np.zeros(4, "i4,f4")}, "y is .* where numbers or texts are"),
+    ({"x": np.zeros((4, 2)), "y": [0, 0, 0, 0]}, "all 4 rows are of the class 0; two are needed"),
+    ({"x": np.zeros((4, 2)), "y": [0, 1, 0, 1], "y_test": [0]}, "has no array 'x_test', which"),
+    (
+        {"x": np.zeros((4, 2)), "y": [0, 1, 0, 1], "x_test": np.zeros((1, 2))},
+        "has labels for one part alone; y and y_test are expected",
+    ),
+    (
+        {"x": np.zeros((4, 2)), "y": [0, 1, 0, 1], "x_test": np.zeros((1, 2)), "y_test": ["0"]},
+        "y is int64, but y_test is <U1; names or numbers are expected in both",
+    ),
     (
         {"x": np.zeros((4, 2)), "y": [0, 1, 0, 1], "x_test": np.zeros((1, 3)), "y_test": [0]},
         "x has 2 features a row, but x_test has 3",
@@ -148,8 +186,10 @@ def test_files_that_are_no_npz_are_refused_and_nothing_is_unpickled(tmp_path: Pa
         path.write_bytes(data)
         with pytest.raises(vg.RunError, match=r"is no complete \.npz file of arrays"):
             load_data(str(path))
-    np.savez(path, x=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(vg.RunError, match=r"is no complete \.npz file of arrays"):
+    np.savez(path, x=np.zeros((4, 2)), y=np.array([{"a": 1}] * 4, dtype=object))
+    with pytest.raises(
+        vg.RunError, match=r"y holds Python objects, .* nothing in it was unpickled"
+    ):
         load_data(str(path))
 
 

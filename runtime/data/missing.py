@@ -1,0 +1,69 @@
+"""Missing values: NaN where a file has none, and then the mean of the training part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...graph import Array, RunError
+from .parts import Classification, Part, Samples
+
+
+def fill_parts(data: Classification) -> Classification:
+    """The data set with a column's missing values as its mean in the training part, which is kept.
+
+    Raises RunError for a column of which the training part has no value.
+    """
+    fill = _means(data)
+    parts = [data.train, data.validation, data.test]
+    count = sum(int(np.isnan(part.x).sum()) for part in parts)
+    train, validation, test = (Part(_filled(x, fill), y) for x, y in parts)
+    notes = (*data.notes, *_note(count))
+    means = tuple([float(v) for v in fill])
+    return data._replace(train=train, validation=validation, test=test, fill=means, notes=notes)
+
+
+def fill_rows(name: str, rows: Samples, fill: Sequence[float]) -> Samples:
+    """Rows to predict for, their missing values as the means that the model keeps."""
+    count = int(np.isnan(rows.x).sum())
+    if not count:
+        return rows
+    if not fill:
+        raise RunError(
+            f"{name} lacks {_values(count)}, and the model keeps no means to put in their place; "
+            "train it again, or leave such rows out"
+        )
+    return rows._replace(x=_filled(rows.x, np.array(fill)), notes=(*rows.notes, *_note(count)))
+
+
+def _means(data: Classification) -> Array:
+    """The mean of what each column has in the training part."""
+    x = data.train.x
+    present = ~np.isnan(x)
+    for column in np.flatnonzero(~present.any(axis=0)):
+        raise RunError(
+            f"{data.name}: column {data.columns[column]!r} has no value in any of the {len(x)} "
+            "rows to train on; leave it out of the file"
+        )
+    with np.errstate(over="ignore"):
+        means: Array = np.where(present, x, 0.0).sum(axis=0) / present.sum(axis=0)
+    for column in np.flatnonzero(~np.isfinite(means)):
+        raise RunError(
+            f"{data.name}: the numbers in column {data.columns[column]!r} are too large to have "
+            "a mean"
+        )
+    return means
+
+
+def _filled(x: Array, fill: Array) -> Array:
+    return np.where(np.isnan(x), fill, x)
+
+
+def _note(count: int) -> tuple[str, ...]:
+    told = f"{_values(count)} missing: the column's mean in the training part stands for each"
+    return (told,) if count else ()
+
+
+def _values(count: int) -> str:
+    return f"{count:,} value{'s' if count > 1 else ''}"
