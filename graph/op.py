@@ -57,6 +57,15 @@ class Op(Record):
         """The temporaries that `run` wants, handed to it as `scratch=(array, ...)`."""
         return ()
 
+    def kinks(self, *arrays: Array) -> Array | None:
+        """Which smooth piece of the op each element of the result lies on; None where it has one.
+
+        An array of the result's shape, such as x > 0 for relu. On a kink, it tells the piece whose
+        derivative `vjp` gives there, or another number than those of all pieces where it gives 0.
+        The gradient check reads it, to keep from differences that reach across a kink.
+        """
+        return None
+
     def bind(self, sizes: Mapping[str, int]) -> Op:
         """The op with the symbols' sizes put in, for one whose kernel needs them."""
         return self

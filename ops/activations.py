@@ -40,6 +40,10 @@ class LeakyRelu(Activation):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (where(greater(node, 0.0), dy, dy * self.slope),)
 
+    def kinks(self, *arrays: Array) -> Array | None:
+        (x,) = arrays
+        return np.greater(x, 0.0)
+
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[0],)
 
@@ -65,6 +69,10 @@ class Elu(Activation):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (where(greater(node, 0.0), dy, dy * (node + self.alpha)),)
 
+    def kinks(self, *arrays: Array) -> Array | None:
+        (x,) = arrays
+        return np.greater(x, 0.0)
+
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[0],)
 
@@ -84,6 +92,10 @@ class Selu(Activation):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         below = dy * (node + SELU_SCALE * SELU_ALPHA)
         return (where(greater(node, 0.0), dy * SELU_SCALE, below),)
+
+    def kinks(self, *arrays: Array) -> Array | None:
+        (x,) = arrays
+        return np.greater(x, 0.0)
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[0],)

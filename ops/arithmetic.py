@@ -94,6 +94,10 @@ class Maximum(Binary):
         first = greater_equal(*node.inputs)
         return where(first, dy, 0.0), where(first, 0.0, dy)
 
+    def kinks(self, *arrays: Array) -> Array | None:
+        a, b = arrays
+        return np.greater_equal(a, b)
+
     def run(self, a: Array, b: Array, *, out: Array) -> None:
         np.maximum(a, b, out=out)
 
@@ -109,6 +113,10 @@ class Minimum(Binary):
         a, b = node.inputs
         first = greater_equal(b, a)
         return where(first, dy, 0.0), where(first, 0.0, dy)
+
+    def kinks(self, *arrays: Array) -> Array | None:
+        a, b = arrays
+        return np.greater_equal(b, a)
 
     def run(self, a: Array, b: Array, *, out: Array) -> None:
         np.minimum(a, b, out=out)

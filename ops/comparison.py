@@ -23,6 +23,10 @@ class Comparison(Binary):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return None, None
 
+    def kinks(self, *arrays: Array) -> Array | None:
+        piece: Array = self.ufunc(*arrays)
+        return piece
+
     def run(self, a: Array, b: Array, *, out: Array) -> None:
         self.ufunc(a, b, out=out)
 

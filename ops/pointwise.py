@@ -84,6 +84,10 @@ class Absolute(Unary):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy * sign(node.inputs[0]),)
 
+    def kinks(self, *arrays: Array) -> Array | None:
+        (x,) = arrays
+        return np.sign(x)
+
     def run(self, x: Array, *, out: Array) -> None:
         np.absolute(x, out=out)
 
@@ -96,6 +100,10 @@ class Sign(Unary):
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (None,)
+
+    def kinks(self, *arrays: Array) -> Array | None:
+        (x,) = arrays
+        return np.sign(x)
 
     def run(self, x: Array, *, out: Array) -> None:
         np.sign(x, out=out)
@@ -135,6 +143,10 @@ class Floor(Unary):
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (None,)
+
+    def kinks(self, *arrays: Array) -> Array | None:
+        (x,) = arrays
+        return np.floor(x)
 
     def run(self, x: Array, *, out: Array) -> None:
         np.floor(x, out=out)

@@ -89,6 +89,14 @@ class Max(Reduction):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (self.repeat(node, dy) * apply(FirstMax(self.axes), node.inputs[0]),)
 
+    def kinks(self, *arrays: Array) -> Array | None:
+        (x,) = arrays
+        axes = tuple(range(x.ndim)) if self.axes is None else self.axes
+        if not axes or x.size == 0:
+            return None
+        first = _first_places(x, axes)
+        return np.expand_dims(first, axes) if self.keepdims else first
+
     def run(self, x: Array, *, out: Array) -> None:
         if x.size == 0 and out.size:
             raise RunError("the maximum of nothing is not defined; feed one row or more")
@@ -109,6 +117,11 @@ class FirstMax(Op):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (None,)
 
+    def kinks(self, *arrays: Array) -> Array | None:
+        out = np.empty_like(arrays[0])
+        self.run(arrays[0], out=out)
+        return out
+
     def run(self, x: Array, *, out: Array) -> None:
         out.fill(0)
         if x.size == 0:
@@ -117,10 +130,9 @@ class FirstMax(Op):
         if not axes:
             out.fill(1)
             return
+        places = _first_places(x, axes)
+        where = np.unravel_index(places, [x.shape[a] for a in axes])
         last = tuple(range(x.ndim - len(axes), x.ndim))
-        rows = np.moveaxis(x, axes, last)
-        places = rows.reshape(*rows.shape[: x.ndim - len(axes)], -1).argmax(axis=-1)
-        where = np.unravel_index(places, rows.shape[x.ndim - len(axes) :])
         np.moveaxis(out, axes, last)[(*np.indices(places.shape, sparse=True), *where)] = 1
 
 
@@ -179,6 +191,13 @@ def count(x: TensorType, axes: Iterable[int]) -> Node:
         return constant(float(number), x.dtype)
     exact = total if number == 1 else total * float(number)
     return exact if x.dtype == "f64" else cast(exact, x.dtype)
+
+
+def _first_places(x: Array, axes: tuple[int, ...]) -> Array:
+    """Where the first maximum along the axes is, counted along them all, for what remains."""
+    rows = np.moveaxis(x, axes, tuple(range(x.ndim - len(axes), x.ndim)))
+    places: Array = rows.reshape(*rows.shape[: x.ndim - len(axes)], -1).argmax(axis=-1)
+    return places
 
 
 def _axes(axes: Iterable[int] | None) -> tuple[int, ...] | None:

@@ -20,6 +20,10 @@ class Relu(Unary):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (apply(ReluGrad(), node, dy),)
 
+    def kinks(self, *arrays: Array) -> Array | None:
+        (x,) = arrays
+        return np.greater(x, 0.0)
+
     def run(self, x: Array, *, out: Array) -> None:
         np.maximum(x, 0.0, out=out)
 
@@ -41,6 +45,10 @@ class ReluGrad(Op):
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return None, apply(ReluGrad(), node.inputs[0], dy)
+
+    def kinks(self, *arrays: Array) -> Array | None:
+        y, _ = arrays
+        return np.greater(y, 0.0)
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[0].with_dtype("bool"),)

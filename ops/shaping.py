@@ -58,6 +58,13 @@ class Cast(Op):
         x = node.inputs[0].type
         return (cast(dy, x.dtype) if x.is_float and dy.type.is_float else None,)
 
+    def kinks(self, *arrays: Array) -> Array | None:
+        return (
+            arrays[0].astype("?" if self.dtype == "bool" else "i8")
+            if self.dtype in ("i64", "bool")
+            else None
+        )
+
     def run(self, x: Array, *, out: Array) -> None:
         np.copyto(out, x, casting="unsafe")
 

@@ -1,0 +1,108 @@
+"""One entry of a parameter: its symbolic derivative against a numeric one, and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from ...graph import Array
+from .numeric import STEPS, Derivative, derivative, one_sided
+from .perturbation import Line, Place
+
+PASS: Final = "PASS"
+FAIL: Final = "FAIL"
+INCONCLUSIVE: Final = "INCONCLUSIVE"
+ORDER: Final = (PASS, INCONCLUSIVE, FAIL)
+"""The verdicts, from good to bad."""
+_CLEARLY: Final = 10.0
+"""So many times its own estimated error a difference must be off, before it contradicts."""
+
+
+class Scale(NamedTuple):
+    """What an error is measured against: the tolerance, and the largest gradients."""
+
+    tolerance: float
+    parameter: float
+    net: float
+
+
+class Entry(NamedTuple):
+    """One entry's result; `kink` says in words what is not smooth there, where that mattered."""
+
+    where: Place
+    verdict: str
+    error: float
+    symbolic: float
+    numeric: Derivative
+    kink: str = ""
+
+
+def relative_error(a: float, n: float, largest: float) -> float:
+    """|a - n| / max(|a| + |n|, 1e-3 largest, 1e-8); infinite where a number is not finite."""
+    error = abs(a - n) / max(abs(a) + abs(n), 1e-3 * largest, 1e-8)
+    return error if math.isfinite(error) else math.inf
+
+
+def check_entry(line: Line, where: Place, symbolic: float, scale: Scale) -> Entry:
+    """The verdict on one entry; where it disagrees, its kinks are looked for."""
+    plain = _judged(where, symbolic, derivative(lambda h: line.loss(where, h)), scale)
+    if plain.error <= scale.tolerance or line.smooth or not math.isfinite(plain.error):
+        return plain
+    return _on_one_side(line, where, symbolic, scale) or plain
+
+
+def _judged(where: Place, a: float, n: Derivative, scale: Scale, kink: str = "") -> Entry:
+    error = relative_error(a, n.value, scale.parameter)
+    if error <= scale.tolerance:
+        return Entry(where, PASS, error, a, n, kink)
+    own = _CLEARLY * n.error
+    if not math.isfinite(error) or abs(a - n.value) > own:
+        return Entry(where, FAIL, error, a, n, kink)
+    if own <= scale.tolerance * scale.net:
+        # A gradient of 0, of a bias in front of batch normalization: its difference is rounding.
+        return Entry(where, PASS, abs(a - n.value) / scale.net, a, n, kink)
+    return Entry(where, INCONCLUSIVE, error, a, n, kink)
+
+
+def _on_one_side(line: Line, where: Place, a: float, scale: Scale) -> Entry | None:
+    """The verdict by differences that cross no kink; None where there is none to cross."""
+    found = {h: line.followed(where, h) for k in STEPS for h in (k, -k)}
+    crossed = {h: crossings for h, (_, crossings) in found.items() if crossings}
+    if not crossed:
+        return None
+    names = line.forward.graph.names
+    closest = crossed[min(crossed, key=abs)]
+    kink = f"%{names[closest[0].node]} at {place(closest[0].first)}"
+    # With steps at which more is held than at the smallest, elements that move would stand still.
+    held = [sum(c.held for h in (k, -k) for c in found[h][1]) for k in STEPS]
+    start = max((k + 1 for k in range(len(STEPS)) if held[k] != held[-1]), default=0)
+    steps = [1e-3 / 4**k for k in range(start, max(len(STEPS), start + 3))]
+    here = derivative(lambda h: line.followed(where, h)[0], steps)
+    entry = _judged(where, a, here, scale, f"{kink}, on the side of the values")
+    exact = any(STEPS[-1] == abs(h) for h in crossed)
+    if entry.verdict == PASS or not exact:
+        return entry
+    for side, word in ((1, "right"), (-1, "left")):
+        n = one_sided(_of(line, where), side)
+        other = _judged(where, a, n, scale, f"{kink}, exactly: the derivative to the {word}")
+        if other.error <= scale.tolerance:
+            return other
+    if held[-1] and entry.verdict == FAIL:
+        words = f"{kink}, exactly: neither one-sided derivative, nor 0 for what is on the kink"
+        return entry._replace(verdict=INCONCLUSIVE, kink=words)
+    return entry
+
+
+def _of(line: Line, where: Place) -> Callable[[float], float]:
+    return lambda h: line.loss(where, h)
+
+
+def place(where: Place) -> str:
+    """A place in an array, such as [3,7]."""
+    return f"[{','.join(map(str, where))}]"
+
+
+def largest(gradient: Array) -> float:
+    """The largest absolute value, 0 of nothing."""
+    return float(abs(gradient).max(initial=0.0))

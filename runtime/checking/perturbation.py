@@ -1,0 +1,102 @@
+"""The loss as a function of one entry of one parameter: only what this reaches is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+
+from ...graph import Array, Graph, Node, Source
+from ..interpreter import interpret
+from .branches import Crossing, follow, has_kinks
+
+Place = tuple[int, ...]
+
+
+class Forward:
+    """A graph that computes a loss, and its values at one point."""
+
+    def __init__(self, g: Graph, values: Mapping[str, Array]) -> None:
+        assert g.loss is not None
+        self.loss = g.loss
+        self.graph = g.but(outputs={"loss": g.loss}, updates={})
+        made = interpret(self.graph, values).values
+        self.at: dict[Node, Array] = {n: made[name] for n, name in self.graph.names.items()}
+        self.sizes: dict[str, int] = {}
+        for n in self.graph.sources:
+            sizes = zip(n.type.shape, self.at[n].shape, strict=True)
+            self.sizes.update((d, size) for d, size in sizes if isinstance(d, str))
+
+    def source(self, name: str) -> Node:
+        """The parameter of that name."""
+        return next(n for n in self.graph.parameters if self.graph.names[n] == name)
+
+    def reached(self, start: set[Node]) -> list[Node]:
+        """The nodes that depend on one of `start`, in order."""
+        found = set(start)
+        order = []
+        for n in self.graph.order:
+            if not isinstance(n.op, Source) and any(i in found for i in n.inputs):
+                found.add(n)
+                order.append(n)
+        return order
+
+
+class Line:
+    """The loss along each entry of one parameter, all else as it is.
+
+    `loss` runs a straight line of kernels on arrays made once; `followed` goes node by node, and
+    past each kink on the piece where it started.
+    """
+
+    def __init__(self, forward: Forward, name: str) -> None:
+        self.forward = forward
+        self.parameter = forward.source(name)
+        self.value = forward.at[self.parameter].copy()
+        self.nodes = forward.reached({self.parameter})
+        moved = {self.parameter: self.value}
+        self._calls: list[Callable[[], None]] = []
+        for n in self.nodes:
+            inputs = [moved[i] if i in moved else forward.at[i] for i in n.inputs]
+            moved[n] = np.empty(forward.at[n].shape, n.type.numpy)
+            temporaries = [
+                np.empty(t.bind(forward.sizes), t.numpy)
+                for t in n.op.scratch(*(i.type for i in n.inputs))
+            ]
+            scratch = {"scratch": tuple(temporaries)} if temporaries else {}
+            run = n.op.bind(forward.sizes).run
+            self._calls.append(partial(run, *inputs, out=moved[n], **scratch))
+        self._loss = moved[forward.loss]
+
+    def loss(self, where: Place, h: float) -> float:
+        """The loss with one entry moved by h."""
+        at = self.value[where]
+        self.value[where] = at + h
+        try:
+            with np.errstate(all="ignore"):
+                for call in self._calls:
+                    call()
+        finally:
+            self.value[where] = at
+        return float(self._loss)
+
+    def followed(self, where: Place, h: float) -> tuple[float, list[Crossing]]:
+        """The loss with one entry moved by h and no kink crossed, and what would have been."""
+        forward = self.forward
+        value = self.value.copy()
+        value[where] += h
+        moved = {self.parameter: value}
+        crossings = []
+        for n in self.nodes:
+            start = [forward.at[i] for i in n.inputs]
+            there = [moved.get(i, forward.at[i]) for i in n.inputs]
+            moved[n], crossing = follow(n, start, there, forward.at[n], forward.sizes)
+            if crossing is not None:
+                crossings.append(crossing)
+        return float(moved[forward.loss]), crossings
+
+    @property
+    def smooth(self) -> bool:
+        """Whether no op on the way has a kink."""
+        return not any(has_kinks(n) for n in self.nodes)

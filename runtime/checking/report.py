@@ -1,0 +1,114 @@
+"""What a gradient check found: a row for each parameter, the verdict, and whose fault it is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .entries import FAIL, INCONCLUSIVE, PASS, place
+
+
+class Row(NamedTuple):
+    """One parameter's result: its worst entry, where that is, and the step that was used there."""
+
+    name: str
+    error: float
+    where: tuple[int, ...]
+    symbolic: float
+    numeric: float
+    step: float
+    checked: int
+    size: int
+    verdict: str = PASS
+    numeric_error: float = 0.0
+    """By how much the numeric derivative may itself be off."""
+    failed: int = 0
+    inconclusive: int = 0
+    kinks: int = 0
+    """How many entries were checked on one side of a kink."""
+    kink: str = ""
+    """The kink of the worst of those entries, in words."""
+
+
+class GradcheckReport:
+    """The rows of a gradient check, and the verdict; true where every parameter passed.
+
+    PASS: every entry agrees. FAIL: one differs by more than the tolerance, and by clearly more
+    than the numeric derivative's own estimated error; `faults` says whose fault it is.
+    INCONCLUSIVE: none is shown to be wrong, but one cannot be shown to be right, for the numeric
+    derivative is not exact enough there (rounding in a large loss, or a kink exactly at the
+    values); then check at other values.
+    """
+
+    def __init__(
+        self,
+        graph_name: str,
+        rows: tuple[Row, ...],
+        tolerance: float,
+        faults: tuple[str, ...] = (),
+    ) -> None:
+        self.graph_name = graph_name
+        self.rows = rows
+        self.tolerance = tolerance
+        self.faults = faults
+
+    @property
+    def max_relative_error(self) -> float:
+        """The largest error of all parameters."""
+        return max((r.error for r in self.rows), default=0.0)
+
+    @property
+    def verdict(self) -> str:
+        """PASS, FAIL or INCONCLUSIVE."""
+        found = {r.verdict for r in self.rows}
+        if FAIL in found or (
+            INCONCLUSIVE not in found and self.max_relative_error > self.tolerance
+        ):
+            return FAIL
+        return INCONCLUSIVE if INCONCLUSIVE in found else PASS
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything passed: false where it failed, and where it is inconclusive."""
+        return self.verdict == PASS
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        width = max([len(r.name) for r in self.rows] + [9])
+        lines = [
+            f"gradient check of {self.graph_name}, in f64",
+            f"  {'parameter':<{width}} {'max error':>10}  {'at':<12} {'symbolic':>13} "
+            f"{'numeric':>13} {'step':>9}  checked",
+        ]
+        lines += [_line(r, width) for r in self.rows]
+        worst = f"largest error {self.max_relative_error:.2e}, allowed {self.tolerance:.0e}"
+        lines.append(f"  {self.verdict}: {worst}")
+        for r in self.rows:
+            if r.kink:
+                lines.append(f"    kinks: {_entries(r.kinks)} of %{r.name}, e.g. {r.kink}")
+            if r.verdict == INCONCLUSIVE:
+                lines.append(
+                    f"    inconclusive: %{r.name} at {place(r.where)}: the numeric derivative may "
+                    f"itself be off by {r.numeric_error:.1e}"
+                )
+        lines += [f"    guilty: {fault}" for fault in self.faults]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def _line(r: Row, width: int) -> str:
+    counts = [f"{r.failed} wrong"] * (r.failed > 0)
+    counts += [f"{r.inconclusive} open"] * (r.inconclusive > 0)
+    counts += [f"{r.kinks} at kinks"] * (r.kinks > 0)
+    listed = f" ({', '.join(counts)})" if counts else ""
+    mark = "" if r.verdict == PASS else f"  <- {r.verdict}"
+    return (
+        f"  {r.name:<{width}} {r.error:>10.2e}  {place(r.where):<12} {r.symbolic:>13.6e} "
+        f"{r.numeric:>13.6e} {r.step:>9.2e}  {r.checked} of {r.size}{listed}{mark}"
+    )
+
+
+def _entries(count: int) -> str:
+    return f"{count} entr{'y' if count == 1 else 'ies'}"
