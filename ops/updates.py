@@ -25,7 +25,7 @@ class Update(Op):
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, len(self.operands), *self.operands)
         first = types[0]
-        full = len(types) - self.scalars
+        full = len(self.operands) - self.scalars
         if not first.is_float:
             raise GraphError(f"{self.operands[0]} is {first}, where floats are expected")
         for i, (name, t) in enumerate(zip(self.operands, types, strict=True)):
@@ -90,15 +90,22 @@ class Descend(Update):
 
 @op
 class DescendScaled(Update):
-    """w' = w - rate d / (sqrt(s) + eps).
+    """w' = w - rate d / (sqrt(s) + eps), or kept w - rate d / (sqrt(s) + eps).
 
     Adam's corrections are in `rate` and `eps`: d / (1 - b1^t) / (sqrt(s / (1 - b2^t)) + e) is
-    d r / (sqrt(s) + e c) with c = sqrt(1 - b2^t) and r = c / (1 - b1^t).
+    d r / (sqrt(s) + e c) with c = sqrt(1 - b2^t) and r = c / (1 - b1^t). The scalar `kept` may be
+    left out; AdamW decays w by it.
     """
 
     name: ClassVar[str] = "descend_scaled"
     operands: ClassVar[tuple[str, ...]] = ("w", "d", "s", "rate", "eps")
     scalars: ClassVar[int] = 2
+
+    def infer(self, *types: TensorType) -> TensorType:
+        decayed = len(types) == len(self.operands) + 1
+        if decayed and types[-1] != types[0].with_shape(()):
+            raise GraphError(f"kept is {types[-1]}, where {types[0].with_shape(())} is expected")
+        return super().infer(*(types[:-1] if decayed else types))
 
     def run(
         self,
@@ -107,6 +114,7 @@ class DescendScaled(Update):
         s: Array,
         rate: Array,
         eps: Array,
+        kept: Array | None = None,
         *,
         out: Array,
         scratch: tuple[Array, ...],
@@ -116,6 +124,8 @@ class DescendScaled(Update):
             np.add(t, eps, out=t)
             np.divide(dc, t, out=t)
             np.multiply(t, rate, out=t)
+            if kept is not None:  # `t` is done: `out` may be `w`, and hold it decayed
+                wc = np.multiply(wc, kept, out=oc)
             np.subtract(wc, t, out=oc)
 
 

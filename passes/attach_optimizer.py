@@ -75,7 +75,9 @@ class AttachOptimizer(Pass):
             if gradient is None:
                 raise PassError(f"there is no gradient of the parameter {name!r}")
             if own[p].weight_decay and not own[p].decoupled:
-                gradient = add(gradient, multiply(p, own[p].weight_decay))
+                read = ahead[p]
+                at = p if read is None else read
+                gradient = add(gradient, multiply(at, own[p].weight_decay))
             for old, new in own[p].updates(p, gradient, states[p], counted).items():
                 updates[old] = new if new.asked_name else new.but(name=old.asked_name)
         updates[step] = counted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ...graph import Node, constant
+from ...graph import GraphError, Node, constant
 from ...ops import (
     DecayAdd,
     DecayAddSquare,
@@ -15,6 +15,7 @@ from ...ops import (
     cast,
     divide,
     equal,
+    maximum,
     multiply,
     power,
     sqrt,
@@ -22,7 +23,9 @@ from ...ops import (
     subtract,
     where,
 )
-from .optimizer import Optimizer, check_decay, check_not_negative, in_dtype, renewed
+from ..arguments import check_choice, check_decay, check_flag, check_not_negative
+from .descent import PLACES
+from .optimizer import Optimizer, in_dtype, renewed
 
 
 class _Scaled(Optimizer):
@@ -33,14 +36,18 @@ class _Scaled(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_not_negative("eps", self.eps)
+        check_not_negative(eps=self.eps)
+        check_flag(eps_inside=self.eps_inside)
 
-    def descend(self, w: Node, d: Node, s: Node, rate: Node, eps: Node | None = None) -> Node:
-        """w - rate d / (sqrt(s) + eps), or rate d / sqrt(s + eps) with eps inside."""
-        eps = constant(self.eps, "f64") if eps is None else eps
+    def descend(self, w: Node, d: Node, s: Node, *scalars: Node) -> Node:
+        """w - rate d / (sqrt(s) + eps), or rate d / sqrt(s + eps) with eps inside.
+
+        `scalars`: rate, eps and, where the parameter is decayed, what is kept of it, all f64[].
+        """
+        rate, eps, *kept = scalars
         if self.eps_inside:
             s, eps = add(s, in_dtype(eps, w)), constant(0.0, "f64")
-        return renewed(DescendScaled(), w, d, s, in_dtype(rate, w), in_dtype(eps, w))
+        return renewed(DescendScaled(), w, d, s, *(in_dtype(n, w) for n in (rate, eps, *kept)))
 
 
 class AdaGrad(_Scaled):
@@ -62,8 +69,8 @@ class AdaGrad(_Scaled):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_not_negative("start", self.start)
-        check_not_negative("lr_decay", self.lr_decay)
+        check_not_negative(start=self.start)
+        check_not_negative(lr_decay=self.lr_decay)
 
     def states(self) -> dict[str, float]:
         return {"square_sum": self.start}
@@ -74,31 +81,34 @@ class AdaGrad(_Scaled):
         rate = self.rate(step)
         if self.lr_decay:
             rate = rate / ((cast(step, "f64") - 1.0) * self.lr_decay + 1.0)
-        return {s: new, w: self.descend(w, g, new, rate)}
+        return {s: new, w: self.descend(w, g, new, rate, constant(self.eps, "f64"))}
 
 
 class RMSProp(_Scaled):
     """s = d s + (1 - d) g g; w -= lr g / (sqrt(s) + eps) (Tieleman and Hinton 2012).
 
-    `centered` subtracts the square of the running mean of g from s; `momentum` mu: b = mu b +
-    g / (sqrt(s) + eps); w -= lr b (PyTorch's options).
+    `centered` subtracts the square of the running mean of g from s (what rounding takes below 0
+    is 0); `momentum` mu: b = mu b + g / (sqrt(s) + eps); w -= lr b (PyTorch's options), with
+    `rate_is="inside"` b = mu b + lr g / (sqrt(s) + eps); w -= b (Optax).
     """
 
     name: ClassVar[str] = "rmsprop"
     dialects: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "cs231n": {"eps": 1e-8},
         "torch": {"eps": 1e-8},
-        "optax": {"decay": 0.9, "eps": 1e-8, "eps_inside": True},
+        "optax": {"decay": 0.9, "eps": 1e-8, "eps_inside": True, "rate_is": "inside"},
     }
     decay: float = 0.99
     eps: float = 1e-7
     centered: bool = False
     momentum: float = 0.0
+    rate_is: str = "outside"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_decay("decay", self.decay)
-        check_decay("momentum", self.momentum)
+        check_decay(decay=self.decay, momentum=self.momentum)
+        check_flag(centered=self.centered)
+        check_choice("rate_is", self.rate_is, PLACES)
 
     def states(self) -> dict[str, float]:
         names = ["square_mean", *["mean"] * self.centered, *["velocity"] * bool(self.momentum)]
@@ -112,15 +122,19 @@ class RMSProp(_Scaled):
         if self.centered:
             mean = states["mean"]
             updates[mean] = renewed(DecayAdd(self.decay, 1 - self.decay), mean, g)
-            variance = subtract(new, square(updates[mean]))
+            variance = maximum(subtract(new, square(updates[mean])), 0.0)
+        eps = constant(self.eps, "f64")
         if not self.momentum:
-            return {**updates, w: self.descend(w, g, variance, self.rate(step))}
-        b = states["velocity"]
-        eps = in_dtype(constant(self.eps, "f64"), w)
-        root = sqrt(add(variance, eps)) if self.eps_inside else add(sqrt(variance), eps)
-        updates[b] = renewed(DecayAdd(self.momentum), b, divide(g, root))
-        moved = renewed(Descend(), w, updates[b], self.rate_for(w, step))
-        return {**updates, w: moved}
+            return {**updates, w: self.descend(w, g, variance, self.rate(step), eps)}
+        b, rate = states["velocity"], self.rate_for(w, step)
+        small = in_dtype(eps, w)
+        root = sqrt(add(variance, small)) if self.eps_inside else add(sqrt(variance), small)
+        scaled = divide(g, root)
+        if self.rate_is == "inside":
+            updates[b] = renewed(DecayAdd(self.momentum), b, multiply(scaled, rate))
+            return {**updates, w: subtract(w, updates[b], name=w.asked_name)}
+        updates[b] = renewed(DecayAdd(self.momentum), b, scaled)
+        return {**updates, w: renewed(Descend(), w, updates[b], rate)}
 
 
 class Adam(_Scaled):
@@ -150,9 +164,11 @@ class Adam(_Scaled):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_decay("beta1", self.beta1)
-        check_decay("beta2", self.beta2)
-        check_not_negative("eps_root", self.eps_root)
+        check_decay(beta1=self.beta1, beta2=self.beta2)
+        check_not_negative(eps_root=self.eps_root)
+        check_flag(bias_correction=self.bias_correction, eps_hat=self.eps_hat)
+        if self.first not in (0, 1):
+            raise GraphError(f"first is {self.first!r}, where 0 or 1 is expected")
 
     def states(self) -> dict[str, float]:
         return {"first_moment": 0.0, "second_moment": 0.0}
@@ -166,13 +182,14 @@ class Adam(_Scaled):
         root = new_s
         if self.eps_root:
             root = add(new_s, in_dtype(constant(self.eps_root, "f64") * c * c, w))
-        scaled = eps * c if self.bias_correction and not self.eps_hat else eps
-        new_w = self.descend(self.decayed(w, step), new_m, root, rate, scaled)
+        if self.bias_correction and not self.eps_hat:
+            eps = eps * c * c if self.eps_inside else eps * c
+        new_w = self.descend(w, new_m, root, rate, eps, *self.kept(step))
         return {m: new_m, s: new_s, w: new_w}
 
-    def decayed(self, w: Node, step: Node) -> Node:
-        """The parameter that the step is taken from."""
-        return w
+    def kept(self, step: Node) -> list[Node]:
+        """What is kept of the parameter beside the step, f64[]; nothing where all is."""
+        return []
 
     def _corrected(self, step: Node) -> tuple[Node, Node]:
         """lr c / (1 - b1^t) and c = sqrt(1 - b2^t): see `descend_scaled`."""
@@ -193,13 +210,17 @@ class Adam(_Scaled):
 class AdamW(Adam):
     """Adam, with w decayed by lr weight_decay w beside the step (Loshchilov and Hutter 2019).
 
-    Every parameter is decayed, unless a group says otherwise.
+    w = (1 - lr weight_decay) w - lr mhat / (sqrt(shat) + eps). Every parameter is decayed, unless
+    a group says otherwise.
     """
 
     name: ClassVar[str] = "adamw"
     decoupled: ClassVar[bool] = True
+    dialects: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        **Adam.dialects,
+        "optax": {**Adam.dialects["optax"], "weight_decay": 1e-4},
+    }
     weight_decay: float = 0.01
 
-    def decayed(self, w: Node, step: Node) -> Node:
-        kept = 1.0 - self.rate(step) * self.weight_decay
-        return multiply(w, in_dtype(kept, w), name=w.asked_name)
+    def kept(self, step: Node) -> list[Node]:
+        return [1.0 - self.rate(step) * self.weight_decay] if self.weight_decay else []

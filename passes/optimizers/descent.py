@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from ...graph import Node, apply, constant
+from ...graph import GraphError, Node, apply, constant
 from ...ops import DecayAdd, Descend, add, equal, multiply, negative, where
-from .optimizer import Optimizer, check_choice, check_decay, in_dtype, renewed
+from ..arguments import check_choice, check_decay, check_flag, check_not_negative
+from .optimizer import Optimizer, in_dtype, renewed
 
-_PLACES: Final = ("outside", "inside")
+PLACES: Final = ("outside", "inside")
+"""Whether a velocity is multiplied by the learning rate, or sums up what has been."""
 
 
 class SGD(Optimizer):
@@ -22,25 +24,36 @@ class SGD(Optimizer):
 
 
 class _Velocity(Optimizer):
-    """What the optimizers with a velocity share: rho, and whether the rate is in the velocity."""
+    """What the optimizers with a velocity share: rho, dampening, and where the rate is."""
 
     rho: float = 0.9
     rate_is: str = "outside"
+    dampening: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_decay("rho", self.rho)
-        check_choice("rate_is", self.rate_is, _PLACES)
+        check_decay(rho=self.rho)
+        check_not_negative(dampening=self.dampening)
+        check_choice("rate_is", self.rate_is, PLACES)
 
     def states(self) -> dict[str, float]:
         return {"velocity": 0.0}
+
+    def damped(self, g: Node, step: Node) -> Node:
+        """What the velocity takes in: (1 - dampening) g, and g at the first step."""
+        # Without a momentum there is no velocity to dampen, as in PyTorch.
+        if not self.dampening or not self.rho:
+            return g
+        later = constant(1 - self.dampening, "f64")
+        return multiply(g, in_dtype(where(equal(step, 1), 1.0, later), g))
 
 
 class Momentum(_Velocity):
     """v = rho v + g; w -= lr v.
 
     `rate_is="inside"`: v = rho v - lr g; w += v (cs231n, scikit-learn); the two agree while lr
-    is constant. `dampening` d: v = rho v + (1 - d) g, but v = g at the first step (PyTorch).
+    is constant. `dampening` d: v = rho v + (1 - d) g, but v = g at the first step (PyTorch; ONNX
+    calls 1 - d `beta`).
     """
 
     name: ClassVar[str] = "momentum"
@@ -51,15 +64,8 @@ class Momentum(_Velocity):
     rho: float = 0.9
     dampening: float = 0.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_decay("dampening", self.dampening)
-
     def updates(self, w: Node, g: Node, states: Mapping[str, Node], step: Node) -> dict[Node, Node]:
-        v = states["velocity"]
-        if self.dampening:
-            later = constant(1 - self.dampening, "f64")
-            g = multiply(g, in_dtype(where(equal(step, 1), 1.0, later), w))
+        v, g = states["velocity"], self.damped(g, step)
         rate = self.rate_for(w, step)
         if self.rate_is == "inside":
             new = renewed(DecayAdd(self.rho), v, multiply(g, negative(rate)))
@@ -74,7 +80,8 @@ class Nesterov(_Velocity):
     With `lookahead` the forward and backward graph read w + rho v where they read w; `parameters`,
     `predict`, `loss` and `gradients` stay at w. Without, the form of the libraries, which keeps
     the look-ahead point itself as its parameter: v = rho v + g; w -= lr (g + rho v), or with
-    `rate_is="inside"` v = rho v - lr g; w += rho v - lr g. Source: Sutskever et al. 2013.
+    `rate_is="inside"` v = rho v - lr g; w += rho v - lr g. `dampening` as in Momentum, of the
+    libraries' form alone: v = rho v + (1 - d) g (ONNX). Source: Sutskever et al. 2013.
     """
 
     name: ClassVar[str] = "nesterov"
@@ -87,6 +94,15 @@ class Nesterov(_Velocity):
     rho: float = 0.9
     lookahead: bool = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_flag(lookahead=self.lookahead)
+        if self.lookahead and self.dampening:
+            raise GraphError(
+                f"dampening is {self.dampening!r}, which the look-ahead form does not have; "
+                "write lookahead=False"
+            )
+
     def look_ahead(self, w: Node, states: Mapping[str, Node]) -> Node | None:
         return apply(DecayAdd(1.0, self.rho), w, states["velocity"]) if self.lookahead else None
 
@@ -95,9 +111,9 @@ class Nesterov(_Velocity):
         rate = self.rate_for(w, step)
         if self.lookahead or self.rate_is == "inside":
             scaled = multiply(g, negative(rate))
-            new = renewed(DecayAdd(self.rho), v, scaled)
+            new = renewed(DecayAdd(self.rho), v, self.damped(scaled, step))
             moved = new if self.lookahead else apply(DecayAdd(self.rho), new, scaled)
             return {v: new, w: add(w, moved, name=w.asked_name)}
-        new = renewed(DecayAdd(self.rho), v, g)
+        new = renewed(DecayAdd(self.rho), v, self.damped(g, step))
         ahead = apply(DecayAdd(self.rho), new, g)
         return {v: new, w: renewed(Descend(), w, ahead, rate)}

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from ...graph import Constant, GraphError, Node, Op, Value, apply, constant
+from ...graph import Constant, GraphError, Node, Op, apply, constant
 from ...ops import cast
+from ..arguments import Given, as_python, check_choice, check_not_negative, is_number
 from ..schedules import Schedule
 
 DIALECTS: Final = ("course", "cs231n", "torch", "onnx", "sklearn", "optax")
 """Whose formulas and defaults an optimizer has."""
 
 
-class Group(Value):
+class Group(Given):
     """Other options for the parameters whose names match a pattern such as `*.bias`.
 
-    `lr` and `weight_decay` take the place of the optimizer's where they are given.
+    `lr` and `weight_decay` take the place of the optimizer's where they are given. The first
+    group that matches counts; patterns are those of `fnmatch`, upper and lower case apart.
     """
 
     name: ClassVar[str] = "group"
@@ -27,18 +28,21 @@ class Group(Value):
     weight_decay: float | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.pattern, str):
+            raise GraphError(f"pattern is {self.pattern!r}, where e.g. '*.bias' is expected")
         if self.lr is not None:
             check_rate(self.lr)
         if self.weight_decay is not None:
-            check_not_negative("weight_decay", self.weight_decay)
+            check_not_negative(weight_decay=self.weight_decay)
 
 
-class Optimizer(Value):
+class Optimizer(Given):
     """Gives, for a parameter w and its gradient g, the update of w and of its own state.
 
     A subclass gives `states` and `updates`. A `dialect` sets the defaults and
-    the forms in which the libraries differ, together; an argument that is given wins. `groups`
-    gives other options by the parameters' names. `weight_decay` adds weight_decay w to g.
+    the forms in which the libraries differ, together; an argument that is given wins; a library
+    without the method sets nothing. `groups` gives other options by the parameters' names.
+    `weight_decay` adds weight_decay w to g, w where the gradient is taken.
     """
 
     name: ClassVar[str]
@@ -63,15 +67,28 @@ class Optimizer(Value):
 
         def __init__(self, *args, **fields):
             given = {**dict(zip(self.field_names, args, strict=False)), **fields}
-            dialect = given.get("dialect", "course")
+            dialect = as_python(given.get("dialect", "course"))
             check_choice("dialect", dialect, DIALECTS)
             meant = self.dialects.get(dialect, {})
             told = {k: v for k, v in meant.items() if k not in given}
             super().__init__(*args, **fields, **told)
 
+    def changed(self) -> dict[str, Any]:
+        """The fields that differ from what the dialect sets: what text and `repr` show."""
+        shown = super().changed()
+        meant = self.dialects.get(self.dialect, {})
+        told = {n: getattr(self, n) for n in self.field_names if n in shown or n in meant}
+        return {n: v for n, v in told.items() if n not in meant or v != meant[n]}
+
     def __post_init__(self) -> None:
+        given = (self.groups,) if isinstance(self.groups, Group) else self.groups
+        if not isinstance(given, (tuple, list)) or not all(isinstance(g, Group) for g in given):
+            raise GraphError(
+                f"groups is {self.groups!r}, where e.g. [vg.Group('*.bias', lr=0.1)] is expected"
+            )
+        self._set("groups", tuple(given))
         check_rate(self.lr)
-        check_not_negative("weight_decay", self.weight_decay)
+        check_not_negative(weight_decay=self.weight_decay)
 
     def states(self) -> dict[str, float]:
         """What each parameter has beside it, and its first value: {"velocity": 0.0}."""
@@ -123,26 +140,8 @@ def check_rate(lr: object) -> None:
     """Raises GraphError unless the learning rate is a finite number from 0, or a schedule."""
     if isinstance(lr, Schedule):
         return
-    if isinstance(lr, bool) or not isinstance(lr, (int, float)) or not 0 <= lr < math.inf:
+    if not is_number(lr) or lr < 0:  # type: ignore[operator]
         raise GraphError(
             f"lr is {lr!r}, where a finite number from 0 is expected, or a schedule such as "
             "vg.schedules.cosine(0.1, steps=1000)"
         )
-
-
-def check_decay(name: str, value: object) -> None:
-    """Raises GraphError unless the value is a number from 0, below 1."""
-    if isinstance(value, bool) or not (isinstance(value, (int, float)) and 0 <= value < 1):
-        raise GraphError(f"{name} is {value!r}, where a number from 0, below 1, is expected")
-
-
-def check_not_negative(name: str, value: object) -> None:
-    """Raises GraphError unless the value is a finite number from 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-        raise GraphError(f"{name} is {value!r}, where a finite number from 0 is expected")
-
-
-def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Raises GraphError unless the value is one of the choices."""
-    if value not in choices:
-        raise GraphError(f"{name} is {value!r}, where one of {', '.join(choices)} is expected")

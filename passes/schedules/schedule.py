@@ -7,15 +7,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...graph import Array, GraphError, Node, Value, constant, depth_first, input
+from ...graph import Array, GraphError, Node, constant, depth_first, input
 from ...graph import Constant as ConstantOp
 from ...ops import cos, floor, greater, maximum, minimum, power, where
+from ..arguments import Given, check_finite, check_not_negative, check_positive
 
 
-class Schedule(Value):
+class Schedule(Given):
     """A learning rate as a function of the step, counted from 0.
 
     A subclass gives `at`. Schedules may be nested: `warmup(cosine(0.1, steps=900), steps=100)`.
+    In text they are called as in Python, `schedules.cosine(lr=0.1,steps=900)`.
     """
 
     name: ClassVar[str]
@@ -50,7 +52,7 @@ Rate = float | Schedule
 class Constant(Schedule):
     """lr(t) = lr."""
 
-    name: ClassVar[str] = "constant"
+    name: ClassVar[str] = "schedules.constant"
     lr: float
 
     def __post_init__(self) -> None:
@@ -63,7 +65,7 @@ class Constant(Schedule):
 class Step(Schedule):
     """lr(t) = lr factor^floor(t / every)."""
 
-    name: ClassVar[str] = "step"
+    name: ClassVar[str] = "schedules.step"
     lr: float
     every: int
     factor: float = 0.1
@@ -78,7 +80,7 @@ class Step(Schedule):
 class Exponential(Schedule):
     """lr(t) = lr decay^t."""
 
-    name: ClassVar[str] = "exponential"
+    name: ClassVar[str] = "schedules.exponential"
     lr: float
     decay: float
 
@@ -92,12 +94,13 @@ class Exponential(Schedule):
 class Inverse(Schedule):
     """lr(t) = lr / (1 + decay t)."""
 
-    name: ClassVar[str] = "inverse"
+    name: ClassVar[str] = "schedules.inverse"
     lr: float
     decay: float
 
     def __post_init__(self) -> None:
-        check_positive(lr=self.lr, decay=self.decay)
+        check_positive(lr=self.lr)
+        check_not_negative(decay=self.decay)
 
     def at(self, step: Node) -> Node:
         return self.lr / (step * self.decay + 1.0)
@@ -109,13 +112,14 @@ class Cosine(Schedule):
     Source: Loshchilov and Hutter 2017, without restarts.
     """
 
-    name: ClassVar[str] = "cosine"
+    name: ClassVar[str] = "schedules.cosine"
     lr: float
     steps: int
     final: float = 0.0
 
     def __post_init__(self) -> None:
         check_positive(lr=self.lr, steps=self.steps)
+        check_finite(final=self.final)
 
     def at(self, step: Node) -> Node:
         done = minimum(step / float(self.steps), 1.0)
@@ -128,12 +132,14 @@ class Warmup(Schedule):
     `then` is a rate, or a schedule that counts its own steps from the end of the warm-up.
     """
 
-    name: ClassVar[str] = "warmup"
+    name: ClassVar[str] = "schedules.warmup"
     then: Rate
     steps: int
 
     def __post_init__(self) -> None:
         check_positive(steps=self.steps)
+        if not isinstance(self.then, Schedule):
+            check_positive(then=self.then)
 
     def at(self, step: Node) -> Node:
         after = _rate(self.then, maximum(step - float(self.steps), 0.0))
@@ -146,7 +152,7 @@ class OneCycle(Schedule):
     The rise takes the share `rise` of `steps`. Source: Smith and Topin 2019.
     """
 
-    name: ClassVar[str] = "one_cycle"
+    name: ClassVar[str] = "schedules.one_cycle"
     lr: float
     steps: int
     rise: float = 0.3
@@ -174,14 +180,3 @@ def _between(start: float, end: float, done: Node) -> Node:
 
 def _rate(rate: Rate, step: Node) -> Node:
     return rate.at(step) if isinstance(rate, Schedule) else constant(rate, "f64")
-
-
-def check_positive(**values: float) -> None:
-    """Raises GraphError, naming the first value that is no positive, finite number."""
-    for name, value in values.items():
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, (int, float))
-            or not 0 < value < math.inf
-        ):
-            raise GraphError(f"{name} is {value!r}, where a positive number is expected")

@@ -596,6 +596,17 @@ TABLE: list[Row] = [
     ),
     row(
         "descend_scaled",
+        "f32[3,2] f32[3,2] f32[3,2] f32[] f32[] f32[]",
+        lambda w, d, s, rate, eps, kept: descended(w, d, s, rate, eps) - (1 - kept) * w,
+        values={2: positive, 4: positive},
+        errors=[
+            "f32[3] f32[3] f32[3] f32[] f32[] f32[3]",
+            "f32[3] f32[3] f32[3] f32[] f32[] f64[]",
+            "f32[3] f32[3] f32[3] f32[] f32[] f32[] f32[]",
+        ],
+    ),
+    row(
+        "descend_scaled",
         "f32[40000] f32[40000] f32[40000] f32[] f32[]",
         descended,
         values={2: positive, 4: positive},

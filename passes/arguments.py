@@ -1,0 +1,74 @@
+"""What users write as arguments: NumPy's numbers become Python's, what cannot be is refused."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..graph import GraphError, Value
+
+
+class Given(Value):
+    """A value that users write: NumPy's numbers are held as Python's, so that text reads back."""
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, *args, **fields):
+            super().__init__(*map(as_python, args), **{k: as_python(v) for k, v in fields.items()})
+
+
+def as_python(value: object) -> object:
+    """A NumPy scalar or array of no dimensions as Python's number; all else as it is."""
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
+        found: object = value.item()
+        return found
+    return value
+
+
+def is_number(value: object) -> bool:
+    """Whether the value is a finite number, and no truth value."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def check_positive(**values: object) -> None:
+    """Raises GraphError, naming the first value that is no positive, finite number."""
+    for name, value in values.items():
+        if not is_number(value) or value <= 0:  # type: ignore[operator]
+            raise GraphError(f"{name} is {value!r}, where a positive number is expected")
+
+
+def check_not_negative(**values: object) -> None:
+    """Raises GraphError, naming the first value that is no finite number from 0."""
+    for name, value in values.items():
+        if not is_number(value) or value < 0:  # type: ignore[operator]
+            raise GraphError(f"{name} is {value!r}, where a finite number from 0 is expected")
+
+
+def check_finite(**values: object) -> None:
+    """Raises GraphError, naming the first value that is no finite number."""
+    for name, value in values.items():
+        if not is_number(value):
+            raise GraphError(f"{name} is {value!r}, where a finite number is expected")
+
+
+def check_decay(**values: object) -> None:
+    """Raises GraphError, naming the first value that is no number from 0, below 1."""
+    for name, value in values.items():
+        if not is_number(value) or not 0 <= value < 1:  # type: ignore[operator]
+            raise GraphError(f"{name} is {value!r}, where a number from 0, below 1, is expected")
+
+
+def check_flag(**values: object) -> None:
+    """Raises GraphError, naming the first value that is neither True nor False."""
+    for name, value in values.items():
+        if not isinstance(value, bool):
+            raise GraphError(f"{name} is {value!r}, where True or False is expected")
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raises GraphError unless the value is one of the choices."""
+    if value not in choices:
+        raise GraphError(f"{name} is {value!r}, where one of {', '.join(choices)} is expected")
