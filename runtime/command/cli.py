@@ -12,6 +12,7 @@ import click
 
 from ...graph import NonFiniteError, VerigradError
 from .check import check
+from .compare import compare_command
 from .info import info
 from .picture import graph_command
 from .plan import plan
@@ -51,5 +52,5 @@ def cli() -> None:
     """
 
 
-for command in (train, predict, graph_command, check, plan, info):
+for command in (train, predict, compare_command, graph_command, check, plan, info):
     cli.add_command(command)

@@ -1,0 +1,258 @@
+"""`verigrad compare`: the same net trained in several ways, as a figure and a table."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from statistics import fmean
+from typing import Final
+
+import click
+from click.core import ParameterSource
+
+from ...graph import RunError
+from ..data.source import load_data
+from ..extras import require
+from ..files import replacing
+from ..training.callback import Callback
+from .comparison import Run, Variant, compare
+from .curves import draw_comparison
+from .methods import OPTIMIZERS
+from .progress import progress
+from .settings import Settings, shares, takes_settings
+from .threads import limited, threads_option
+
+SAME_RATE: Final = 1e-3
+"""The rate at which optimizers are compared unless another is given."""
+_SHOWN: Final = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple([name.strip() for name in text.split(",")])
+    for name in names:
+        if name not in OPTIMIZERS:
+            raise click.BadParameter(f"{name!r} is not one of {', '.join(OPTIMIZERS)}")
+    return names
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple([float(number) for number in text.split(",")])
+    except ValueError:
+        raise click.BadParameter(f"{text!r} are no numbers; write e.g. 0,1e-4") from None
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        return tuple([int(seed) for seed in text.split(",")])
+    except ValueError:
+        raise click.BadParameter(f"{text!r} are no seeds; write e.g. 1,2,3") from None
+
+
+@click.command("compare")
+@takes_settings
+@click.option(
+    "--optimizers", type=_names, metavar="NAMES",
+    help=f"Compare these; what is compared unless said otherwise: {','.join(_SHOWN)}.",
+)  # fmt: skip
+@click.option(
+    "--lrs", type=_numbers, metavar="RATES",
+    help=f"The rate of each of them; unsaid: --lr, or {SAME_RATE:g}, for all.",
+)  # fmt: skip
+@click.option("--keeps", type=shares, metavar="SHARES", help="Compare these --keep.")
+@click.option("--l2s", type=_numbers, metavar="STRENGTHS", help="Compare these --l2.")
+@click.option(
+    "--seeds", type=_seeds, metavar="SEEDS",
+    help="Train each with these seeds; mean and spread are shown.",
+)  # fmt: skip
+@click.option("--epochs", default=5, show_default=True, type=click.IntRange(min=1), help="Of each.")
+@threads_option
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.svg",
+    help="Where the figure goes; none is drawn without it.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the curves as one JSON object.")
+@click.pass_context
+def compare_command(
+    ctx: click.Context,
+    settings: Settings,
+    optimizers: tuple[str, ...] | None,
+    lrs: tuple[float, ...] | None,
+    keeps: tuple[float, ...] | None,
+    l2s: tuple[float, ...] | None,
+    seeds: tuple[int, ...] | None,
+    epochs: int,
+    threads: int | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Train one net in several ways, from the same start and on the same batches.
+
+    Compares optimizers, or the values of --keeps or of --l2s. Prints a table of the ends; the
+    figure has the training loss and both accuracies by step. The accuracies are of the validation
+    part, and of as many rows of the training part. The test part is not touched.
+    """
+    _one_thing(ctx)
+    if keeps is not None:
+        variants = [Variant(f"keep {k:g}", settings._replace(keep=(k,))) for k in keeps]
+    elif l2s is not None:
+        variants = [Variant(f"L2 {s:g}", settings._replace(l2=s)) for s in l2s]
+    else:
+        variants = _optimizers(settings, optimizers or _SHOWN, lrs)
+    labels = [v.label for v in variants]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise click.UsageError(f"{label} is there twice: there is nothing to compare", ctx)
+    if output is not None:
+        _check_figure(output)
+    data = load_data(settings.data, settings.target, settings.split_seed)
+    with limited(threads):
+        runs = compare(data, variants, seeds or (settings.seed,), epochs, _tell, _bar)
+    if output is not None:
+        with replacing(output) as temporary:
+            drawn = draw_comparison(f"{data.name}, {_same(settings, variants)}", runs)
+            temporary.write_text(drawn, "utf-8", newline="\n")
+        click.echo(f"figure in {output}", err=True)
+    if as_json:
+        click.echo(json.dumps({"data": data.name, "epochs": epochs, "runs": _plain(runs)}))
+    else:
+        click.echo(_table(runs))
+
+
+def _one_thing(ctx: click.Context) -> None:
+    """Raises a usage error for options of which one would have no effect."""
+
+    def given(name: str) -> bool:
+        return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+    lists = [name for name in ("optimizers", "keeps", "l2s") if given(name)]
+    if len(lists) > 1:
+        told = " or ".join(f"--{name}" for name in lists)
+        raise click.UsageError(f"one thing is compared at a time: {told}", ctx)
+    compared = lists[0] if lists else "optimizers"
+    for name in [compared, *(["seeds"] if given("seeds") else [])]:
+        if given(name.removesuffix("s")):
+            raise click.UsageError(
+                f"--{name.removesuffix('s')} has no effect where --{name} are compared; "
+                f"give --{name} alone",
+                ctx,
+            )
+    if given("lrs") and compared != "optimizers":
+        raise click.UsageError(f"--lrs goes with --optimizers; with --{compared} give --lr", ctx)
+    if given("lrs") and given("lr"):
+        raise click.UsageError("--lr has no effect beside --lrs", ctx)
+
+
+def _optimizers(
+    settings: Settings, names: tuple[str, ...], lrs: tuple[float, ...] | None
+) -> list[Variant]:
+    """Each optimizer with its rate; one rate is for all, and one optimizer takes each rate."""
+    rates = lrs or (SAME_RATE if settings.lr is None else settings.lr,)
+    if len(names) == 1:
+        names = names * len(rates)
+    if len(rates) == 1:
+        rates = rates * len(names)
+    if len(names) != len(rates):
+        raise click.UsageError(
+            f"--lrs has {len(rates)} rates for {len(names)} optimizers; give one for each"
+        )
+    same = len(set(rates)) == 1
+    return [
+        Variant(name if same else f"{name}, lr {lr:g}", settings._replace(optimizer=name, lr=lr))
+        for name, lr in zip(names, rates, strict=True)
+    ]
+
+
+def _check_figure(path: Path) -> None:
+    """Raises RunError where the figure could not be drawn or written: before the runs."""
+    require("matplotlib", "plot")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as e:
+        raise RunError(f"{path} cannot be written: {e.strerror or e}") from None
+
+
+def _tell(run: Run, done: int, of: int) -> None:
+    width = len(str(of))
+    click.echo(
+        f"{done:>{width}}/{of}  {run.label}, seed {run.settings.seed}: {_end(run)}", err=True
+    )
+
+
+def _end(run: Run) -> str:
+    if run.stopped is not None:
+        return f"not finite at step {run.stopped:,}"
+    return (
+        f"training loss {run.final_loss:.4f}, "
+        f"validation accuracy {run.validation_accuracies[-1]:.4f}, {run.seconds:.1f} s"
+    )
+
+
+@contextmanager
+def _bar(epochs: int, steps: int) -> Iterator[list[Callback]]:
+    """A bar for the run on a terminal; elsewhere its end is told, which is enough."""
+    if not sys.stderr.isatty():
+        yield []
+        return
+    with progress(epochs, steps) as shown:
+        yield [shown]
+
+
+def _same(settings: Settings, variants: list[Variant]) -> str:
+    """What all variants share, for the figure's title."""
+    first = variants[0].settings
+    told = [f"{'-'.join(map(str, settings.hidden)) or 'no'} hidden units"]
+    if len({v.settings.optimizer for v in variants}) == 1:
+        told.append(first.optimizer)
+    if len({v.settings.rate for v in variants}) == 1:
+        told.append(f"lr {first.rate:g}")
+    return ", ".join([*told, f"batches of {settings.batch_size}"])
+
+
+def _table(runs: list[Run]) -> str:
+    """A row a variant: its last values, over seeds with their spread."""
+    head = ("", "lr", "training loss", "training acc.", "validation acc.", "seconds")
+    rows = [head]
+    for label, found in groupby(runs, key=lambda run: run.label):
+        group = list(found)
+        rate = f"{group[0].settings.rate:g}"
+        stopped = [run.stopped for run in group if run.stopped is not None]
+        if stopped:
+            rows.append((label, rate, f"not finite at step {min(stopped):,}", "", "", ""))
+            continue
+        ends = (
+            [run.final_loss for run in group],
+            [run.train_accuracies[-1] for run in group],
+            [run.validation_accuracies[-1] for run in group],
+        )
+        seconds = f"{fmean(run.seconds for run in group):.1f}"
+        rows.append((label, rate, *map(_spread, ends), seconds))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    lines = []
+    for label, *cells in rows:
+        aligned = [f"{c:>{w}}" for c, w in zip(cells, widths[1:], strict=True)]
+        lines.append("  ".join([f"{label:<{widths[0]}}", *aligned]).rstrip())
+    return "\n".join(lines)
+
+
+def _spread(values: list[float]) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.4f}"
+    return f"{fmean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
+
+
+def _plain(runs: list[Run]) -> list[dict[str, object]]:
+    """The runs in types that JSON has."""
+    plain = []
+    for run in runs:
+        values = {k: v for k, v in run._asdict().items() if k != "settings"}
+        values["final_loss"] = run.final_loss if math.isfinite(run.final_loss) else None
+        plain.append({**values, "settings": run.settings.as_config()})
+    return plain

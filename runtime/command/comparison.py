@@ -1,0 +1,175 @@
+"""Training the same net in several ways, from the same start and on the same batches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ...graph import Array, NonFiniteError, RunError
+from ...ops import words
+from ..data.parts import Classification, Part
+from ..program import Program
+from ..training.callback import Callback
+from ..training.dataset import DataSet
+from ..training.fit import fit
+from ..training.measure import measure_set
+from ..training.sampling import ShuffledEpochs
+from .network import compiled
+from .settings import Settings
+
+POINTS: Final = 50
+"""How often the accuracies are measured in a run."""
+_BINS: Final = 150
+"""Into how many points the losses of a run's steps are averaged."""
+
+
+Following = Callable[[int, int], AbstractContextManager[list[Callback]]]
+"""What follows a run of so many epochs and steps."""
+
+
+class Variant(NamedTuple):
+    """One way to train, and what it is called."""
+
+    label: str
+    settings: Settings
+
+
+class Run(NamedTuple):
+    """One training run: the loss by step, and both accuracies at some of the steps.
+
+    `losses` holds a mean over equal stretches of steps, each at its middle, penalties and dropout
+    included. `stopped` is the step that was not finite, if there was one.
+    """
+
+    label: str
+    settings: Settings
+    steps: int
+    loss_steps: list[float]
+    losses: list[float]
+    accuracy_steps: list[int]
+    train_accuracies: list[float]
+    validation_accuracies: list[float]
+    final_loss: float
+    seconds: float
+    stopped: int | None
+
+
+def compare(
+    data: Classification,
+    variants: Sequence[Variant],
+    seeds: Sequence[int],
+    epochs: int,
+    told: Callable[[Run, int, int], None] = lambda run, done, of: None,
+    following: Following = lambda epochs, steps: nullcontext([]),
+) -> list[Run]:
+    """Every variant for every seed.
+
+    `told` hears of each run at its end; `following` gives callbacks that hear of it meanwhile.
+
+    Runs of one seed begin with the same weights and draw the same batches. A run whose loss is
+    not finite ends there, and the others go on. Raises RunError where no validation part is.
+    """
+    if not len(data.validation.y):
+        raise RunError(f"{data.name} has too few rows to hold a validation part out of them")
+    runs: list[Run] = []
+    for variant in variants:
+        for seed in seeds:
+            settings = variant.settings._replace(seed=seed)
+            runs.append(_run(data, variant.label, settings, epochs, following))
+            told(runs[-1], len(runs), len(variants) * len(seeds))
+    return runs
+
+
+def _run(
+    data: Classification,
+    label: str,
+    settings: Settings,
+    epochs: int,
+    following: Following,
+) -> Run:
+    sampler = ShuffledEpochs(len(data.train.y), settings.batch_size, settings.seed)
+    steps = epochs * sampler.steps_per_epoch
+    program = compiled(data, settings, steps)
+    recorder = _Recorder(program, _drawn(data.train, len(data.validation.y)), data.validation)
+    recorder.measure(0)
+    recorder.at = {round(k * steps / POINTS) for k in range(1, POINTS + 1)}
+    began = time.perf_counter()
+    stopped = None
+    try:
+        with following(epochs, steps) as callbacks:
+            fit(
+                program,
+                data.train,
+                epochs=epochs,
+                batch_size=settings.batch_size,
+                callbacks=[recorder, *callbacks],
+            )
+    except NonFiniteError:
+        stopped = program.step_number + 1
+    seconds = time.perf_counter() - began
+    at, losses = _binned(np.array(recorder.losses), steps)
+    last = recorder.losses[-max(1, steps // epochs) :]
+    return Run(
+        label,
+        settings,
+        steps,
+        at,
+        losses,
+        recorder.steps,
+        recorder.train_accuracies,
+        recorder.validation_accuracies,
+        float(np.mean(last)) if last else float("nan"),
+        seconds,
+        stopped,
+    )
+
+
+class _Recorder(Callback):
+    """Keeps every loss, and measures both accuracies at the steps `at`."""
+
+    def __init__(self, program: Program, train: Part, validation: Part) -> None:
+        self._program = program
+        self._train = DataSet(program.declared, train)
+        self._validation = DataSet(program.declared, validation)
+        self.at: set[int] = set()
+        self.losses: list[float] = []
+        self.steps: list[int] = []
+        self.train_accuracies: list[float] = []
+        self.validation_accuracies: list[float] = []
+
+    def on_step(self, step: int, loss: float) -> None:
+        self.losses.append(loss)
+        if step in self.at:
+            self.measure(step)
+
+    def measure(self, step: int) -> None:
+        """Measures both accuracies."""
+        self.steps.append(step)
+        parts = (self._train, self.train_accuracies), (self._validation, self.validation_accuracies)
+        for part, kept in parts:
+            accuracy = measure_set(self._program, part).accuracy
+            assert accuracy is not None
+            kept.append(accuracy)
+
+
+def _drawn(part: Part, count: int) -> Part:
+    """So many rows of a part: the same in every run."""
+    rows = np.sort(np.argsort(words(0, "compare", len(part.y)), kind="stable")[:count])
+    return Part(part.x[rows], part.y[rows])
+
+
+def _binned(losses: Array, steps: int) -> tuple[list[float], list[float]]:
+    """The losses averaged over equal stretches of the run, and the middle step of each."""
+    edges = np.unique(np.linspace(0, steps, min(steps, _BINS) + 1).round().astype(int))
+    at, means = [], []
+    for start, end in pairwise(edges):
+        held = losses[start:end]
+        if len(held):
+            at.append((2 * start + len(held) + 1) / 2)
+            means.append(float(held.mean()))
+    return at, means

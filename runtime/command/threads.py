@@ -1,0 +1,23 @@
+"""How many threads the matrix products may take."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import click
+
+from ..extras import require
+
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="Threads of the matrix products."
+)
+
+
+def limited(threads: int | None) -> AbstractContextManager[object]:
+    """The matrix products kept to so many threads while the block lasts."""
+    if threads is None:
+        return nullcontext()
+    limits: AbstractContextManager[object] = require("threadpoolctl", "threads").threadpool_limits(
+        threads
+    )
+    return limits
