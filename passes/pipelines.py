@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from .attach_optimizer import AttachOptimizer
+from .clip_gradients import ClipGradients
 from .differentiate import Differentiate
 from .eliminate_common import EliminateCommon
 from .expand_batch_norm import ExpandBatchNorm
@@ -24,6 +25,7 @@ TRAINING: Final = Pipeline(
         InsertRegularization(),
         ExpandBatchNorm(),
         Differentiate(),
+        ClipGradients(),
         AttachOptimizer(),
         FoldConstants(),
         Simplify(),

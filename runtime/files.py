@@ -208,6 +208,7 @@ def _described(program: Program) -> dict[str, Any]:
         "optimizer": print_value(o.optimizer),
         "regularizer": print_value(o.regularizer),
         "dropout": print_value(o.dropout),
+        "clip": print_value(o.clip),
         "seed": o.seed,
         "dtype": o.dtype,
         "pipeline": [print_pass(p) for p in o.pipeline],
@@ -256,7 +257,7 @@ def _check_shapes(
 
 def _options(described: Mapping[str, Any]) -> Options:
     def value(key: str) -> Any:
-        reader = Reader(described[key])
+        reader = Reader(described.get(key, "none") if key == "clip" else described[key])
         found = reader.value()
         if not reader.done():
             raise RunError(f"its {key} cannot be read: {described[key]!r}")
@@ -270,4 +271,5 @@ def _options(described: Mapping[str, Any]) -> Options:
         described["dtype"],
         Pipeline(parse_pass(t) for t in described["pipeline"]),
         Pipeline(parse_pass(t) for t in described["inference_pipeline"]),
+        value("clip"),  # files from before gradients were clipped have none
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..graph import PassError
-from ..passes import Dropout, Optimizer, Pipeline, Regularizer
+from ..passes import Clip, Dropout, Optimizer, Pipeline, Regularizer
 
 
 class Options(NamedTuple):
@@ -18,6 +18,7 @@ class Options(NamedTuple):
     dtype: str
     pipeline: Pipeline
     inference_pipeline: Pipeline
+    clip: Clip | None = None
 
     def check(self) -> Options:
         """The same options; raises PassError for one of another kind than it has to be."""
@@ -25,6 +26,7 @@ class Options(NamedTuple):
             ("optimizer", self.optimizer, Optimizer, "vg.SGD(lr=0.1)"),
             ("regularizer", self.regularizer, Regularizer, "vg.L2(1e-4)"),
             ("dropout", self.dropout, Dropout, "vg.Dropout(keep=0.5)"),
+            ("clip", self.clip, Clip, "vg.ClipNorm(1.0)"),
         )
         for name, value, kind, example in due:
             if value is not None and not isinstance(value, kind):
@@ -41,6 +43,7 @@ class Options(NamedTuple):
             "optimizer": self.optimizer,
             "regularizer": self.regularizer,
             "dropout": self.dropout,
+            "clip": self.clip,
         }
         seeded = any("seed" in p.options() for p in self.pipeline)
         return self.pipeline.with_options({**told, "seed": self.seed if seeded else None})

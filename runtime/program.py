@@ -22,6 +22,7 @@ from ..ops import check_seed, first_value
 from ..passes import (
     INFERENCE,
     TRAINING,
+    Clip,
     Compilation,
     Dropout,
     Optimizer,
@@ -43,6 +44,7 @@ def compile(
     optimizer: Optimizer | None = None,
     regularizer: Regularizer | None = None,
     dropout: Dropout | None = None,
+    clip: Clip | None = None,
     seed: int = 0,
     dtype: str = "f32",
     pipeline: Pipeline = TRAINING,
@@ -50,12 +52,13 @@ def compile(
 ) -> Program:
     """Compiles a declared graph into a program that trains, predicts and shows its stages.
 
-    The graph's first values and its dropout are functions of `seed`. Without an optimizer the
+    The graph's first values and its dropout are functions of `seed`. `clip` bounds the gradients
+    that the optimizer reads, `vg.ClipNorm(1.0)` or `vg.ClipValue(0.5)`. Without an optimizer the
     program has no `step`; without a loss it only predicts. `dtype="f64"` compiles all in f64.
     Raises GraphError or PassError naming the pass that could not do its work.
     """
     options = Options(
-        optimizer, regularizer, dropout, check_seed(seed), dtype, pipeline, inference_pipeline
+        optimizer, regularizer, dropout, check_seed(seed), dtype, pipeline, inference_pipeline, clip
     )
     return Program(net, options.check())
 
@@ -239,9 +242,8 @@ class Program:
         if self._training is None:
             return self._prediction
         stages = self._training.stages
-        passes = [
-            p.name for p in self.options.pipeline if p.name in ("differentiate", "attach_optimizer")
-        ]
+        whole = ("differentiate", "clip_gradients", "attach_optimizer")
+        passes = [p.name for p in self.options.pipeline if p.name in whole]
         return self._executable(
             self._training.graph, stages[passes[-1]] if passes else self.declared
         )
@@ -264,7 +266,8 @@ class Program:
     @cached_property
     def _gradients(self) -> Executable:
         pipeline = self.options.training()
-        late = [p.name for p in pipeline if "updates" in (*p.gives, *p.needs)]
+        beyond = {"updates", "clipped gradients"}  # what is shown is the gradient itself
+        late = [p.name for p in pipeline if beyond & {*p.gives, *p.needs}]
         stages = pipeline.without(*late).run(self.declared).stages
         *_, g = stages.values()
         keys = {"loss", *(f"{name}.grad" for name in self.parameters)}

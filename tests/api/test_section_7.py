@@ -104,6 +104,7 @@ def test_stages_show_the_pipeline_in_order(ran: dict[str, object]) -> None:
         "insert_regularization",
         "expand_batch_norm",
         "differentiate",
+        "clip_gradients",
         "attach_optimizer",
         "fold_constants",
         "simplify",

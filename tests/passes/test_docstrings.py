@@ -27,7 +27,7 @@ def case_of(kind: type[vg.Pass]) -> runner.Case:
     options = {}
     if m["option"]:
         value = eval(m["option"], vars(vg) | {n: getattr(vg, n) for n in vg.__all__})
-        fields = {"optimizer": vg.Optimizer, "regularizer": vg.Regularizer}
+        fields = {"optimizer": vg.Optimizer, "regularizer": vg.Regularizer, "clip": vg.Clip}
         (name,) = [name for name, kind_of in fields.items() if isinstance(value, kind_of)]
         options[name] = value
     before, after = (textwrap.dedent(m[part]).strip() for part in ("before", "after"))
@@ -40,7 +40,8 @@ def test_the_docstring_shows_what_the_pass_does(name: str) -> None:
     case = case_of(kind)
     case = case._replace(
         changes_meaning=kind.numbers == "meaning" and name != "scale_dropout",
-        not_idempotent=name in ("insert_regularization", "differentiate", "attach_optimizer"),
+        not_idempotent=name
+        in ("insert_regularization", "differentiate", "clip_gradients", "attach_optimizer"),
     )
     found = list(runner.problems(case, reasons=False))
     assert not found, "\n".join(found)

@@ -113,6 +113,8 @@ def test_an_insertion_is_checked_at_once() -> None:
 
 def test_a_need_that_is_met_later_or_never_is_refused() -> None:
     text = error_of(lambda: vg.TRAINING.without("differentiate"))
+    assert text == "clip_gradients needs 'gradients'; no pass gives it"
+    text = error_of(lambda: vg.TRAINING.without("differentiate", "clip_gradients"))
     assert text == "attach_optimizer needs 'gradients'; no pass gives it"
     attach = vg.TRAINING.passes[vg.TRAINING.names.index("attach_optimizer")]
     text = error_of(lambda: vg.Pipeline([attach, Differentiate()]))

@@ -1,0 +1,137 @@
+"""Bounds the gradients before the optimizer reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import ClassVar, Final
+
+from ..graph import Graph, GraphError, Node, PassError, constant
+from ..ops import add, cast, divide, maximum, minimum, multiply, sqrt, squared_norm, subtract, sum
+from .arguments import Given, check_positive
+from .base import Numbers, Pass
+
+_EPS: Final = 1e-6
+
+
+class Clip(Given):
+    """How the gradients of all parameters are bounded."""
+
+    name: ClassVar[str]
+
+    def clipped(self, gradients: Mapping[str, Node]) -> dict[str, Node]:
+        """Each gradient, bounded, by the key of its output."""
+        raise GraphError(f"clip {self.name} has no `clipped`")
+
+
+class ClipValue(Clip):
+    """g = min(max(g, -limit), limit), element by element.
+
+    As `clip_grad_value_` of PyTorch, but that a gradient whose sum is not finite becomes NaN, so
+    that the step is refused: an infinite element is not clipped, it is an error.
+    """
+
+    name: ClassVar[str] = "clip_value"
+    limit: float
+
+    def __post_init__(self) -> None:
+        check_positive(limit=self.limit)
+
+    def clipped(self, gradients: Mapping[str, Node]) -> dict[str, Node]:
+        clipped = {}
+        for key, g in gradients.items():
+            high = add(_zero_if_finite(sum(g)), self.limit)
+            clipped[key] = minimum(maximum(g, -self.limit), high, name=f"{key}.clipped")
+        return clipped
+
+
+class ClipNorm(Clip):
+    """g = g min(1, limit / (norm + 1e-6)), where norm is that of all gradients together.
+
+    norm = sqrt(sum of g g over every element of every gradient), f64[] from the parts' sums. As
+    `clip_grad_norm_` of PyTorch (Pascanu, Mikolov and Bengio 2013), but that a norm which is not
+    finite, overflow included, makes every gradient NaN, so that the step is refused.
+    """
+
+    name: ClassVar[str] = "clip_norm"
+    limit: float
+
+    def __post_init__(self) -> None:
+        check_positive(limit=self.limit)
+
+    def clipped(self, gradients: Mapping[str, Node]) -> dict[str, Node]:
+        norm = sqrt(reduce(add, [_in_f64(squared_norm(g)) for g in gradients.values()]))
+        factor = minimum(divide(constant(self.limit, "f64"), add(norm, _EPS)), 1.0)
+        factor = add(factor, _zero_if_finite(norm))  # of an infinite norm it would be 0
+        return {
+            key: multiply(g, _in_dtype_of(g, factor), name=f"{key}.clipped")
+            for key, g in gradients.items()
+        }
+
+
+@dataclass(frozen=True)
+class ClipGradients(Pass):
+    """Each output `NAME.grad` becomes the gradient that was asked to be bounded.
+
+    Before:
+
+        graph net {
+          %x: f32[2] = input
+          %w: f32[2] = parameter{init=zeros}
+          %loss: f32[] = sum(%x)
+          %w.grad: f32[2] = multiply(%w, %x)
+          return loss=%loss, w.grad=%w.grad
+        }
+
+    After (with ClipValue(0.5)):
+
+        graph net {
+          %x: f32[2] = input
+          %w: f32[2] = parameter{init=zeros}
+          %c-0.5: f32[] = constant{-0.5}
+          %c0.5: f32[] = constant{0.5}
+          %loss: f32[] = sum(%x)
+          %w.grad: f32[2] = multiply(%w, %x)
+          %maximum: f32[2] = maximum(%w.grad, %c-0.5)
+          %sum: f32[] = sum(%w.grad)
+          %subtract: f32[] = subtract(%sum, %sum)
+          %add: f32[] = add(%subtract, %c0.5)
+          %w.grad.clipped: f32[2] = minimum(%maximum, %add)
+          return loss=%loss, w.grad=%w.grad.clipped
+        }
+
+    Without `clip` nothing is done, and `program.gradients` never sees it. After differentiation,
+    before the optimizer.
+    """
+
+    name: ClassVar[str] = "clip_gradients"
+    needs: ClassVar[tuple[str, ...]] = ("gradients",)
+    gives: ClassVar[tuple[str, ...]] = ("clipped gradients",)
+    numbers: ClassVar[Numbers] = "meaning"
+    clip: Clip | None = None
+
+    def apply(self, g: Graph) -> Graph:
+        if self.clip is None:
+            return g
+        found = {f"{g.names[p]}.grad": g.names[p] for p in g.parameters}
+        lost = [name for key, name in found.items() if key not in g.outputs]
+        if lost:
+            raise PassError(f"there is no gradient of the parameter {lost[0]!r}")
+        if not found:
+            return g
+        clipped = self.clip.clipped({key: g.outputs[key] for key in found})
+        return g.but(outputs={**g.outputs, **clipped})
+
+
+def _zero_if_finite(n: Node) -> Node:
+    """n - n: 0, and NaN where n is infinite or NaN."""
+    return subtract(n, n)
+
+
+def _in_f64(scalar: Node) -> Node:
+    return scalar if scalar.type.dtype == "f64" else cast(scalar, "f64")
+
+
+def _in_dtype_of(g: Node, scalar: Node) -> Node:
+    return scalar if g.type.dtype == "f64" else cast(scalar, g.type.dtype)

@@ -1,0 +1,177 @@
+"""Clipping bounds what the optimizer reads, as PyTorch does, and nothing that is shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from smooth_net import Values, batch, gradients, net, trained, worst
+
+import verigrad as vg
+from verigrad.runtime import files
+
+CLIPS = [vg.ClipValue(0.01), vg.ClipNorm(0.1)]
+
+
+def hand_clipped(clip: vg.Clip, g: Values) -> tuple[Values, bool]:
+    """The clipped gradients, and whether any of them is another."""
+    if isinstance(clip, vg.ClipValue):
+        found = {name: np.clip(a, -clip.limit, clip.limit) for name, a in g.items()}
+    else:
+        norm = np.sqrt(sum(float((a * a).sum()) for a in g.values()))
+        found = {name: a * min(1.0, clip.limit / (norm + 1e-6)) for name, a in g.items()}
+    return found, any((found[name] != g[name]).any() for name in g)
+
+
+@pytest.mark.parametrize("clip", CLIPS, ids=lambda c: c.name)
+def test_the_optimizer_reads_the_clipped_gradients(clip: vg.Clip) -> None:
+    start, after = trained(vg.SGD(0.3), clip=clip)
+    p, expected, clipped = dict(start), [], []
+    for step in range(100):
+        g, other = hand_clipped(clip, gradients(p, batch(step)))
+        clipped.append(other)
+        p = {name: p[name] - 0.3 * g[name] for name in p}
+        expected.append(p)
+    assert worst(after, expected) < 1e-11
+    assert any(clipped)
+
+
+@pytest.mark.parametrize("clip", CLIPS, ids=lambda c: c.name)
+@pytest.mark.parametrize("optimizer", [vg.SGD(0.3), vg.Momentum(0.1), vg.Adam(0.01)])
+def test_a_hundred_steps_end_where_torch_does(clip: vg.Clip, optimizer: vg.Optimizer) -> None:
+    torch = pytest.importorskip("torch")
+    start, after = trained(optimizer.but(weight_decay=0.01), clip=clip)
+    p = {name: torch.tensor(w, requires_grad=True) for name, w in start.items()}
+    make: dict[str, Any] = {
+        "sgd": lambda: torch.optim.SGD(p.values(), 0.3, weight_decay=0.01),
+        "momentum": lambda: torch.optim.SGD(p.values(), 0.1, momentum=0.9, weight_decay=0.01),
+        "adam": lambda: torch.optim.Adam(p.values(), 0.01, eps=1e-7, weight_decay=0.01),
+    }
+    theirs, expected = make[optimizer.name](), []
+    for step in range(100):
+        feeds = {k: torch.tensor(v) for k, v in batch(step).items()}
+        theirs.zero_grad()
+        h = torch.tanh(feeds["x"] @ p["fc1.weight"] + p["fc1.bias"])
+        scores = h @ p["fc2.weight"] + p["fc2.bias"]
+        torch.nn.functional.mse_loss(scores, feeds["y"]).backward()
+        if clip.name == "clip_value":
+            torch.nn.utils.clip_grad_value_(p.values(), clip.limit)
+        else:
+            torch.nn.utils.clip_grad_norm_(p.values(), clip.limit)
+        theirs.step()
+        expected.append({name: w.detach().numpy().copy() for name, w in p.items()})
+    assert worst(after, expected) < 1e-11
+
+
+@pytest.mark.parametrize("clip", [vg.ClipValue(1e6), vg.ClipNorm(1e6)], ids=lambda c: c.name)
+def test_a_limit_that_is_not_reached_changes_no_bit(clip: vg.Clip) -> None:
+    _, plain = trained(vg.Momentum(0.05))
+    _, after = trained(vg.Momentum(0.05), clip=clip)
+    assert worst(after, plain) == 0
+
+
+@pytest.mark.parametrize("clip", CLIPS, ids=lambda c: c.name)
+def test_gradients_and_loss_are_shown_unclipped(clip: vg.Clip) -> None:
+    plain = vg.compile(net(), optimizer=vg.SGD(0.1), dtype="f64")
+    program = vg.compile(net(), optimizer=vg.SGD(0.1), dtype="f64", clip=clip)
+    feeds = batch(0)
+    (loss, shown), (expected_loss, expected) = program.gradients(feeds), plain.gradients(feeds)
+    assert loss == expected_loss == program.loss(feeds)
+    assert all(np.array_equal(shown[name], expected[name]) for name in expected)
+    norm = np.sqrt(sum(float((g * g).sum()) for g in shown.values()))
+    assert norm > 0.1
+    before = dict(program.parameters)
+    assert program.step(feeds) == loss
+    taken = [(before[name] - program.parameters[name]) / 0.1 for name in before]
+    if isinstance(clip, vg.ClipNorm):
+        length = np.sqrt(sum(float((d * d).sum()) for d in taken))
+        assert length == pytest.approx(0.1 * norm / (norm + 1e-6), rel=1e-9)
+    else:
+        assert max(float(np.abs(d).max()) for d in taken) == pytest.approx(0.01, rel=1e-9)
+
+
+def test_look_ahead_clips_the_gradient_at_the_look_ahead_point() -> None:
+    clip = vg.ClipNorm(0.1)
+    start, after = trained(vg.Nesterov(0.1), clip=clip)
+    w, v = dict(start), {name: np.zeros_like(a) for name, a in start.items()}
+    expected = []
+    for step in range(100):
+        ahead = {name: w[name] + 0.9 * v[name] for name in w}
+        g, _ = hand_clipped(clip, gradients(ahead, batch(step)))
+        v = {name: 0.9 * v[name] - 0.1 * g[name] for name in w}
+        w = {name: w[name] + v[name] for name in w}
+        expected.append(w)
+    assert worst(after, expected) < 1e-11
+
+
+@pytest.mark.parametrize("clip", [vg.ClipValue(1.0), vg.ClipNorm(1.0)], ids=lambda c: c.name)
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_an_infinite_gradient_is_refused_and_not_clipped(clip: vg.Clip, dtype: str) -> None:
+    """The loss is sqrt(w), finite at 0, where its slope is infinite."""
+    w = vg.parameter("w", (2,), init="zeros")
+    program = vg.compile(
+        vg.Graph("g", loss=vg.sum(vg.sqrt(w))), optimizer=vg.SGD(0.1), clip=clip, dtype=dtype
+    )
+    with pytest.raises(vg.NonFiniteError, match=r"w\.grad"):
+        program.step()
+    np.testing.assert_array_equal(program.parameters["w"], 0)
+    assert program.step_number == 0
+
+
+def test_a_norm_that_overflows_is_refused() -> None:
+    w = vg.parameter("w", (2,), init="ones")
+    x = vg.input("x", (2,))
+    g = vg.Graph("g", loss=vg.sum(w * x))
+    program = vg.compile(g, optimizer=vg.SGD(0.1), clip=vg.ClipNorm(1.0))
+    with pytest.raises(vg.NonFiniteError, match=r"w\.grad"):
+        program.step(x=np.full(2, 1e20))
+
+
+@pytest.mark.parametrize("bad", [0, -1.0, float("nan"), float("inf"), True, "1", None])
+def test_a_limit_is_a_positive_number(bad: object) -> None:
+    for kind in (vg.ClipValue, vg.ClipNorm):
+        with pytest.raises(vg.GraphError, match="limit is"):
+            kind(bad)
+        assert type(kind(np.float32(0.5)).limit) is float
+
+
+def test_other_kinds_are_refused() -> None:
+    with pytest.raises(vg.PassError, match=r"clip is 1\.0, where e\.g\. vg\.ClipNorm"):
+        vg.compile(net(), optimizer=vg.SGD(0.1), clip=1.0)
+    bare = vg.TRAINING.without("clip_gradients")
+    with pytest.raises(vg.PassError, match="clip= is given, but no pass"):
+        vg.compile(net(), optimizer=vg.SGD(0.1), clip=vg.ClipNorm(1.0), pipeline=bare)
+
+
+@pytest.mark.parametrize("clip", CLIPS, ids=lambda c: c.name)
+def test_a_saved_run_goes_on_clipping(clip: vg.Clip, tmp_path: Path) -> None:
+    program = vg.compile(net(), optimizer=vg.Momentum(0.1), clip=clip)
+    for step in range(3):
+        program.step(batch(step))
+    program.save(tmp_path / "run.safetensors")
+    again = vg.load(tmp_path / "run.safetensors")
+    assert again.options.clip == clip
+    for step in range(3, 6):
+        assert again.step(batch(step)) == program.step(batch(step))
+
+
+def test_a_file_from_before_clipping_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = vg.compile(net(), optimizer=vg.Momentum(0.1))
+    program.step(batch(0))
+    described = files._described
+
+    def older(p: vg.Program) -> dict[str, Any]:
+        found = described(p)
+        del found["clip"]
+        found["pipeline"].remove("clip_gradients")
+        return json.loads(json.dumps(found))
+
+    monkeypatch.setattr(files, "_described", older)
+    program.save(tmp_path / "run.safetensors")
+    again = vg.load(tmp_path / "run.safetensors")
+    assert again.options.clip is None
+    assert "clip_gradients" not in again.stages
+    assert again.step(batch(1)) == program.step(batch(1))
