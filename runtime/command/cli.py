@@ -17,6 +17,7 @@ from .info import info
 from .picture import graph_command
 from .plan import plan
 from .predict import predict
+from .resume import resume
 from .train import train
 
 CHECK_FAILED: Final = 1
@@ -52,5 +53,5 @@ def cli() -> None:
     """
 
 
-for command in (train, predict, compare_command, graph_command, check, plan, info):
+for command in (train, resume, predict, compare_command, graph_command, check, plan, info):
     cli.add_command(command)

@@ -20,6 +20,8 @@ from .history import History
 from .loop import Loop
 from .sampling import Sampler, make_sampler
 
+__all__ = ["Callback", "fit"]
+
 _AT_A_TIME = 65_536
 """How many steps of a schedule are looked at in one go."""
 

@@ -57,6 +57,13 @@ def make_sampler(
     raise RunError(f"sampler is {sampler!r}, where one of {', '.join(SAMPLERS)} is expected")
 
 
+def steps_per_epoch(sampler: str, count: int, batch_size: int) -> int:
+    """How many steps the sampler of that name makes an epoch of `count` rows."""
+    if sampler in ("shuffled", "sequential"):
+        return Sequential(count, batch_size).steps_per_epoch
+    return WithReplacement(count, batch_size, 0).steps_per_epoch
+
+
 class Sequential:
     """Every row once an epoch, in the order of the data.
 

@@ -19,6 +19,7 @@ from invoking import run
 import verigrad as vg
 
 FILES = (
+    "checkpoint.safetensors",
     "config.toml",
     "curves.svg",
     "declared.svg",
@@ -84,7 +85,7 @@ def test_the_folder_holds_all_files(finished: tuple[Path, Result]) -> None:
 def test_the_same_seed_gives_the_same_bytes(finished: tuple[Path, Result], tmp_path: Path) -> None:
     folder, _ = finished
     run("train", "--epochs", 3, "--seed", 4, "--out", tmp_path)
-    for name in set(FILES) - {"metrics.jsonl"}:  # that one holds times
+    for name in set(FILES) - {"metrics.jsonl", "checkpoint.safetensors"}:  # those hold times
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
 
 
@@ -93,7 +94,8 @@ def test_a_run_is_not_overwritten_unless_told(finished: tuple[Path, Result]) -> 
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
     result = run("train", "--epochs", 1, "--out", folder)
     assert result.exit_code == 2
-    assert "already holds a run (model.safetensors, metrics.jsonl, config.toml)" in result.stderr
+    held = "model.safetensors, metrics.jsonl, config.toml, checkpoint.safetensors"
+    assert f"already holds a run ({held})" in result.stderr
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
 

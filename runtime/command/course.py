@@ -1,0 +1,105 @@
+"""How long a run lasts and what it does on the way: options of `train`, which `resume` reads."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+from ...graph import RunError
+from ..training.following import MEASURES
+from ..training.sampling import SAMPLERS
+from .settings import EPOCHS, Setting, Settings
+from .threads import threads_option
+
+R = TypeVar("R")
+Config = dict[str, dict[str, Setting]]
+
+
+class Course(NamedTuple):
+    """What the options say of the run itself; with `steps`, `epochs` says nothing."""
+
+    epochs: int = EPOCHS
+    steps: int | None = None
+    sampler: str = "shuffled"
+    keep_best: str | None = None
+    early_stopping: int | None = None
+    threads: int | None = None
+
+    def length(self, steps_per_epoch: int) -> int:
+        """How many steps the run makes, unless it is stopped."""
+        return self.steps if self.steps is not None else self.epochs * steps_per_epoch
+
+
+OPTIONS = (
+    click.option(
+        "--epochs", default=EPOCHS, show_default=True, type=click.IntRange(min=1),
+        help="How often each row is trained on.",
+    ),
+    click.option(
+        "--steps", type=click.IntRange(min=1), help="How many steps to make, in place of --epochs.",
+    ),
+    click.option(
+        "--sampler", default="shuffled", show_default=True, type=click.Choice(SAMPLERS),
+        help="Which rows a step takes.",
+    ),
+    click.option(
+        "--keep-best", type=click.Choice(MEASURES), is_flag=False, flag_value="loss",
+        help="Keep the weights of the best validation loss or accuracy.",
+    ),
+    click.option(
+        "--early-stopping", type=click.IntRange(min=1), metavar="EPOCHS",
+        help="Stop after so many epochs without a better validation; by loss, or as --keep-best.",
+    ),
+    threads_option,
+)  # fmt: skip
+
+
+def takes_course(f: Callable[..., R]) -> Callable[..., R]:
+    """A command that takes all of OPTIONS, gathered as its argument `course`."""
+
+    @functools.wraps(f)
+    def call(**given: Any) -> R:
+        context = click.get_current_context()
+        source = context.get_parameter_source("epochs")
+        if given["steps"] is not None and source is not click.core.ParameterSource.DEFAULT:
+            raise click.UsageError("--epochs and --steps exclude each other", context)
+        return f(course=Course(**{k: given.pop(k) for k in Course._fields}), **given)
+
+    wrapped: Callable[..., R] = call
+    for option in reversed(OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def config(settings: Settings, course: Course) -> Config:
+    """All settings as they came out, to be read again."""
+    from importlib.metadata import version
+
+    values: dict[str, object] = {**settings._asdict(), "lr": settings.rate, **course._asdict()}
+    if course.steps is not None:
+        del values["epochs"]
+    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    told: dict[str, Setting] = {
+        k: v for k, v in plain.items() if isinstance(v, (str, int, float, list))
+    }
+    return {"verigrad": {"version": version("verigrad")}, "train": told}
+
+
+def read_config(text: str) -> tuple[Settings, Course, Config]:
+    """What a checkpoint keeps of `config`, as JSON."""
+    held: Config = json.loads(text)
+    told: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in held["train"].items()
+    }
+    unknown = set(told) - {*Settings._fields, *Course._fields}
+    if unknown:
+        raise RunError(
+            f"the run was begun with {', '.join(sorted(unknown))}, which this verigrad does not "
+            f"know; it was begun with version {held['verigrad']['version']}"
+        )
+    settings = Settings(**{k: v for k, v in told.items() if k in Settings._fields})
+    return settings, Course(**{k: v for k, v in told.items() if k in Course._fields}), held

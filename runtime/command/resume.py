@@ -1,0 +1,51 @@
+"""`verigrad resume`: goes on with a run that was stopped, to the bits of one that was not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ...graph import RunError
+from ..data.source import load_data
+from ..training.checkpoint import Checkpoint, read_checkpoint
+from ..training.versions import differences, versions
+from .course import read_config
+from .folder import Folder
+from .running import Running, course_steps, describe
+from .threads import limited
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+def resume(folder: Path, as_json: bool) -> None:
+    """Go on with the run in DIR, from its last checkpoint to its end.
+
+    The run ends as if it had never stopped, bit by bit, where versions and threads are the same;
+    where they are not, a warning says so. Of a run that is finished, all files are written again.
+    """
+    opened = Folder.existing(folder)
+    held = read_checkpoint(opened.checkpoint)
+    if "config" not in held.told["notes"]:
+        raise RunError(
+            f"{opened.checkpoint} was not written by verigrad train; go on with it in Python: "
+            "vg.fit(..., checkpoint=, resume=True)"
+        )
+    settings, course, told = read_config(held.told["notes"]["config"])
+    with limited(course.threads):
+        for line in differences(held.told["versions"], versions()):
+            click.echo(f"Warning: {line}; the last bits may differ", err=True)
+        data = load_data(settings.data, settings.target, settings.split_seed)
+        describe(data, held.program)
+        opened.describe(held.program, told, held.position.rows)
+        steps = course_steps(data, settings, course)
+        over = held.position.stopped or held.position.step >= steps
+        click.echo(
+            f"the run is finished, after {held.position.step:,} steps" if over
+            else f"going on after {held.position.step:,} of {steps:,} steps",
+            err=True,
+        )  # fmt: skip
+        running = Running(data, held.program, settings, course, opened)
+        checkpoint = Checkpoint(opened.checkpoint, resume=True, notes=held.told["notes"])
+        running.finish(running.train(checkpoint), as_json)

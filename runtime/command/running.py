@@ -1,0 +1,139 @@
+"""A run of `train` or `resume`: the training itself, and what is told and written at its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from ..data.parts import Classification
+from ..program import Program
+from ..training.callback import Callback
+from ..training.checkpoint import Checkpoint
+from ..training.fit import fit
+from ..training.following import EarlyStopping, KeepBest
+from ..training.history import Row
+from ..training.measure import measure
+from ..training.sampling import steps_per_epoch
+from .course import Course
+from .curves import draw_curves
+from .folder import CURVES, Folder, Written
+from .progress import progress
+from .settings import Settings
+
+
+class Running:
+    """A program, the data that it is trained on, and where that is written."""
+
+    def __init__(
+        self,
+        data: Classification,
+        program: Program,
+        settings: Settings,
+        course: Course,
+        folder: Folder | None,
+    ) -> None:
+        self.data = data
+        self.program = program
+        self.settings = settings
+        self.course = course
+        self.folder = folder
+
+    def train(self, checkpoint: Checkpoint | None) -> tuple[Row, ...]:
+        """Trains to the end, from the checkpoint where it says so; writes the model. The rows of
+        the whole run."""
+        steps, finished = course_steps(self.data, self.settings, self.course), False
+        best = KeepBest(self.program, self.course.keep_best) if self.course.keep_best else None
+        rest: list[Callback] = [best] if best is not None else []
+        if self.course.early_stopping is not None:
+            by = self.course.keep_best or "loss"
+            rest.append(EarlyStopping(self.course.early_stopping, by))
+        epochs = -(-steps // self._an_epoch())
+        with progress(epochs, steps) as shown:
+            written = [Written(self.folder, self.program, best)] if self.folder is not None else []
+            try:
+                history = fit(
+                    self.program,
+                    self.data.train,
+                    validation=self.data.validation if len(self.data.validation.y) else None,
+                    steps=steps,
+                    batch_size=self.settings.batch_size,
+                    sampler=self.course.sampler,
+                    callbacks=[shown, *rest, *written],
+                    checkpoint=checkpoint,
+                )
+                finished = True
+            finally:
+                if self.folder is not None:
+                    self.folder.save(self.program, best)
+                    click.echo(f"model saved in {self.folder.path}", err=True)
+                elif not finished:
+                    click.echo("nothing was saved: --out DIR keeps the model", err=True)
+        if best is not None:
+            best.put_back()
+        return history.rows
+
+    def _an_epoch(self) -> int:
+        return steps_per_epoch(
+            self.course.sampler, len(self.data.train.y), self.settings.batch_size
+        )
+
+    def finish(self, rows: Sequence[Row], as_json: bool) -> None:
+        """Tests the program, draws the curves and prints the result."""
+        tested = measure(self.program, self.data.test)
+        assert tested.accuracy is not None
+        last = rows[-1]
+        plan = self.program.plan(N=self.settings.batch_size)
+        if self.folder is not None:
+            s = self.settings
+            title = f"{self.data.name}, {s.optimizer}, lr {s.rate:g}, seed {s.seed}"
+            self.folder.write(CURVES, draw_curves(title, rows, tested.accuracy))
+        if as_json:
+            result = {
+                "data": self.data.name,
+                "seed": self.settings.seed,
+                "epochs": last.epoch,
+                "steps": last.step,
+                "seconds": round(last.seconds, 3),
+                "train_loss": last.train_loss,
+                "validation_loss": last.validation_loss,
+                "validation_accuracy": last.validation_accuracy,
+                "test_loss": tested.loss,
+                "test_accuracy": tested.accuracy,
+                "parameters": sum(v.size for v in self.program.parameters.values()),
+                "arena_bytes": plan.nbytes,
+                "unplanned_bytes": plan.unplanned_nbytes,
+                "out": str(self.folder.path) if self.folder is not None else None,
+            }
+            click.echo(json.dumps(result))
+            return
+        right = round(tested.accuracy * len(self.data.test.y))
+        share = 100 * plan.nbytes / plan.unplanned_nbytes
+        click.echo(
+            f"test accuracy {tested.accuracy:.4f} ({right:,} of {len(self.data.test.y):,}), "
+            f"test loss {tested.loss:.4f}\n"
+            f"train loss {last.train_loss:.4f} after {last.step:,} steps in {last.seconds:.1f} s\n"
+            f"arena {plan.nbytes:,} bytes a step, {share:.0f} % of unplanned"
+        )
+
+
+def course_steps(data: Classification, settings: Settings, course: Course) -> int:
+    """How many steps a run makes, unless it is stopped."""
+    an_epoch = steps_per_epoch(course.sampler, len(data.train.y), settings.batch_size)
+    return course.length(an_epoch)
+
+
+def describe(data: Classification, program: Program) -> None:
+    """Says on stderr what is trained on what."""
+    for note in data.notes:
+        click.echo(f"{data.name}: {note}", err=True)
+    weights = [p.type.shape for p in program.declared.parameters if p.type.rank == 2]
+    sizes = [data.features, *(shape[-1] for shape in weights)]
+    count = sum(v.size for v in program.parameters.values())
+    click.echo(
+        f"{data.name}: {len(data.train.y):,} rows to train on, "
+        f"{len(data.validation.y):,} to validate, {len(data.test.y):,} to test\n"
+        f"net {'-'.join(map(str, sizes))}, {count:,} parameters",
+        err=True,
+    )
