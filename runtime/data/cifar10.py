@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import md5
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -79,12 +79,14 @@ def _python_batch(path: Path) -> Part:
         raise RunError(f"{path}: labels are no list of numbers")
     if len(labels) != len(x):
         raise RunError(f"{path} has {len(x)} images, but {len(labels)} labels")
+    if not labels:
+        raise RunError(f"{path} is empty: it holds no images")
     if len(x) == _ROWS and md5(data, usedforsecurity=False).hexdigest() != _MD5[path.name]:
         raise RunError(
             f"{path} is not as it was published: its MD5 is not {_MD5[path.name]}; unpack "
             "cifar-10-python.tar.gz again"
         )
-    return _checked(path, x, np.array(labels, np.int64))
+    return _checked(path, x, labels)
 
 
 def _binary_batch(path: Path) -> Part:
@@ -96,14 +98,14 @@ def _binary_batch(path: Path) -> Part:
             f"a label and {_PIXELS:,} pixels a row"
         )
     rows = np.frombuffer(data, np.uint8).reshape(-1, size)
-    return _checked(path, rows[:, 1:], rows[:, 0].astype(np.int64))
+    return _checked(path, rows[:, 1:], rows[:, 0].tolist())
 
 
-def _checked(path: Path, x: Array, y: Array) -> Part:
-    wrong = np.flatnonzero((y < 0) | (y >= len(CLASSES)))
-    if wrong.size:
-        raise RunError(f"{path}: the label {y[wrong[0]]} in row {wrong[0]} is not one of 0 to 9")
-    return Part(x, y)
+def _checked(path: Path, x: Array, labels: Sequence[int]) -> Part:
+    for row, label in enumerate(labels):
+        if not 0 <= label < len(CLASSES):
+            raise RunError(f"{path}: the label {label} in row {row} is not one of 0 to 9")
+    return Part(x, np.array(labels, np.int64))
 
 
 def _bytes(path: Path) -> bytes:

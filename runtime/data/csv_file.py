@@ -80,7 +80,7 @@ def _features(
     missing = [name for name in columns if name not in header]
     if missing:
         others = [name for name in header if name not in columns and name != target]
-        beside = f"; {_listed(others)} in it {_is(others)} not known to it" if others else ""
+        beside = f"; it does not know {_listed(others)} of the file" if others else ""
         raise RunError(f"{path} has no {_listed(missing)}, which the model was trained on{beside}")
     if columns:
         return tuple(columns)
@@ -102,10 +102,6 @@ def _listed(names: Sequence[str]) -> str:
         shown.append(f"{len(names) - len(shown)} more")
     *most, last = shown
     return f"columns {', '.join(most)} and {last}" if most else f"column {last}"
-
-
-def _is(names: Sequence[str]) -> str:
-    return "is" if len(names) == 1 else "are"
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 
 from ...graph import RunError, suggest
-from ...ops import check_seed
 from .cifar10 import cifar10
 from .csv_file import ENDINGS, read_csv, read_header
 from .digits import digits_classification
@@ -37,7 +36,8 @@ def load_data(spec: str, target: str | None = None, split_seed: int = 0) -> Clas
 
     `split_seed` draws the parts that the data set does not bring: validation, and mostly test.
     """
-    check_seed(split_seed)
+    if not 0 <= split_seed < 2**64:
+        raise RunError(f"split_seed is {split_seed}, where an integer from 0 is expected")
     name, colon, folder = spec.partition(":")
     if spec == "digits":
         found = digits_classification(split_seed)

@@ -100,7 +100,7 @@ def test_labels_are_compared_where_there_are_any(trained: Path) -> None:
 
 
 BAD: list[tuple[str, bytes, str]] = [
-    ("new.csv", b"size,Noise\n1,2\n", "no column 'noise', which the model was trained on; column"),
+    ("new.csv", b"size,Noise\n1,2\n", "no column 'noise', which the model was trained on; it does"),
     ("new.csv", b"size,noise\n1,much\n", "line 2, column 'noise': found 'much', where a number"),
     ("new.csv", b"size,noise,level\n1,2,\n", "line 2: the class in column 'level' is missing"),
     ("new.csv", b"size,noise\n1\n", "line 2: found 1 values, where the header has 2"),

@@ -19,6 +19,7 @@ from test_cifar10 import python_batch
 from test_idx import idx
 
 import verigrad as vg
+from verigrad.runtime.data.cifar10 import _python_batch
 from verigrad.runtime.data.csv_file import read_csv
 from verigrad.runtime.data.idx import read_idx
 from verigrad.runtime.data.npz import read_npz
@@ -37,7 +38,7 @@ TABLE = b'a,"b;c",kind\n1,-2.5e3,x\n,NA,"y"\n0,1,x\n'
 READERS: dict[str, tuple[bytes, Callable[[Path], object]]] = {
     "images.idx": (idx(IMAGES), lambda path: read_idx(path, 3)),
     "images.gz": (gzip.compress(idx(IMAGES), mtime=0), lambda path: read_idx(path, 3)),
-    "batch": (BATCH, lambda path: read_pickled(path.read_bytes(), path)),
+    "data_batch_1": (BATCH, _python_batch),
     "table.csv": (TABLE, lambda path: read_csv(path, "kind")),
     "arrays.npz": (npz(x=IMAGES, y=np.array(["a", "b"])), read_npz),
 }

@@ -129,7 +129,15 @@ def batch_of(shape: bytes, dtype: bytes, data: bytes) -> bytes:
     )
 
 
+WIDE = b"M\x00\x0c"  # 3072
+U1 = b"U\x02u1K\x00K\x01"
 PICKLES: list[tuple[bytes, str]] = [
+    (
+        batch_of(b"K\x01M\xff\x0b\x86", U1, text(bytes(3071))),
+        r"data is \[1, 3071\], where u8",
+    ),
+    (batch_of(b"K\x00" + WIDE + b"\x86", U1, text(b"")), "is empty: it holds no images"),
+    (b"\x80\x02}(U\x06labelsK\x01U\x04data]u.", "data is list, where u8"),
     (b"", "is not a pickle of arrays, dicts, lists and texts alone"),
     (b"no pickle at all", "is not a pickle of arrays"),
     (b"\x80\x02}.", "is no batch of CIFAR-10: a dict of data and labels is expected"),
@@ -182,6 +190,33 @@ def test_a_batch_of_the_published_size_must_be_the_published_one(
     (python_form / "data_batch_1").write_bytes(changed)
     with pytest.raises(vg.RunError, match="data_batch_1 is not as it was published: its MD5"):
         load_data(f"cifar10:{python_form}")
+
+
+def test_the_folder_that_was_unpacked_in_is_as_good(
+    tmp_path: Path, python_form: Path, binary_form: Path
+) -> None:
+    wanted = load_data(f"cifar10:{python_form}")
+    for k, (form, name) in enumerate(
+        [(python_form, "cifar-10-batches-py"), (binary_form, "cifar-10-batches-bin")]
+    ):
+        inside = tmp_path / str(k) / name
+        inside.mkdir(parents=True)
+        for path in form.iterdir():
+            if path.is_file():
+                path.rename(inside / path.name)
+        found = load_data(f"cifar10:{tmp_path / str(k)}")
+        assert np.array_equal(found.train.x, wanted.train.x)
+
+
+def test_a_label_of_any_size_is_named(python_form: Path, images: Images) -> None:
+    x, labels = images["test_batch"]
+    whole = python_batch(x, labels)
+    start = whole.index(b"]q\x05(") + 4
+    for number in (b"\x8a\x14" + b"\x7f" * 20, b"J\xff\xff\xff\xff"):
+        changed = whole[:start] + number + whole[start + 2 :]
+        (python_form / "test_batch").write_bytes(changed)
+        with pytest.raises(vg.RunError, match=r"the label -?\d+ in row 0 is not one of 0 to 9"):
+            load_data(f"cifar10:{python_form}")
 
 
 def test_labels_and_sizes_of_both_forms_are_checked(

@@ -43,6 +43,14 @@ def test_fashion_mnist_is_read_gzipped_and_plain(fashion: Path) -> None:
     assert np.array_equal(plain.test.x, zipped.test.x)
 
 
+def test_mnist_is_the_same_files_with_digits_for_classes(fashion: Path) -> None:
+    data = load_data(f"mnist:{fashion}")
+    assert data.classes == tuple("0123456789") and data.name == "mnist"
+    other = load_data(f"fashion-mnist:{fashion}")
+    assert np.array_equal(data.test.x, other.test.x)
+    assert np.array_equal(data.train.x, other.train.x)
+
+
 def test_a_row_is_the_image_row_by_row(tmp_path: Path) -> None:
     path = tmp_path / "images"
     path.write_bytes(idx(np.arange(24, dtype=np.uint8).reshape(2, 3, 4)))
@@ -53,6 +61,16 @@ IDX_ERRORS: list[tuple[str, Callable[[bytes], bytes], str]] = [
     ("train-labels-idx1-ubyte", lambda data: b"", "begins with nothing, where 00 00 08 01"),
     ("train-labels-idx1-ubyte", lambda data: b"\x1f\x8b" + data, "begins with 1f 8b 00 00, where"),
     ("train-images-idx3-ubyte", lambda data: data[:10], "is cut off: it ends in its header"),
+    (
+        "train-images-idx3-ubyte",
+        lambda data: idx(np.zeros((40, 0, 3), "u1")),
+        r"is empty: its header tells of \[40, 0, 3\] bytes",
+    ),
+    (
+        "train-labels-idx1-ubyte",
+        lambda data: idx(np.zeros(0, "u1")),
+        r"is empty: .* of \[0\] by",
+    ),
     ("train-images-idx3-ubyte", lambda data: data[:-9], "480 bytes, but it holds 471"),
     ("train-images-idx3-ubyte", lambda data: data + bytes(9), "480 bytes, but it holds more"),
     (
