@@ -18,6 +18,7 @@ from .picture import graph_command
 from .plan import plan
 from .predict import predict
 from .resume import resume
+from .selfcheck import selfcheck
 from .train import train
 
 CHECK_FAILED: Final = 1
@@ -53,5 +54,15 @@ def cli() -> None:
     """
 
 
-for command in (train, resume, predict, compare_command, graph_command, check, plan, info):
+for command in (
+    train,
+    resume,
+    predict,
+    compare_command,
+    graph_command,
+    check,
+    selfcheck,
+    plan,
+    info,
+):
     cli.add_command(command)

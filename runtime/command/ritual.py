@@ -1,0 +1,258 @@
+"""The course's sanity checks of a net: each a measured number, its bound and a verdict."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from ...graph import Array, PassError, VerigradError
+from ...ops import words
+from ...passes import INFERENCE, L2, TRAINING, Pipeline
+from ..checking.gradcheck import TOLERANCE, gradcheck
+from ..data.parts import Classification, Part
+from ..files import load
+from ..program import Program, compile
+from ..training.callback import Callback
+from ..training.fit import fit
+from ..training.history import Row
+from ..training.measure import measure
+from .network import declare
+from .settings import Settings
+
+NEAR: Final = 0.05
+"""How far the first loss may be from ln C."""
+STRENGTHS: Final = (0.0, 0.01, 0.1, 1.0)
+FEW: Final = 50
+"""How many samples have to be overfitted."""
+EPOCHS: Final = 200
+"""In how many epochs."""
+STEPS: Final = 12
+"""How many steps are compared where two runs have to be the same."""
+ROUNDING: Final = {"f32": 1e-5, "f64": 1e-12}
+"""By how much sums may change that a pass adds up in another order, relatively."""
+
+
+class Result(NamedTuple):
+    """What a check found: the number, in words too, what it had to be, and whether it was."""
+
+    name: str
+    ok: bool
+    found: str
+    bound: str
+    value: float | None = None
+
+
+class Subject(NamedTuple):
+    """What is checked: the net that the settings describe, on some data, and its pipelines."""
+
+    data: Classification
+    settings: Settings
+    pipeline: Pipeline = TRAINING
+    inference_pipeline: Pipeline = INFERENCE
+
+    def program(self, **changed: Any) -> Program:
+        """The program, with a constant rate, of these settings but for what is changed."""
+        settings = self.settings._replace(schedule="constant", **changed)
+        return compile(
+            declare(self.data, settings),
+            optimizer=settings.make_optimizer(1),
+            regularizer=settings.make_regularizer(),
+            dropout=settings.make_dropout(),
+            seed=settings.seed,
+            dtype=settings.dtype,
+            pipeline=self.pipeline,
+            inference_pipeline=self.inference_pipeline,
+        )
+
+    def rows(self, count: int) -> Part:
+        """So many rows of the training part, drawn: a file may be sorted by class."""
+        order = np.argsort(words(0, "selfcheck", len(self.data.train.y)), kind="stable")[:count]
+        return Part(self.data.train.x[order], self.data.train.y[order])
+
+
+PLAIN: Final[dict[str, Any]] = {
+    "keep": (1.0,),
+    "keep_input": 1.0,
+    "l1": 0.0,
+    "l2": 0.0,
+    "weight_decay": None,
+}
+"""Without dropout and penalties."""
+
+
+def ritual(subject: Subject) -> Iterator[Result]:
+    """Every check in turn; one that an error of ours ends has failed."""
+    checks: tuple[tuple[str, Callable[[Subject], Iterator[Result]]], ...] = (
+        ("first loss", first_loss),
+        ("loss grows with strength", growing_loss),
+        ("overfits a few samples", overfitting),
+        ("gradients", gradients),
+        ("passes", passes),
+        ("inference passes", inference_passes),
+        ("resumed run", resumed),
+    )
+    for name, check in checks:
+        try:
+            yield from check(subject)
+        except VerigradError as e:
+            yield Result(name, False, str(e).splitlines()[0], "no error")
+
+
+def first_loss(subject: Subject) -> Iterator[Result]:
+    """With weights of 0.01 times normal numbers every class is as likely: the loss is ln C."""
+    program = subject.program(**PLAIN, init="normal:0.01")
+    x, y = subject.rows(200)
+    loss = program.loss(x=x, y=y)
+    classes = len(subject.data.classes)
+    wanted = math.log(classes)
+    bound = f"within {NEAR:g} of ln {classes} = {wanted:.4f}"
+    yield Result("first loss", abs(loss - wanted) <= NEAR, f"{loss:.4f}", bound, loss)
+
+
+def growing_loss(subject: Subject) -> Iterator[Result]:
+    """The same weights cost more, the stronger the penalty."""
+    x, y = subject.rows(200)
+    losses = [subject.program(**{**PLAIN, "l2": s}).loss(x=x, y=y) for s in STRENGTHS]
+    least = min(after - before for before, after in pairwise(losses))
+    found = ", ".join(f"{loss:.4f}" for loss in losses)
+    bound = f"growing at L2 {', '.join(f'{s:g}' for s in STRENGTHS)}"
+    yield Result("loss grows with strength", least > 0, found, bound, least)
+
+
+def overfitting(subject: Subject) -> Iterator[Result]:
+    """A few samples are learned by heart, where nothing holds the net back."""
+    part = subject.rows(FEW)
+    program = subject.program(**PLAIN)
+    until = _UntilRight(program, part)
+    fit(program, part, epochs=EPOCHS, batch_size=min(10, len(part.y)), callbacks=[until])
+    yield Result(
+        f"overfits {len(part.y)} samples",
+        until.accuracy == 1,
+        f"{until.accuracy:.0%} after {until.epochs} epochs",
+        f"100% within {EPOCHS} epochs",
+        until.accuracy,
+    )
+
+
+class _UntilRight(Callback):
+    """Ends a run as soon as every row is right."""
+
+    def __init__(self, program: Program, part: Part) -> None:
+        self._program = program
+        self._part = part
+        self.accuracy = 0.0
+        self.epochs = 0
+
+    def on_epoch(self, row: Row) -> bool:
+        accuracy = measure(self._program, self._part).accuracy
+        assert accuracy is not None
+        self.accuracy, self.epochs = accuracy, row.epoch
+        return accuracy == 1
+
+
+def gradients(subject: Subject) -> Iterator[Result]:
+    """Symbolic gradients against numeric ones, without a penalty and with a strong one."""
+    x, y = subject.rows(5)
+    net = declare(subject.data, subject.settings)
+    for strength in (0.0, 0.7):
+        report = gradcheck(
+            net,
+            {"x": x.astype(np.float64), "y": y},
+            regularizer=L2(strength),
+            dropout=subject.settings.make_dropout(),
+            seed=subject.settings.seed,
+            entries=40,
+            pipeline=subject.pipeline,
+        )
+        found = f"{report.max_relative_error:.2e}"
+        bound = f"at most {TOLERANCE:.0e}, relative"
+        name = f"gradients at L2 {strength:g}"
+        yield Result(name, report.ok, found, bound, report.max_relative_error)
+
+
+def passes(subject: Subject) -> Iterator[Result]:
+    """Each pass that a step could do without changes none of its losses."""
+    x, y = subject.rows(100)
+
+    def losses(pipeline: Pipeline) -> list[float]:
+        program = subject._replace(pipeline=pipeline).program()
+        return [program.step(x=x, y=y) for _ in range(STEPS)]
+
+    yield from _on_and_off("pass", subject.pipeline, losses, subject.settings.dtype)
+
+
+def inference_passes(subject: Subject) -> Iterator[Result]:
+    """Each pass that inference could do without changes nothing, after some training."""
+    x, y = subject.rows(100)
+    trained = subject.program()
+    for _ in range(STEPS):
+        trained.step(x=x, y=y)
+
+    def losses(pipeline: Pipeline) -> list[float]:
+        program = subject._replace(inference_pipeline=pipeline).program()
+        program.parameters.update(trained.parameters)
+        program.state.update(trained.state)
+        parts = [slice(i, i + 20) for i in range(0, len(y), 20)]
+        return [program.evaluate(x=x[part], y=y[part])["loss"] for part in parts]
+
+    pipeline = subject.inference_pipeline
+    yield from _on_and_off("inference pass", pipeline, losses, subject.settings.dtype)
+
+
+def _on_and_off(
+    what: str, pipeline: Pipeline, losses: Callable[[Pipeline], list[float]], dtype: str
+) -> Iterator[Result]:
+    on = np.array(losses(pipeline))
+    for p in pipeline:
+        if p.numbers == "meaning":
+            continue
+        try:
+            off = np.array(losses(pipeline.without(p.name)))
+        except PassError:
+            continue  # Others need what it gives.
+        allowed = ROUNDING[dtype] if p.numbers == "reassociate" else 0.0
+        change = float(np.max(np.abs(on - off) / np.maximum(np.abs(off), 1e-8)))
+        bound = f"at most {allowed:g}, relative" if allowed else "none"
+        found = f"loss changes by {change:.1e}" if change else "no change"
+        yield Result(f"{what} {p.name}", change <= allowed, found, bound, change)
+
+
+def resumed(subject: Subject) -> Iterator[Result]:
+    """A run that is saved in the middle and loaded ends with the bits of one that was not."""
+    part = subject.rows(100)
+    straight = subject.program()
+    fit(straight, part, steps=STEPS, batch_size=30)
+    begun = subject.program()
+    fit(begun, part, steps=STEPS // 2 + 1, batch_size=30)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "middle.safetensors"
+        begun.save(path)
+        ended = load(path)
+    different, _ = _different(begun, ended)
+    fit(ended, part, steps=STEPS - STEPS // 2 - 1, batch_size=30)
+    later, size = _different(straight, ended)
+    different = max(different, later)
+    found = f"{different:,} of {size:,} values differ"
+    yield Result("resumed run", different == 0, found, "the same bits", float(different))
+
+
+def _different(one: Program, other: Program) -> tuple[int, int]:
+    """How many parameters' and states' values differ in any bit, and how many there are."""
+    different, size = 0, 0
+    for held, others in ((one.parameters, other.parameters), (one.state, other.state)):
+        for name in held:
+            bits = _bits(held[name])
+            size += len(bits)
+            different += int(np.count_nonzero(bits != _bits(others[name])))
+    return different, size
+
+
+def _bits(values: Array) -> Array:
+    """Each value as the whole number that its bytes are: NaN is NaN, and -0 is not 0."""
+    return np.ascontiguousarray(values).reshape(-1).view(f"u{values.dtype.itemsize}")

@@ -1,0 +1,63 @@
+"""`verigrad selfcheck`: the course's sanity ritual, as a page of green and red."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+
+import click
+
+from ..data.source import load_data
+from ..extras import require
+from .ritual import Result, Subject, ritual
+from .settings import Settings, takes_settings
+from .threads import limited, threads_option
+
+_NAME, _FOUND = 34, 36
+
+
+@click.command()
+@takes_settings
+@threads_option
+@click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON object.")
+@click.pass_context
+def selfcheck(ctx: click.Context, settings: Settings, threads: int | None, as_json: bool) -> None:
+    """Check the net that the options describe: is it ready to be trained?
+
+    The first loss is near ln C, a penalty makes it grow, 50 samples are overfitted, the gradients
+    are right, no pass changes the loss, and a resumed run ends with the same bits. A line for each
+    with the number that was measured and its bound. Exit code 1 where one is red.
+    """
+    with limited(threads):
+        subject = Subject(load_data(settings.data, settings.target, settings.split_seed), settings)
+        subject.program()  # Options that cannot be are errors of usage, and no red lines.
+        results = ritual(subject)
+        done = list(results) if as_json else list(_shown(results))
+    if as_json:
+        told = [result._asdict() for result in done]
+        click.echo(json.dumps({"ok": all(r.ok for r in done), "checks": told}))
+    red = sum(not r.ok for r in done)
+    if not as_json:
+        click.echo(f"{len(done) - red} of {len(done)} checks are green")
+    if red:
+        ctx.exit(1)
+
+
+def _shown(results: Iterable[Result]) -> Iterator[Result]:
+    """Prints each result as it comes: in colour on a terminal, else plain."""
+    if not sys.stdout.isatty():
+        for r in results:
+            click.echo(f"{'ok' if r.ok else 'FAIL':<5} {_line(r)}")
+            yield r
+        return
+    console = require("rich.console", "cli").Console()
+    text = require("rich.text", "cli").Text
+    for r in results:
+        mark = ("✓ ", "bold green") if r.ok else ("✗ ", "bold red")
+        console.print(text.assemble(mark, (_line(r), "" if r.ok else "red")), soft_wrap=True)
+        yield r
+
+
+def _line(r: Result) -> str:
+    return f"{r.name:<{_NAME}} {r.found:<{_FOUND}} {r.bound}"
