@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -35,9 +36,10 @@ def faults(
     Each node between a parameter and the loss is asked for its own vector-Jacobian product at
     the values that it has in this net, along random directions.
     """
-    lost = _not_finite(forward)
-    if lost:
-        return (lost,)
+    if any(math.isinf(e.error) for e in wrong.values()):
+        lost = _not_finite(forward)
+        if lost:
+            return (lost,)
     start = {forward.source(name) for name in gradients}
     leads = start | set(forward.reached(start))
     found: list[str] = []

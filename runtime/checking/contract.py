@@ -58,10 +58,11 @@ def check_op(
 
     Checked, at batch sizes 3, 1 and 0, in f32 and f64: type, shape and value; that `out` is
     fully written, inputs and scratch are treated as they must be, and a take-over gives the same
-    bits; that a result of nothing is the reference's, or a RunError where it has none; NaN,
-    infinity and -0, for an elementwise op whose inputs are not restricted. Then the
-    vector-Jacobian product against a Jacobian-vector product by differences, in f64, and its
-    types; the text; that the attributes can be hashed; the errors; the registration.
+    bits; the shape of what `kinks` gives; that a result of nothing is the reference's, or a
+    RunError where it has none; NaN, infinity and -0, for an elementwise op whose inputs are not
+    restricted. Then the vector-Jacobian product against a Jacobian-vector product by differences,
+    in f64, and its types; the text; that the attributes can be hashed; the errors; the
+    registration.
     """
     sample = Sample(
         op, [_type(t) for t in types], reference, values or {}, np.random.default_rng(seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ...graph import Array
@@ -47,9 +46,11 @@ def relative_error(a: float, n: float, largest: float) -> float:
 def check_entry(line: Line, where: Place, symbolic: float, scale: Scale) -> Entry:
     """The verdict on one entry; where it disagrees, its kinks are looked for."""
     plain = _judged(where, symbolic, derivative(lambda h: line.loss(where, h)), scale)
-    if plain.error <= scale.tolerance or line.smooth or not math.isfinite(plain.error):
+    if plain.error <= scale.tolerance or not math.isfinite(plain.error):
         return plain
-    return _on_one_side(line, where, symbolic, scale) or plain
+    if not any(line.crosses(where, h) for k in STEPS for h in (k, -k)):
+        return plain if plain.verdict == PASS else _at_unknown_kink(line, plain, scale)
+    return _at_known_kink(line, where, symbolic, scale)
 
 
 def _judged(where: Place, a: float, n: Derivative, scale: Scale, kink: str = "") -> Entry:
@@ -65,37 +66,48 @@ def _judged(where: Place, a: float, n: Derivative, scale: Scale, kink: str = "")
     return Entry(where, INCONCLUSIVE, error, a, n, kink)
 
 
-def _on_one_side(line: Line, where: Place, a: float, scale: Scale) -> Entry | None:
-    """The verdict by differences that cross no kink; None where there is none to cross."""
-    found = {h: line.followed(where, h) for k in STEPS for h in (k, -k)}
-    crossed = {h: crossings for h, (_, crossings) in found.items() if crossings}
-    if not crossed:
-        return None
-    names = line.forward.graph.names
-    closest = crossed[min(crossed, key=abs)]
-    kink = f"%{names[closest[0].node]} at {place(closest[0].first)}"
+def _at_known_kink(line: Line, where: Place, a: float, scale: Scale) -> Entry:
+    """The verdict by differences that cross no kink."""
+    found = {h: line.followed(where, h)[1] for k in STEPS for h in (k, -k)}
+    closest = min((h for h in found if found[h]), key=abs)
+    first = found[closest][0]
+    kink = f"%{line.forward.graph.names[first.node]} at {place(first.first)}"
     # With steps at which more is held than at the smallest, elements that move would stand still.
-    held = [sum(c.held for h in (k, -k) for c in found[h][1]) for k in STEPS]
+    held = [sum(c.held for h in (k, -k) for c in found[h]) for k in STEPS]
     start = max((k + 1 for k in range(len(STEPS)) if held[k] != held[-1]), default=0)
-    steps = [1e-3 / 4**k for k in range(start, max(len(STEPS), start + 3))]
+    steps = [STEPS[0] / 4**k for k in range(start, max(len(STEPS), start + 3))]
     here = derivative(lambda h: line.followed(where, h)[0], steps)
-    entry = _judged(where, a, here, scale, f"{kink}, on the side of the values")
-    exact = any(STEPS[-1] == abs(h) for h in crossed)
-    if entry.verdict == PASS or not exact:
+    entry = _judged(where, a, here, scale, f"{kink}: on the side of the values")
+    if entry.verdict != FAIL or abs(closest) > STEPS[-1]:
         return entry
-    for side, word in ((1, "right"), (-1, "left")):
-        n = one_sided(_of(line, where), side)
-        other = _judged(where, a, n, scale, f"{kink}, exactly: the derivative to the {word}")
+    for side, n in _both_sides(line, where).items():
+        other = _judged(where, a, n, scale, f"{kink}, exactly: the derivative to the {side}")
         if other.error <= scale.tolerance:
             return other
-    if held[-1] and entry.verdict == FAIL:
+    if held[-1]:
         words = f"{kink}, exactly: neither one-sided derivative, nor 0 for what is on the kink"
         return entry._replace(verdict=INCONCLUSIVE, kink=words)
     return entry
 
 
-def _of(line: Line, where: Place) -> Callable[[float], float]:
-    return lambda h: line.loss(where, h)
+def _at_unknown_kink(line: Line, entry: Entry, scale: Scale) -> Entry:
+    """The verdict where no op on the way says of a kink, but there may be one at the values."""
+    right, left = _both_sides(line, entry.where).values()
+    apart = abs(right.value - left.value) > _CLEARLY * (right.error + left.error)
+    for n, side in ((right, "right"), (left, "left")):
+        words = f"of an op that has no `kinks`: the derivative to the {side}"
+        other = _judged(entry.where, entry.symbolic, n, scale, words)
+        exact = _CLEARLY * n.error <= scale.tolerance * max(abs(n.value), 1e-3 * scale.parameter)
+        if other.error <= scale.tolerance and (apart or (exact and entry.verdict != FAIL)):
+            return other
+    return entry
+
+
+def _both_sides(line: Line, where: Place) -> dict[str, Derivative]:
+    return {
+        word: one_sided(lambda h: line.loss(where, h), side)
+        for word, side in (("right", 1), ("left", -1))
+    }
 
 
 def place(where: Place) -> str:

@@ -118,7 +118,7 @@ def _check(
     row = Row(
         name, worst.error, worst.where, worst.symbolic, numeric.value, numeric.step,
         len(checked), symbolic.size, worst.verdict, numeric.error, counts[FAIL],
-        counts[INCONCLUSIVE], kinks, kinked.kink if kinked else "",
+        counts[INCONCLUSIVE], kinks, kinked.kink if kinked else "", bool(worst.kink),
     )  # fmt: skip
     return row, worst
 

@@ -19,9 +19,19 @@ def kernel_checks(sample: Sample, sizes: Mapping[str, int]) -> Iterator[str | No
             return
         yield from _buffers(sample, sizes, arrays, result)
         yield from _takeovers(sample, sizes, arrays, result)
+        yield from _pieces(sample, arrays, result)
         if sample.op.elementwise and not sample.values:
             for _ in range(4):
                 yield from _value(sample, sizes, sample.draw_special(sizes))
+
+
+def _pieces(sample: Sample, arrays: Sequence[Array], result: Array) -> Iterator[str | None]:
+    """That `kinks` tells the piece of each element of the result."""
+    found = sample.op.kinks(*arrays)
+    if found is not None:
+        shape = np.shape(found)
+        wrong = f"kinks gives the shape {list(shape)}, where the result's is {list(result.shape)}"
+        yield None if shape == result.shape else wrong
 
 
 def _value(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
 
-from ...graph import Array, Graph, Node, Source
+from ...graph import Array, Graph, Node
+from ...ops.pointwise import StopGradient
 from ..interpreter import interpret
 from .branches import Crossing, follow, has_kinks
 
@@ -33,11 +35,11 @@ class Forward:
         return next(n for n in self.graph.parameters if self.graph.names[n] == name)
 
     def reached(self, start: set[Node]) -> list[Node]:
-        """The nodes that depend on one of `start`, in order."""
+        """The nodes that depend on one of `start`, in order; stop_gradient stands still."""
         found = set(start)
         order = []
         for n in self.graph.order:
-            if not isinstance(n.op, Source) and any(i in found for i in n.inputs):
+            if any(i in found for i in n.inputs) and not isinstance(n.op, StopGradient):
                 found.add(n)
                 order.append(n)
         return order
@@ -57,6 +59,7 @@ class Line:
         self.nodes = forward.reached({self.parameter})
         moved = {self.parameter: self.value}
         self._calls: list[Callable[[], None]] = []
+        self._kinks: list[tuple[Array, Callable[[], Array | None]]] = []
         for n in self.nodes:
             inputs = [moved[i] if i in moved else forward.at[i] for i in n.inputs]
             moved[n] = np.empty(forward.at[n].shape, n.type.numpy)
@@ -67,19 +70,36 @@ class Line:
             scratch = {"scratch": tuple(temporaries)} if temporaries else {}
             run = n.op.bind(forward.sizes).run
             self._calls.append(partial(run, *inputs, out=moved[n], **scratch))
+            if has_kinks(n):
+                own = n.op.kinks(*(forward.at[i] for i in n.inputs))
+                if own is not None:
+                    self._kinks.append((own, partial(n.op.kinks, *inputs)))
         self._loss = moved[forward.loss]
 
     def loss(self, where: Place, h: float) -> float:
         """The loss with one entry moved by h."""
+        with self._moved(where, h):
+            return float(self._loss)
+
+    def crosses(self, where: Place, h: float) -> bool:
+        """Whether an element comes onto another smooth piece where one entry is moved by h."""
+        if not self._kinks:
+            return False
+        with self._moved(where, h):
+            found = [(own, kinks()) for own, kinks in self._kinks]
+        return any(there is not None and (own != there).any() for own, there in found)
+
+    @contextmanager
+    def _moved(self, where: Place, h: float) -> Iterator[None]:
         at = self.value[where]
         self.value[where] = at + h
         try:
             with np.errstate(all="ignore"):
                 for call in self._calls:
                     call()
+                yield
         finally:
             self.value[where] = at
-        return float(self._loss)
 
     def followed(self, where: Place, h: float) -> tuple[float, list[Crossing]]:
         """The loss with one entry moved by h and no kink crossed, and what would have been."""
@@ -95,8 +115,3 @@ class Line:
             if crossing is not None:
                 crossings.append(crossing)
         return float(moved[forward.loss]), crossings
-
-    @property
-    def smooth(self) -> bool:
-        """Whether no op on the way has a kink."""
-        return not any(has_kinks(n) for n in self.nodes)

@@ -27,6 +27,8 @@ class Row(NamedTuple):
     """How many entries were checked on one side of a kink."""
     kink: str = ""
     """The kink of the worst of those entries, in words."""
+    at_kink: bool = False
+    """Whether the worst entry of all is one of them."""
 
 
 class GradcheckReport:
@@ -88,10 +90,9 @@ class GradcheckReport:
             if r.kink:
                 lines.append(f"    kinks: {_entries(r.kinks)} of %{r.name}, e.g. {r.kink}")
             if r.verdict == INCONCLUSIVE:
-                lines.append(
-                    f"    inconclusive: %{r.name} at {place(r.where)}: the numeric derivative may "
-                    f"itself be off by {r.numeric_error:.1e}"
-                )
+                why = f"the numeric derivative may itself be off by {r.numeric_error:.1e}"
+                why = "no side of the kink tells" if r.at_kink else why
+                lines.append(f"    inconclusive: %{r.name} at {place(r.where)}: {why}")
         lines += [f"    guilty: {fault}" for fault in self.faults]
         return "\n".join(lines)
 
