@@ -10,7 +10,7 @@ import numpy as np
 from ...graph import Array, GraphError, Node, constant, depth_first, input
 from ...graph import Constant as ConstantOp
 from ...ops import cos, floor, greater, maximum, minimum, power, where
-from ..arguments import Given, check_finite, check_not_negative, check_positive
+from ..arguments import Given, check_finite, check_not_negative, check_positive, is_number
 
 
 class Schedule(Given):
@@ -161,7 +161,7 @@ class OneCycle(Schedule):
 
     def __post_init__(self) -> None:
         check_positive(lr=self.lr, steps=self.steps, div=self.div, final_div=self.final_div)
-        if not 0 < self.rise < 1:
+        if not is_number(self.rise) or not 0 < self.rise < 1:
             raise GraphError(f"rise is {self.rise!r}, where a share between 0 and 1 is expected")
 
     def at(self, step: Node) -> Node:
