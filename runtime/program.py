@@ -241,12 +241,9 @@ class Program:
         """The training step, or inference where there is no loss."""
         if self._training is None:
             return self._prediction
-        stages = self._training.stages
         whole = ("differentiate", "clip_gradients", "attach_optimizer")
-        passes = [p.name for p in self.options.pipeline if p.name in whole]
-        return self._executable(
-            self._training.graph, stages[passes[-1]] if passes else self.declared
-        )
+        made = [self._training.stages[p.name] for p in self.options.pipeline if p.name in whole]
+        return self._executable(self._training.graph, [self.declared, *made][-1])
 
     @cached_property
     def _evaluation(self) -> Executable:
