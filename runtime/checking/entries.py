@@ -77,8 +77,10 @@ def _at_known_kink(line: Line, where: Place, a: float, scale: Scale) -> Entry:
     start = max((k + 1 for k in range(len(STEPS)) if held[k] != held[-1]), default=0)
     steps = [STEPS[0] / 4**k for k in range(start, max(len(STEPS), start + 3))]
     here = derivative(lambda h: line.followed(where, h)[0], steps)
-    entry = _judged(where, a, here, scale, f"{kink}: on the side of the values")
-    if entry.verdict != FAIL or abs(closest) > STEPS[-1]:
+    exact = abs(closest) <= STEPS[-1]
+    how = "exactly: the documented derivative" if exact else "on the side of the values"
+    entry = _judged(where, a, here, scale, f"{kink}, {how}")
+    if entry.verdict != FAIL or not exact:
         return entry
     for side, n in _both_sides(line, where).items():
         other = _judged(where, a, n, scale, f"{kink}, exactly: the derivative to the {side}")

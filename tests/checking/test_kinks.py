@@ -102,8 +102,24 @@ def test_a_row_of_zeros_passes(rng: np.random.Generator) -> None:
     feeds = batch(rng)
     feeds["x"][0] = 0
     values = {"fc1.weight": rng.standard_normal((6, 5)), "fc1.bias": np.zeros(5)}
-    for act in (vg.relu, vg.absolute):
-        assert vg.gradcheck(net(act), feeds, parameters=values).verdict == "PASS"
+    report = vg.gradcheck(net(vg.relu), feeds, parameters=values)
+    assert report.verdict == "PASS"
+    assert lines(report, "kinks:") == [f"kinks: 5 entries of %fc1.bias, e.g. {report.rows[1].kink}"]
+    assert report.rows[1].kink.startswith("%fc1.relu at [0,")
+    assert report.rows[1].kink.endswith("], exactly: the documented derivative")
+    assert vg.gradcheck(net(vg.absolute), feeds, parameters=values).verdict == "PASS"
+
+
+def test_another_one_sided_derivative_passes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    loss = lambda w: vg.sum(vg.relu(w) + w * 0.3)  # noqa: E731
+    monkeypatch.setattr(
+        OPS["relu"],
+        "vjp",
+        lambda _, n, dy: (vg.where(vg.greater_equal(n.inputs[0], 0.0), dy, 0.0),),
+    )
+    report = report_of(loss, [0.0, 1.0], (2,))
+    assert report.verdict == "PASS"
+    assert report.rows[0].kink == "%relu at [0], exactly: the derivative to the right"
 
 
 def test_a_weight_of_zero_under_l1_passes(rng: np.random.Generator) -> None:
