@@ -79,27 +79,21 @@ def config(settings: Settings, course: Course) -> Config:
     """All settings as they came out, to be read again."""
     from importlib.metadata import version
 
-    values: dict[str, object] = {**settings._asdict(), "lr": settings.rate, **course._asdict()}
+    told = {**settings.as_config(), **{k: v for k, v in course._asdict().items() if v is not None}}
     if course.steps is not None:
-        del values["epochs"]
-    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
-    told: dict[str, Setting] = {
-        k: v for k, v in plain.items() if isinstance(v, (str, int, float, list))
-    }
+        del told["epochs"]
     return {"verigrad": {"version": version("verigrad")}, "train": told}
 
 
 def read_config(text: str) -> tuple[Settings, Course, Config]:
     """What a checkpoint keeps of `config`, as JSON."""
     held: Config = json.loads(text)
-    told: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in held["train"].items()
-    }
+    told: dict[str, Any] = held["train"]
     unknown = set(told) - {*Settings._fields, *Course._fields}
     if unknown:
         raise RunError(
             f"the run was begun with {', '.join(sorted(unknown))}, which this verigrad does not "
             f"know; it was begun with version {held['verigrad']['version']}"
         )
-    settings = Settings(**{k: v for k, v in told.items() if k in Settings._fields})
+    settings = Settings.from_config({k: v for k, v in told.items() if k in Settings._fields})
     return settings, Course(**{k: v for k, v in told.items() if k in Course._fields}), held
