@@ -48,6 +48,12 @@ class Options(NamedTuple):
         seeded = any("seed" in p.options() for p in self.pipeline)
         return self.pipeline.with_options({**told, "seed": self.seed if seeded else None})
 
+    def gradients(self) -> Pipeline:
+        """The same without what clips or uses the gradients: what is left ends with them."""
+        pipeline = self.training()
+        beyond = {"updates", "clipped gradients"}
+        return pipeline.without(*(p.name for p in pipeline if beyond & {*p.gives, *p.needs}))
+
     def inference(self) -> Pipeline:
         """The inference pipeline with the options set on its passes."""
         takes = any("dropout" in p.options() for p in self.inference_pipeline)

@@ -262,10 +262,7 @@ class Program:
 
     @cached_property
     def _gradients(self) -> Executable:
-        pipeline = self.options.training()
-        beyond = {"updates", "clipped gradients"}  # what is shown is the gradient itself
-        late = [p.name for p in pipeline if beyond & {*p.gives, *p.needs}]
-        stages = pipeline.without(*late).run(self.declared).stages
+        stages = self.options.gradients().run(self.declared).stages
         *_, g = stages.values()
         keys = {"loss", *(f"{name}.grad" for name in self.parameters)}
         wanted = {k: n for k, n in g.outputs.items() if k in keys}

@@ -15,9 +15,7 @@ class Stages:
     """The graph after each pass that the gradients went through, and the values to run it with."""
 
     def __init__(self, program: Program, feeds: Mapping[str, Any]) -> None:
-        pipeline = program.options.training()
-        late = [p.name for p in pipeline if "updates" in (*p.gives, *p.needs)]
-        pipeline = pipeline.without(*late)
+        pipeline = program.options.gradients()
         self.graphs = pipeline.run(program.declared).stages
         """The graph after each pass, by the pass's name."""
         self.differentiation = next(p.name for p in pipeline if "gradients" in p.gives)

@@ -87,6 +87,11 @@ def test_the_report_of_a_failure(rng: np.random.Generator) -> None:
     assert [s.split(":")[1] for s in lines(report, "guilty:")] == [" %fc1.checking_skewed at [3,2]"]
 
 
+def test_clipping_is_left_out_as_it_is_of_what_gradients_shows(rng: np.random.Generator) -> None:
+    clipping = vg.TRAINING.with_options({"clip": vg.ClipNorm(1e-3)})
+    assert vg.gradcheck(net(vg.tanh), batch(rng), pipeline=clipping).ok
+
+
 def test_the_check_leaves_no_trace(rng: np.random.Generator) -> None:
     feeds = batch(rng)
     kept = {name: a.copy() for name, a in feeds.items()}
