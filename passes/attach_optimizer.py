@@ -11,6 +11,8 @@ from ..graph import Graph, GraphError, Node, PassError, constant, state
 from ..ops import add, init, multiply
 from .base import Pass
 from .optimizers import Optimizer
+from .schedules import Schedule
+from .schedules.plateau import LR_SCALE, plateau_in
 from .step import step_counter
 
 
@@ -59,7 +61,7 @@ class AttachOptimizer(Pass):
         step = step_counter(g)
         counted = add(step, constant(1, "i64"), name="step")
         names = {p: g.names[p] for p in g.parameters}
-        own = {p: self.optimizer.for_parameter(name) for p, name in names.items()}
+        own = _one_of_each_rate({p: self.optimizer.for_parameter(k) for p, k in names.items()})
         chosen_by_pattern(self.optimizer, names.values())
         states = {p: _states(p, name, own[p]) for p, name in names.items()}
         ahead = {p: own[p].look_ahead(p, states[p]) for p in names}
@@ -82,6 +84,21 @@ class AttachOptimizer(Pass):
                 updates[old] = new if new.asked_name else new.but(name=old.asked_name)
         updates[step] = counted
         return g.but(outputs=outputs, updates=updates)
+
+
+def _one_of_each_rate(own: dict[Node, Optimizer]) -> dict[Node, Optimizer]:
+    """The same optimizers, where equal schedules are one object: a plateau's state is shared.
+
+    Raises GraphError where different schedules read it.
+    """
+    rates = {o.lr: o.lr for o in own.values() if isinstance(o.lr, Schedule)}
+    lowered = [rate for rate in rates if plateau_in(rate) is not None]
+    if len(lowered) > 1:
+        raise GraphError(
+            f"{lowered[0]!r} and {lowered[1]!r} both read the state {LR_SCALE}, where one schedule "
+            "with a plateau is expected; give all groups the same"
+        )
+    return {p: o.but(lr=rates[o.lr]) if isinstance(o.lr, Schedule) else o for p, o in own.items()}
 
 
 def _states(p: Node, name: str, optimizer: Optimizer) -> dict[str, Node]:

@@ -2,6 +2,7 @@
 
 # ruff: noqa: N813 - classes under the names that they have in text
 
+from .plateau import Plateau as plateau
 from .schedule import Constant as constant
 from .schedule import Cosine as cosine
 from .schedule import Exponential as exponential
@@ -18,6 +19,7 @@ __all__ = [
     "exponential",
     "inverse",
     "one_cycle",
+    "plateau",
     "step",
     "warmup",
 ]

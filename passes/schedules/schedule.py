@@ -7,9 +7,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...graph import Array, GraphError, Node, constant, depth_first, input
+from ...graph import (
+    Array,
+    GraphError,
+    Initializer,
+    Node,
+    State,
+    constant,
+    depth_first,
+    input,
+)
 from ...graph import Constant as ConstantOp
-from ...ops import cos, floor, greater, maximum, minimum, power, where
+from ...ops import cos, first_value, floor, greater, maximum, minimum, power, where
 from ..arguments import Given, check_finite, check_not_negative, check_positive, is_number
 
 
@@ -27,7 +36,10 @@ class Schedule(Given):
         raise GraphError(f"schedule {self.name} has no `at`")
 
     def rates(self, steps: int, start: int = 0) -> Array:
-        """The rates of `steps` steps, f64[steps], computed by the schedule's own graph."""
+        """The rates of `steps` steps, f64[steps], computed by the schedule's own graph.
+
+        A state that the schedule reads has its first value.
+        """
         t = input("step", ("N",), dtype="f64")
         y = self.at(t)
         held: dict[Node, Array] = {t: np.arange(start, start + steps, dtype=np.float64)}
@@ -40,6 +52,8 @@ class Schedule(Given):
 def _evaluated(n: Node, held: dict[Node, Array], size: int) -> Array:
     if isinstance(n.op, ConstantOp):
         return n.op.array
+    if isinstance(n.op, State) and isinstance(n.op.init, Initializer):
+        return first_value(n.op.init, n.type, 0, n.asked_name or "")
     out = np.empty(n.type.bind({"N": size}), n.type.numpy)
     with np.errstate(all="ignore"):
         n.op.run(*(held[i] for i in n.inputs), out=out)

@@ -114,11 +114,12 @@ class Written(Callback):
         self._best = best
 
     def on_epoch(self, row: Row) -> None:
-        """Writes the line and the model."""
+        """Writes the line, and the model where its weights are the best or the last."""
         path = self._folder.path / METRICS
         with path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(_line(row))
-        self._folder.save(self._program, self._best)
+        if self._best is None or self._best.epoch == row.epoch:
+            self._folder.save(self._program, self._best)
 
 
 def _line(row: Row) -> str:

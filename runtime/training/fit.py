@@ -11,11 +11,12 @@ import numpy as np
 from ...graph import RunError
 from ...passes import Optimizer
 from ...passes.schedules import Schedule
+from ...passes.schedules.plateau import plateau_in
 from ..program import Program
 from .callback import Callback
 from .checkpoint import Checkpoint
 from .dataset import Data, DataSet, labelled
-from .following import Following, KeepBest
+from .following import Following, KeepBest, ReduceRate
 from .history import History
 from .loop import Loop
 from .sampling import Sampler, make_sampler
@@ -69,6 +70,9 @@ def fit(
     best = KeepBest(program, "loss" if keep_best is True else keep_best) if keep_best else None
     if best is not None:
         told.insert(0, best)
+    plateau = plateau_in(program.options.optimizer)
+    if plateau is not None:
+        told.append(ReduceRate(program, plateau))
     _check_followed(told, valid, found is not None)
     if resume and checkpoint is None:
         raise RunError("resume=True needs checkpoint=, the file that the run goes on from")
@@ -112,7 +116,8 @@ def _check_followed(callbacks: Iterable[Callback], valid: DataSet | None, scores
     for callback in callbacks:
         if not isinstance(callback, Following):
             continue
-        name = "keep_best" if isinstance(callback, KeepBest) else type(callback).__name__
+        names = {KeepBest: "keep_best", ReduceRate: "the plateau schedule"}
+        name = names.get(type(callback), type(callback).__name__)
         if valid is None:
             raise RunError(f"{name} follows the validation; give fit validation=(x, y)")
         if callback.by == "accuracy" and not scores:

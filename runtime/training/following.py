@@ -6,6 +6,7 @@ import math
 from typing import Any, Final
 
 from ...graph import Array, RunError
+from ...passes.schedules.plateau import LR_SCALE, Plateau
 from ..program import Program
 from .callback import Callback, Kept
 from .history import Row
@@ -75,6 +76,33 @@ class EarlyStopping(Following):
 
     def state(self) -> Kept:
         """The best epoch, and how long ago it was."""
+        return {**super().state(), "waited": self.waited}
+
+    def restore(self, state: Kept) -> None:
+        """Takes back what `state` gave."""
+        super().restore(state)
+        told: Any = state
+        self.waited = told["waited"]
+
+
+class ReduceRate(Following):
+    """Lowers the state that a plateau schedule reads; `fit` makes one where there is a plateau."""
+
+    def __init__(self, program: Program, schedule: Plateau) -> None:
+        super().__init__("loss")
+        self._program = program
+        self._schedule = schedule
+        self.waited = 0
+
+    def on_epoch(self, row: Row) -> None:
+        """Counts the epochs since the best one, or since the rate was last lowered."""
+        self.waited = 0 if self.improved(row) else self.waited + 1
+        if self.waited >= self._schedule.patience:
+            state, self.waited = self._program.state, 0
+            state[LR_SCALE] = state[LR_SCALE] * self._schedule.factor
+
+    def state(self) -> Kept:
+        """The best epoch, and how long was waited; the scale is a state of the program."""
         return {**super().state(), "waited": self.waited}
 
     def restore(self, state: Kept) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -186,3 +187,89 @@ def test_a_schedule_of_a_group_is_looked_at_too(data: Data) -> None:
     trained = vg.compile(net(12, 16, 4), optimizer=vg.SGD(0.1, groups=groups))
     with pytest.raises(vg.RunError, match=r"falling gives the learning rate -0\.001 at step 3"):
         vg.fit(trained, data, epochs=1, batch_size=10)
+
+
+def test_a_plateau_lowers_the_rate_after_its_patience(data: Data, other: Data) -> None:
+    schedule = vg.schedules.plateau(0.3, factor=0.5, patience=2)
+    trained, scales = program(schedule), []
+
+    class Look(vg.Callback):
+        def on_epoch(self, row: Row) -> None:
+            scales.append(float(trained.state["lr_scale"]))
+
+    history = vg.fit(trained, data, validation=other, epochs=20, batch_size=10, callbacks=[Look()])
+    scales = [*scales[1:], float(trained.state["lr_scale"])]  # fit lowers it last
+    best, waited, scale = np.inf, 0, 1.0
+    for loss, found in zip(history["validation_loss"], scales, strict=True):
+        assert loss is not None
+        waited = 0 if loss < best else waited + 1
+        best = min(best, loss)
+        if waited == 2:
+            waited, scale = 0, scale * 0.5
+        assert found == scale
+    assert scale < 0.1
+
+
+def test_the_scale_is_what_the_rate_is_multiplied_by(data: Data) -> None:
+    lowered, plain = program(vg.schedules.plateau(0.4)), program(0.1)
+    lowered.state["lr_scale"] = 0.25
+    for _ in range(3):
+        assert lowered.step(data) == plain.step(data)
+    for name in plain.parameters:
+        assert lowered.parameters[name].tobytes() == plain.parameters[name].tobytes()
+    assert lowered.state["lr_scale"] == 0.25
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_plateau_is_saved_and_resumed(
+    data: Data, other: Data, tmp_path: Path, nested: bool
+) -> None:
+    def made() -> vg.Program:
+        rate = vg.schedules.plateau(0.3, factor=0.5, patience=2)
+        return program(vg.schedules.warmup(rate, steps=6) if nested else rate)
+
+    given: dict[str, Any] = {"validation": other, "batch_size": 10}
+    whole, part = made(), made()
+    vg.fit(whole, data, epochs=12, **given)
+    vg.fit(part, data, epochs=7, checkpoint=tmp_path / "run", **given)
+    resumed = vg.load(tmp_path / "run")
+    vg.fit(resumed, data, epochs=12, checkpoint=tmp_path / "run", resume=True, **given)
+    assert float(resumed.state["lr_scale"]) == float(whole.state["lr_scale"]) < 1
+    for name in whole.parameters:
+        assert resumed.parameters[name].tobytes() == whole.parameters[name].tobytes()
+
+
+def test_a_plateau_follows_the_validation(data: Data) -> None:
+    with pytest.raises(vg.RunError, match="the plateau schedule follows the validation; give fit"):
+        vg.fit(program(vg.schedules.plateau(0.1)), data, epochs=1, batch_size=10)
+
+
+def test_groups_share_one_plateau(data: Data, other: Data, tmp_path: Path) -> None:
+    rate = vg.schedules.plateau(0.1, patience=1)
+    optimizer = vg.SGD(0.0, groups=(vg.Group("*.weight", lr=rate), vg.Group("*.bias", lr=rate)))
+    trained = vg.compile(net(12, 16, 4), optimizer=optimizer)
+    given: dict[str, Any] = {"validation": other, "batch_size": 10, "epochs": 60}
+    vg.fit(trained, data, checkpoint=tmp_path / "run", **given)
+    assert trained.state["lr_scale"] < 1
+    assert vg.load(tmp_path / "run").state["lr_scale"] == trained.state["lr_scale"]
+
+
+def test_two_plateaus_are_refused() -> None:
+    groups = (vg.Group("*.bias", lr=vg.schedules.plateau(0.2)),)
+    optimizer = vg.SGD(vg.schedules.plateau(0.1), groups=groups)
+    with pytest.raises(vg.GraphError, match="both read the state lr_scale, where one schedule"):
+        vg.compile(net(12, 16, 4), optimizer=optimizer)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"lr": 0}, "lr is 0, where a positive number"),
+        ({"lr": 1, "factor": 1.0}, r"factor is 1\.0, where a number"),
+        ({"lr": 1, "patience": 0}, "patience is 0, where a whole number from 1"),
+        ({"lr": 1, "patience": 2.5}, r"patience is 2\.5, where a whole number from 1"),
+    ],
+)
+def test_a_plateau_that_cannot_be_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(vg.GraphError, match=message):
+        vg.schedules.plateau(**given)
