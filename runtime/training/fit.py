@@ -78,14 +78,7 @@ def fit(
         raise RunError("resume=True needs checkpoint=, the file that the run goes on from")
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint, resume=resume)
-    identity = {}
-    if checkpoint is not None:
-        identity = {
-            "sampler": sampler if isinstance(sampler, str) else type(sampler).__qualname__,
-            "batch_size": batch_size,
-            "training data": _checksum(train),
-            "validation data": _checksum(valid) if valid is not None else None,
-        }
+    identity = _identity(sampler, batch_size, train, valid) if checkpoint is not None else {}
     loop = Loop(program, train, valid, chosen, tuple(told), checkpoint, identity)
     check_rates(program.options.optimizer, loop.position.step, loop.position.start + count)
     history = loop.go(count)
@@ -109,6 +102,18 @@ def check_rates(optimizer: Optimizer | None, start: int, end: int) -> None:
                     f"{first + int(bad[0])}, where a finite number from 0 is expected; fit would "
                     f"make steps {start} to {end - 1}"
                 )
+
+
+def _identity(
+    sampler: str | Sampler, batch_size: int, train: DataSet, valid: DataSet | None
+) -> dict[str, str | int | None]:
+    """What a run that goes on has to agree in with the one that its checkpoint is of."""
+    return {
+        "sampler": sampler if isinstance(sampler, str) else type(sampler).__qualname__,
+        "batch_size": batch_size,
+        "training data": _checksum(train),
+        "validation data": _checksum(valid) if valid is not None else None,
+    }
 
 
 def _check_followed(callbacks: Iterable[Callback], valid: DataSet | None, scores: bool) -> None:
