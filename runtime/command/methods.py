@@ -66,6 +66,9 @@ SCHEDULES: Final = {
     "inverse": ScheduleRow(
         lambda lr, steps: schedules.inverse(lr, decay=9 / steps), "as 1/t, to a tenth"
     ),
+    "plateau": ScheduleRow(
+        lambda lr, steps: schedules.plateau(lr), "a tenth where validation stays for 5 epochs"
+    ),
     "one-cycle": ScheduleRow(
         lambda lr, steps: schedules.one_cycle(lr, steps=steps), "up for 30 %, then to nearly 0"
     ),

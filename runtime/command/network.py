@@ -43,6 +43,7 @@ def compiled(data: Classification, settings: Settings, steps: int | None = None)
         optimizer=settings.make_optimizer(steps),
         regularizer=settings.make_regularizer(),
         dropout=settings.make_dropout(),
+        clip=settings.make_clip(),
         seed=settings.seed,
         dtype=settings.dtype,
     )

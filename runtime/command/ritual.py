@@ -64,6 +64,7 @@ class Subject(NamedTuple):
             optimizer=settings.make_optimizer(1),
             regularizer=settings.make_regularizer(),
             dropout=settings.make_dropout(),
+            clip=settings.make_clip(),
             seed=settings.seed,
             dtype=settings.dtype,
             pipeline=self.pipeline,

@@ -11,7 +11,17 @@ from click.core import ParameterSource
 
 from ...graph import Initializer, RunError, suggest
 from ...ops import MODES
-from ...passes import L1, L2, Dropout, ElasticNet, Optimizer, Regularizer
+from ...passes import (
+    L1,
+    L2,
+    Clip,
+    ClipNorm,
+    ClipValue,
+    Dropout,
+    ElasticNet,
+    Optimizer,
+    Regularizer,
+)
 from ...passes.optimizers import DIALECTS
 from ..data.source import FORMS
 from .methods import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, initializer
@@ -90,6 +100,12 @@ class Settings(NamedTuple):
     weight_decay: Annotated[
         float | None, Option("Added to the gradient times w; adamw decays w itself.", type=float)
     ] = None
+    clip_value: Annotated[
+        float | None, Option("Bound of each element of the gradients.", type=float)
+    ] = None
+    clip_norm: Annotated[
+        float | None, Option("Bound of the norm of all gradients together.", type=float)
+    ] = None
     batch_size: Annotated[int, Option("Rows a step.", type=click.IntRange(min=1))] = 50
     keep: Annotated[
         tuple[float, ...],
@@ -124,6 +140,14 @@ class Settings(NamedTuple):
         if self.weight_decay is None:
             return kind(rate, dialect=self.dialect)
         return kind(rate, dialect=self.dialect, weight_decay=self.weight_decay)
+
+    def make_clip(self) -> Clip | None:
+        """How gradients are bounded, if at all; RunError where it is asked for in two ways."""
+        if self.clip_value is not None and self.clip_norm is not None:
+            raise RunError("--clip-value and --clip-norm are both given; give one of them")
+        if self.clip_value is not None:
+            return ClipValue(self.clip_value)
+        return ClipNorm(self.clip_norm) if self.clip_norm is not None else None
 
     def make_init(self) -> Initializer:
         """How the weights of the linear layers begin."""

@@ -34,6 +34,9 @@ def test_every_schedule_spans_the_run(schedule: str, steps: int) -> None:
     if schedule == "constant":
         assert optimizer.lr == 0.5
         return
+    if schedule == "plateau":  # its rate is a state of the program, which fit lowers
+        assert optimizer.lr == vg.schedules.plateau(0.5)
+        return
     assert isinstance(optimizer.lr, vg.schedules.Schedule)
     rates = optimizer.lr.rates(steps)
     assert (rates >= 0).all() and rates.max() <= 0.5
@@ -116,3 +119,25 @@ def test_initializers_with_a_number() -> None:
     assert initializer("normal:0.01") == vg.init.normal(0.01)
     assert initializer("uniform:0.1") == vg.init.uniform(-0.1, 0.1)
     assert initializer("zeros") == vg.init.zeros()
+
+
+@pytest.mark.parametrize(
+    ("option", "clip"), [("--clip-norm", vg.ClipNorm(0.5)), ("--clip-value", vg.ClipValue(0.5))]
+)
+def test_gradients_are_clipped_where_it_is_asked_for(
+    option: str, clip: vg.Clip, tmp_path: Path
+) -> None:
+    result = run("train", option, 0.5, "--epochs", 1, "--out", tmp_path)
+    assert result.exit_code == 0
+    assert vg.load(tmp_path / "model.safetensors").options.clip == clip
+
+
+def test_clipping_in_two_ways_is_refused() -> None:
+    result = run("train", "--clip-norm", 1, "--clip-value", 1)
+    assert result.exit_code == 2
+    assert "--clip-value and --clip-norm are both given" in result.stderr
+
+
+def test_a_plateau_is_trained_on() -> None:
+    result = run("train", "--schedule", "plateau", "--epochs", 3, "--json")
+    assert json.loads(result.stdout)["steps"] == 78
