@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
@@ -27,23 +27,24 @@ def as_python(value: object) -> object:
     return value
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether the value is a finite number, and no truth value."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value)  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value)
 
 
 def check_positive(**values: object) -> None:
     """Raises GraphError, naming the first value that is no positive, finite number."""
     for name, value in values.items():
-        if not is_number(value) or value <= 0:  # type: ignore[operator]
+        if not is_number(value) or value <= 0:
             raise GraphError(f"{name} is {value!r}, where a positive number is expected")
 
 
 def check_not_negative(**values: object) -> None:
     """Raises GraphError, naming the first value that is no finite number from 0."""
     for name, value in values.items():
-        if not is_number(value) or value < 0:  # type: ignore[operator]
+        if not is_number(value) or value < 0:
             raise GraphError(f"{name} is {value!r}, where a finite number from 0 is expected")
 
 
@@ -57,7 +58,7 @@ def check_finite(**values: object) -> None:
 def check_decay(**values: object) -> None:
     """Raises GraphError, naming the first value that is no number from 0, below 1."""
     for name, value in values.items():
-        if not is_number(value) or not 0 <= value < 1:  # type: ignore[operator]
+        if not is_number(value) or not 0 <= value < 1:
             raise GraphError(f"{name} is {value!r}, where a number from 0, below 1, is expected")
 
 

@@ -140,7 +140,7 @@ def check_rate(lr: object) -> None:
     """Raises GraphError unless the learning rate is a finite number from 0, or a schedule."""
     if isinstance(lr, Schedule):
         return
-    if not is_number(lr) or lr < 0:  # type: ignore[operator]
+    if not is_number(lr) or lr < 0:
         raise GraphError(
             f"lr is {lr!r}, where a finite number from 0 is expected, or a schedule such as "
             "vg.schedules.cosine(0.1, steps=1000)"
