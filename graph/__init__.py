@@ -2,6 +2,7 @@
 
 from .errors import GraphError, NonFiniteError, PassError, RunError, VerigradError, suggest
 from .graph import Graph, Schedule
+from .groups import Group, domain, holder, in_source, inside, kernel_groups, lanes
 from .location import Location, created_at
 from .node import Layer, Node, Operand, apply, op_function
 from .op import OPS, Array, Op, Source, op
@@ -35,6 +36,7 @@ __all__ = [
     "FromArray",
     "Graph",
     "GraphError",
+    "Group",
     "Initializer",
     "Input",
     "Layer",
@@ -59,8 +61,14 @@ __all__ = [
     "constant",
     "created_at",
     "depth_first",
+    "domain",
     "dtype_name",
+    "holder",
+    "in_source",
     "input",
+    "inside",
+    "kernel_groups",
+    "lanes",
     "op",
     "op_function",
     "parameter",

@@ -28,9 +28,11 @@ SOURCE_KINDS: tuple[type[Source], ...] = (Input, Parameter, State, Constant)
 class Schedule(Record):
     """In which order a graph runs, and what shares a kernel call or a buffer.
 
-    `groups` numbers the kernel calls from 0, `takeovers` says whose buffer a result takes over,
+    `groups` numbers the kernel calls from 0, `takeovers` says whose buffer a result takes over.
+    Each of `packs` lists parameters, state or results that lie one after another in memory, so
+    that one call works on them all; `once` holds what is computed once and kept for all steps.
     `places` gives offset and size in the arena, in bytes, once a plan has placed the results, and
-    `scratch` those of the temporaries of each kernel.
+    `scratch` those of the temporaries of each kernel, at the first of its nodes.
     """
 
     order: tuple[Node, ...]
@@ -38,6 +40,8 @@ class Schedule(Record):
     takeovers: Mapping[Node, Node]
     places: Mapping[Node, tuple[int, int]] = {}
     scratch: Mapping[Node, tuple[tuple[int, int], ...]] = {}
+    packs: tuple[tuple[Node, ...], ...] = ()
+    once: frozenset[Node] = frozenset()
 
 
 class Graph:

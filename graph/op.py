@@ -37,6 +37,9 @@ class Op(Record):
     """Whether dropout belongs behind it."""
     elementwise: ClassVar[bool] = False
     """Whether each element of the result depends on the inputs' elements broadcast to it alone."""
+    straight: ClassVar[bool] = False
+    """Whether `run` makes the same NumPy calls, each with an `out`, whatever the values are: an
+    executor may then make them itself."""
 
     def infer(self, *types: TensorType) -> TensorType:
         """The result's type; raises GraphError where the inputs' types do not fit."""

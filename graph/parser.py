@@ -24,7 +24,8 @@ _NODE: Final = re.compile(rf"{_NAME.pattern}\s*:\s*({type_pattern.pattern})\s*=\
 _UPDATE: Final = re.compile(rf"update\s+{_NAME.pattern}\s*=\s*{_NAME.pattern}")
 _OUTPUT: Final = re.compile(rf"([A-Za-z_][\w.-]*)\s*=\s*{_NAME.pattern}")
 _NOTE: Final = re.compile(
-    rf"group (?P<group>\d+)|takes over {_NAME.pattern}"
+    rf"group (?P<group>\d+)|(?P<once>once)|pack (?P<pack>\d+)\.(?P<member>\d+)"
+    rf"|takes over {_NAME.pattern}"
     r"|(?P<where>arena|scratch) (?P<start>\d+):(?P<end>\d+)"
 )
 
@@ -52,6 +53,8 @@ class _Parser:
         self.nodes: dict[str, Node] = {}
         self.groups: dict[Node, int] = {}
         self.takeovers: dict[Node, Node] = {}
+        self.once: set[Node] = set()
+        self.packed: dict[tuple[int, int], Node] = {}
         self.places: dict[Node, tuple[int, int]] = {}
         self.scratch: dict[Node, tuple[tuple[int, int], ...]] = {}
         self.updates: dict[Node, Node] = {}
@@ -101,7 +104,7 @@ class _Parser:
     def _finish(self, name: str, outputs: dict[str, Node]) -> Graph:
         g = Graph(name, outputs, updates=self.updates)
         if not self.groups:
-            if self.takeovers or self.places or self.scratch:
+            if self.takeovers or self.places or self.scratch or self.packed or self.once:
                 raise GraphError(
                     "take-overs and places need the groups of a schedule, `// group 0`"
                 )
@@ -110,7 +113,18 @@ class _Parser:
         ungrouped = [n for n in order if n not in self.groups]
         if ungrouped:
             raise GraphError(f"%{ungrouped[0].name} has no group, where others have one")
-        schedule = Schedule(order, self.groups, self.takeovers, self.places, self.scratch)
+        packs: dict[int, list[Node]] = {}
+        for at in sorted(self.packed):
+            packs.setdefault(at[0], []).append(self.packed[at])
+        schedule = Schedule(
+            order,
+            self.groups,
+            self.takeovers,
+            self.places,
+            self.scratch,
+            tuple([tuple(pack) for pack in packs.values()]),
+            frozenset(self.once),
+        )
         return g.but(schedule=schedule)
 
     def _statements(self) -> Iterator[tuple[str, str]]:
@@ -257,6 +271,10 @@ class _Parser:
             assert m is not None
             if m["group"]:
                 self.groups[n] = int(m["group"])
+            elif m["once"]:
+                self.once.add(n)
+            elif m["pack"]:
+                self.packed[int(m["pack"]), int(m["member"])] = n
             elif m["start"]:
                 place = int(m["start"]), int(m["end"]) - int(m["start"])
                 if m["where"] == "arena":
@@ -264,7 +282,7 @@ class _Parser:
                 else:
                     self.scratch[n] = (*self.scratch.get(n, ()), place)
             else:
-                self.takeovers[n] = self._read(f"%{m[2]}")
+                self.takeovers[n] = self._read(f"%{m[m.lastindex or 0]}")
 
 
 def _split_note(raw: str) -> tuple[str, str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from .errors import GraphError
 from .graph import Graph, Schedule
+from .groups import in_source, inside, kernel_groups
 from .node import Node
 from .op import OPS, Source
-from .sources import Parameter, State
+from .sources import Constant, Input, Parameter, State
 from .types import TensorType, name_pattern
 from .walk import depth_first
 
@@ -109,8 +111,10 @@ def _schedule(g: Graph, s: Schedule) -> Iterator[str]:
     for n in g.roots:
         if isinstance(n.op, Source) and g.updates.get(n, n) is not n:
             yield f"%{g.names[n]} changes, but is returned, or updates another: it must be copied"
+    yield from _once(g, s)
+    yield from _packs(g, s)
     if s.places or s.scratch:
-        yield from _places(g, s, place)
+        yield from _places(g, s)
 
 
 def _takeover(g: Graph, s: Schedule, place: dict[Node, int], n: Node, old: Node) -> Iterator[str]:
@@ -127,23 +131,27 @@ def _takeover(g: Graph, s: Schedule, place: dict[Node, int], n: Node, old: Node)
             yield f"{label}, a source that it is not the update of"
     elif old in g.roots:
         yield f"{label}, which the graph returns"
+    if old in s.once and n not in s.once:
+        yield f"{label}, which is computed once and must stay"
     if sum(1 for o in s.takeovers.values() if o is old) > 1:
         yield f"{label}, and so does another node"
 
 
-def _places(g: Graph, s: Schedule, place: dict[Node, int]) -> Iterator[str]:
+def _places(g: Graph, s: Schedule) -> Iterator[str]:
     """Whether any two results that must both be intact share a byte of the arena."""
     groups = {n: s.groups.get(n, 0) for n in s.order}
     end = len(s.order)
     intact: list[tuple[int, int, int, int, str, Node]] = []  # first and last group, bytes, label
+    hidden = {n for group in kernel_groups(s) for n in inside(g, group)}
     for n in s.order:
-        if _in_source(s, n):
+        if in_source(s, n) or n in hidden:
             continue
         if n not in s.places:
             yield f"%{g.names[n]} has no place in the arena"
             continue
         readers = [groups[u] for u in g.users[n] if u in groups]
-        last = end if n in g.roots else max([groups[n], *readers])
+        kept = n in g.roots or (n in s.once and any(u not in s.once for u in g.users[n]))
+        last = end if kept else max([groups[n], *readers])
         start, size = s.places[n]
         intact.append((groups[n], last, start, start + size, f"%{g.names[n]}", n))
     for n, temporaries in s.scratch.items():
@@ -167,8 +175,34 @@ def _places(g: Graph, s: Schedule, place: dict[Node, int]) -> Iterator[str]:
         alive.append(entry)
 
 
-def _in_source(s: Schedule, n: Node) -> bool:
-    """Whether a result lies in the place of a parameter or state, by its take-overs."""
-    while n in s.takeovers:
-        n = s.takeovers[n]
-    return isinstance(n.op, Source)
+def _once(g: Graph, s: Schedule) -> Iterator[str]:
+    """Whether what is computed once is the same at every step."""
+    first = next((n for n in s.order if n not in s.once), None)
+    for n in s.once:
+        if first is not None and s.groups.get(n, 0) >= s.groups.get(first, 0):
+            yield f"%{g.names[n]} is computed once, but runs with or after %{g.names[first]}"
+        for i in n.inputs:
+            fixed = isinstance(i.op, Constant) or (
+                not g.updates and isinstance(i.op, (Parameter, State))
+            )
+            if i not in s.once and not fixed:
+                yield f"%{g.names[n]} is computed once, but reads %{g.names[i]}, which changes"
+
+
+def _packs(g: Graph, s: Schedule) -> Iterator[str]:
+    """Whether packs hold what can lie side by side, each once, and whether it does."""
+    seen: set[Node] = set()
+    for pack in s.packs:
+        for n in pack:
+            label = f"%{g.names.get(n, n.name)}"
+            if n in seen:
+                yield f"{label} is packed twice"
+            seen.add(n)
+            if n.type.symbols or n.type.dtype != pack[0].type.dtype:
+                yield f"{label}: {n.type} is packed with %{g.names[pack[0]]}: {pack[0].type}"
+            if isinstance(n.op, (Input, Constant)) or n in s.takeovers:
+                yield f"{label} is packed, but has no memory that the plan could choose"
+        placed = [n for n in pack if n in s.places]
+        for n, after in pairwise(placed):
+            if sum(s.places[n]) != s.places[after][0]:
+                yield f"%{g.names[after]} does not lie behind %{g.names[n]}, of the same pack"

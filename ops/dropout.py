@@ -26,6 +26,7 @@ class LayerDropout(Op):
     name: ClassVar[str] = "dropout"
     inplace: ClassVar[tuple[int, ...]] = (0,)
     elementwise: ClassVar[bool] = True
+    straight: ClassVar[bool] = True
     keep: float
     mode: str = "inverted"
 

@@ -11,6 +11,7 @@ class Elementwise(Op):
     """An op on `arity` inputs of one dtype, broadcast against each other as NumPy does."""
 
     elementwise: ClassVar[bool] = True
+    straight: ClassVar[bool] = True
     arity: ClassVar[int]
     floats_only: ClassVar[bool] = True
 

@@ -43,7 +43,6 @@ _MIDDLE: Final = (
     (1.23033935479799725e3, 1.23033935480374942e3),
 )
 _LARGEST: Final = 6.0
-_CHUNK: Final = 16_384
 
 
 @op
@@ -68,21 +67,13 @@ class Erf(Unary):
 
 
 def erf_scratch(x: TensorType) -> tuple[TensorType, ...]:
-    """The temporaries of `erf_into`: five chunks, whatever the size."""
-    chunk = x.with_shape((_CHUNK,))
-    return chunk, chunk, chunk, chunk, chunk.with_dtype("bool")
+    """The temporaries of `erf_into`."""
+    return x, x, x, x, x.with_dtype("bool")
 
 
 def erf_into(x: Array, out: Array, scratch: tuple[Array, ...]) -> None:
-    """out = erf(x), chunk by chunk, so that the temporaries stay in the cache."""
-    flat, result = x.reshape(-1), out.reshape(-1)
-    for start in range(0, flat.size, _CHUNK):
-        piece = flat[start : start + _CHUNK]
-        a, up, down, t, small = [s[: piece.size] for s in scratch]
-        _erf(piece, result[start : start + _CHUNK], a, up, down, t, small)
-
-
-def _erf(x: Array, out: Array, a: Array, up: Array, down: Array, t: Array, small: Array) -> None:
+    """out = erf(x)."""
+    a, up, down, t, small = scratch
     np.absolute(x, out=a)
     np.less_equal(a, _SMALL, out=small)
     # Above: 1 - exp(-a a) p(a) / q(a), with the sign of x.

@@ -16,6 +16,7 @@ class LogSoftmax(Op):
     """y = x - ln(sum(exp(x))) along the last axis, the maximum subtracted first."""
 
     name: ClassVar[str] = "log_softmax"
+    straight: ClassVar[bool] = True
     inplace: ClassVar[tuple[int, ...]] = (0,)
 
     def infer(self, *types: TensorType) -> TensorType:

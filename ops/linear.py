@@ -15,6 +15,7 @@ class MatMul(Op):
     """y = a b for matrices a [M,K] and b [K,P], either read transposed."""
 
     name: ClassVar[str] = "matmul"
+    straight: ClassVar[bool] = True
     transpose_a: bool = False
     transpose_b: bool = False
 
@@ -51,7 +52,7 @@ class MatMul(Op):
         return da, db
 
     def run(self, a: Array, b: Array, *, out: Array) -> None:
-        np.matmul(a.T if self.transpose_a else a, b.T if self.transpose_b else b, out=out)
+        np.dot(a.T if self.transpose_a else a, b.T if self.transpose_b else b, out=out)
 
 
 @op
@@ -59,6 +60,7 @@ class Linear(Op):
     """y = x weight + bias, for x [N,D], weight [D,H] and bias [H]."""
 
     name: ClassVar[str] = "linear"
+    straight: ClassVar[bool] = True
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 3, "x", "weight", "bias")
@@ -104,6 +106,7 @@ class LinearRelu(Op):
     """y = max(x weight + bias, 0): a fusion, made after differentiation."""
 
     name: ClassVar[str] = "linear_relu"
+    straight: ClassVar[bool] = True
     fused: ClassVar[bool] = True
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -116,7 +119,7 @@ class LinearRelu(Op):
 
 def affine(x: Array, weight: Array, bias: Array, out: Array) -> None:
     """out = x weight + bias."""
-    np.matmul(x, weight, out=out)
+    np.dot(x, weight, out=out)  # cheaper than matmul to call, for small matrices
     np.add(out, bias, out=out)
 
 

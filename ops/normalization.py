@@ -38,6 +38,7 @@ class BatchNorm(Op):
     """
 
     name: ClassVar[str] = "batch_norm"
+    straight: ClassVar[bool] = True
     inplace: ClassVar[tuple[int, ...]] = (0,)
     eps: float = 1e-5
     momentum: float = 0.9
@@ -106,6 +107,7 @@ class BatchVariance(Op):
     """
 
     name: ClassVar[str] = "batch_variance"
+    straight: ClassVar[bool] = True
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 1, "centered")

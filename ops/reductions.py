@@ -53,6 +53,7 @@ class Sum(Reduction):
     """y = the sum along the axes; that of nothing is 0."""
 
     name: ClassVar[str] = "sum"
+    straight: ClassVar[bool] = True
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (self.repeat(node, dy),)
@@ -66,6 +67,7 @@ class Mean(Reduction):
     """y = the mean along the axes; that of nothing is an error."""
 
     name: ClassVar[str] = "mean"
+    straight: ClassVar[bool] = True
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         x = node.inputs[0].type
@@ -141,6 +143,7 @@ class SquaredNorm(Op):
     """y = the sum of x x over all elements, as a scalar; that of nothing is 0."""
 
     name: ClassVar[str] = "squared_norm"
+    straight: ClassVar[bool] = True
 
     def infer(self, *types: TensorType) -> TensorType:
         return Sum().infer(*types)

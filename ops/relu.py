@@ -34,6 +34,7 @@ class ReluGrad(Op):
 
     name: ClassVar[str] = "relu_grad"
     elementwise: ClassVar[bool] = True
+    straight: ClassVar[bool] = True
     inplace: ClassVar[tuple[int, ...]] = (1,)
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -54,11 +55,13 @@ class ReluGrad(Op):
         return (types[0].with_dtype("bool"),)
 
     def run(self, y: Array, dy: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
-        (dead,) = scratch
-        np.less_equal(y, 0.0, out=dead)
-        if out is not dy:
-            np.copyto(out, dy)
-        np.copyto(out, 0.0, where=dead)
+        (alive,) = scratch
+        np.less_equal(y, 0.0, out=alive)
+        np.logical_not(alive, out=alive)
+        # As whole numbers, so that 0 times infinity or NaN is 0; a copy `where` takes 16 times
+        # as long.
+        bits = np.dtype(f"i{dy.itemsize}")
+        np.multiply(dy.view(bits), alive, out=out.view(bits))
 
 
 relu = unary(Relu)

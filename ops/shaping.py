@@ -28,6 +28,7 @@ class Copy(Op):
     """y = x, in a buffer of its own."""
 
     name: ClassVar[str] = "copy"
+    straight: ClassVar[bool] = True
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 1)
@@ -45,6 +46,7 @@ class Cast(Op):
     """y = x in another dtype; floats lose digits, and bool becomes 0 and 1."""
 
     name: ClassVar[str] = "cast"
+    straight: ClassVar[bool] = True
     dtype: str
 
     def __post_init__(self) -> None:
@@ -100,6 +102,7 @@ class Reshape(Op):
     """y = x with its elements, row by row, in another shape; a symbol must stay in its place."""
 
     name: ClassVar[str] = "reshape"
+    straight: ClassVar[bool] = True
     shape: Shape
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -122,6 +125,7 @@ class Transpose(Op):
     """y = x with its axes in another order."""
 
     name: ClassVar[str] = "transpose"
+    straight: ClassVar[bool] = True
     axes: tuple[int, ...]
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -144,6 +148,7 @@ class BroadcastTo(Op):
     """y = x repeated to a larger shape, as NumPy broadcasts; a symbol meets only itself or 1."""
 
     name: ClassVar[str] = "broadcast_to"
+    straight: ClassVar[bool] = True
     shape: Shape
 
     def infer(self, *types: TensorType) -> TensorType:

@@ -1,24 +1,20 @@
-"""The optimizers' updates: each new value of a parameter or of its state is one op.
-
-Kernels work in chunks that stay in the cache, through a temporary of one chunk.
-"""
+"""The optimizers' updates: each new value of a parameter or of its state is one op."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import numpy as np
 
 from ..graph import Array, GraphError, Op, TensorType, op
-
-_CHUNK: Final = 16_384
 
 
 class Update(Op):
     """A new value of the first input; the others are of its type, the last `scalars` scalar."""
 
     inplace: ClassVar[tuple[int, ...]] = (0,)
+    elementwise: ClassVar[bool] = True
+    straight: ClassVar[bool] = True
     operands: ClassVar[tuple[str, ...]]
     scalars: ClassVar[int] = 0
 
@@ -35,8 +31,7 @@ class Update(Op):
         return first
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
-        size = int(np.prod(types[0].bind({}), dtype=np.int64))
-        return (types[0].with_shape((min(size, _CHUNK),)),)
+        return (types[0],)
 
 
 @op
@@ -49,10 +44,10 @@ class DecayAdd(Update):
     scale: float = 1.0
 
     def run(self, v: Array, g: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
-        for (vc, gc, oc), t in _chunks(scratch[0], v, g, out):
-            np.multiply(gc, self.scale, out=t)
-            np.multiply(vc, self.decay, out=oc)
-            np.add(oc, t, out=oc)
+        (t,) = scratch
+        scaled = g if self.scale == 1 else np.multiply(g, self.scale, out=t)
+        np.multiply(v, self.decay, out=out)
+        np.add(out, scaled, out=out)
 
 
 @op
@@ -65,11 +60,12 @@ class DecayAddSquare(Update):
     scale: float = 1.0
 
     def run(self, s: Array, g: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
-        for (sc, gc, oc), t in _chunks(scratch[0], s, g, out):
-            np.multiply(gc, gc, out=t)
+        (t,) = scratch
+        np.multiply(g, g, out=t)
+        if self.scale != 1:
             np.multiply(t, self.scale, out=t)
-            np.multiply(sc, self.decay, out=oc)
-            np.add(oc, t, out=oc)
+        decayed = s if self.decay == 1 else np.multiply(s, self.decay, out=out)
+        np.add(decayed, t, out=out)
 
 
 @op
@@ -83,9 +79,9 @@ class Descend(Update):
     def run(
         self, w: Array, d: Array, rate: Array, *, out: Array, scratch: tuple[Array, ...]
     ) -> None:
-        for (wc, dc, oc), t in _chunks(scratch[0], w, d, out):
-            np.multiply(dc, rate, out=t)
-            np.subtract(wc, t, out=oc)
+        (t,) = scratch
+        np.multiply(d, rate, out=t)
+        np.subtract(w, t, out=out)
 
 
 @op
@@ -119,23 +115,11 @@ class DescendScaled(Update):
         out: Array,
         scratch: tuple[Array, ...],
     ) -> None:
-        for (wc, dc, sc, oc), t in _chunks(scratch[0], w, d, s, out):
-            np.sqrt(sc, out=t)
-            np.add(t, eps, out=t)
-            np.divide(dc, t, out=t)
-            np.multiply(t, rate, out=t)
-            if kept is not None:  # `t` is done: `out` may be `w`, and hold it decayed
-                wc = np.multiply(wc, kept, out=oc)
-            np.subtract(wc, t, out=oc)
-
-
-def _chunks(temporary: Array, *arrays: Array) -> Iterator[tuple[tuple[Array, ...], Array]]:
-    """The arrays, flat, chunk by chunk, with as much of the temporary."""
-    size, chunk = arrays[0].size, temporary.size
-    if size <= chunk:
-        yield tuple([a.reshape(-1) for a in arrays]), temporary[:size]
-        return
-    flat = [a.reshape(-1) for a in arrays]
-    for start in range(0, size, chunk):
-        piece = tuple([a[start : start + chunk] for a in flat])
-        yield piece, temporary[: piece[0].size]
+        (t,) = scratch
+        np.sqrt(s, out=t)
+        np.add(t, eps, out=t)
+        np.divide(d, t, out=t)
+        np.multiply(t, rate, out=t)
+        if kept is not None:  # `t` is done: `out` may be `w`, and hold it decayed
+            w = np.multiply(w, kept, out=out)
+        np.subtract(w, t, out=out)

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from ..graph import Graph, Node, Schedule, Source
+from ..graph import Constant, Graph, Node, Parameter, Schedule, Source, State
 from ..ops import copy
 from .base import Pass
+from .grouping import kernel_calls, packs
 
 _ASSUMED_SIZE: Final = 128
 """What a symbol counts as where the order weighs bytes; any size gives a legal order."""
@@ -35,14 +36,17 @@ class ScheduleBuffers(Pass):
           %x: f32[N] = input
           %w: f32[] = parameter{init=zeros}
           %a: f32[N] = exp(%x)  // group 0
-          %b: f32[N] = multiply(%a, %w)  // group 1, takes over %a
+          %b: f32[N] = multiply(%a, %w)  // group 0
           return y=%b
         }
 
     All that a step computes comes before the first write to state, so that a step that fails
-    leaves the state as it was. A result takes over an input that its op declares `inplace`, that
-    nothing reads later and that is not returned; an update takes over what it updates. Last,
-    since every rewrite makes a new graph without a schedule.
+    leaves the state as it was; what no step changes comes first, and is computed once.
+    Elementwise results of one shape that feed each other share a group, and run tile by tile; so
+    do equal computations for several parameters, whose tensors are packed. A result takes over an
+    input that its op declares `inplace`, that nothing reads later and that is not returned; an
+    update takes over what it updates. Last, since every rewrite makes a new graph without a
+    schedule.
     """
 
     name: ClassVar[str] = "schedule"
@@ -52,13 +56,37 @@ class ScheduleBuffers(Pass):
         g = _copy_sources_that_change(g)
         writes = _state_writes(g)
         late = _readers_of(g, writes)
-        order = [*_by_bytes([n for n in g.order if n not in late], g)]
-        order += [n for n in g.order if n in late]
+        once = _unchanging(g)
+        early = [n for n in g.order if n not in late and n not in once]
+        phases = (
+            [n for n in g.order if n in once],
+            _by_bytes(early, g),
+            [n for n in g.order if n in late],
+        )
+        groups = kernel_calls(g, phases, writes)
+        order = [n for group in groups for n in group]
+        numbers = {n: k for k, group in enumerate(groups) for n in group}
         takeovers = dict(writes)
-        takeovers.update(_takeovers(g, order, set(writes)))
-        groups = {n: i for i, n in enumerate(order)}
+        takeovers.update(_takeovers(g, order, numbers, once, set(writes)))
         ordered = {n: takeovers[n] for n in order if n in takeovers}
-        return g.but(schedule=Schedule(tuple(order), groups, ordered))
+        schedule = Schedule(tuple(order), numbers, ordered, once=once)
+        return g.but(schedule=schedule.but(packs=packs(g, schedule, groups)))
+
+
+def _unchanging(g: Graph) -> frozenset[Node]:
+    """What no feed and no step changes: computed once, and in a graph without updates, which a
+    program may run between steps, once for the parameters that it reads."""
+    found: set[Node] = set()
+    for n in g.order:
+        fixed = [
+            i in found
+            or isinstance(i.op, Constant)
+            or (not g.updates and isinstance(i.op, (Parameter, State)))
+            for i in n.inputs
+        ]
+        if all(fixed):
+            found.add(n)
+    return frozenset(found)
 
 
 def _copy_sources_that_change(g: Graph) -> Graph:
@@ -152,8 +180,17 @@ def _by_bytes(nodes: Sequence[Node], g: Graph) -> list[Node]:
     return order[::-1]
 
 
-def _takeovers(g: Graph, order: Sequence[Node], taken: set[Node]) -> dict[Node, Node]:
-    """For each node whose op allows it, the input that nothing else still needs."""
+def _takeovers(
+    g: Graph,
+    order: Sequence[Node],
+    group: Mapping[Node, int],
+    once: frozenset[Node],
+    taken: set[Node],
+) -> dict[Node, Node]:
+    """For each node whose op allows it, the input that nothing else still needs.
+
+    Not one of its own group, which is there only as long as the call lasts.
+    """
     place = {n: i for i, n in enumerate(order)}
     last = {n: max((place[u] for u in g.users[n]), default=-1) for n in order}
     given: set[Node] = set()
@@ -164,6 +201,8 @@ def _takeovers(g: Graph, order: Sequence[Node], taken: set[Node]) -> dict[Node, 
         for k in n.op.inplace:
             x = n.inputs[k] if k < len(n.inputs) else None
             if x is None or x not in last or x in g.roots or x in given or x.type != n.type:
+                continue
+            if group[x] == group[n] or (x in once and n not in once):
                 continue
             if last[x] == place[n]:
                 found[n] = x

@@ -2,65 +2,74 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from ..graph import Array, Constant, Graph, Node, NonFiniteError, RunError, Source, VerigradError
-from .plan import ALIGNMENT, Plan
+from ..graph import (
+    Array,
+    Constant,
+    Graph,
+    Node,
+    NonFiniteError,
+    RunError,
+    Source,
+    VerigradError,
+    kernel_groups,
+)
+from .aligned import aligned_bytes
+from .plan import Plan
+from .step import Memory, Writer, phases
+from .tiling import tiling
 
 _FILE: Final = "<step of verigrad>"
 # NumPy takes a buffer of so many elements for a broadcast operand: small, for no gain in speed
 # was measured above it. It is set inside `errstate`, whose end restores the caller's.
-_BUFFER: Final = 256
+_BUFFER: Final = 512
 
 
 class Executor:
     """One plan, its arena, and the step made from it.
 
-    `source` is the step as Python text, in names of its own: `compute` is all that writes no
-    state, `commit` the rest. A step that fails before it has changed nothing.
+    `source` is the step as Python text, in names of its own: `prepare` computes what is the same
+    at every step, `compute` all else that writes no state, `commit` the rest. A step that fails
+    before it has changed nothing.
     """
 
     def __init__(self, plan: Plan, values: Mapping[str, Array]) -> None:
         self.plan = plan
         self.graph = plan.graph
-        self._arena = _aligned_bytes(plan.nbytes)
+        self._arena = aligned_bytes(plan.nbytes)
         self._arrays = _bind(self.graph, plan, self._arena, values)
-        self.source, self._lines, kernels, arrays = _write(self.graph, plan, self)
+        self._watched = _watched(self.graph)
+        writer = _write(self.graph, plan, self._arena, self._arrays, self._watched)
+        self.source, self._lines = writer.text(), writer.nodes()
         space: dict[str, Any] = {}
         exec(compile(self.source, _FILE, "exec"), space)
-        self._compute: Callable[..., None]
-        self._commit: Callable[..., None]
-        self._compute, self._commit = space["make"](kernels, arrays)
+        functions = space["make"](writer.objects)
+        self._prepare: Callable[..., None] = functions["prepare"]
+        self._compute: Callable[..., None] = functions["compute"]
+        self._finite: Callable[[], bool] = functions["finite"]
+        self._commit: Callable[..., None] = functions["commit"]
+        self._prepared: int | None = None
+        for n in self.graph.inputs:
+            del self._arrays[n]  # until there are feeds
         self.writing = False
-        self._watched = [self._arrays[n] for n in _watched(self.graph)]
-
-    def scratch(self, n: Node) -> tuple[Array, ...]:
-        """The temporaries of a node's kernel, in the arena."""
-        types = n.op.scratch(*(i.type for i in n.inputs))
-        schedule = self.graph.schedule
-        assert schedule is not None
-        places = schedule.scratch.get(n, ())
-        sizes = self.plan.sizes
-        return tuple(
-            [
-                _view(self._arena, place, t.bind(sizes), t.numpy)
-                for t, place in zip(types, places, strict=True)
-            ]
-        )
 
     def array(self, n: Node) -> Array:
         """Where a node's value lies."""
         return self._arrays[n]
 
-    def compute(self, feeds: Sequence[Array]) -> None:
-        """Runs everything up to the first write of state; feeds are in the order of the inputs."""
+    def compute(self, feeds: Sequence[Array], version: int = 0) -> None:
+        """Runs everything up to the first write of state; feeds are in the order of the inputs.
+
+        What depends on no feed is computed anew only where `version`, that of the values, has
+        changed since.
+        """
         with np.errstate(all="ignore"):
             np.setbufsize(_BUFFER)
-            self._run_compute(feeds)
+            self._run_compute(feeds, version)
 
     def step(self, feeds: Sequence[Array]) -> None:
         """Computes, and writes the state where the loss and all that updates read is finite.
@@ -70,32 +79,33 @@ class Executor:
         """
         with np.errstate(all="ignore"):
             np.setbufsize(_BUFFER)
-            self._run_compute(feeds)
-            self._check_finite()
+            self._run_compute(feeds, 0)
+            # A sum of squares is cheaper than a look at each element; one that overflows is
+            # looked at.
+            if not self._finite():
+                self._check_finite()
             self.writing = True
             self._commit(*feeds)
             self.writing = False
 
-    def _run_compute(self, feeds: Sequence[Array]) -> None:
+    def _run_compute(self, feeds: Sequence[Array], version: int) -> None:
         self._arrays.update(zip(self.graph.inputs, feeds, strict=True))
         try:
+            if self._prepared != version:
+                self._prepare(*feeds)
+                self._prepared = version
             self._compute(*feeds)
         except Exception as e:
             raise self._located(e) from e
 
     def _check_finite(self) -> None:
-        for array in self._watched:
-            # A sum is cheaper than a look at each element; one that overflows is looked at.
-            total = np.add.reduce(array, axis=None)
-            if not math.isfinite(total) and not np.isfinite(array).all():
-                self._raise_non_finite()
-
-    def _raise_non_finite(self) -> None:
+        """Raises NonFiniteError with the names of what is not finite, if anything is."""
         names = self.graph.names
-        bad = [names[n] for n in _watched(self.graph) if not np.isfinite(self._arrays[n]).all()]
-        loss = self.graph.loss
-        value = f"the loss is {float(self._arrays[loss]):g}" if loss is not None else "no loss"
-        raise NonFiniteError(f"{value}; not finite: {', '.join('%' + b for b in bad)}")
+        bad = [names[n] for n in self._watched if not np.isfinite(self._arrays[n]).all()]
+        if bad:
+            loss = self.graph.loss
+            value = f"the loss is {float(self._arrays[loss]):g}" if loss is not None else "no loss"
+            raise NonFiniteError(f"{value}; not finite: {', '.join('%' + b for b in bad)}")
 
     def output(self, key: str) -> Array:
         """A copy of an output."""
@@ -123,12 +133,6 @@ class Executor:
         return kind(f"{what}\n  in %{names[n]} = {call}")
 
 
-def _aligned_bytes(nbytes: int) -> Array:
-    raw = np.empty(nbytes + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + nbytes]
-
-
 def _view(arena: Array, place: tuple[int, int], shape: tuple[int, ...], dtype: Any) -> Array:
     offset, nbytes = place
     view: Array = arena[offset : offset + nbytes].view(dtype).reshape(shape)
@@ -136,7 +140,7 @@ def _view(arena: Array, place: tuple[int, int], shape: tuple[int, ...], dtype: A
 
 
 def _bind(g: Graph, plan: Plan, arena: Array, values: Mapping[str, Array]) -> dict[Node, Array]:
-    """Where each value lies but the inputs', which are where the user has them."""
+    """Where each value lies but those that stay inside of a tiled group."""
     schedule = g.schedule
     assert schedule is not None
     arrays: dict[Node, Array] = {}
@@ -145,27 +149,19 @@ def _bind(g: Graph, plan: Plan, arena: Array, values: Mapping[str, Array]) -> di
             arrays[n] = n.op.array
         elif n not in g.inputs:
             arrays[n] = values[g.names[n]]
+    for n in g.inputs:  # stands for what is fed
+        arrays[n] = np.empty(n.type.bind(plan.sizes), n.type.numpy)
     for n in schedule.order:
         if n in schedule.places:
             arrays[n] = _view(arena, schedule.places[n], n.type.bind(plan.sizes), n.type.numpy)
-        else:
+        elif n in schedule.takeovers:
             arrays[n] = arrays[schedule.takeovers[n]]
     return arrays
 
 
-def _late(g: Graph) -> tuple[Node, ...]:
-    """The nodes from the first that writes state on: the schedule puts all others before it."""
-    schedule = g.schedule
-    assert schedule is not None
-    for i, n in enumerate(schedule.order):
-        if n in schedule.takeovers and isinstance(schedule.takeovers[n].op, Source):
-            return schedule.order[i:]
-    return ()
-
-
 def _watched(g: Graph) -> list[Node]:
     """The loss, and the computed floats that updates read or are."""
-    late = set(_late(g))
+    late = {n for group in phases(g)[2] for n in group}
     read = [i for n in g.order if n in late for i in n.inputs]
     read += [n for n in g.updates.values() if n not in late]
     if g.loss is not None and g.updates:
@@ -178,60 +174,40 @@ def _watched(g: Graph) -> list[Node]:
 
 
 def _write(
-    g: Graph, plan: Plan, executor: Executor
-) -> tuple[str, dict[int, Node], list[Callable[..., None]], list[Array]]:
-    """The step's text, the node of each of its lines, and the kernels and arrays that it names."""
-    schedule = g.schedule
-    assert schedule is not None
-    kernels: list[Callable[..., None]] = []
-    arrays: list[Any] = []
-    array_name: dict[int, str] = {}
-
-    def array_of(array: Any) -> str:
-        if id(array) not in array_name:
-            array_name[id(array)] = f"a{len(arrays)}"
-            arrays.append(array)
-        return array_name[id(array)]
-
-    feed_name = {n: f"feed{i}" for i, n in enumerate(g.inputs)}
-
-    def value(n: Node) -> str:
-        return feed_name[n] if n in feed_name else array_of(executor.array(n))
-
-    def call(n: Node) -> str:
-        kernels.append(n.op.bind(plan.sizes).run)
-        arguments = [value(i) for i in n.inputs]
-        arguments.append(f"out={value(n)}")
-        temporaries = executor.scratch(n)
-        if temporaries:
-            arguments.append(f"scratch={array_of(temporaries)}")
-        ours = type(n.op).__module__.split(".")[0] == __name__.split(".")[0]
-        note = f"  # {n.op.name}" if ours else ""
-        return f"        k{len(kernels) - 1}({', '.join(arguments)}){note}"
-
-    late = set(_late(g))
-    bodies = [
-        [(n, call(n)) for n in schedule.order if n not in late],
-        [(n, call(n)) for n in schedule.order if n in late],
-    ]
+    g: Graph, plan: Plan, arena: Array, arrays: Mapping[Node, Array], watched: Sequence[Node]
+) -> Writer:
+    """The step's text and what it names."""
+    once, early, late = phases(g)
+    memory = Memory(arrays, _scratch(g, plan, arena), g.inputs, plan.sizes)
+    writer = Writer(g, memory)
     copies = []
     for w, n in g.updates.items():
-        if n in feed_name or executor.array(w) is not executor.array(n):
-            copies.append(f"        copy({value(w)}, {value(n)})")
-    feeds = ", ".join(feed_name.values())
-    names = [f"k{i}" for i in range(len(kernels))], [f"a{i}" for i in range(len(arrays))]
-    lines = ["from numpy import copyto as copy", "", "", "def make(kernels, arrays):"]
-    lines += [
-        f"    ({''.join(n + ', ' for n in group)}) = {of}"
-        for group, of in zip(names, ("kernels", "arrays"), strict=True)
-        if group
-    ]
-    where: dict[int, Node] = {}
-    for title, body, rest in (("compute", bodies[0], []), ("commit", bodies[1], copies)):
-        lines += ["", f"    def {title}({feeds}):"]
-        for n, text in body:
-            lines.append(text)
-            where[len(lines)] = n
-        lines += rest or ([] if body else ["        pass"])
-    lines += ["", "    return compute, commit", ""]
-    return "\n".join(lines), where, kernels, arrays
+        if n in g.inputs or arrays[w] is not arrays[n]:
+            copies.append(f"copyto({writer.name(arrays[w])}, {writer.name(arrays[n])})")
+    if copies:
+        writer.function_name(np.copyto)
+    writer.function("prepare", once)
+    writer.function("compute", early)
+    writer.finite([arrays[n] for n in watched])
+    writer.function("commit", late, copies)
+    return writer
+
+
+def _scratch(g: Graph, plan: Plan, arena: Array) -> dict[Node, tuple[Array, ...]]:
+    """The temporaries in the arena: of each node, or of a tiled group at its first node."""
+    assert g.schedule is not None
+    found: dict[Node, tuple[Array, ...]] = {}
+    for group in kernel_groups(g.schedule):
+        tiles = tiling(g, group, plan.sizes)
+        wanted = {n: n.op.scratch(*(i.type for i in n.inputs)) for n in group}
+        if tiles is not None:
+            wanted = {group[0]: tiles.temporaries}
+        for n, types in wanted.items():
+            places = g.schedule.scratch.get(n, ())
+            found[n] = tuple(
+                [
+                    _view(arena, place, t.bind(plan.sizes), t.numpy)
+                    for t, place in zip(types, places, strict=True)
+                ]
+            )
+    return found

@@ -101,6 +101,7 @@ def load_run(path: str | Path) -> tuple[Program, RunState | None]:
                 if value.dtype != held.dtype:
                     raise RunError(f"{name!r} is {value.dtype}, where {held.dtype} is expected")
                 held[...] = value
+            program._values.version += 1
             run = {k: opened.get_tensor(k) for k in shapes if k.startswith(_RUN)}
             if set(shapes) != {*program._values, *arrays, *(run if "run" in described else ())}:
                 raise RunError("it holds arrays that the program does not have")

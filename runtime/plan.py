@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from ..graph import Graph, Node, PassError, Schedule, Source, verify
-
-ALIGNMENT: Final = 64
-"""Bytes that every buffer begins at a multiple of: a cache line."""
-
+from ..graph import (
+    Graph,
+    Node,
+    PassError,
+    Schedule,
+    Source,
+    inside,
+    kernel_groups,
+    verify,
+)
+from .aligned import ALIGNMENT
+from .tiling import tiling
 
 class Buffer(NamedTuple):
     """A piece of the arena, and from which kernel call to which it is in use."""
@@ -36,7 +43,7 @@ class Plan:
             )
         self.sizes = dict(sizes)
         self._lives = _lives(g, g.schedule, sizes)
-        offsets = _offsets(self._lives)
+        offsets = _offsets(self._lives, _packed(g.schedule, self._lives))
         places: dict[Node, tuple[int, int]] = {}
         scratch: dict[Node, list[tuple[int, int]]] = {}
         buffers: list[Buffer] = []
@@ -54,7 +61,7 @@ class Plan:
         self.nbytes = max((b.offset + _aligned(b.nbytes) for b in buffers), default=0)
         s = g.schedule
         held = {n: tuple(p) for n, p in scratch.items()}
-        self.graph = g.but(schedule=Schedule(s.order, s.groups, s.takeovers, places, held))
+        self.graph = g.but(schedule=s.but(places=places, scratch=held))
         verify(self.graph)
         self.unplanned_nbytes = sum(n.type.nbytes(sizes) for n in unoptimised.order)
         self.state_nbytes = sum(n.type.nbytes({}) for n in (*g.parameters, *g.state))
@@ -99,32 +106,59 @@ class _Life(NamedTuple):
 
 
 def _lives(g: Graph, s: Schedule, sizes: Mapping[str, int]) -> list[_Life]:
-    """A life for each chain of take-overs that does not begin in a source, and for each scratch."""
+    """A life for each chain of take-overs that does not begin in a source, and for each temporary.
+
+    What stays inside of a tiled group has none: it lies in the group's temporaries.
+    """
     end = max(s.groups.values(), default=0)
     chains: dict[Node, list[Node]] = {}
     first_of: dict[Node, Node] = {}
     lives: list[_Life] = []
-    for n in s.order:
-        old = s.takeovers.get(n)
-        first = n if old is None else first_of.get(old, old)
-        first_of[n] = first
-        if not isinstance(first.op, Source):
-            chains.setdefault(first, []).append(n)
-        for t in n.op.scratch(*(i.type for i in n.inputs)):
-            at = s.groups[n]
-            lives.append(_Life((), n, t.nbytes(sizes), at, at))
+    for group in kernel_groups(s):
+        tiles = tiling(g, group, sizes)
+        hidden = inside(g, group)
+        at = s.groups[group[0]]
+        for n in group:
+            old = s.takeovers.get(n)
+            first = n if old is None else first_of.get(old, old)
+            first_of[n] = first
+            if not isinstance(first.op, Source) and n not in hidden:
+                chains.setdefault(first, []).append(n)
+            if tiles is None:
+                for t in n.op.scratch(*(i.type for i in n.inputs)):
+                    lives.append(_Life((), n, t.nbytes(sizes), at, at))
+        for t in tiles.temporaries if tiles is not None else ():
+            lives.append(_Life((), group[0], t.nbytes(sizes), at, at))
     for first, chain in chains.items():
-        readers = [s.groups[u] for n in chain for u in g.users[n]]
-        last = end if any(n in g.roots for n in chain) else max([s.groups[chain[-1]], *readers])
+        users = [u for n in chain for u in g.users[n]]
+        kept = any(n in g.roots for n in chain) or (
+            first in s.once and any(u not in s.once for u in users)
+        )
+        last = end if kept else max([s.groups[chain[-1]], *[s.groups[u] for u in users]])
         lives.append(_Life(tuple(chain), None, first.type.nbytes(sizes), s.groups[first], last))
     return lives
 
 
-def _offsets(lives: Sequence[_Life]) -> list[int]:
-    """An offset for each: the largest first, each into the smallest gap that fits."""
+def _packed(s: Schedule, lives: Sequence[_Life]) -> list[list[int]]:
+    """The lives of each pack of results, in its order."""
+    life = {n: i for i, one in enumerate(lives) for n in one.nodes[:1]}
+    return [[life[n] for n in pack] for pack in s.packs if pack[0] in life]
+
+
+def _offsets(lives: Sequence[_Life], packed: Sequence[Sequence[int]]) -> list[int]:
+    """An offset for each: packs first, side by side; then the largest, each into the smallest gap
+    that fits."""
     offsets = [0] * len(lives)
     placed: list[int] = []
-    for i in sorted(range(len(lives)), key=lambda i: (-lives[i].nbytes, lives[i].first)):
+    end = 0
+    for pack in packed:
+        for i in pack:
+            offsets[i] = end
+            end += lives[i].nbytes
+            placed.append(i)
+        end = _aligned(end)
+    rest = set(range(len(lives))).difference(placed)
+    for i in sorted(rest, key=lambda i: (-lives[i].nbytes, lives[i].first)):
         life = lives[i]
         meets = [j for j in placed if lives[j].first <= life.last and life.first <= lives[j].last]
         meets.sort(key=lambda j: offsets[j])
@@ -135,7 +169,7 @@ def _offsets(lives: Sequence[_Life]) -> list[int]:
             gap = offsets[j] - free
             if gap >= wanted and (best is None or gap < best[0]):
                 best = gap, free
-            free = max(free, offsets[j] + _aligned(lives[j].nbytes))
+            free = max(free, _aligned(offsets[j] + lives[j].nbytes))
         offsets[i] = free if best is None else best[1]
         placed.append(i)
     return offsets

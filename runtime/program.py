@@ -8,11 +8,14 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+import numpy as np
+
 from ..graph import (
     Array,
     Graph,
     GraphError,
     Initializer,
+    Node,
     NonFiniteError,
     Parameter,
     RunError,
@@ -33,9 +36,10 @@ from ..passes import (
 )
 from .executable import Executable
 from .executor import Executor
+from .aligned import aligned_bytes
 from .options import Options
 from .plan import Plan
-from .values import Values
+from .values import Held, Values
 
 
 def compile(
@@ -88,10 +92,11 @@ class Program:
                 f"graph {net.name} has no loss to optimize; declare it as vg.Graph(..., loss=...)"
             )
         self._sources = {g.names[n]: n for g in self._graphs() for n in (*g.parameters, *g.state)}
-        self._values: dict[str, Array] = {}
+        self._values = Held(_packed(self._graphs()[0], self._sources))
         for name, n in self._sources.items():
             assert isinstance(n.op, (Parameter, State)) and isinstance(n.op.init, Initializer)
-            self._values[name] = first_value(n.op.init, n.type, options.seed, name)
+            value = first_value(n.op.init, n.type, options.seed, name)
+            np.copyto(self._values[name], value)
         types = {name: n.type for name, n in self._sources.items()}
         parameters = {k: t for k, t in types.items() if isinstance(self._sources[k].op, Parameter)}
         self.parameters = Values("parameter", parameters, self._values)
@@ -176,6 +181,7 @@ class Program:
                 raise executable.explained(e, arrays, self.step_number) from None
             finally:
                 self._broken = executor.writing
+                self._values.version += 1
             return executor.scalar("loss")
 
     def predict(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Array]:
@@ -215,7 +221,7 @@ class Program:
         """Runs all that writes no state; the executor holds the results, under the lock."""
         arrays, sizes = executable.reader.read(self._feeds(feeds, named))
         executor = executable.executor(sizes)
-        executor.compute(arrays)
+        executor.compute(arrays, self._values.version)
         return executor
 
     def _feeds(self, feeds: Mapping[str, Any] | None, named: dict[str, Any]) -> Mapping[str, Any]:
@@ -295,3 +301,20 @@ class Program:
     def _check_whole(self) -> None:
         if self._broken:
             raise RunError("a step was cut off while it wrote the state; load the program again")
+
+
+def _packed(g: Graph, sources: Mapping[str, Node]) -> dict[str, Array]:
+    """An array for each source, those of a pack one after another in one piece of memory."""
+    packs = g.schedule.packs if g.schedule is not None else ()
+    packs = tuple([tuple([g.names[n] for n in pack if n in g.sources]) for pack in packs])
+    alone = set(sources).difference(*packs)
+    found: dict[str, Array] = {}
+    for names in (*packs, *[(name,) for name in sources if name in alone]):
+        types = [sources[name].type for name in names]
+        memory = aligned_bytes(sum(t.nbytes({}) for t in types))
+        start = 0
+        for name, t in zip(names, types, strict=True):
+            piece = memory[start : start + t.nbytes({})]
+            found[name] = piece.view(t.numpy).reshape(t.bind({}))
+            start += piece.nbytes
+    return {name: found[name] for name in sources}

@@ -10,10 +10,16 @@ import numpy as np
 from ..graph import Array, RunError, TensorType, suggest
 
 
+class Held(dict[str, Array]):
+    """The arrays of a program's parameters and state; `version` counts the times they changed."""
+
+    version: int = 0
+
+
 class Values(MutableMapping[str, Array]):
     """Named arrays that a program holds: read as read-only copies, set with a check."""
 
-    def __init__(self, what: str, types: Mapping[str, TensorType], held: dict[str, Array]) -> None:
+    def __init__(self, what: str, types: Mapping[str, TensorType], held: Held) -> None:
         self._what = what
         self._types = types
         self._arrays = held
@@ -41,6 +47,7 @@ class Values(MutableMapping[str, Array]):
         if t.is_float and (np.isinf(cast) & ~np.isinf(array)).any():
             raise RunError(f"{name!r} is set to a value that is too large for {t}")
         np.copyto(self._arrays[name], cast)
+        self._arrays.version += 1
 
     def __delitem__(self, name: str) -> None:
         raise RunError(f"{name!r} is part of the graph and cannot be removed")

@@ -13,7 +13,7 @@ import numpy as np
 
 import verigrad as vg
 from verigrad.graph import Schedule, Source
-from verigrad.runtime.plan import ALIGNMENT
+from verigrad.runtime.aligned import ALIGNMENT
 
 Place = tuple[str, int, int]
 """Which memory (the arena, or a source's own), from which byte to which."""

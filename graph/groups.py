@@ -1,0 +1,89 @@
+"""Kernel groups: which nodes share a call, over which elements, and what stays inside of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .node import Node
+from .op import Source
+from .types import Shape
+
+if TYPE_CHECKING:
+    from .graph import Graph, Schedule
+
+Group = tuple[Node, ...]
+
+
+def kernel_groups(s: Schedule) -> list[Group]:
+    """The nodes of each kernel call, in the order of the calls."""
+    calls: dict[int, list[Node]] = {}
+    for n in s.order:
+        calls.setdefault(s.groups[n], []).append(n)
+    return [tuple(calls[k]) for k in sorted(calls)]
+
+
+def domain(group: Sequence[Node]) -> Shape | None:
+    """The shape that all of a group's results have, where each element is computed by itself.
+
+    Such a group can run tile by tile, and what its nodes hand to each other need not be kept.
+    None where an op is not elementwise, is not `straight`, or reads another shape of the group.
+    """
+    shape = group[0].type.shape
+    mine = set(group)
+    for n in group:
+        if not (n.op.elementwise and n.op.straight) or n.type.shape != shape:
+            return None
+        if any(i in mine and i.type.shape != shape for i in n.inputs):
+            return None
+    return shape
+
+
+def lanes(group: Sequence[Node]) -> list[Group] | None:
+    """The lanes of a group that can run tile by tile: the same computation, element by element,
+    for several parameters; one for most groups. None for a group that cannot.
+    """
+    shape = domain(group)
+    if len(group) == 1 or shape == ():
+        return None if shape is None else [tuple(group)]
+    parts = _apart(group)
+    same = [[n.op for n in part] == [n.op for n in parts[0]] for part in parts]
+    if not all(same) or any(domain(part) is None for part in parts):
+        return None
+    return parts
+
+
+def inside(g: Graph, group: Sequence[Node]) -> frozenset[Node]:
+    """The nodes of a tiled group that nothing else reads, which have no place in the arena."""
+    if len(group) == 1 or lanes(group) is None:
+        return frozenset()
+    mine = set(group)
+    return frozenset(
+        [n for n in group if n not in g.roots and all(u in mine for u in g.users[n])]
+    )
+
+
+def _apart(group: Sequence[Node]) -> list[Group]:
+    """The parts of a group that share no tensor."""
+    part_of: dict[Node, list[Node]] = {}
+    for n in group:
+        touched = [x for x in (n, *n.inputs) if x.type.rank]
+        parts = {id(part_of[x]): part_of[x] for x in touched if x in part_of}
+        joined = [*[m for part in parts.values() for m in part], n]
+        for x in [*touched, *[x for m in joined for x in (m, *m.inputs) if x.type.rank]]:
+            part_of[x] = joined
+    place = {n: i for i, n in enumerate(group)}
+    found = {id(part): part for part in (part_of[n] for n in group)}
+    return [tuple(sorted(part, key=place.__getitem__)) for part in found.values()]
+
+
+def holder(s: Schedule, n: Node) -> Node:
+    """Whose place a result lies in, by its take-overs: itself, another result or a source."""
+    while n in s.takeovers:
+        n = s.takeovers[n]
+    return n
+
+
+def in_source(s: Schedule, n: Node) -> bool:
+    """Whether a result lies in the place of a parameter or of state."""
+    return isinstance(holder(s, n).op, Source)

@@ -1,0 +1,172 @@
+"""Which nodes share a kernel call, and which tensors lie side by side for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..graph import Graph, Group, Node, Parameter, Schedule, Source, State, domain, holder, inside, lanes
+
+Signature = tuple[object, ...]
+
+
+def kernel_calls(
+    g: Graph, phases: Sequence[Sequence[Node]], writes: Mapping[Node, Node]
+) -> list[Group]:
+    """The nodes of all phases as groups, in a legal order; no group reaches across phases.
+
+    `writes` tells which nodes write the state that they update: all other readers of that state
+    run before them.
+    """
+    calls: list[Group] = []
+    for nodes in phases:
+        calls += _Phase(g, nodes, writes).groups()
+    return calls
+
+
+class _Phase:
+    """The groups of one phase: `where` tells the place of each node's group."""
+
+    def __init__(self, g: Graph, nodes: Sequence[Node], writes: Mapping[Node, Node]) -> None:
+        self.g = g
+        self.writes = writes
+        self.writer = {w: n for n, w in writes.items()}
+        self.where: dict[Node, int] = {}
+        self.calls: list[list[Node]] = []
+        for n in nodes:
+            self._add(n)
+        for k in reversed(range(len(self.calls))):
+            self._sink(k)
+        self._merge()
+
+    def groups(self) -> list[Group]:
+        return [tuple(group) for group in self.calls if group]
+
+    def _add(self, n: Node) -> None:
+        """Into the group of its latest input, where each result is made element by element."""
+        before = [*n.inputs]
+        if n in self.writes:
+            before += [u for u in self.g.users[self.writes[n]] if u is not n]
+        at = max([self.where[i] for i in before if i in self.where], default=-1)
+        linked = any(self.where.get(i) == at for i in n.inputs)
+        if at < 0 or not linked or domain([*self.calls[at], n]) is None:
+            at = len(self.calls)
+            self.calls.append([])
+        self.calls[at].append(n)
+        self.where[n] = at
+
+    def _sink(self, k: int) -> None:
+        """Moves a group to the one that alone reads it, where both work element by element."""
+        group = self.calls[k]
+        readers = {u for n in group for u in self.g.users[n]}.difference(group)
+        places = {self.where.get(u, -1) for u in readers}
+        if len(places) != 1 or -1 in places:
+            return
+        (later,) = places
+        if domain([*group, *self.calls[later]]) is not None and self._movable(group, later):
+            self._move(k, later, [*group, *self.calls[later]])
+
+    def _movable(self, group: Sequence[Node], later: int) -> bool:
+        """Whether nothing that the group reads is written before its new place."""
+        for i in {i for n in group for i in n.inputs if isinstance(i.op, Source)}:
+            writer = self.writer.get(i)
+            if writer in self.where and writer not in group and self.where[writer] < later:
+                return False
+        return True
+
+    def _move(self, k: int, later: int, joined: list[Node]) -> None:
+        self.calls[k], self.calls[later] = [], joined
+        self.where.update(dict.fromkeys(joined, later))
+
+    def _merge(self) -> None:
+        """Joins equal computations for several parameters at the place of the last of them."""
+        equal: dict[Signature, list[int]] = {}
+        for k, group in enumerate(self.calls):
+            signature = self._signature(group)
+            if signature is not None:
+                equal.setdefault(signature, []).append(k)
+        for places in equal.values():
+            later = places[-1]
+            tensors: set[Node] = set()
+            parts: list[list[Node]] = []
+            for k in reversed(places):
+                group = self.calls[k]
+                touched = {x for n in group for x in (n, *n.inputs) if x.type.rank}
+                outside = {u for n in group for u in self.g.users[n] if u in self.where}
+                free = all(self.where[u] > later for u in outside.difference(group))
+                if touched & tensors or not (k == later or free):
+                    continue
+                if not self._movable(group, later):
+                    continue
+                tensors |= touched
+                parts.insert(0, group)
+                self.calls[k] = []
+            # Matrices first, so that those which alone are regularized lie together.
+            parts.sort(key=lambda group: group[0].type.rank < 2)
+            joined = [n for group in parts for n in group]
+            self.calls[later] = joined
+            self.where.update(dict.fromkeys(joined, later))
+
+    def _signature(self, group: Sequence[Node]) -> Signature | None:
+        """What is computed, but for the tensors that it is computed for; None where they are
+        no tensors of one fixed shape."""
+        if not group:
+            return None
+        shape = domain(group)
+        if not shape or group[0].type.symbols:
+            return None
+        hidden = inside(self.g, group)
+        slots: dict[Node, int] = {}
+        place = {n: i for i, n in enumerate(group)}
+        signature: list[object] = []
+        for n in group:
+            refs: list[object] = [n.op, n in hidden]
+            for i in n.inputs:
+                if i in place:
+                    refs.append(("result", place[i]))
+                elif not i.type.rank:
+                    refs.append(i)
+                elif i.type.shape != shape:
+                    return None
+                else:
+                    refs.append((i.type.dtype, slots.setdefault(i, len(slots))))
+            refs.append(slots.get(self.writes[n]) if n in self.writes else None)
+            signature.append(tuple(refs))
+        return tuple(signature)
+
+
+def packs(g: Graph, s: Schedule, groups: Sequence[Group]) -> tuple[Group, ...]:
+    """Lists of tensors to lie one after another, so that a group with several lanes is one call."""
+    found: list[list[Node]] = []
+    packed: dict[Node, tuple[int, int]] = {}
+    for group in sorted(groups, key=len, reverse=True):
+        rows = lanes(group) or []
+        if len(rows) < 2:
+            continue
+        for column in _columns(g, s, group, rows):
+            if all(n not in packed for n in column):
+                packed.update({n: (len(found), k) for k, n in enumerate(column)})
+                found.append(column)
+    return tuple([tuple(pack) for pack in found])
+
+
+def _columns(
+    g: Graph, s: Schedule, group: Group, rows: Sequence[Group]
+) -> list[list[Node]]:
+    """The tensors that have the same part in each lane and that a plan may place."""
+    hidden = inside(g, group)
+    columns: dict[tuple[Node, ...], None] = {}
+    for members in zip(*rows, strict=True):
+        slots = [members] if members[0] not in hidden else []
+        slots += zip(*[n.inputs for n in members], strict=True)
+        for slot in slots:
+            held = tuple([holder(s, n) for n in slot])
+            kinds = {isinstance(n.op, Source) for n in held}
+            distinct = len(set(held)) == len(held) and len(kinds) == 1
+            if distinct and all(_can_be_packed(n) for n in held):
+                columns[held] = None
+    return [list(column) for column in columns if not hidden.intersection(column)]
+
+
+def _can_be_packed(n: Node) -> bool:
+    free = isinstance(n.op, (Parameter, State)) or not isinstance(n.op, Source)
+    return free and bool(n.type.rank) and not n.type.symbols

@@ -1,0 +1,367 @@
+"""Writing a step: a plan as Python text, a straight line of NumPy calls on its buffers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..graph import Array, Graph, Group, Node, Source, kernel_groups
+from .recording import Call, record
+from .tiling import Tiling, tiling
+
+Key = tuple[int, tuple[int, ...], tuple[int, ...], str]
+
+
+class Memory(NamedTuple):
+    """Where a step's values lie: of each node, and the temporaries of each group's nodes."""
+
+    arrays: Mapping[Node, Array]
+    scratch: Mapping[Node, tuple[Array, ...]]
+    feeds: tuple[Node, ...]
+    """The inputs: what `arrays` holds of them only stands for what is fed."""
+    sizes: Mapping[str, int]
+
+
+class Writer:
+    """The lines of a step, and the objects that they name.
+
+    A kernel that is a straight line of NumPy calls is written as those calls; another is called
+    by its name, as `k0`. An elementwise group runs tile by tile, in a loop where there are many.
+    """
+
+    def __init__(self, g: Graph, memory: Memory) -> None:
+        assert g.schedule is not None
+        self.g = g
+        self.schedule = g.schedule
+        self.memory = memory
+        self.lines: list[str] = []
+        self._nodes: dict[int, Node] = {}
+        self.objects: dict[str, Any] = {}
+        self._names: dict[object, str] = {}
+        self._feeds = {_key(memory.arrays[n]): f"feed{i}" for i, n in enumerate(memory.feeds)}
+        self._feed_memory = [memory.arrays[n] for n in memory.feeds]
+
+    # ---- the parts of the text ---------------------------------------------------------------
+
+    def function(self, name: str, groups: Sequence[Group], rest: Sequence[str] = ()) -> None:
+        """`def name(feed0, ...)`, which runs the groups and then the lines of `rest`."""
+        feeds = ", ".join([f"feed{i}" for i in range(len(self.memory.feeds))])
+        self.lines += ["", f"    def {name}({feeds}):"]
+        before = len(self.lines)
+        for group in groups:
+            self.group(group)
+        self.lines += [f"        {line}" for line in rest]
+        if len(self.lines) == before:
+            self.lines.append("        pass")
+
+    def finite(self, arrays: Sequence[Array]) -> None:
+        """`def finite()`: whether the sum of all squares is finite; false may be an overflow."""
+        terms = []
+        for flat in _joined(arrays):
+            name = self.name(flat)
+            terms.append(f"dot({name}, {name})" if flat.ndim else f"{name}.item()")
+        if any("dot" in t for t in terms):
+            self.function_name(np.dot)
+        self.objects["isfinite"] = math.isfinite
+        self.lines += ["", "    def finite():"]
+        self.lines.append(f"        return isfinite({' + '.join(terms) or '0.0'})")
+
+    def group(self, group: Group) -> None:
+        """The lines of one kernel call."""
+        tiles = tiling(self.g, group, self.memory.sizes)
+        if tiles is None:
+            for n in group:
+                inputs = [self.memory.arrays[i] for i in n.inputs]
+                scratch = self.memory.scratch.get(n, ())
+                self._kernel(n, inputs, self.memory.arrays[n], scratch, self.name, "")
+        else:
+            for part in _parts(self.g, group, tiles, self.memory):
+                self._tiled(part)
+
+    def text(self) -> str:
+        """The whole text: `make(objects)` gives the functions."""
+        return "\n".join([*self._head(), *self.lines, "    return locals()", ""])
+
+    def nodes(self) -> dict[int, Node]:
+        """The node whose kernel each line of the text calls, by the line's number."""
+        before = len(self._head())
+        return {before + line: n for line, n in self._nodes.items()}
+
+    def _head(self) -> list[str]:
+        named = [f"    {name} = objects[{name!r}]" for name in self.objects]
+        return ["def make(objects):", *named]
+
+    # ---- names -------------------------------------------------------------------------------
+
+    def name(self, value: Any) -> str | None:
+        """How the text says a value: a number, a feed, or the name of a bound object.
+
+        None for a part of a feed, which only the kernel can take.
+        """
+        if isinstance(value, np.ndarray):
+            key = _key(value)
+            if key in self._feeds:
+                return self._feeds[key]
+            turned = self._feeds.get(_key(value.T))
+            if turned is not None:
+                return f"{turned}.T"
+            if any(np.may_share_memory(value, f) for f in self._feed_memory):
+                return None
+            return self._bound("a", key, value)
+        if value is None or isinstance(value, (bool, int)) or _whole_numbers(value):
+            return repr(value)
+        return self._bound("c", id(value), value)
+
+    def function_name(self, function: Callable[..., Any]) -> str:
+        """The name of a NumPy function, such as add, or add_reduce for np.add.reduce."""
+        name = function.__name__
+        ufunc = getattr(function, "__self__", None)
+        if isinstance(ufunc, np.ufunc):
+            name = f"{ufunc.__name__}_{name}"
+        self.objects.setdefault(name, function)
+        return name
+
+    def _bound(self, prefix: str, key: object, value: Any) -> str:
+        if key not in self._names:
+            self._names[key] = f"{prefix}{len(self._names)}"
+            self.objects[self._names[key]] = value
+        return self._names[key]
+
+    # ---- lines -------------------------------------------------------------------------------
+
+    def _kernel(
+        self,
+        n: Node,
+        inputs: Sequence[Array],
+        out: Array,
+        scratch: Sequence[Array],
+        name: Callable[[Any], str | None],
+        indent: str,
+    ) -> None:
+        """The calls of a node's kernel on these arrays."""
+        op = n.op.bind(self.memory.sizes)
+        calls = record(op, inputs, out, scratch)
+        lines = [self._call(c, name) for c in calls or ()]
+        if calls is None or None in lines:
+            whole = {"out": out, "scratch": tuple(scratch)} if scratch else {"out": out}
+            lines = [self._call(Call(op.run, tuple(inputs), whole), name)]
+        ours = type(n.op).__module__.split(".")[0] == __name__.split(".")[0]
+        note = f"  # {n.op.name}" if ours else ""
+        for line in lines:
+            self.lines.append(f"        {indent}{line}{note}")
+            self._nodes[len(self.lines)] = n
+            note = ""
+
+    def _call(self, call: Call, name: Callable[[Any], str | None]) -> str | None:
+        def argument(value: Any) -> str | None:
+            if isinstance(value, tuple) and any(isinstance(v, np.ndarray) for v in value):
+                parts = [name(v) for v in value]
+                return None if None in parts else f"({''.join(f'{p}, ' for p in parts)})"
+            return name(value)
+
+        arguments = [argument(a) for a in call.arguments]
+        keywords = {k: argument(v) for k, v in call.keywords.items()}
+        if None in arguments or None in keywords.values():
+            return None
+        owner = getattr(call.function, "__self__", None)
+        if isinstance(call.function, np.ufunc) or isinstance(owner, np.ufunc):
+            function = self.function_name(call.function)
+        elif call.function.__module__ == "numpy":
+            function = self.function_name(call.function)
+        else:
+            function = self._bound("k", id(owner), call.function)
+        given = [*[a for a in arguments if a], *[f"{k}={v}" for k, v in keywords.items()]]
+        return f"{function}({', '.join(given)})"
+
+    def _tiled(self, part: _Part) -> None:
+        if part.count <= part.step:
+            for n, inputs, out, scratch in part.kernels(0, part.count):
+                self._kernel(n, inputs, out, scratch, self.name, "")
+            return
+        loop = _Loop(part, self.name)
+        header = len(self.lines)
+        self.lines.append("")
+        for n, inputs, out, scratch in part.kernels(0, part.step):
+            self._kernel(n, inputs, out, scratch, loop.name, "    ")
+        tiles = self._bound("tiles", id(loop), loop.tiles())
+        self._names[loop] = tiles  # keeps the loop, and so its id, as long as the names
+        variables = "".join([f"{v}, " for v in loop.variables])
+        self.lines[header] = f"        for {variables} in {tiles}:".replace(",  in", ", in")
+        rest = part.count % part.step
+        if rest:
+            for n, inputs, out, scratch in part.kernels(part.count - rest, part.count):
+                self._kernel(n, inputs, out, scratch, self.name, "")
+
+
+class _Part(NamedTuple):
+    """A lane, or several as one, whose tensors are cut along their first axis."""
+
+    lane: Group
+    cut: Mapping[Node, Array]
+    fixed: Mapping[Node, Array]
+    temporaries: tuple[Array, ...]
+    tiles: Tiling
+    count: int
+    step: int
+
+    def kernels(
+        self, start: int, stop: int
+    ) -> Iterator[tuple[Node, list[Array], Array, tuple[Array, ...]]]:
+        """Each node with what it reads, writes and needs for the rows from start to stop."""
+        held = [t[: stop - start] if t.ndim else t for t in self.temporaries]
+        results = self.tiles.results
+
+        def at(n: Node) -> Array:
+            if n in results:
+                return held[results[n]]
+            return self.cut[n][start:stop] if n in self.cut else self.fixed[n]
+
+        for n in self.lane:
+            scratch = tuple([held[k] for k in self.tiles.scratch.get(n, ())])
+            yield n, [at(i) for i in n.inputs], at(n), scratch
+
+
+class _Loop:
+    """The names of a tile's arrays, and these arrays for every whole tile."""
+
+    def __init__(self, part: _Part, otherwise: Callable[[Any], str | None]) -> None:
+        self.part = part
+        self.variables: dict[str, tuple[Array, np.dtype[Any]]] = {}
+        self._whole = {a[: part.step].ctypes.data: a for a in part.cut.values()}
+        self._shapes = {a.ctypes.data: a[: part.step].shape for a in part.cut.values()}
+        self._names: dict[Key, str] = {}
+        self._otherwise = otherwise
+
+    def name(self, value: Any) -> str | None:
+        if not isinstance(value, np.ndarray):
+            return self._otherwise(value)
+        at = value.ctypes.data
+        if at not in self._whole:
+            return self._otherwise(value)
+        base, key = self._whole[at], _key(value)
+        if value.shape != self._shapes[at] or value.itemsize != base.itemsize:
+            return None
+        if key not in self._names:
+            self._names[key] = f"t{len(self._names)}"
+            self.variables[self._names[key]] = base, value.dtype
+        return self._names[key]
+
+    def tiles(self) -> list[tuple[Array, ...]]:
+        step = self.part.step
+        whole = range(0, self.part.count - step + 1, step)
+        return [
+            tuple([base[at : at + step].view(t) for base, t in self.variables.values()])
+            for at in whole
+        ]
+
+
+def _parts(g: Graph, group: Group, tiles: Tiling, memory: Memory) -> list[_Part]:
+    """The lanes of a group as one flat part where their tensors lie side by side, else apart."""
+    temporaries = memory.scratch.get(group[0], ())
+    arrays = memory.arrays
+    if not tiles.others:
+        return [_part(tiles.lane, arrays, temporaries, tiles, tiles.count)]
+    joined: dict[Node, Array] = {}
+    for members in zip(tiles.lane, *tiles.others, strict=True):
+        slots = [members] if members[0] not in tiles.results else []
+        slots += [s for s in zip(*[n.inputs for n in members], strict=True) if s[0].type.rank]
+        for slot in slots:
+            if slot[0] in tiles.results:
+                continue
+            flat = _side_by_side([arrays[n] for n in slot])
+            if flat is None:
+                lanes = (tiles.lane, *tiles.others)
+                return [_lane(lane, arrays, temporaries, tiles) for lane in lanes]
+            joined[slot[0]] = flat
+    return [_part(tiles.lane, {**arrays, **joined}, temporaries, tiles, tiles.count)]
+
+
+def _lane(
+    lane: Group, arrays: Mapping[Node, Array], temporaries: tuple[Array, ...], tiles: Tiling
+) -> _Part:
+    """One lane by itself, in the temporaries of all."""
+    same = dict(zip(tiles.lane, lane, strict=True))
+    own = tiles._replace(
+        results={same[n]: k for n, k in tiles.results.items()},
+        scratch={same[n]: k for n, k in tiles.scratch.items()},
+    )
+    return _part(lane, arrays, temporaries, own, arrays[lane[-1]].size)
+
+
+def _part(
+    lane: Group,
+    arrays: Mapping[Node, Array],
+    temporaries: tuple[Array, ...],
+    tiles: Tiling,
+    count: int,
+) -> _Part:
+    cut: dict[Node, Array] = {}
+    fixed: dict[Node, Array] = {}
+    rank = lane[0].type.rank
+    for n in {x: None for one in lane for x in (one, *one.inputs)}:
+        if n in tiles.results:
+            continue
+        array = arrays[n]
+        if tiles.flat and array.ndim:
+            cut[n] = array.reshape(-1)
+        elif array.ndim == rank and rank and array.shape[0] == count and n.type.shape[0] != 1:
+            cut[n] = array
+        else:
+            fixed[n] = array
+    return _Part(lane, cut, fixed, temporaries, tiles, count, tiles.step)
+
+
+def _side_by_side(arrays: Sequence[Array]) -> Array | None:
+    """All of them as one flat array where each begins at the end of the one before."""
+    at = arrays[0].ctypes.data
+    for a in arrays:
+        if a.ctypes.data != at or not a.flags.c_contiguous:
+            return None
+        at += a.nbytes
+    size = sum(a.size for a in arrays)
+    first = arrays[0].reshape(-1)
+    flat: Array = np.lib.stride_tricks.as_strided(first, (size,), first.strides)
+    return flat
+
+
+def _joined(arrays: Sequence[Array]) -> list[Array]:
+    """The arrays, flat, as few as they are where some lie side by side."""
+    runs: list[list[Array]] = []
+    for a in sorted(arrays, key=lambda a: a.ctypes.data):
+        if runs and a.ndim and a.dtype == runs[-1][0].dtype:
+            joined = _side_by_side([*runs[-1], a])
+            if joined is not None:
+                runs[-1].append(a)
+                continue
+        runs.append([a])
+    return [run[0] if not run[0].ndim else _flat(run) for run in runs]
+
+
+def _flat(run: Sequence[Array]) -> Array:
+    flat = _side_by_side(run)
+    assert flat is not None
+    return flat
+
+
+def _key(a: Array) -> Key:
+    return a.ctypes.data, a.shape, a.strides, a.dtype.str
+
+
+def _whole_numbers(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(v, int) for v in value)
+
+
+def phases(g: Graph) -> tuple[list[Group], list[Group], list[Group]]:
+    """The groups that run once, those up to the first write of state, and the rest."""
+    assert g.schedule is not None
+    s = g.schedule
+    groups = kernel_groups(s)
+    once = [group for group in groups if group[0] in s.once]
+    rest = groups[len(once) :]
+    for k, group in enumerate(rest):
+        if any(n in s.takeovers and isinstance(s.takeovers[n].op, Source) for n in group):
+            return once, rest[:k], rest[k:]
+    return once, rest, []

@@ -1,0 +1,88 @@
+"""Tiles: how much of an elementwise group runs at a time, and in which temporaries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from ..graph import Graph, Group, Input, Node, TensorType, inside, lanes
+
+TILE: Final = 16_384
+"""Elements that run at a time: the operands of a call then stay in the cache for the next."""
+
+
+class Tiling(NamedTuple):
+    """How a group runs: over `count` rows (or elements, where it is flat), `step` at a time.
+
+    `lane` is what runs for each tile, `others` the equal computations for other parameters, whose
+    tensors follow those of the lane where they are packed. `temporaries` are the types of what a
+    tile needs besides; `results` and `scratch` say which of them each node takes.
+    """
+
+    lane: Group
+    others: tuple[Group, ...]
+    flat: bool
+    count: int
+    step: int
+    temporaries: tuple[TensorType, ...]
+    results: Mapping[Node, int]
+    scratch: Mapping[Node, tuple[int, ...]]
+
+    @property
+    def whole(self) -> bool:
+        """Whether one tile is all."""
+        return self.count <= self.step
+
+
+def tiling(g: Graph, group: Group, sizes: Mapping[str, int]) -> Tiling | None:
+    """How an elementwise group runs at these sizes; None for another group."""
+    parts = lanes(group)
+    if parts is None:
+        return None
+    lane, *others = parts
+    shape, bound = lane[0].type.shape, lane[0].type.bind(sizes)
+    tensors = {i for n in lane for i in n.inputs if i.type.rank}
+    flat = all(i.type.shape == shape for i in tensors)
+    if flat:
+        count = sum(math.prod(part[0].type.bind(sizes)) for part in (lane, *others))
+        row: tuple[int, ...] = ()
+    else:
+        count, row = (bound[0], bound[1:])
+    step = max(1, TILE // max(1, math.prod(row)))
+    if any(isinstance(i.op, Input) for i in tensors):
+        step = count  # a feed lies elsewhere at each step: it is read whole, by its name
+        flat, row = False, bound[1:]
+        count = step = bound[0] if bound else 1
+    tile = (min(step, count), *row) if bound else ()
+    results, scratch, temporaries = _temporaries(lane, inside(g, group), tile)
+    return Tiling(lane, tuple(others), flat, count, step, temporaries, results, scratch)
+
+
+def _temporaries(
+    lane: Sequence[Node], hidden: frozenset[Node], tile: tuple[int, ...]
+) -> tuple[dict[Node, int], dict[Node, tuple[int, ...]], tuple[TensorType, ...]]:
+    """Each gets the first temporary of its type that is free while it is needed."""
+    last = {i: k for k, n in enumerate(lane) for i in n.inputs}
+    types: list[TensorType] = []
+    busy: list[int] = []  # the last place at which each is needed
+
+    def taken(t: TensorType, now: int, until: int) -> int:
+        wanted = t.with_shape(tile)
+        for k, held in enumerate(types):
+            if held == wanted and busy[k] < now:
+                busy[k] = until
+                return k
+        types.append(wanted)
+        busy.append(until)
+        return len(types) - 1
+
+    results: dict[Node, int] = {}
+    scratch: dict[Node, tuple[int, ...]] = {}
+    for k, n in enumerate(lane):
+        if n in hidden:
+            results[n] = taken(n.type, k, last[n])
+        wanted = n.op.scratch(*(i.type for i in n.inputs))
+        if wanted:
+            scratch[n] = tuple([taken(t, k, k) for t in wanted])
+    return results, scratch, tuple(types)
