@@ -2,7 +2,7 @@
 
 from .errors import GraphError, NonFiniteError, PassError, RunError, VerigradError, suggest
 from .graph import Graph, Schedule
-from .groups import Group, domain, holder, in_source, inside, kernel_groups, lanes
+from .groups import Nodes, domain, holder, in_source, inside, kernel_groups, lanes
 from .location import Location, created_at
 from .node import Layer, Node, Operand, apply, op_function
 from .op import OPS, Array, Op, Source, op
@@ -36,12 +36,12 @@ __all__ = [
     "FromArray",
     "Graph",
     "GraphError",
-    "Group",
     "Initializer",
     "Input",
     "Layer",
     "Location",
     "Node",
+    "Nodes",
     "NonFiniteError",
     "Op",
     "Operand",

@@ -12,10 +12,10 @@ from .types import Shape
 if TYPE_CHECKING:
     from .graph import Graph, Schedule
 
-Group = tuple[Node, ...]
+Nodes = tuple[Node, ...]
 
 
-def kernel_groups(s: Schedule) -> list[Group]:
+def kernel_groups(s: Schedule) -> list[Nodes]:
     """The nodes of each kernel call, in the order of the calls."""
     calls: dict[int, list[Node]] = {}
     for n in s.order:
@@ -39,7 +39,7 @@ def domain(group: Sequence[Node]) -> Shape | None:
     return shape
 
 
-def lanes(group: Sequence[Node]) -> list[Group] | None:
+def lanes(group: Sequence[Node]) -> list[Nodes] | None:
     """The lanes of a group that can run tile by tile: the same computation, element by element,
     for several parameters; one for most groups. None for a group that cannot.
     """
@@ -58,12 +58,10 @@ def inside(g: Graph, group: Sequence[Node]) -> frozenset[Node]:
     if len(group) == 1 or lanes(group) is None:
         return frozenset()
     mine = set(group)
-    return frozenset(
-        [n for n in group if n not in g.roots and all(u in mine for u in g.users[n])]
-    )
+    return frozenset([n for n in group if n not in g.roots and all(u in mine for u in g.users[n])])
 
 
-def _apart(group: Sequence[Node]) -> list[Group]:
+def _apart(group: Sequence[Node]) -> list[Nodes]:
     """The parts of a group that share no tensor."""
     part_of: dict[Node, list[Node]] = {}
     for n in group:

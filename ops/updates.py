@@ -45,9 +45,13 @@ class DecayAdd(Update):
 
     def run(self, v: Array, g: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         (t,) = scratch
-        scaled = g if self.scale == 1 else np.multiply(g, self.scale, out=t)
+        if self.scale == 1:
+            np.multiply(v, self.decay, out=t)
+            np.add(t, g, out=out)
+            return
+        np.multiply(g, self.scale, out=t)
         np.multiply(v, self.decay, out=out)
-        np.add(out, scaled, out=out)
+        np.add(out, t, out=out)
 
 
 @op

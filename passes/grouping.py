@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..graph import Graph, Group, Node, Parameter, Schedule, Source, State, domain, holder, inside, lanes
+from ..graph import (
+    Graph,
+    Node,
+    Nodes,
+    Parameter,
+    Schedule,
+    Source,
+    State,
+    domain,
+    holder,
+    inside,
+    lanes,
+)
 
 Signature = tuple[object, ...]
 
 
 def kernel_calls(
     g: Graph, phases: Sequence[Sequence[Node]], writes: Mapping[Node, Node]
-) -> list[Group]:
+) -> list[Nodes]:
     """The nodes of all phases as groups, in a legal order; no group reaches across phases.
 
     `writes` tells which nodes write the state that they update: all other readers of that state
     run before them.
     """
-    calls: list[Group] = []
+    calls: list[Nodes] = []
     for nodes in phases:
         calls += _Phase(g, nodes, writes).groups()
     return calls
@@ -38,7 +50,7 @@ class _Phase:
             self._sink(k)
         self._merge()
 
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[Nodes]:
         return [tuple(group) for group in self.calls if group]
 
     def _add(self, n: Node) -> None:
@@ -134,7 +146,7 @@ class _Phase:
         return tuple(signature)
 
 
-def packs(g: Graph, s: Schedule, groups: Sequence[Group]) -> tuple[Group, ...]:
+def packs(g: Graph, s: Schedule, groups: Sequence[Nodes]) -> tuple[Nodes, ...]:
     """Lists of tensors to lie one after another, so that a group with several lanes is one call."""
     found: list[list[Node]] = []
     packed: dict[Node, tuple[int, int]] = {}
@@ -149,9 +161,7 @@ def packs(g: Graph, s: Schedule, groups: Sequence[Group]) -> tuple[Group, ...]:
     return tuple([tuple(pack) for pack in found])
 
 
-def _columns(
-    g: Graph, s: Schedule, group: Group, rows: Sequence[Group]
-) -> list[list[Node]]:
+def _columns(g: Graph, s: Schedule, group: Nodes, rows: Sequence[Nodes]) -> list[list[Node]]:
     """The tensors that have the same part in each lane and that a plan may place."""
     hidden = inside(g, group)
     columns: dict[tuple[Node, ...], None] = {}

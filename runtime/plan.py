@@ -18,6 +18,7 @@ from ..graph import (
 from .aligned import ALIGNMENT
 from .tiling import tiling
 
+
 class Buffer(NamedTuple):
     """A piece of the arena, and from which kernel call to which it is in use."""
 

@@ -34,9 +34,9 @@ from ..passes import (
     Regularizer,
     with_dtype,
 )
+from .aligned import aligned_bytes
 from .executable import Executable
 from .executor import Executor
-from .aligned import aligned_bytes
 from .options import Options
 from .plan import Plan
 from .values import Held, Values

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..graph import Array, Graph, Group, Node, Source, kernel_groups
+from ..graph import Array, Graph, Node, Nodes, Source, kernel_groups
 from .recording import Call, record
 from .tiling import Tiling, tiling
 
@@ -46,7 +46,7 @@ class Writer:
 
     # ---- the parts of the text ---------------------------------------------------------------
 
-    def function(self, name: str, groups: Sequence[Group], rest: Sequence[str] = ()) -> None:
+    def function(self, name: str, groups: Sequence[Nodes], rest: Sequence[str] = ()) -> None:
         """`def name(feed0, ...)`, which runs the groups and then the lines of `rest`."""
         feeds = ", ".join([f"feed{i}" for i in range(len(self.memory.feeds))])
         self.lines += ["", f"    def {name}({feeds}):"]
@@ -69,7 +69,7 @@ class Writer:
         self.lines += ["", "    def finite():"]
         self.lines.append(f"        return isfinite({' + '.join(terms) or '0.0'})")
 
-    def group(self, group: Group) -> None:
+    def group(self, group: Nodes) -> None:
         """The lines of one kernel call."""
         tiles = tiling(self.g, group, self.memory.sizes)
         if tiles is None:
@@ -167,9 +167,11 @@ class Writer:
         if None in arguments or None in keywords.values():
             return None
         owner = getattr(call.function, "__self__", None)
-        if isinstance(call.function, np.ufunc) or isinstance(owner, np.ufunc):
-            function = self.function_name(call.function)
-        elif call.function.__module__ == "numpy":
+        if (
+            isinstance(call.function, np.ufunc)
+            or isinstance(owner, np.ufunc)
+            or call.function.__module__ == "numpy"
+        ):
             function = self.function_name(call.function)
         else:
             function = self._bound("k", id(owner), call.function)
@@ -199,7 +201,7 @@ class Writer:
 class _Part(NamedTuple):
     """A lane, or several as one, whose tensors are cut along their first axis."""
 
-    lane: Group
+    lane: Nodes
     cut: Mapping[Node, Array]
     fixed: Mapping[Node, Array]
     temporaries: tuple[Array, ...]
@@ -258,7 +260,7 @@ class _Loop:
         ]
 
 
-def _parts(g: Graph, group: Group, tiles: Tiling, memory: Memory) -> list[_Part]:
+def _parts(g: Graph, group: Nodes, tiles: Tiling, memory: Memory) -> list[_Part]:
     """The lanes of a group as one flat part where their tensors lie side by side, else apart."""
     temporaries = memory.scratch.get(group[0], ())
     arrays = memory.arrays
@@ -280,7 +282,7 @@ def _parts(g: Graph, group: Group, tiles: Tiling, memory: Memory) -> list[_Part]
 
 
 def _lane(
-    lane: Group, arrays: Mapping[Node, Array], temporaries: tuple[Array, ...], tiles: Tiling
+    lane: Nodes, arrays: Mapping[Node, Array], temporaries: tuple[Array, ...], tiles: Tiling
 ) -> _Part:
     """One lane by itself, in the temporaries of all."""
     same = dict(zip(tiles.lane, lane, strict=True))
@@ -292,7 +294,7 @@ def _lane(
 
 
 def _part(
-    lane: Group,
+    lane: Nodes,
     arrays: Mapping[Node, Array],
     temporaries: tuple[Array, ...],
     tiles: Tiling,
@@ -354,7 +356,7 @@ def _whole_numbers(value: object) -> bool:
     return isinstance(value, tuple) and all(isinstance(v, int) for v in value)
 
 
-def phases(g: Graph) -> tuple[list[Group], list[Group], list[Group]]:
+def phases(g: Graph) -> tuple[list[Nodes], list[Nodes], list[Nodes]]:
     """The groups that run once, those up to the first write of state, and the rest."""
     assert g.schedule is not None
     s = g.schedule

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from ..graph import Graph, Group, Input, Node, TensorType, inside, lanes
+from ..graph import Graph, Input, Node, Nodes, TensorType, inside, lanes
 
 TILE: Final = 16_384
 """Elements that run at a time: the operands of a call then stay in the cache for the next."""
@@ -20,8 +20,8 @@ class Tiling(NamedTuple):
     tile needs besides; `results` and `scratch` say which of them each node takes.
     """
 
-    lane: Group
-    others: tuple[Group, ...]
+    lane: Nodes
+    others: tuple[Nodes, ...]
     flat: bool
     count: int
     step: int
@@ -35,7 +35,7 @@ class Tiling(NamedTuple):
         return self.count <= self.step
 
 
-def tiling(g: Graph, group: Group, sizes: Mapping[str, int]) -> Tiling | None:
+def tiling(g: Graph, group: Nodes, sizes: Mapping[str, int]) -> Tiling | None:
     """How an elementwise group runs at these sizes; None for another group."""
     parts = lanes(group)
     if parts is None:
