@@ -126,10 +126,10 @@ def _lives(g: Graph, s: Schedule, sizes: Mapping[str, int]) -> list[_Life]:
             if not isinstance(first.op, Source) and n not in hidden:
                 chains.setdefault(first, []).append(n)
             if tiles is None:
-                for t in n.op.scratch(*(i.type for i in n.inputs)):
-                    lives.append(_Life((), n, t.nbytes(sizes), at, at))
-        for t in tiles.temporaries if tiles is not None else ():
-            lives.append(_Life((), group[0], t.nbytes(sizes), at, at))
+                wanted = n.op.scratch(*(i.type for i in n.inputs))
+                lives += [_Life((), n, t.nbytes(sizes), at, at) for t in wanted]
+        wanted = tiles.temporaries if tiles is not None else ()
+        lives += [_Life((), group[0], t.nbytes(sizes), at, at) for t in wanted]
     for first, chain in chains.items():
         users = [u for n in chain for u in g.users[n]]
         kept = any(n in g.roots for n in chain) or (

@@ -305,11 +305,12 @@ class Program:
 
 def _packed(g: Graph, sources: Mapping[str, Node]) -> dict[str, Array]:
     """An array for each source, those of a pack one after another in one piece of memory."""
-    packs = g.schedule.packs if g.schedule is not None else ()
-    packs = tuple([tuple([g.names[n] for n in pack if n in g.sources]) for pack in packs])
-    alone = set(sources).difference(*packs)
+    schedule = g.schedule
+    packs = [[g.names[n] for n in pack] for pack in (schedule.packs if schedule else ())]
+    packs = [names for names in packs if names[0] in sources]
+    packed = {name for names in packs for name in names}
     found: dict[str, Array] = {}
-    for names in (*packs, *[(name,) for name in sources if name in alone]):
+    for names in (*packs, *[[name] for name in sources if name not in packed]):
         types = [sources[name].type for name in names]
         memory = aligned_bytes(sum(t.nbytes({}) for t in types))
         start = 0

@@ -37,12 +37,14 @@ def record(
         given["scratch"] = tuple(noted[len(inputs) + 1 :])
     try:
         op.run(*noted[: len(inputs)], **given)
-    except _Unrecordable:
+    except _UnrecordableError:
         return None
-    return tape
+    calls = list(tape)
+    tape.clear()  # the arrays know the tape: what is noted on it would never be freed
+    return calls
 
 
-class _Unrecordable(Exception):
+class _UnrecordableError(Exception):
     """The kernel did what a line of calls cannot say."""
 
 
@@ -75,7 +77,7 @@ class _Noted(np.ndarray[Any, np.dtype[Any]]):
         if func in (np.dot, np.einsum) and kwargs.get("out") is not None:
             keywords = dict(kwargs)
             return self._note(func, args, keywords, keywords.pop("out"))
-        raise _Unrecordable
+        raise _UnrecordableError
 
     def fill(self, value: Any) -> None:
         self._note(np.copyto, (self, _of_dtype(value, self.dtype)), {}, None)
@@ -84,7 +86,7 @@ class _Noted(np.ndarray[Any, np.dtype[Any]]):
         self, function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any], out: Any
     ) -> Any:
         if out is None and function is not np.copyto:
-            raise _Unrecordable
+            raise _UnrecordableError
         plain = {k: _plain(v) for k, v in keywords.items()}
         if out is not None:
             plain["out"] = _plain(out)
@@ -92,10 +94,10 @@ class _Noted(np.ndarray[Any, np.dtype[Any]]):
         return out
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise _Unrecordable
+        raise _UnrecordableError
 
     __setitem__ = __bool__ = __float__ = __int__ = __index__ = _refuse
-    item = tolist = take = put = sort = partition = _refuse  # type: ignore[assignment]
+    item = tolist = take = put = sort = partition = _refuse
 
 
 def _plain(value: Any) -> Any:

@@ -167,11 +167,8 @@ class Writer:
         if None in arguments or None in keywords.values():
             return None
         owner = getattr(call.function, "__self__", None)
-        if (
-            isinstance(call.function, np.ufunc)
-            or isinstance(owner, np.ufunc)
-            or call.function.__module__ == "numpy"
-        ):
+        numpys = isinstance(owner, np.ufunc) or call.function.__module__ == "numpy"
+        if isinstance(call.function, np.ufunc) or numpys:
             function = self.function_name(call.function)
         else:
             function = self._bound("k", id(owner), call.function)
@@ -179,8 +176,8 @@ class Writer:
         return f"{function}({', '.join(given)})"
 
     def _tiled(self, part: _Part) -> None:
-        if part.count <= part.step:
-            for n, inputs, out, scratch in part.kernels(0, part.count):
+        if part.rows <= part.step:
+            for n, inputs, out, scratch in part.kernels(0, part.rows):
                 self._kernel(n, inputs, out, scratch, self.name, "")
             return
         loop = _Loop(part, self.name)
@@ -192,9 +189,9 @@ class Writer:
         self._names[loop] = tiles  # keeps the loop, and so its id, as long as the names
         variables = "".join([f"{v}, " for v in loop.variables])
         self.lines[header] = f"        for {variables} in {tiles}:".replace(",  in", ", in")
-        rest = part.count % part.step
+        rest = part.rows % part.step
         if rest:
-            for n, inputs, out, scratch in part.kernels(part.count - rest, part.count):
+            for n, inputs, out, scratch in part.kernels(part.rows - rest, part.rows):
                 self._kernel(n, inputs, out, scratch, self.name, "")
 
 
@@ -206,7 +203,7 @@ class _Part(NamedTuple):
     fixed: Mapping[Node, Array]
     temporaries: tuple[Array, ...]
     tiles: Tiling
-    count: int
+    rows: int
     step: int
 
     def kernels(
@@ -253,7 +250,7 @@ class _Loop:
 
     def tiles(self) -> list[tuple[Array, ...]]:
         step = self.part.step
-        whole = range(0, self.part.count - step + 1, step)
+        whole = range(0, self.part.rows - step + 1, step)
         return [
             tuple([base[at : at + step].view(t) for base, t in self.variables.values()])
             for at in whole
@@ -265,7 +262,7 @@ def _parts(g: Graph, group: Nodes, tiles: Tiling, memory: Memory) -> list[_Part]
     temporaries = memory.scratch.get(group[0], ())
     arrays = memory.arrays
     if not tiles.others:
-        return [_part(tiles.lane, arrays, temporaries, tiles, tiles.count)]
+        return [_part(tiles.lane, arrays, temporaries, tiles, tiles.rows)]
     joined: dict[Node, Array] = {}
     for members in zip(tiles.lane, *tiles.others, strict=True):
         slots = [members] if members[0] not in tiles.results else []
@@ -278,7 +275,7 @@ def _parts(g: Graph, group: Nodes, tiles: Tiling, memory: Memory) -> list[_Part]
                 lanes = (tiles.lane, *tiles.others)
                 return [_lane(lane, arrays, temporaries, tiles) for lane in lanes]
             joined[slot[0]] = flat
-    return [_part(tiles.lane, {**arrays, **joined}, temporaries, tiles, tiles.count)]
+    return [_part(tiles.lane, {**arrays, **joined}, temporaries, tiles, tiles.rows)]
 
 
 def _lane(

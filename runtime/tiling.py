@@ -13,7 +13,7 @@ TILE: Final = 16_384
 
 
 class Tiling(NamedTuple):
-    """How a group runs: over `count` rows (or elements, where it is flat), `step` at a time.
+    """How a group runs: over `rows` rows (or elements, where it is flat), `step` at a time.
 
     `lane` is what runs for each tile, `others` the equal computations for other parameters, whose
     tensors follow those of the lane where they are packed. `temporaries` are the types of what a
@@ -23,7 +23,7 @@ class Tiling(NamedTuple):
     lane: Nodes
     others: tuple[Nodes, ...]
     flat: bool
-    count: int
+    rows: int
     step: int
     temporaries: tuple[TensorType, ...]
     results: Mapping[Node, int]
@@ -32,7 +32,7 @@ class Tiling(NamedTuple):
     @property
     def whole(self) -> bool:
         """Whether one tile is all."""
-        return self.count <= self.step
+        return self.rows <= self.step
 
 
 def tiling(g: Graph, group: Nodes, sizes: Mapping[str, int]) -> Tiling | None:
