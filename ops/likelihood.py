@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, GraphError, Node, Op, RunError, TensorType, apply, op
+from ..graph import Array, Dim, GraphError, Node, Op, RunError, TensorType, apply, op
 from .pointwise import exp
 from .reductions import sum
 
@@ -105,24 +106,131 @@ class NLLGrad(Op):
         out.reshape(-1).put(places, negated, mode="clip")
 
 
+@op
+class RowStarts(Op):
+    """y[i] = i classes, as i64[rows]: where each row of [rows,classes] begins, counted flat."""
+
+    name: ClassVar[str] = "row_starts"
+    rows: Dim
+    classes: int
+
+    def infer(self, *types: TensorType) -> TensorType:
+        self.takes(types, 0)
+        return TensorType("i64", (self.rows,))
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return ()
+
+    def free_symbols(self) -> tuple[str, ...]:
+        return (self.rows,) if isinstance(self.rows, str) else ()
+
+    def bind(self, sizes: Mapping[str, int]) -> Op:
+        rows = sizes[self.rows] if isinstance(self.rows, str) else self.rows
+        return RowStarts(rows, self.classes)
+
+    def run(self, *, out: Array) -> None:
+        row_starts(self.classes, out)
+
+
+@op
+class LabelPlaces(Op):
+    """y[i] = starts[i] + labels[i], the flat place of each row's label: i64[N], labels 0 to C - 1."""
+
+    name: ClassVar[str] = "label_places"
+    classes: int
+
+    def infer(self, *types: TensorType) -> TensorType:
+        self.takes(types, 2, "starts", "labels")
+        starts, labels = types
+        if starts.dtype != "i64" or starts.rank != 1:
+            raise GraphError(f"starts are {starts}, where i64[N] is expected")
+        _check_labels(labels, starts)
+        return starts
+
+    def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
+        return None, None
+
+    def run(self, starts: Array, labels: Array, *, out: Array) -> None:
+        check_labels(labels, self.classes)
+        np.add(starts, labels, out=out)
+
+
+@op
+class NLLAt(Op):
+    """y[i] = -log_probabilities.flat[places[i]], for [N,C] and i64[N] from label_places."""
+
+    name: ClassVar[str] = "nll_at"
+    fused: ClassVar[bool] = True
+    straight: ClassVar[bool] = True
+
+    def infer(self, *types: TensorType) -> TensorType:
+        return NLL().infer(*types)
+
+    def run(self, p: Array, places: Array, *, out: Array) -> None:
+        p.reshape(-1).take(places, None, out, "clip")
+        np.negative(out, out=out)
+
+
+@op
+class SoftmaxNLLGrad(Op):
+    """dx[i] = dy[i] (softmax(x)[i] - 1 at the label), from y = log_softmax(x) [N,C], places, dy [N].
+
+    The gradient of nll(log_softmax(x), labels); places are those of the labels, flat.
+    """
+
+    name: ClassVar[str] = "softmax_nll_grad"
+    fused: ClassVar[bool] = True
+    straight: ClassVar[bool] = True
+
+    def infer(self, *types: TensorType) -> TensorType:
+        self.takes(types, 3, "log_probabilities", "places", "dy")
+        p, places, dy = types
+        if NLL().infer(p, places) != dy:
+            raise GraphError(f"dy is {dy}, where {p.with_shape(p.shape[:1])} is expected")
+        return p
+
+    def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
+        return (types[2],)
+
+    def run(
+        self, p: Array, places: Array, dy: Array, *, out: Array, scratch: tuple[Array, ...]
+    ) -> None:
+        (at_label,) = scratch
+        np.exp(p, out=out)
+        np.multiply(out, dy[:, None], out=out)
+        flat = out.reshape(-1)
+        flat.take(places, None, at_label, "clip")
+        np.subtract(at_label, dy, out=at_label)
+        flat.put(places, at_label, "clip")
+
+
 def label_places(labels: Array, classes: int, out: Array) -> None:
     """out[i] = i classes + labels[i], the flat place of each row's label.
 
     Raises RunError naming the first label that is not one of 0 to classes - 1.
     """
-    if labels.size == 0:
-        return
+    check_labels(labels, classes)
+    row_starts(classes, out)
+    np.add(out, labels, out=out)
+
+
+def row_starts(classes: int, out: Array) -> None:
+    """out[i] = i classes."""
+    if out.size:
+        out.fill(classes)
+        out[0] = 0
+        np.add.accumulate(out, out=out)
+
+
+def check_labels(labels: Array, classes: int) -> None:
+    """Raises RunError naming the first label that is not one of 0 to classes - 1."""
     # As unsigned numbers, negative labels are large ones too.
-    if np.maximum.reduce(labels.view(np.uint64)) >= classes:
+    if labels.size and np.maximum.reduce(labels.view(np.uint64)) >= classes:
         row = int(np.flatnonzero(labels.view(np.uint64) >= classes)[0])
         raise RunError(
             f"label {labels[row]} in row {row} is out of range: with {classes} classes, "
             f"labels are 0 to {classes - 1}"
         )
-    out.fill(classes)
-    out[0] = 0
-    np.add.accumulate(out, out=out)
-    np.add(out, labels, out=out)
 
 
 def log_softmax(x: Node, *, name: str | None = None) -> Node:

@@ -12,6 +12,7 @@ from .expand_batch_norm import ExpandBatchNorm
 from .fold_batch_norm import FoldBatchNorm
 from .fold_constants import FoldConstants
 from .fuse_linear_relu import FuseLinearRelu
+from .fuse_softmax_nll import FuseSoftmaxNLL
 from .insert_dropout import InsertDropout
 from .insert_regularization import InsertRegularization
 from .pipeline import Pipeline
@@ -31,6 +32,7 @@ TRAINING: Final = Pipeline(
         Simplify(),
         EliminateCommon(),
         FuseLinearRelu(),
+        FuseSoftmaxNLL(),
         ScheduleBuffers(),
     )
 )

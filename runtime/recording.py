@@ -79,6 +79,15 @@ class _Noted(np.ndarray[Any, np.dtype[Any]]):
             return self._note(func, args, keywords, keywords.pop("out"))
         raise _UnrecordableError
 
+    def take(self, places: Any, axis: Any, out: Any, mode: Any) -> Any:  # type: ignore[override]
+        held = self.view(np.ndarray)
+        self._tape.append(Call(held.take, (_plain(places), axis, _plain(out), mode), {}))
+        return out
+
+    def put(self, places: Any, values: Any, mode: Any) -> None:  # type: ignore[override]
+        held = self.view(np.ndarray)
+        self._tape.append(Call(held.put, (_plain(places), _plain(values), mode), {}))
+
     def fill(self, value: Any) -> None:
         self._note(np.copyto, (self, _of_dtype(value, self.dtype)), {}, None)
 
@@ -97,7 +106,7 @@ class _Noted(np.ndarray[Any, np.dtype[Any]]):
         raise _UnrecordableError
 
     __setitem__ = __bool__ = __float__ = __int__ = __index__ = _refuse
-    item = tolist = take = put = sort = partition = _refuse
+    item = tolist = sort = partition = _refuse
 
 
 def _plain(value: Any) -> Any:

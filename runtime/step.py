@@ -164,14 +164,17 @@ class Writer:
 
         arguments = [argument(a) for a in call.arguments]
         keywords = {k: argument(v) for k, v in call.keywords.items()}
-        if None in arguments or None in keywords.values():
-            return None
         owner = getattr(call.function, "__self__", None)
         numpys = isinstance(owner, np.ufunc) or call.function.__module__ == "numpy"
-        if isinstance(call.function, np.ufunc) or numpys:
+        if isinstance(owner, np.ndarray):
+            held = name(owner)
+            function = f"{held}.{call.function.__name__}" if held else None
+        elif isinstance(call.function, np.ufunc) or numpys:
             function = self.function_name(call.function)
         else:
             function = self._bound("k", id(owner), call.function)
+        if None in (function, *arguments, *keywords.values()):
+            return None
         given = [*[a for a in arguments if a], *[f"{k}={v}" for k, v in keywords.items()]]
         return f"{function}({', '.join(given)})"
 
