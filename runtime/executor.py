@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context
 from typing import Any, Final
 
 import numpy as np
@@ -24,8 +25,8 @@ from .step import Memory, Writer, phases
 from .tiling import tiling
 
 _FILE: Final = "<step of verigrad>"
-# NumPy takes a buffer of so many elements for a broadcast operand: small, for no gain in speed
-# was measured above it. It is set inside `errstate`, whose end restores the caller's.
+# NumPy takes a buffer of so many elements for a broadcast operand or a cast: small, for no gain in
+# speed was measured above it.
 _BUFFER: Final = 512
 
 
@@ -53,13 +54,21 @@ class Executor:
         self._finite: Callable[[], bool] = functions["finite"]
         self._commit: Callable[..., None] = functions["commit"]
         self._prepared: int | None = None
+        # NumPy keeps its settings in the context: to set them for each step would take longer
+        # than a small product.
+        self._context = Context()
+        self._context.run(np.seterr, all="ignore")
+        self._context.run(np.setbufsize, _BUFFER)
         for n in self.graph.inputs:
-            del self._arrays[n]  # until there are feeds
+            del self._arrays[n]
+        self._feeds: Sequence[Array] = ()
         self.writing = False
 
     def array(self, n: Node) -> Array:
-        """Where a node's value lies."""
-        return self._arrays[n]
+        """Where a node's value lies; of an input, the last feed."""
+        if n in self._arrays:
+            return self._arrays[n]
+        return self._feeds[self.graph.inputs.index(n)]
 
     def compute(self, feeds: Sequence[Array], version: int = 0) -> None:
         """Runs everything up to the first write of state; feeds are in the order of the inputs.
@@ -67,9 +76,7 @@ class Executor:
         What depends on no feed is computed anew only where `version`, that of the values, has
         changed since.
         """
-        with np.errstate(all="ignore"):
-            np.setbufsize(_BUFFER)
-            self._run_compute(feeds, version)
+        self._context.run(self._run_compute, feeds, version)
 
     def step(self, feeds: Sequence[Array]) -> None:
         """Computes, and writes the state where the loss and all that updates read is finite.
@@ -77,19 +84,19 @@ class Executor:
         Raises NonFiniteError, the state as it was, where it is not. `writing` is true only
         between the first write and the last, so it stays true in a step that was cut off there.
         """
-        with np.errstate(all="ignore"):
-            np.setbufsize(_BUFFER)
-            self._run_compute(feeds, 0)
-            # A sum of squares is cheaper than a look at each element; one that overflows is
-            # looked at.
-            if not self._finite():
-                self._check_finite()
-            self.writing = True
-            self._commit(*feeds)
-            self.writing = False
+        self._context.run(self._run_step, feeds)
+
+    def _run_step(self, feeds: Sequence[Array]) -> None:
+        self._run_compute(feeds, 0)
+        # A sum of squares is cheaper than a look at each element; one that overflows is looked at.
+        if not self._finite():
+            self._check_finite()
+        self.writing = True
+        self._commit(*feeds)
+        self.writing = False
 
     def _run_compute(self, feeds: Sequence[Array], version: int) -> None:
-        self._arrays.update(zip(self.graph.inputs, feeds, strict=True))
+        self._feeds = feeds
         try:
             if self._prepared != version:
                 self._prepare(*feeds)
@@ -101,19 +108,19 @@ class Executor:
     def _check_finite(self) -> None:
         """Raises NonFiniteError with the names of what is not finite, if anything is."""
         names = self.graph.names
-        bad = [names[n] for n in self._watched if not np.isfinite(self._arrays[n]).all()]
+        bad = [names[n] for n in self._watched if not np.isfinite(self.array(n)).all()]
         if bad:
             loss = self.graph.loss
-            value = f"the loss is {float(self._arrays[loss]):g}" if loss is not None else "no loss"
+            value = f"the loss is {float(self.array(loss)):g}" if loss is not None else "no loss"
             raise NonFiniteError(f"{value}; not finite: {', '.join('%' + b for b in bad)}")
 
     def output(self, key: str) -> Array:
         """A copy of an output."""
-        return self._arrays[self.graph.outputs[key]].copy()
+        return self.array(self.graph.outputs[key]).copy()
 
     def scalar(self, key: str) -> float:
         """A scalar output as a float."""
-        return float(self._arrays[self.graph.outputs[key]])
+        return float(self.array(self.graph.outputs[key]))
 
     def _located(self, e: Exception) -> VerigradError:
         """The error, with the node whose kernel raised it, found by its line in the step."""
