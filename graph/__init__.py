@@ -4,7 +4,7 @@ from .errors import GraphError, NonFiniteError, PassError, RunError, VerigradErr
 from .graph import Graph, Schedule
 from .location import Location, created_at
 from .node import Layer, Node, Operand, apply, op_function
-from .op import OPS, Array, Op, Source, op
+from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, Product, Source, op
 from .parser import parse
 from .record import Record, Value
 from .roles import roles
@@ -28,6 +28,7 @@ from .walk import depth_first
 __all__ = [
     "NUMPY_DTYPES",
     "OPS",
+    "TRANSCENDENTAL",
     "Array",
     "ArrayValue",
     "Constant",
@@ -37,6 +38,7 @@ __all__ = [
     "GraphError",
     "Initializer",
     "Input",
+    "IntShape",
     "Layer",
     "Location",
     "Node",
@@ -45,6 +47,7 @@ __all__ = [
     "Operand",
     "Parameter",
     "PassError",
+    "Product",
     "Record",
     "RunError",
     "Schedule",

@@ -60,6 +60,7 @@ class DropoutMask(Op):
     """
 
     name: ClassVar[str] = "dropout_mask"
+    flops_per_element: ClassVar[int] = 8  # of integers: Philox, shared by 16 elements
     key: str
     keep: float
     shape: Shape

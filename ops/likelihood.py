@@ -6,7 +6,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, GraphError, Node, Op, RunError, TensorType, apply, op
+from ..graph import (
+    TRANSCENDENTAL,
+    Array,
+    GraphError,
+    IntShape,
+    Node,
+    Op,
+    RunError,
+    TensorType,
+    apply,
+    op,
+)
 from .pointwise import exp
 from .reductions import sum
 
@@ -16,6 +27,7 @@ class LogSoftmax(Op):
     """y = x - ln(sum(exp(x))) along the last axis, the maximum subtracted first."""
 
     name: ClassVar[str] = "log_softmax"
+    flops_per_element: ClassVar[int] = 4 + TRANSCENDENTAL
     inplace: ClassVar[tuple[int, ...]] = (0,)
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -95,6 +107,9 @@ class NLLGrad(Op):
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return types[1], types[0]
+
+    def flops(self, result: IntShape, *inputs: IntShape) -> int:
+        return result[0]
 
     def run(self, dy: Array, labels: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         places, negated = scratch

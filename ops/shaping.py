@@ -28,6 +28,7 @@ class Copy(Op):
     """y = x, in a buffer of its own."""
 
     name: ClassVar[str] = "copy"
+    flops_per_element: ClassVar[int] = 0
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 1)
@@ -45,6 +46,7 @@ class Cast(Op):
     """y = x in another dtype; floats lose digits, and bool becomes 0 and 1."""
 
     name: ClassVar[str] = "cast"
+    flops_per_element: ClassVar[int] = 0
     dtype: str
 
     def __post_init__(self) -> None:
@@ -74,6 +76,7 @@ class DimSize(Op):
     """The size of a symbol, as f64[]: a mean divides by it."""
 
     name: ClassVar[str] = "dim"
+    flops_per_element: ClassVar[int] = 0
     symbol: Dim
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -100,6 +103,7 @@ class Reshape(Op):
     """y = x with its elements, row by row, in another shape; a symbol must stay in its place."""
 
     name: ClassVar[str] = "reshape"
+    flops_per_element: ClassVar[int] = 0
     shape: Shape
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -122,6 +126,7 @@ class Transpose(Op):
     """y = x with its axes in another order."""
 
     name: ClassVar[str] = "transpose"
+    flops_per_element: ClassVar[int] = 0
     axes: tuple[int, ...]
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -144,6 +149,7 @@ class BroadcastTo(Op):
     """y = x repeated to a larger shape, as NumPy broadcasts; a symbol meets only itself or 1."""
 
     name: ClassVar[str] = "broadcast_to"
+    flops_per_element: ClassVar[int] = 0
     shape: Shape
 
     def infer(self, *types: TensorType) -> TensorType:
