@@ -59,6 +59,8 @@ class Op(Record):
     """Whether each element of the result depends on the inputs' elements broadcast to it alone."""
     flops_per_element: ClassVar[int] = 1
     """Operations for an element of the result, beside a matrix product; see `flops`."""
+    calls: ClassVar[int] = 1
+    """NumPy calls that `run` makes, which take their time on one element too."""
 
     def infer(self, *types: TensorType) -> TensorType:
         """The result's type; raises GraphError where the inputs' types do not fit."""

@@ -33,6 +33,7 @@ class LeakyRelu(Activation):
 
     name: ClassVar[str] = "leaky_relu"
     flops_per_element: ClassVar[int] = 2
+    calls: ClassVar[int] = 2
     slope: float = 0.01
 
     def __post_init__(self) -> None:
@@ -63,6 +64,7 @@ class Elu(Activation):
 
     name: ClassVar[str] = "elu"
     flops_per_element: ClassVar[int] = 4 + TRANSCENDENTAL
+    calls: ClassVar[int] = 5
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
@@ -91,6 +93,7 @@ class Selu(Activation):
 
     name: ClassVar[str] = "selu"
     flops_per_element: ClassVar[int] = 5 + TRANSCENDENTAL
+    calls: ClassVar[int] = 6
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         below = dy * (node + SELU_SCALE * SELU_ALPHA)
@@ -117,6 +120,7 @@ class Gelu(Activation):
     """
 
     name: ClassVar[str] = "gelu"
+    calls: ClassVar[int] = 9
     form: Form = "exact"
 
     def __post_init__(self) -> None:
@@ -163,6 +167,7 @@ class Softplus(Activation):
 
     name: ClassVar[str] = "softplus"
     flops_per_element: ClassVar[int] = 4 + 2 * TRANSCENDENTAL
+    calls: ClassVar[int] = 6
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (-(dy * expm1(-node)),)
@@ -189,6 +194,7 @@ class Silu(Activation):
 
     name: ClassVar[str] = "silu"
     flops_per_element: ClassVar[int] = 4 + TRANSCENDENTAL
+    calls: ClassVar[int] = 5
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         (x,) = node.inputs

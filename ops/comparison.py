@@ -84,6 +84,7 @@ class Where(Op):
     """y = a where condition, else b; condition is bool, a and b of one dtype, all broadcast."""
 
     name: ClassVar[str] = "where"
+    calls: ClassVar[int] = 2
     elementwise: ClassVar[bool] = True
 
     def infer(self, *types: TensorType) -> TensorType:

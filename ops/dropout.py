@@ -60,7 +60,8 @@ class DropoutMask(Op):
     """
 
     name: ClassVar[str] = "dropout_mask"
-    flops_per_element: ClassVar[int] = 8  # of integers: Philox, shared by 16 elements
+    flops_per_element: ClassVar[int] = 12  # on integers: Philox and a comparison
+    calls: ClassVar[int] = 4
     key: str
     keep: float
     shape: Shape

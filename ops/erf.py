@@ -57,6 +57,7 @@ class Erf(Unary):
 
     name: ClassVar[str] = "erf"
     flops_per_element: ClassVar[int] = 61 + TRANSCENDENTAL
+    calls: ClassVar[int] = 60
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy * (2.0 / math.sqrt(math.pi)) * exp(-square(node.inputs[0])),)

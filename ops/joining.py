@@ -48,6 +48,7 @@ class Pad(Op):
 
     name: ClassVar[str] = "pad"
     flops_per_element: ClassVar[int] = 0
+    calls: ClassVar[int] = 2
     axis: int
     before: int
     after: int

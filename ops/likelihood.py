@@ -28,6 +28,7 @@ class LogSoftmax(Op):
 
     name: ClassVar[str] = "log_softmax"
     flops_per_element: ClassVar[int] = 4 + TRANSCENDENTAL
+    calls: ClassVar[int] = 6
     inplace: ClassVar[tuple[int, ...]] = (0,)
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -62,6 +63,7 @@ class NLL(Op):
     """y[i] = -log_probabilities[i, labels[i]], for [N,C] and i64[N]; labels are 0 to C - 1."""
 
     name: ClassVar[str] = "nll"
+    calls: ClassVar[int] = 6
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 2, "log_probabilities", "labels")
@@ -92,6 +94,7 @@ class NLLGrad(Op):
     """dx[i, labels[i]] = -dy[i], 0 elsewhere: [N,classes] from dy [N] and i64[N]."""
 
     name: ClassVar[str] = "nll_grad"
+    calls: ClassVar[int] = 7
     classes: int
 
     def infer(self, *types: TensorType) -> TensorType:

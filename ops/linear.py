@@ -64,6 +64,7 @@ class Linear(Op):
     """y = x weight + bias, for x [N,D], weight [D,H] and bias [H]."""
 
     name: ClassVar[str] = "linear"
+    calls: ClassVar[int] = 2
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 3, "x", "weight", "bias")
@@ -113,6 +114,7 @@ class LinearRelu(Op):
 
     name: ClassVar[str] = "linear_relu"
     flops_per_element: ClassVar[int] = 2
+    calls: ClassVar[int] = 3
     fused: ClassVar[bool] = True
 
     def infer(self, *types: TensorType) -> TensorType:

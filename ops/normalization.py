@@ -40,6 +40,7 @@ class BatchNorm(Op):
 
     name: ClassVar[str] = "batch_norm"
     flops_per_element: ClassVar[int] = 3
+    calls: ClassVar[int] = 6
     inplace: ClassVar[tuple[int, ...]] = (0,)
     eps: float = 1e-5
     momentum: float = 0.9
@@ -108,6 +109,7 @@ class BatchVariance(Op):
     """
 
     name: ClassVar[str] = "batch_variance"
+    calls: ClassVar[int] = 2
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 1, "centered")

@@ -178,6 +178,7 @@ class Sigmoid(Unary):
 
     name: ClassVar[str] = "sigmoid"
     flops_per_element: ClassVar[int] = 3 + TRANSCENDENTAL
+    calls: ClassVar[int] = 4
     activation: ClassVar[bool] = True
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:

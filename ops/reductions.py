@@ -82,6 +82,7 @@ class Mean(Reduction):
     """y = the mean along the axes; that of nothing is an error."""
 
     name: ClassVar[str] = "mean"
+    calls: ClassVar[int] = 2
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         x = node.inputs[0].type
@@ -127,6 +128,7 @@ class FirstMax(Op):
     """y = 1 at the first maximum along the axes (none: all), 0 elsewhere; no gradient passes."""
 
     name: ClassVar[str] = "first_max"
+    calls: ClassVar[int] = 6
     axes: tuple[int, ...] | None = None
 
     def infer(self, *types: TensorType) -> TensorType:

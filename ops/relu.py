@@ -34,6 +34,7 @@ class ReluGrad(Op):
 
     name: ClassVar[str] = "relu_grad"
     flops_per_element: ClassVar[int] = 2
+    calls: ClassVar[int] = 3
     elementwise: ClassVar[bool] = True
     inplace: ClassVar[tuple[int, ...]] = (1,)
 

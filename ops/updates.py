@@ -46,6 +46,7 @@ class DecayAdd(Update):
 
     name: ClassVar[str] = "decay_add"
     flops_per_element: ClassVar[int] = 3
+    calls: ClassVar[int] = 3
     operands: ClassVar[tuple[str, ...]] = ("v", "g")
     decay: float
     scale: float = 1.0
@@ -63,6 +64,7 @@ class DecayAddSquare(Update):
 
     name: ClassVar[str] = "decay_add_square"
     flops_per_element: ClassVar[int] = 4
+    calls: ClassVar[int] = 4
     operands: ClassVar[tuple[str, ...]] = ("s", "g")
     decay: float
     scale: float = 1.0
@@ -81,6 +83,7 @@ class Descend(Update):
 
     name: ClassVar[str] = "descend"
     flops_per_element: ClassVar[int] = 2
+    calls: ClassVar[int] = 2
     operands: ClassVar[tuple[str, ...]] = ("w", "d", "rate")
     scalars: ClassVar[int] = 1
 
@@ -103,6 +106,7 @@ class DescendScaled(Update):
 
     name: ClassVar[str] = "descend_scaled"
     flops_per_element: ClassVar[int] = 5
+    calls: ClassVar[int] = 5
     operands: ClassVar[tuple[str, ...]] = ("w", "d", "s", "rate", "eps")
     scalars: ClassVar[int] = 2
 

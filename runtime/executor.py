@@ -27,7 +27,7 @@ class Executor:
     def __init__(self, plan: Plan, values: Mapping[str, Array]) -> None:
         self.plan = plan
         self.graph = plan.graph
-        self._arena = _aligned_bytes(plan.nbytes)
+        self._arena = aligned_bytes(plan.nbytes)
         self._arrays = _bind(self.graph, plan, self._arena, values)
         self.source, self._lines, kernels, arrays = _write(self.graph, plan, self)
         space: dict[str, Any] = {}
@@ -123,7 +123,8 @@ class Executor:
         return kind(f"{what}\n  in %{names[n]} = {call}")
 
 
-def _aligned_bytes(nbytes: int) -> Array:
+def aligned_bytes(nbytes: int) -> Array:
+    """Bytes that begin where a cache line does."""
     raw = np.empty(nbytes + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + nbytes]
