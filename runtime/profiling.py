@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _ROUNDS: Final = 10
 _WARM: Final = 2
-_WIDTH: Final = 44
+_FEWEST: Final = 5
+_WIDTH: Final = 36
 
 
 class Kernel(NamedTuple):
@@ -103,20 +104,20 @@ class Profile:
     def __str__(self) -> str:
         sizes = ", ".join(f"{s}={n}" for s, n in self.sizes.items())
         head = (
-            f"  {'':>6} {'kernel':<{_WIDTH}} {'nodes':>5} {'flops':>14} {'bytes':>12} "
-            f"{'predicted':>10} {'measured':>10} {'ratio':>5} {'share':>6}"
+            f"  {'':>6} {'kernel':<{_WIDTH}} {'nodes':>5} {'flops':>13} {'bytes':>11} "
+            f"{'predicted':>9} {'measured':>9} {'ratio':>5} {'share':>6}"
         )
         lines = [f"profile of {self.name}, {sizes or 'fixed sizes'}; times in us", head]
         for k in self.kernels:
             number = f"#{k.key}" if isinstance(k.key, int) else ""
             lines.append(
-                f"  {number:>6} {k.label:<{_WIDTH}} {len(k.nodes):>5} {k.flops:>14,} "
-                f"{k.nbytes:>12,} {1e6 * k.predicted:>10.1f} {1e6 * k.measured:>10.1f} "
+                f"  {number:>6} {k.label:<{_WIDTH}} {len(k.nodes):>5} {k.flops:>13,} "
+                f"{k.nbytes:>11,} {1e6 * k.predicted:>9.1f} {1e6 * k.measured:>9.1f} "
                 f"{k.ratio:>5.2f} {100 * self.share(k):>5.1f}%"
             )
         lines.append(
-            f"  {'':>6} {'all kernels':<{_WIDTH}} {'':>5} {self.flops:>14,} {self.nbytes:>12,} "
-            f"{1e6 * self.predicted:>10.1f} {1e6 * self.measured:>10.1f} "
+            f"  {'':>6} {'all kernels':<{_WIDTH}} {'':>5} {self.flops:>13,} {self.nbytes:>11,} "
+            f"{1e6 * self.predicted:>9.1f} {1e6 * self.measured:>9.1f} "
             f"{self.measured / self.predicted:>5.2f} {100.0:>5.1f}%"
         )
         return "\n".join([*lines, *self.summary()])
@@ -137,8 +138,8 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
 
     Steps without stamps and with them are made in turns, and the machine's rates are measured
     between them: what else the machine does meets all three alike. All times are of the fastest
-    quarter of the steps, over which a kernel's time is a mean, so that they sum. Raises as
-    `step` does, the state put back.
+    tenth of the steps, over which a kernel's time is a mean, so that they sum. Raises as `step`
+    does, the state put back.
     """
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise RunError(f"steps is {steps!r}, where a whole number from 1 is expected")
@@ -172,7 +173,7 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
     finally:
         program.parameters.update(held[0])
         program.state.update(held[1])
-    quick = sorted(timed, key=lambda pair: pair[0])[: -(-steps // 4)]
+    quick = sorted(timed, key=lambda pair: pair[0])[: max(_FEWEST, steps // 10)]
     found = {key: fmean(spent[key] for _, spent in quick) for key in quick[0][1]}
     whole = fmean(sorted(plain)[: len(quick)])
     return Profile(g.name, sizes, _rows(executor, calibration.machine(), found), whole)
