@@ -125,10 +125,12 @@ if TYPE_CHECKING:
     )
     from .runtime import (
         Callback,
+        Cost,
         EarlyStopping,
         GradcheckReport,
         History,
         Plan,
+        Profile,
         Program,
         Sampler,
         check_op,
@@ -155,6 +157,7 @@ __all__ = [
     "Clip",
     "ClipNorm",
     "ClipValue",
+    "Cost",
     "Dropout",
     "EarlyStopping",
     "ElasticNet",
@@ -174,6 +177,7 @@ __all__ = [
     "PassError",
     "Pipeline",
     "Plan",
+    "Profile",
     "Program",
     "RMSProp",
     "Record",

@@ -5,7 +5,7 @@ from .graph import Graph, Schedule
 from .groups import Nodes, domain, holder, in_source, inside, kernel_groups, lanes
 from .location import Location, created_at
 from .node import Layer, Node, Operand, apply, op_function
-from .op import OPS, Array, Op, Source, op
+from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, Product, Source, op
 from .parser import parse
 from .record import Record, Value
 from .roles import roles
@@ -29,6 +29,7 @@ from .walk import depth_first
 __all__ = [
     "NUMPY_DTYPES",
     "OPS",
+    "TRANSCENDENTAL",
     "Array",
     "ArrayValue",
     "Constant",
@@ -38,6 +39,7 @@ __all__ = [
     "GraphError",
     "Initializer",
     "Input",
+    "IntShape",
     "Layer",
     "Location",
     "Node",
@@ -47,6 +49,7 @@ __all__ = [
     "Operand",
     "Parameter",
     "PassError",
+    "Product",
     "Record",
     "RunError",
     "Schedule",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,8 +17,27 @@ if TYPE_CHECKING:
     from .node import Node
 
 Array = np.ndarray[Any, np.dtype[Any]]
+IntShape = tuple[int, ...]
+"""A shape whose symbols' sizes have been put in."""
+
+TRANSCENDENTAL: Final = 4
+"""What exp, log, tanh and their kin count as, in additions: their price in NumPy's loops."""
 
 OPS: Final[dict[str, type[Op]]] = {}
+
+
+class Product(NamedTuple):
+    """A matrix product [rows,inner] x [inner,columns], either read transposed."""
+
+    rows: int
+    inner: int
+    columns: int
+    transpose_a: bool = False
+    transpose_b: bool = False
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.rows * self.inner * self.columns
 
 
 class Op(Record):
@@ -40,6 +60,8 @@ class Op(Record):
     straight: ClassVar[bool] = False
     """Whether `run` makes the same NumPy calls, each with an `out`, whatever the values are: an
     executor may then make them itself."""
+    flops_per_element: ClassVar[int] = 1
+    """Operations for an element of the result, beside a matrix product; see `flops`."""
 
     def infer(self, *types: TensorType) -> TensorType:
         """The result's type; raises GraphError where the inputs' types do not fit."""
@@ -59,6 +81,19 @@ class Op(Record):
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         """The temporaries that `run` wants, handed to it as `scratch=(array, ...)`."""
         return ()
+
+    def product(self, result: IntShape, *inputs: IntShape) -> Product | None:
+        """The matrix product that the op makes, if it makes one, for these shapes."""
+        return None
+
+    def flops(self, result: IntShape, *inputs: IntShape) -> int:
+        """How many operations on numbers the op takes, for these shapes.
+
+        An addition, a product, a quotient, a root, a comparison and a choice count one each;
+        exp, log, tanh and their kin TRANSCENDENTAL; moving numbers counts nothing.
+        """
+        product = self.product(result, *inputs)
+        return self.flops_per_element * prod(result) + (product.flops if product else 0)
 
     def kinks(self, *arrays: Array) -> Array | None:
         """Which smooth piece of the op each element of the result lies on; None where it has one.
@@ -88,6 +123,7 @@ class Op(Record):
 class Source(Op):
     """An op without inputs that stands for what is given: it carries its type."""
 
+    flops_per_element: ClassVar[int] = 0
     type: TensorType
 
     def infer(self, *types: TensorType) -> TensorType:

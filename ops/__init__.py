@@ -52,7 +52,7 @@ from .shaping import (
     reshape,
     transpose,
 )
-from .updates import DecayAdd, DecayAddSquare, Descend, DescendScaled
+from .updates import DecayAdd, DecayAddSquare, Descend, DescendScaled, Update
 
 __all__ = [
     "MODES",
@@ -74,6 +74,7 @@ __all__ = [
     "Relu",
     "Reshape",
     "Transpose",
+    "Update",
     "absolute",
     "add",
     "batch_norm",

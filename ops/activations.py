@@ -7,10 +7,10 @@ from typing import ClassVar, Final, Literal
 
 import numpy as np
 
-from ..graph import Array, GraphError, Node, TensorType, apply, op
+from ..graph import TRANSCENDENTAL, Array, GraphError, IntShape, Node, TensorType, apply, op
 from .comparison import greater, where
 from .elementwise import Unary, unary
-from .erf import erf, erf_into, erf_scratch
+from .erf import Erf, erf, erf_into, erf_scratch
 from .pointwise import exp, expm1, sigmoid, square, tanh
 
 SELU_ALPHA: Final = 1.6732632423543772848170429916717
@@ -32,6 +32,7 @@ class LeakyRelu(Activation):
     """y = x where x > 0, else slope x, for a slope above 0; the derivative at 0 is the slope."""
 
     name: ClassVar[str] = "leaky_relu"
+    flops_per_element: ClassVar[int] = 2
     slope: float = 0.01
 
     def __post_init__(self) -> None:
@@ -61,6 +62,7 @@ class Elu(Activation):
     """
 
     name: ClassVar[str] = "elu"
+    flops_per_element: ClassVar[int] = 4 + TRANSCENDENTAL
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
@@ -88,6 +90,7 @@ class Selu(Activation):
     """
 
     name: ClassVar[str] = "selu"
+    flops_per_element: ClassVar[int] = 5 + TRANSCENDENTAL
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         below = dy * (node + SELU_SCALE * SELU_ALPHA)
@@ -133,6 +136,10 @@ class Gelu(Activation):
         (x,) = types
         return (x, *erf_scratch(x)) if self.form == "exact" else (x,)
 
+    def flops(self, result: IntShape, *inputs: IntShape) -> int:
+        inner = 1 + Erf.flops_per_element if self.form == "exact" else 5 + TRANSCENDENTAL
+        return (3 + inner) * math.prod(result)
+
     def run(self, x: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         t = scratch[0]
         if self.form == "exact":
@@ -155,6 +162,7 @@ class Softplus(Activation):
     """y = ln(1 + exp(x)), computed as max(x, 0) + ln(1 + exp(-|x|)), which cannot overflow."""
 
     name: ClassVar[str] = "softplus"
+    flops_per_element: ClassVar[int] = 4 + 2 * TRANSCENDENTAL
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (-(dy * expm1(-node)),)
@@ -180,6 +188,7 @@ class Silu(Activation):
     """
 
     name: ClassVar[str] = "silu"
+    flops_per_element: ClassVar[int] = 4 + TRANSCENDENTAL
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         (x,) = node.inputs

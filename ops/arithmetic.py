@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, Node, op
+from ..graph import TRANSCENDENTAL, Array, Node, op
 from .comparison import greater_equal, where
 from .elementwise import Binary, Unary, binary, unary
 from .pointwise import log
@@ -74,6 +74,7 @@ class Power(Binary):
     """y = a ** b, floats of one dtype, broadcast; the gradient of b wants a > 0."""
 
     name: ClassVar[str] = "power"
+    flops_per_element: ClassVar[int] = 2 * TRANSCENDENTAL
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         a, b = node.inputs

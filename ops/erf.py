@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from ..graph import Array, Node, TensorType, op
+from ..graph import TRANSCENDENTAL, Array, Node, TensorType, op
 from .elementwise import Unary, unary
 from .pointwise import exp, square
 
@@ -55,6 +55,7 @@ class Erf(Unary):
     """
 
     name: ClassVar[str] = "erf"
+    flops_per_element: ClassVar[int] = 61 + TRANSCENDENTAL
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy * (2.0 / math.sqrt(math.pi)) * exp(-square(node.inputs[0])),)

@@ -15,6 +15,7 @@ class Slice(Op):
     """y = the elements start to stop (not included) of x along an axis."""
 
     name: ClassVar[str] = "slice"
+    flops_per_element: ClassVar[int] = 0
     axis: int
     start: int
     stop: int
@@ -46,6 +47,7 @@ class Pad(Op):
     """y = x with zeros before and after it along an axis."""
 
     name: ClassVar[str] = "pad"
+    flops_per_element: ClassVar[int] = 0
     axis: int
     before: int
     after: int
@@ -77,6 +79,7 @@ class Concat(Op):
     """y = the inputs one after another along an axis, whose sizes are numbers."""
 
     name: ClassVar[str] = "concat"
+    flops_per_element: ClassVar[int] = 0
     axis: int
 
     def infer(self, *types: TensorType) -> TensorType:

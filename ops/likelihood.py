@@ -7,7 +7,19 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, Dim, GraphError, Node, Op, RunError, TensorType, apply, op
+from ..graph import (
+    TRANSCENDENTAL,
+    Array,
+    Dim,
+    GraphError,
+    IntShape,
+    Node,
+    Op,
+    RunError,
+    TensorType,
+    apply,
+    op,
+)
 from .pointwise import exp
 from .reductions import sum
 
@@ -18,6 +30,7 @@ class LogSoftmax(Op):
 
     name: ClassVar[str] = "log_softmax"
     straight: ClassVar[bool] = True
+    flops_per_element: ClassVar[int] = 4 + TRANSCENDENTAL
     inplace: ClassVar[tuple[int, ...]] = (0,)
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -97,6 +110,9 @@ class NLLGrad(Op):
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return types[1], types[0]
+
+    def flops(self, result: IntShape, *inputs: IntShape) -> int:
+        return result[0]
 
     def run(self, dy: Array, labels: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         places, negated = scratch
@@ -179,6 +195,7 @@ class SoftmaxNLLGrad(Op):
     """
 
     name: ClassVar[str] = "softmax_nll_grad"
+    flops_per_element: ClassVar[int] = 1 + TRANSCENDENTAL
     fused: ClassVar[bool] = True
     straight: ClassVar[bool] = True
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, GraphError, Node, Op, TensorType, apply, op
+from ..graph import Array, GraphError, IntShape, Node, Op, Product, TensorType, apply, op
 from .reductions import sum
 
 
@@ -16,6 +16,7 @@ class MatMul(Op):
 
     name: ClassVar[str] = "matmul"
     straight: ClassVar[bool] = True
+    flops_per_element: ClassVar[int] = 0
     transpose_a: bool = False
     transpose_b: bool = False
 
@@ -50,6 +51,10 @@ class MatMul(Op):
             else matmul(a, dy, transpose_a=not ta)
         )
         return da, db
+
+    def product(self, result: IntShape, *inputs: IntShape) -> Product | None:
+        inner = inputs[0][0 if self.transpose_a else 1]
+        return Product(result[0], inner, result[1], self.transpose_a, self.transpose_b)
 
     def run(self, a: Array, b: Array, *, out: Array) -> None:
         np.dot(a.T if self.transpose_a else a, b.T if self.transpose_b else b, out=out)
@@ -97,6 +102,9 @@ class Linear(Op):
             sum(dy, axes=(0,)),
         )
 
+    def product(self, result: IntShape, *inputs: IntShape) -> Product | None:
+        return Product(result[0], inputs[0][1], result[1])
+
     def run(self, x: Array, weight: Array, bias: Array, *, out: Array) -> None:
         affine(x, weight, bias, out)
 
@@ -107,10 +115,14 @@ class LinearRelu(Op):
 
     name: ClassVar[str] = "linear_relu"
     straight: ClassVar[bool] = True
+    flops_per_element: ClassVar[int] = 2
     fused: ClassVar[bool] = True
 
     def infer(self, *types: TensorType) -> TensorType:
         return Linear().infer(*types)
+
+    def product(self, result: IntShape, *inputs: IntShape) -> Product | None:
+        return Product(result[0], inputs[0][1], result[1])
 
     def run(self, x: Array, weight: Array, bias: Array, *, out: Array) -> None:
         affine(x, weight, bias, out)

@@ -10,6 +10,7 @@ import numpy as np
 from ..graph import (
     Array,
     GraphError,
+    IntShape,
     Layer,
     Node,
     Op,
@@ -39,6 +40,7 @@ class BatchNorm(Op):
 
     name: ClassVar[str] = "batch_norm"
     straight: ClassVar[bool] = True
+    flops_per_element: ClassVar[int] = 3
     inplace: ClassVar[tuple[int, ...]] = (0,)
     eps: float = 1e-5
     momentum: float = 0.9
@@ -115,6 +117,9 @@ class BatchVariance(Op):
         if c.rank != 2 or not c.is_float:
             raise GraphError(f"the centered input is {c}, where floats [N,D] are expected")
         return c.with_shape(c.shape[1:])
+
+    def flops(self, result: IntShape, *inputs: IntShape) -> int:
+        return 2 * math.prod(inputs[0]) + math.prod(result)
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         (c,) = node.inputs

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, Node, op
+from ..graph import TRANSCENDENTAL, Array, Node, op
 from .elementwise import Unary, unary
 
 
@@ -15,6 +15,7 @@ class Exp(Unary):
     """y = exp(x)."""
 
     name: ClassVar[str] = "exp"
+    flops_per_element: ClassVar[int] = TRANSCENDENTAL
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy * node,)
@@ -28,6 +29,7 @@ class Expm1(Unary):
     """y = exp(x) - 1, accurate near 0 too."""
 
     name: ClassVar[str] = "expm1"
+    flops_per_element: ClassVar[int] = TRANSCENDENTAL
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy * (node + 1.0),)
@@ -41,6 +43,7 @@ class Log(Unary):
     """y = ln(x); -inf at 0, NaN below."""
 
     name: ClassVar[str] = "log"
+    flops_per_element: ClassVar[int] = TRANSCENDENTAL
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy / node.inputs[0],)
@@ -114,6 +117,7 @@ class Cos(Unary):
     """y = cos(x), x in radians."""
 
     name: ClassVar[str] = "cos"
+    flops_per_element: ClassVar[int] = TRANSCENDENTAL
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (-(dy * sin(node.inputs[0])),)
@@ -127,6 +131,7 @@ class Sin(Unary):
     """y = sin(x), x in radians."""
 
     name: ClassVar[str] = "sin"
+    flops_per_element: ClassVar[int] = TRANSCENDENTAL
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy * cos(node.inputs[0]),)
@@ -157,6 +162,7 @@ class Tanh(Unary):
     """y = tanh(x)."""
 
     name: ClassVar[str] = "tanh"
+    flops_per_element: ClassVar[int] = TRANSCENDENTAL
     activation: ClassVar[bool] = True
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
@@ -171,6 +177,7 @@ class Sigmoid(Unary):
     """y = 1 / (1 + exp(-x)), computed as (1 + tanh(x / 2)) / 2, which cannot overflow."""
 
     name: ClassVar[str] = "sigmoid"
+    flops_per_element: ClassVar[int] = 3 + TRANSCENDENTAL
     activation: ClassVar[bool] = True
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
@@ -188,6 +195,7 @@ class StopGradient(Unary):
     """y = x, through which no gradient passes."""
 
     name: ClassVar[str] = "stop_gradient"
+    flops_per_element: ClassVar[int] = 0
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (None,)

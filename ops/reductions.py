@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, GraphError, Node, Op, RunError, Shape, TensorType, apply, constant, op
+from ..graph import (
+    Array,
+    GraphError,
+    IntShape,
+    Node,
+    Op,
+    RunError,
+    Shape,
+    TensorType,
+    apply,
+    constant,
+    op,
+)
 from .shaping import broadcast_to, cast, dim, reshape
 
 
@@ -39,6 +52,9 @@ class Reduction(Op):
         """The shape with each reduced axis kept, as 1."""
         axes = self.reduced(x)
         return tuple([1 if i in axes else d for i, d in enumerate(x.shape)])
+
+    def flops(self, result: IntShape, *inputs: IntShape) -> int:
+        return prod(inputs[0])
 
     def repeat(self, node: Node, y: Node) -> Node:
         """A tensor of the result's type, repeated to the input's shape."""
@@ -72,6 +88,9 @@ class Mean(Reduction):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         x = node.inputs[0].type
         return (self.repeat(node, dy / count(x, self.reduced(x))),)
+
+    def flops(self, result: IntShape, *inputs: IntShape) -> int:
+        return prod(inputs[0]) + prod(result)
 
     def run(self, x: Array, *, out: Array) -> None:
         if out.size == 0:
@@ -116,6 +135,9 @@ class FirstMax(Op):
         Max(self.axes).infer(*types)
         return types[0]
 
+    def flops(self, result: IntShape, *inputs: IntShape) -> int:
+        return prod(inputs[0])
+
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (None,)
 
@@ -147,6 +169,9 @@ class SquaredNorm(Op):
 
     def infer(self, *types: TensorType) -> TensorType:
         return Sum().infer(*types)
+
+    def flops(self, result: IntShape, *inputs: IntShape) -> int:
+        return 2 * prod(inputs[0])
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy * 2.0 * node.inputs[0],)

@@ -33,6 +33,7 @@ class ReluGrad(Op):
     """dx = dy where y > 0, else 0; y is relu's result, so that its input need not be kept."""
 
     name: ClassVar[str] = "relu_grad"
+    flops_per_element: ClassVar[int] = 2
     elementwise: ClassVar[bool] = True
     straight: ClassVar[bool] = True
     inplace: ClassVar[tuple[int, ...]] = (1,)

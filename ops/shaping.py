@@ -29,6 +29,7 @@ class Copy(Op):
 
     name: ClassVar[str] = "copy"
     straight: ClassVar[bool] = True
+    flops_per_element: ClassVar[int] = 0
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 1)
@@ -47,6 +48,7 @@ class Cast(Op):
 
     name: ClassVar[str] = "cast"
     straight: ClassVar[bool] = True
+    flops_per_element: ClassVar[int] = 0
     dtype: str
 
     def __post_init__(self) -> None:
@@ -76,6 +78,7 @@ class DimSize(Op):
     """The size of a symbol, as f64[]: a mean divides by it."""
 
     name: ClassVar[str] = "dim"
+    flops_per_element: ClassVar[int] = 0
     symbol: Dim
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -103,6 +106,7 @@ class Reshape(Op):
 
     name: ClassVar[str] = "reshape"
     straight: ClassVar[bool] = True
+    flops_per_element: ClassVar[int] = 0
     shape: Shape
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -126,6 +130,7 @@ class Transpose(Op):
 
     name: ClassVar[str] = "transpose"
     straight: ClassVar[bool] = True
+    flops_per_element: ClassVar[int] = 0
     axes: tuple[int, ...]
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -149,6 +154,7 @@ class BroadcastTo(Op):
 
     name: ClassVar[str] = "broadcast_to"
     straight: ClassVar[bool] = True
+    flops_per_element: ClassVar[int] = 0
     shape: Shape
 
     def infer(self, *types: TensorType) -> TensorType:

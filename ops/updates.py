@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, GraphError, Op, TensorType, op
+from ..graph import Array, GraphError, IntShape, Op, TensorType, op
 
 
 class Update(Op):
@@ -39,6 +40,7 @@ class DecayAdd(Update):
     """v' = decay v + scale g: a momentum (scale 1), or a running mean (scale 1 - decay)."""
 
     name: ClassVar[str] = "decay_add"
+    flops_per_element: ClassVar[int] = 3
     operands: ClassVar[tuple[str, ...]] = ("v", "g")
     decay: float
     scale: float = 1.0
@@ -59,6 +61,7 @@ class DecayAddSquare(Update):
     """s' = decay s + scale g g: a sum of squares (1, 1), or their running mean (d, 1 - d)."""
 
     name: ClassVar[str] = "decay_add_square"
+    flops_per_element: ClassVar[int] = 4
     operands: ClassVar[tuple[str, ...]] = ("s", "g")
     decay: float
     scale: float = 1.0
@@ -77,6 +80,7 @@ class Descend(Update):
     """w' = w - rate d."""
 
     name: ClassVar[str] = "descend"
+    flops_per_element: ClassVar[int] = 2
     operands: ClassVar[tuple[str, ...]] = ("w", "d", "rate")
     scalars: ClassVar[int] = 1
 
@@ -98,6 +102,7 @@ class DescendScaled(Update):
     """
 
     name: ClassVar[str] = "descend_scaled"
+    flops_per_element: ClassVar[int] = 5
     operands: ClassVar[tuple[str, ...]] = ("w", "d", "s", "rate", "eps")
     scalars: ClassVar[int] = 2
 
@@ -106,6 +111,10 @@ class DescendScaled(Update):
         if decayed and types[-1] != types[0].with_shape(()):
             raise GraphError(f"kept is {types[-1]}, where {types[0].with_shape(())} is expected")
         return super().infer(*(types[:-1] if decayed else types))
+
+    def flops(self, result: IntShape, *inputs: IntShape) -> int:
+        decayed = len(inputs) > len(self.operands)
+        return (self.flops_per_element + decayed) * prod(result)
 
     def run(
         self,

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from .checking.contract import OpReport, check_op
     from .checking.gradcheck import GradcheckReport, gradcheck
+    from .cost import Cost
     from .data.digits import digits
     from .files import load
     from .interpreter import Interpretation, interpret
     from .plan import Plan
+    from .profiling import Profile
     from .program import Program, compile
     from .training.callback import Callback
     from .training.fit import fit
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Callback",
+    "Cost",
     "EarlyStopping",
     "GradcheckReport",
     "History",
@@ -29,6 +32,7 @@ __all__ = [
     "Measurement",
     "OpReport",
     "Plan",
+    "Profile",
     "Program",
     "Row",
     "Sampler",
@@ -45,10 +49,12 @@ __all__ = [
 _MODULES: Final = {
     "checking.contract": ("OpReport", "check_op"),
     "checking.gradcheck": ("GradcheckReport", "gradcheck"),
+    "cost": ("Cost",),
     "data.digits": ("digits",),
     "files": ("load",),
     "interpreter": ("Interpretation", "interpret"),
     "plan": ("Plan",),
+    "profiling": ("Profile",),
     "program": ("Program", "compile"),
     "training.callback": ("Callback",),
     "training.fit": ("fit",),

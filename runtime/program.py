@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,6 +40,10 @@ from .executor import Executor
 from .options import Options
 from .plan import Plan
 from .values import Held, Values
+
+if TYPE_CHECKING:
+    from .cost import Cost
+    from .profiling import Profile
 
 
 def compile(
@@ -153,6 +157,13 @@ class Program:
         """The memory plan of the training step (of inference, where there is no loss)."""
         return self.executable.plan(sizes)
 
+    def cost(self, **sizes: int) -> Cost:
+        """Operations and bytes of each node of the training step (of inference, without a loss)."""
+        from .cost import Cost
+
+        plan = self.plan(**sizes)
+        return Cost(plan.graph, plan.sizes)
+
     def source(self, **sizes: int) -> str:
         """The step as Python text: a straight line of kernel calls."""
         return self.executable.executor(self.plan(**sizes).sizes).source
@@ -214,6 +225,18 @@ class Program:
             executor = self._compute(self._gradients, feeds, named)
             found = {name: executor.output(f"{name}.grad") for name in self.parameters}
             return executor.scalar("loss"), found
+
+    def profile(
+        self, feeds: Mapping[str, Any] | None = None, /, *, steps: int = 100, **named: Any
+    ) -> Profile:
+        """The step's kernels on one batch, each with its measured and its predicted time.
+
+        Makes `steps` steps with stamps and as many without; the state is then as it was before.
+        """
+        from .profiling import profile
+
+        with self._lock:
+            return profile(self, self._feeds(feeds, named), steps)
 
     def _compute(
         self, executable: Executable, feeds: Mapping[str, Any] | None, named: dict[str, Any]

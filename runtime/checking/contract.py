@@ -61,8 +61,8 @@ def check_op(
     bits; the shape of what `kinks` gives; that a result of nothing is the reference's, or a
     RunError where it has none; NaN, infinity and -0, for an elementwise op whose inputs are not
     restricted. Then the vector-Jacobian product against a Jacobian-vector product by differences,
-    in f64, and its types; the text; that the attributes can be hashed; the errors; the
-    registration.
+    in f64, and its types; that `flops` counts; the text; that the attributes can be hashed; the
+    errors; the registration.
     """
     sample = Sample(
         op, [_type(t) for t in types], reference, values or {}, np.random.default_rng(seed)
@@ -96,7 +96,7 @@ def _checks(
         for size in _SIZES if one.sizes(1) else (1,):
             sizes = one.sizes(size)
             label = f"{dtype}, " + (", ".join(f"{s}={n}" for s, n in sizes.items()) or "fixed")
-            for problem in kernel_checks(one, sizes):
+            for problem in (*_counts(one, sizes), *kernel_checks(one, sizes)):
                 yield problem and f"{label}: {problem}"
     in_f64 = sample.with_dtype("f64")
     if type(op).vjp is not Op.vjp and in_f64.inferred().is_float:
@@ -118,6 +118,18 @@ def _errors(op: Op, refused: list[list[TensorType]]) -> Iterator[str | None]:
             yield f"infer({listed}) raises {type(e).__name__}, not GraphError: {e}"
         else:
             yield f"infer({listed}) gives {t}, where an error is expected"
+
+
+def _counts(sample: Sample, sizes: Mapping[str, int]) -> Iterator[str | None]:
+    """What the cost model reads."""
+    result = sample.inferred().bind(sizes)
+    try:
+        found = sample.op.flops(result, *[t.bind(sizes) for t in sample.types])
+    except Exception as e:
+        yield f"flops fails with {type(e).__name__}: {e}"
+        return
+    whole = isinstance(found, int) and found >= 0
+    yield None if whole else f"flops gives {found!r}, where a whole number from 0 is expected"
 
 
 def _text(sample: Sample) -> Iterator[str | None]:

@@ -17,6 +17,7 @@ from .info import info
 from .picture import graph_command
 from .plan import plan
 from .predict import predict
+from .profile import profile
 from .resume import resume
 from .selfcheck import selfcheck
 from .train import train
@@ -63,6 +64,7 @@ for command in (
     check,
     selfcheck,
     plan,
+    profile,
     info,
 ):
     cli.add_command(command)

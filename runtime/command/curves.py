@@ -52,7 +52,7 @@ def draw_curves(title: str, rows: Sequence[Row], test_accuracy: float | None) ->
             if panel.get_legend_handles_labels()[1]:
                 panel.legend()
 
-    return _drawn(title, (9, 3.6), draw)
+    return drawn(title, (9, 3.6), draw)
 
 
 def draw_comparison(title: str, runs: Sequence[Run]) -> str:
@@ -85,10 +85,10 @@ def draw_comparison(title: str, runs: Sequence[Run]) -> str:
         handles, labels = validation.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)))
 
-    return _drawn(title, (11, 4.2), draw)
+    return drawn(title, (11, 4.2), draw)
 
 
-def _drawn(title: str, size: tuple[float, float], draw: Callable[[Any], None]) -> str:
+def drawn(title: str, size: tuple[float, float], draw: Callable[[Any], None]) -> str:
     """The SVG of a figure, without a date or anything else that changes."""
     matplotlib = require("matplotlib", "plot")
     figures = require("matplotlib.figure", "plot")

@@ -1,0 +1,66 @@
+"""`verigrad profile`: what each kernel of a step takes, beside what it should take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import numpy as np
+
+from ...graph import Array, Graph
+from ..files import replacing
+from .models import model_argument, program_of
+from .settings import Settings, takes_settings
+from .threads import limited, threads_option
+
+
+@click.command()
+@model_argument
+@takes_settings
+@click.option(
+    "--steps", default=100, show_default=True, type=click.IntRange(min=1), help="Steps to time."
+)
+@threads_option
+@click.option(
+    "--svg", type=click.Path(path_type=Path), metavar="FILE", help="Draw bars, one a kernel, there."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as one JSON object.")
+@click.pass_context
+def profile(
+    ctx: click.Context,
+    model: Path | None,
+    settings: Settings,
+    steps: int,
+    threads: int | None,
+    svg: Path | None,
+    as_json: bool,
+) -> None:
+    """Time each kernel of a training step beside the least that this machine should take for it.
+
+    Of MODEL, or of the net that the options describe, on numbers that are drawn. The prediction
+    comes from the operations and bytes of the graph, at rates that are measured meanwhile.
+    Nothing is trained: MODEL stays as it is.
+    """
+    program = program_of(ctx, model, settings)
+    with limited(threads):
+        report = program.profile(
+            drawn_feeds(program.executable.graph, {"N": settings.batch_size}), steps=steps
+        )
+    if svg is not None:
+        with replacing(svg) as temporary:
+            temporary.write_text(report.to_svg(), "utf-8", newline="\n")
+        click.echo(f"figure in {svg}", err=True)
+    click.echo(json.dumps(report.as_dict()) if as_json else str(report))
+
+
+def drawn_feeds(g: Graph, sizes: Mapping[str, int]) -> dict[str, Array]:
+    """Standard normal numbers for each input; labels are all 0, a class that every net has."""
+    rng = np.random.default_rng(0)
+    feeds: dict[str, Array] = {}
+    for n in g.inputs:
+        shape = n.type.bind(sizes)
+        drawn = rng.standard_normal(shape) if n.type.is_float else np.zeros(shape)
+        feeds[g.names[n]] = drawn.astype(n.type.numpy)
+    return feeds

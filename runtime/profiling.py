@@ -1,0 +1,237 @@
+"""A step, kernel by kernel: the measured time beside the predicted one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from statistics import fmean
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ..graph import NUMPY_DTYPES, NonFiniteError, RunError, roles
+from .cost import nbytes
+from .executor import Executor, _watched, _write
+from .machine import Calibration, Machine
+from .prediction import CHECK, COPIES, Key, seconds, works
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .program import Program
+
+_ROUNDS: Final = 10
+_WARM: Final = 2
+_FEWEST: Final = 5
+_WIDTH: Final = 36
+
+
+class Kernel(NamedTuple):
+    """A row of a profile: what a kernel should take, and what it took, in seconds."""
+
+    key: Key
+    phase: str
+    ops: str
+    nodes: tuple[str, ...]
+    flops: int
+    nbytes: int
+    predicted: float
+    measured: float
+
+    @property
+    def ratio(self) -> float:
+        """The measured time over the predicted one."""
+        return self.measured / self.predicted
+
+    @property
+    def label(self) -> str:
+        """The ops, and the nodes as far as there is room."""
+        text = f"{self.ops} {', '.join(self.nodes)}".strip()
+        return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
+
+
+class Profile:
+    """The kernels of a step in the order in which they run.
+
+    `step` is the time of a step that was not profiled, feeds read and all; `measured` the sum of
+    the kernels' times, `predicted` that of what the cost model says.
+    """
+
+    def __init__(
+        self, name: str, sizes: Mapping[str, int], kernels: Iterable[Kernel], step: float
+    ) -> None:
+        self.name = name
+        self.sizes = dict(sizes)
+        self.kernels = tuple(kernels)
+        self.step = step
+
+    @property
+    def measured(self) -> float:
+        return sum(k.measured for k in self.kernels)
+
+    @property
+    def predicted(self) -> float:
+        return sum(k.predicted for k in self.kernels)
+
+    @property
+    def flops(self) -> int:
+        return sum(k.flops for k in self.kernels)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(k.nbytes for k in self.kernels)
+
+    def share(self, kernel: Kernel) -> float:
+        """The part of all kernels' time that one takes."""
+        return kernel.measured / self.measured
+
+    def to_svg(self, path: str | Path | None = None) -> str:
+        """The kernels as bars, as SVG; written to `path` too, where one is given."""
+        from .command.bars import draw_profile
+
+        text = draw_profile(self)
+        if path is not None:
+            from pathlib import Path
+
+            Path(path).write_text(text, encoding="utf-8", newline="\n")
+        return text
+
+    def as_dict(self) -> dict[str, Any]:
+        """All that the table shows, in types that JSON has; times in seconds."""
+        whole = {k: getattr(self, k) for k in ("step", "measured", "predicted", "flops", "nbytes")}
+        kernels = [{**k._asdict(), "nodes": list(k.nodes)} for k in self.kernels]
+        return {"graph": self.name, "sizes": self.sizes, **whole, "kernels": kernels}
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{s}={n}" for s, n in self.sizes.items())
+        head = (
+            f"  {'':>6} {'kernel':<{_WIDTH}} {'nodes':>5} {'flops':>13} {'bytes':>11} "
+            f"{'predicted':>9} {'measured':>9} {'ratio':>5} {'share':>6}"
+        )
+        lines = [f"profile of {self.name}, {sizes or 'fixed sizes'}; times in us", head]
+        for k in self.kernels:
+            number = f"#{k.key}" if isinstance(k.key, int) else ""
+            lines.append(
+                f"  {number:>6} {k.label:<{_WIDTH}} {len(k.nodes):>5} {k.flops:>13,} "
+                f"{k.nbytes:>11,} {1e6 * k.predicted:>9.1f} {1e6 * k.measured:>9.1f} "
+                f"{k.ratio:>5.2f} {100 * self.share(k):>5.1f}%"
+            )
+        lines.append(
+            f"  {'':>6} {'all kernels':<{_WIDTH}} {'':>5} {self.flops:>13,} {self.nbytes:>11,} "
+            f"{1e6 * self.predicted:>9.1f} {1e6 * self.measured:>9.1f} "
+            f"{self.measured / self.predicted:>5.2f} {100.0:>5.1f}%"
+        )
+        return "\n".join([*lines, *self.summary()])
+
+    def summary(self) -> list[str]:
+        """The whole step in words."""
+        rest = self.step - self.measured
+        rate = self.flops / self.step / 1e9
+        return [
+            f"  a step takes {1e6 * self.step:,.1f} us unprofiled, {rate:.1f} Gflop/s; its kernels "
+            f"sum to {100 * self.measured / self.step:.1f} % of it",
+            f"  overhead beside the kernels, feeds included: {1e6 * rest:,.1f} us",
+        ]
+
+
+def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
+    """Profiles the step of a program on one batch; the state is afterwards what it was.
+
+    Steps without stamps and with them are made in turns, and the machine's rates are measured
+    between them: what else the machine does meets all three alike. All times are of the fastest
+    tenth of the steps, over which a kernel's time is a mean, so that they sum. Raises as `step`
+    does, the state put back.
+    """
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise RunError(f"steps is {steps!r}, where a whole number from 1 is expected")
+    executable = program.executable
+    arrays, sizes = executable.reader.read(feeds)
+    executor = executable.executor(sizes)
+    g = executor.graph
+
+    def step() -> float:
+        start = perf_counter()
+        arrays, _ = executable.reader.read(feeds)
+        executor.step(arrays)
+        return perf_counter() - start
+
+    calibration = Calibration(NUMPY_DTYPES[program.options.dtype], nbytes(g.order, sizes))
+    plain: list[float] = []
+    timed: list[tuple[float, dict[Key, float]]] = []
+    held = {**program.parameters}, {**program.state}
+    stamped = Stamped(executor)
+    try:
+        for number in range(steps):
+            if number % -(-steps // _ROUNDS) == 0:
+                calibration.round()
+                for _ in range(_WARM):
+                    step()
+            plain.append(step())
+            with stamped:
+                timed.append((step(), stamped.spent()))
+    except NonFiniteError as e:
+        raise executable.explained(e, arrays, program.step_number) from None
+    finally:
+        program.parameters.update(held[0])
+        program.state.update(held[1])
+    quick = sorted(timed, key=lambda pair: pair[0])[: max(_FEWEST, steps // 10)]
+    found = {key: fmean(spent[key] for _, spent in quick) for key in quick[0][1]}
+    whole = fmean(sorted(plain)[: len(quick)])
+    return Profile(g.name, sizes, _rows(executor, calibration.machine(), found), whole)
+
+
+def _rows(executor: Executor, machine: Machine, found: Mapping[Key, float]) -> Iterator[Kernel]:
+    g, plan = executor.graph, executor.plan
+    phases = roles(g)
+    done = works(plan, found, _watched(g))
+    for work, predicted in zip(done, seconds(done, plan, machine), strict=True):
+        names = tuple([g.names[n] for n in work.nodes])
+        ops = " + ".join(dict.fromkeys(n.op.name for n in work.nodes))
+        phase = phases[work.nodes[-1]] if work.nodes else "update"
+        if work.key == CHECK:
+            names, ops, phase = (), "finite?", "check"
+        elif work.key == COPIES:
+            ops, phase = "copy", "update"
+        yield Kernel(
+            work.key, phase, ops, names, work.flops, work.nbytes, predicted, found[work.key]
+        )
+
+
+class Stamped:
+    """While it is entered, each step of an executor stamps the time after each kernel call."""
+
+    def __init__(self, executor: Executor) -> None:
+        source, nodes, kernels, arrays = _write(executor.graph, executor.plan, executor)
+        schedule = executor.graph.schedule
+        assert schedule is not None
+        text: list[str] = []
+        self._keys: list[Key] = []
+        for number, line in enumerate(source.splitlines(), 1):
+            text.append(line)
+            begins = line.startswith("    def ")  # compute; or commit, before which the check was
+            if number in nodes:
+                self._keys.append(schedule.groups[nodes[number]])
+            elif begins or line.lstrip().startswith("copy("):
+                self._keys.append(CHECK if begins else COPIES)
+            else:
+                continue
+            text.append("        stamp(now())")
+        self._stamps: list[float] = []
+        space: dict[str, Any] = {"stamp": self._stamps.append, "now": perf_counter}
+        exec(compile("\n".join(text), "<profiled step of verigrad>", "exec"), space)
+        self._executor = executor
+        self._plain = executor._compute, executor._commit
+        self._stamping = space["make"](kernels, arrays)
+
+    def __enter__(self) -> None:
+        self._stamps.clear()
+        self._executor._compute, self._executor._commit = self._stamping
+
+    def __exit__(self, *_: object) -> None:
+        self._executor._compute, self._executor._commit = self._plain
+
+    def spent(self) -> dict[Key, float]:
+        """How long each kernel of the last step took, in the order of the step."""
+        found: dict[Key, float] = {}
+        for key, (begin, end) in zip(self._keys[1:], pairwise(self._stamps), strict=True):
+            found[key] = found.get(key, 0.0) + end - begin
+        return found

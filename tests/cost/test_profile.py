@@ -1,0 +1,217 @@
+"""Profiles: their rows and sums, what they leave behind, and the model of the machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import verigrad as vg
+from verigrad.graph import Product
+from verigrad.runtime import machine as machine_module
+from verigrad.runtime.machine import Calibration, Machine
+from verigrad.runtime.prediction import CHECK, COPIES, seconds, works
+from verigrad.runtime.profiling import Profile
+
+
+@pytest.fixture(autouse=True)
+def _few_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rates are not what these tests look at."""
+    monkeypatch.setattr(machine_module, "_LARGEST", 1 << 18)
+
+
+def program(optimizer: vg.Optimizer | None = None, width: int = 6) -> vg.Program:
+    x, y = vg.input("x", ("N", 5)), vg.input("y", ("N",), dtype="i64")
+    scores = vg.mlp(x, [width, 3])
+    net = vg.Graph("net", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
+    return vg.compile(net, optimizer=optimizer)
+
+
+def feeds(rows: int = 4) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return {
+        "x": rng.standard_normal((rows, 5)).astype(np.float32),
+        "y": rng.integers(0, 3, rows),
+    }
+
+
+def held(p: vg.Program) -> dict[str, bytes]:
+    return {k: v.tobytes() for k, v in (*p.parameters.items(), *p.state.items())}
+
+
+@pytest.fixture(scope="module")
+def report() -> Profile:
+    return program(vg.Adam(1e-3)).profile(feeds(), steps=7)
+
+
+def test_every_group_is_a_row_and_so_is_the_check(report: Profile) -> None:
+    p = program(vg.Adam(1e-3))
+    schedule = p.plan(N=4).graph.schedule
+    groups = [k.key for k in report.kernels if isinstance(k.key, int)]
+    assert groups == sorted(set(schedule.groups.values()))
+    assert [k.key for k in report.kernels if not isinstance(k.key, int)] == [CHECK]
+    names = [name for k in report.kernels for name in k.nodes]
+    assert sorted(names) == sorted(p.training.names[n] for n in schedule.order)
+
+
+def test_rows_sum_to_the_whole(report: Profile) -> None:
+    cost = program(vg.Adam(1e-3)).cost(N=4)
+    of_nodes = [k for k in report.kernels if k.key != CHECK]
+    assert sum(k.flops for k in of_nodes) == cost.flops
+    assert report.measured == pytest.approx(sum(k.measured for k in report.kernels))
+    assert report.predicted == pytest.approx(sum(k.predicted for k in report.kernels))
+    assert sum(map(report.share, report.kernels)) == pytest.approx(1)
+    assert all(k.measured > 0 and k.predicted > 0 for k in report.kernels)
+    assert report.measured > 0 and report.step > 0
+
+
+def test_the_check_reads_the_loss_and_what_updates_read(report: Profile) -> None:
+    (check,) = [k for k in report.kernels if k.key == CHECK]
+    count = 5 * 6 + 6 + 6 * 3 + 3 + 1
+    assert (check.flops, check.nbytes, check.phase) == (count, 4 * count, "check")
+
+
+def test_the_state_is_afterwards_what_it_was() -> None:
+    p = program(vg.Adam(1e-3))
+    p.step(feeds())
+    before = held(p)
+    p.profile(**feeds(), steps=3)
+    assert held(p) == before and p.step_number == 1
+    again = program(vg.Adam(1e-3))
+    again.step(feeds())
+    assert p.step(feeds()) == again.step(feeds())
+    assert held(p) == held(again)
+
+
+def test_the_state_is_put_back_where_a_step_is_not_finite() -> None:
+    p = program(vg.SGD(1e30))
+    before = held(p)
+    with pytest.raises(vg.NonFiniteError, match="a smaller lr may help"):
+        p.profile(feeds(), steps=20)
+    assert held(p) == before
+    assert p.loss(feeds()) == program(vg.SGD(1e30)).loss(feeds())
+
+
+def test_a_step_after_a_profile_has_no_stamps() -> None:
+    p = program(vg.SGD(0.1))
+    p.profile(feeds(), steps=1)
+    executor = p.executable.executor({"N": 4})
+    assert executor._compute.__code__.co_filename == "<step of verigrad>"
+
+
+def test_programs_without_updates_and_without_a_loss_are_profiled() -> None:
+    x = vg.input("x", ("N", 3))
+    report = vg.compile(vg.Graph("forward", {"y": vg.tanh(vg.dense(x, 2))})).profile(
+        x=np.ones((4, 3), np.float32), steps=2
+    )
+    assert {k.phase for k in report.kernels} == {"forward", "check"}
+    gradients = program().profile(feeds(), steps=2)
+    assert {k.phase for k in gradients.kernels} == {"forward", "backward", "check"}
+
+
+def test_new_values_that_are_copied_are_a_row() -> None:
+    x, w = vg.input("x", ("N", 3)), vg.parameter("w", (3,))
+    a, b = vg.state("a", (3,), init="ones"), vg.state("b", (3,), init="zeros")
+    net = vg.Graph("swap", loss=vg.mean(vg.square(x * w + a - b)), updates={a: b, b: a})
+    p = vg.compile(net)
+    report = p.profile(x=np.ones((4, 3), np.float32), steps=2)
+    (copies,) = [k for k in report.kernels if k.key == COPIES]
+    assert copies.flops == 0 and copies.nbytes > 0 and copies.phase == "update"
+    assert p.state["a"].tolist() == [1, 1, 1]
+
+
+def test_feeds_are_checked_as_for_a_step() -> None:
+    with pytest.raises(vg.RunError, match="input 'y' is not fed"):
+        program(vg.SGD(0.1)).profile(x=feeds()["x"])
+    with pytest.raises(vg.RunError, match="steps is 0"):
+        program(vg.SGD(0.1)).profile(feeds(), steps=0)
+
+
+def test_the_table_has_a_line_for_each_kernel(report: Profile) -> None:
+    lines = str(report).splitlines()
+    assert lines[0].startswith("profile of net, N=4")
+    assert len(lines) == 2 + len(report.kernels) + 1 + 2
+    assert "linear_relu fc1" in str(report) and "finite?" in str(report)
+    assert "unprofiled" in lines[-2]
+
+
+def test_a_profile_is_drawn(report: Profile, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    text = report.to_svg(tmp_path / "profile.svg")
+    assert (tmp_path / "profile.svg").read_text(encoding="utf-8") == text
+    assert ElementTree.fromstring(text).tag.endswith("svg")
+    assert "linear_relu fc1" in text and "predicted" in text
+
+
+def test_a_long_profile_shows_the_longest_kernels_and_sums_the_rest(report: Profile) -> None:
+    pytest.importorskip("matplotlib")
+    many = Profile(report.name, report.sizes, report.kernels * 3, report.step)
+    from verigrad.runtime.command import bars
+
+    shown, rest = bars._longest(many)
+    assert len(shown) >= 40 and {*shown} | {*rest} == {*many.kernels}
+
+
+def test_a_profile_is_plain_data(report: Profile) -> None:
+    told = json.loads(json.dumps(report.as_dict()))
+    assert told["sizes"] == {"N": 4} and len(told["kernels"]) == len(report.kernels)
+
+
+# ---- the model -------------------------------------------------------------------------------
+
+
+def made_up() -> Machine:
+    """A second a call, 1/100 an operation, a product's elements 1/10, a byte 1/1000 or 1/10."""
+    layouts = ((False, False), (True, False), (False, True))
+    return Machine(
+        1.0, 0.01, dict.fromkeys(layouts, (1.0, 0.1, 0, 0, 0)), ((100, 1000.0), (10_000, 10.0))
+    )
+
+
+def test_a_machine_interpolates_between_footprints() -> None:
+    m = made_up()
+    assert m.moved(500, 1) == pytest.approx(0.5)
+    assert m.moved(500, 1000) == pytest.approx(5)
+    assert m.moved(500, 10**9) == pytest.approx(50)
+    assert m.product(Product(2, 3, 5)) == pytest.approx(1 + 3)
+    assert m.product(Product(2, 3, 5, True, True)) == pytest.approx(1 + 3)
+
+
+def test_predictions_are_calls_products_and_the_longer_of_operations_and_bytes() -> None:
+    x, w = vg.input("x", (2, 3)), vg.parameter("w", (3, 5))
+    p = vg.compile(vg.Graph("one", {"y": vg.tanh(vg.matmul(x, w))}))
+    plan = p.plan()
+    done = works(plan, [0, 1], [])
+    assert [(w.flops, w.nbytes) for w in done] == [(60, 4 * (6 + 15 + 10)), (40, 80)]
+    matmul, tanh = seconds(done, plan, made_up())
+    assert matmul == pytest.approx(1 + (1 + 3))
+    assert tanh == pytest.approx(1 + 40 * 0.01)
+    _, tanh = seconds(done, plan, made_up()._replace(element=1e-4))
+    assert tanh == pytest.approx(1 + 80 / 1000)
+
+
+def test_what_an_elementwise_group_makes_for_itself_is_not_moved() -> None:
+    x = vg.input("x", (8,))
+    program = vg.compile(vg.Graph("two", {"y": vg.exp(vg.tanh(x))}))
+    plan = program.plan()
+    apart = works(plan, [0, 1], [])
+    assert [w.nbytes for w in apart] == [64, 64]
+    s = plan.graph.schedule
+    joined = type(s)(s.order, dict.fromkeys(s.order, 0), s.takeovers, s.places, s.scratch)
+    plan.graph = plan.graph.but(schedule=joined)
+    (work,) = works(plan, [0], [])
+    assert work.nbytes == 64 and work.flops == 64
+
+
+def test_a_calibration_gives_rates_that_are_rates() -> None:
+    calibration = Calibration(np.dtype(np.float32), 1 << 20)
+    for _ in range(3):
+        calibration.round()
+    found = calibration.machine()
+    assert found.call > 0 and found.element > 0
+    assert all(rate > 0 for _, rate in found.bandwidths)
+    assert all(min(c) >= 0 and max(c) > 0 for c in found.products.values())
+    assert found.product(Product(64, 64, 64)) > found.product(Product(8, 8, 8)) > 0
