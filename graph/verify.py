@@ -43,7 +43,8 @@ def violations(g: Graph) -> Iterator[str]:
     yield from _names(g)
     bound = set(g.symbols)
     for n in reached:
-        yield from _node(g, n, bound)
+        for problem in _node(n, bound):
+            yield f"%{g.names[n]}: {n.type} = {n.op.name}: {problem}"
     loss = g.loss
     if loss is not None and (loss.type.rank or not loss.type.is_float):
         yield f"the loss %{g.names[loss]} is {loss.type}, not a float scalar"
@@ -66,24 +67,23 @@ def _names(g: Graph) -> Iterator[str]:
         seen[name] = n
 
 
-def _node(g: Graph, n: Node, bound: set[str]) -> Iterator[str]:
-    label = f"%{g.names[n]}: {n.type} = {n.op.name}"
+def _node(n: Node, bound: set[str]) -> Iterator[str]:
     if OPS.get(n.op.name) is not type(n.op):
-        yield f"{label}: the op is not the registered one; put @vg.op before its class"
+        yield "the op is not the registered one; put @vg.op before its class"
     if isinstance(n.op, Source) and n.inputs:
-        yield f"{label}: a source has no inputs"
+        yield "a source has no inputs"
     loose = [s for s in (*n.type.symbols, *n.op.free_symbols()) if s not in bound]
     if loose:
-        yield f"{label}: no input binds the symbol {loose[0]}"
+        yield f"no input binds the symbol {loose[0]}"
     try:
-        inferred = n.op.infer(*(i.type for i in n.inputs))
+        inferred = n.op.infer(*[i.type for i in n.inputs])
     except GraphError as e:
-        yield f"{label}: {str(e).splitlines()[0]}"
+        yield str(e).splitlines()[0]
         return
     if not isinstance(inferred, TensorType):
-        yield f"{label}: infer gave {inferred!r}, which is no TensorType"
+        yield f"infer gave {inferred!r}, which is no TensorType"
     elif inferred != n.type:
-        yield f"{label}: the op gives {inferred}"
+        yield f"the op gives {inferred}"
 
 
 def _schedule(g: Graph, s: Schedule) -> Iterator[str]:
