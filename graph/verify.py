@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from .errors import GraphError
@@ -104,8 +105,11 @@ def _schedule(g: Graph, s: Schedule) -> Iterator[str]:
     groups = [s.groups.get(n, -1) for n in s.order]
     if groups != sorted(groups) or set(groups) != set(range(len(set(groups)))):
         yield "the groups are not numbered from 0 in the order in which they run"
+    takers = Counter(s.takeovers.values())
     for n, old in s.takeovers.items():
-        yield from _takeover(g, s, place, n, old)
+        yield from _takeover(g, place, n, old)
+        if takers[old] > 1:
+            yield f"%{g.names[n]} takes over %{g.names[old]}, and so does another node"
     for n in g.roots:
         if isinstance(n.op, Source) and g.updates.get(n, n) is not n:
             yield f"%{g.names[n]} changes, but is returned, or updates another: it must be copied"
@@ -113,7 +117,7 @@ def _schedule(g: Graph, s: Schedule) -> Iterator[str]:
         yield from _places(g, s, place)
 
 
-def _takeover(g: Graph, s: Schedule, place: dict[Node, int], n: Node, old: Node) -> Iterator[str]:
+def _takeover(g: Graph, place: dict[Node, int], n: Node, old: Node) -> Iterator[str]:
     label = f"%{g.names[n]} takes over %{g.names[old]}"
     if not any(i < len(n.inputs) and n.inputs[i] is old for i in n.op.inplace):
         yield f"{label}, which {n.op.name} does not declare as inplace"
@@ -127,8 +131,6 @@ def _takeover(g: Graph, s: Schedule, place: dict[Node, int], n: Node, old: Node)
             yield f"{label}, a source that it is not the update of"
     elif old in g.roots:
         yield f"{label}, which the graph returns"
-    if sum(1 for o in s.takeovers.values() if o is old) > 1:
-        yield f"{label}, and so does another node"
 
 
 def _places(g: Graph, s: Schedule, place: dict[Node, int]) -> Iterator[str]:
