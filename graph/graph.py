@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from networkx import MultiDiGraph
 
+
 class Schedule(Record):
     """In which order a graph runs, and what shares a kernel call or a buffer.
 

@@ -93,9 +93,7 @@ def check_shape(shape: Iterable[object]) -> Shape:
         raise GraphError(f"shape {shape!r} is no sequence of dimensions such as ('N', 784)")
     dims: list[Dim] = []
     for d in shape:
-        if type(d) is int and d >= 0:
-            dims.append(d)
-        elif isinstance(d, str) and name_pattern.fullmatch(d):
+        if (type(d) is int and d >= 0) or (isinstance(d, str) and name_pattern.fullmatch(d)):
             dims.append(d)
         elif isinstance(d, (int, np.integer)) and not isinstance(d, bool) and d >= 0:
             dims.append(int(d))
@@ -132,9 +130,8 @@ def dtype_name(dtype: object) -> str:
 
 def broadcast(*types: TensorType) -> Shape:
     """The shape that NumPy's broadcasting gives; a symbol meets only itself or 1."""
-    first = types[0].shape
-    if all([t.shape == first for t in types]):
-        return first
+    if len({t.shape for t in types}) == 1:
+        return types[0].shape
     rank = max(t.rank for t in types)
     shape: list[Dim] = []
     for i in range(-rank, 0):

@@ -91,7 +91,7 @@ class ExpandBatchNorm(Pass):
 def _expanded(
     g: Graph, n: Node, form: BatchNorm, inputs: tuple[Node, ...]
 ) -> tuple[Node, dict[Node, Node]]:
-    """The training form of a declared normalization of `inputs`, and its running values' updates."""
+    """The training form of a normalization of `inputs`, and its running values' updates."""
     x, weight, bias, running_mean, running_var = inputs
     label = g.names[n]
     average = mean(x, axes=(0,), name=f"{label}.mean")
