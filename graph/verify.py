@@ -9,6 +9,7 @@ from .errors import GraphError
 from .graph import Graph, Schedule
 from .node import Node
 from .op import OPS, Source
+from .overlaps import overlaps
 from .sources import Parameter, State
 from .types import TensorType, name_pattern
 from .walk import depth_first
@@ -73,9 +74,9 @@ def _node(n: Node, bound: set[str]) -> Iterator[str]:
         yield "the op is not the registered one; put @vg.op before its class"
     if isinstance(n.op, Source) and n.inputs:
         yield "a source has no inputs"
-    loose = [s for s in (*n.type.symbols, *n.op.free_symbols()) if s not in bound]
-    if loose:
-        yield f"no input binds the symbol {loose[0]}"
+    symbols = (*n.type.symbols, *n.op.free_symbols())
+    if not bound.issuperset(symbols):
+        yield f"no input binds the symbol {next(s for s in symbols if s not in bound)}"
     try:
         inferred = n.op.infer(*[i.type for i in n.inputs])
     except GraphError as e:
@@ -152,21 +153,21 @@ def _places(g: Graph, s: Schedule, place: dict[Node, int]) -> Iterator[str]:
         for start, size in temporaries:
             label = f"scratch of %{g.names[n]}"
             intact.append((groups[n], groups[n], start, start + size, label, n))
-    intact.sort(key=lambda entry: entry[:4])
-    alive: list[tuple[int, int, int, int, str, Node]] = []
-    for entry in intact:
-        first, _, start, stop, label, n = entry
-        alive = [a for a in alive if a[1] >= first]
-        for a_first, last, a_start, a_stop, a_label, a in alive:
-            # What one call writes is there at once: nothing in it takes over another part.
-            taken_over = s.takeovers.get(n) is a and a_first < last == first and label[0] == "%"
-            if taken_over and a_label[0] == "%" and (start, stop) == (a_start, a_stop):
-                continue
-            if start < a_stop and a_start < stop:
-                yield f"{label} and {a_label} share bytes while both must be intact"
-            elif taken_over and a_label[0] == "%":
-                yield f"{label} takes over {a_label}, but lies elsewhere"
-        alive.append(entry)
+    shared = list(overlaps([entry[:4] for entry in intact]))
+    at = {entry[5]: k for k, entry in enumerate(intact) if entry[4][0] == "%"}
+    # What one call writes is there at once: nothing in it takes over another part.
+    taken = [
+        (at[old], at[n])
+        for n, old in s.takeovers.items()
+        if n in at and old in at and intact[at[old]][0] < intact[at[old]][1] == intact[at[n]][0]
+    ]
+    alike = {pair for pair in taken if intact[pair[0]][2:4] == intact[pair[1]][2:4]}
+    for i, j in shared:
+        if (i, j) not in alike:
+            yield f"{intact[j][4]} and {intact[i][4]} share bytes while both must be intact"
+    for i, j in taken:
+        if (i, j) not in alike and (i, j) not in shared:
+            yield f"{intact[j][4]} takes over {intact[i][4]}, but lies elsewhere"
 
 
 def _in_source(s: Schedule, n: Node) -> bool:
