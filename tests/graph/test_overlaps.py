@@ -5,7 +5,6 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-import verigrad as vg  # noqa: F401 - the package loads its parts in order
 from verigrad.graph.overlaps import Piece, overlaps
 
 calls, offsets = st.integers(0, 8), st.integers(0, 20)
