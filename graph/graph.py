@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from networkx import MultiDiGraph
 
-SOURCE_KINDS: tuple[type[Source], ...] = (Input, Parameter, State, Constant)
-
 
 class Schedule(Record):
     """In which order a graph runs, and what shares a kernel call or a buffer.
@@ -91,25 +89,25 @@ class Graph:
     @cached_property
     def sources(self) -> tuple[Node, ...]:
         """Inputs, then parameters, state and constants, each in the order of their first use."""
-        return tuple([n for kind in SOURCE_KINDS for n in self._of(kind)])
+        return (*self.inputs, *self.parameters, *self.state, *self.constants)
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Node, ...]:
         return self._of(Input)
 
-    @property
+    @cached_property
     def parameters(self) -> tuple[Node, ...]:
         return self._of(Parameter)
 
-    @property
+    @cached_property
     def state(self) -> tuple[Node, ...]:
         return self._of(State)
 
-    @property
+    @cached_property
     def constants(self) -> tuple[Node, ...]:
         return self._of(Constant)
 
-    @property
+    @cached_property
     def nodes(self) -> tuple[Node, ...]:
         """Every node: sources, then the others in their order."""
         return (*self.sources, *self.order)

@@ -165,9 +165,12 @@ def op_function(name: str) -> Callable[..., Node] | None:
 
 def as_nodes(op: Op, inputs: Sequence[Operand]) -> tuple[Node, ...]:
     """The inputs with numbers made constants of the dtype of the first node."""
+    given = [n for n in inputs if isinstance(n, Node)]
+    if len(given) == len(inputs):
+        return tuple(given)
     from .sources import constant
 
-    first = next((n for n in inputs if isinstance(n, Node)), None)
+    first = given[0] if given else None
     nodes: list[Node] = []
     for n in inputs:
         if isinstance(n, Node):

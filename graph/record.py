@@ -32,6 +32,10 @@ class Record:
 
     def __init__(self, *args: Any, **fields: Any) -> None:
         names = self.field_names
+        if len(args) == len(names) and not fields:
+            self.__dict__.update(zip(names, args, strict=True))
+            self.__post_init__()
+            return
         if len(args) > len(names):
             raise TypeError(f"{type(self).__name__} has {len(names)} fields, {len(args)} given")
         given = dict(zip(names, args, strict=False))
@@ -62,7 +66,8 @@ class Record:
 
     def values(self) -> tuple[Any, ...]:
         """The fields' values, in order."""
-        return tuple([getattr(self, n) for n in self.field_names])
+        held = self.__dict__
+        return tuple([held[n] for n in self.field_names])
 
     def changed(self) -> dict[str, Any]:
         """The fields that differ from their defaults."""
@@ -78,6 +83,8 @@ class Record:
         return type(self)(**{**dict(zip(self.field_names, self.values(), strict=True)), **fields})
 
     def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
         if not isinstance(other, Record) or type(self) is not type(other):
             return False
         return _same(self.values(), other.values())

@@ -19,16 +19,20 @@ def rebuild(
 
     What a node becomes depends on whose replacements it is read in (`held`), since a node stays
     inside its own. Above a node's own place in the order a replacement cannot meet it again, so
-    `held` is cut to what can still matter, which keeps the work linear.
+    `held` is cut to what can still matter, which keeps the work linear. What no replacement
+    reaches stays as it is.
     """
     place = {n: 0 if isinstance(n.op, Source) else i for i, n in enumerate(nodes, 1)}
     reach = _reach(place, mapping.values())
     forward_only = all(reach[new] <= place.get(old, -1) for old, new in mapping.items())
-    made: dict[tuple[Node, Held], Node] = {}
+    changes = _changes(nodes, mapping)
+    made: dict[tuple[Node, Held], Node] = {(n, _NOTHING): n for n in nodes if n not in changes}
     open_: set[tuple[Node, Held]] = set()
 
     def needed(n: Node, held: Held) -> Held:
-        if not held or not forward_only:
+        if not held or (n in place and n not in changes):
+            return _NOTHING
+        if not forward_only:
             return held
         top = reach[n]
         return (
@@ -63,6 +67,15 @@ def rebuild(
             inputs = tuple([made[k] for k in wanted])
             made[key] = n if inputs == n.inputs else n.but(inputs=inputs)
     return [made[enter(root, _NOTHING)] for root in roots]
+
+
+def _changes(nodes: Iterable[Node], mapping: Mapping[Node, Node]) -> set[Node]:
+    """What is replaced, and all that reads it; `nodes` are a graph's, inputs first."""
+    changes = set(mapping)
+    for n in nodes:
+        if not changes.isdisjoint(n.inputs):
+            changes.add(n)
+    return changes
 
 
 def _reach(place: Mapping[Node, int], new: Iterable[Node]) -> dict[Node, int]:

@@ -52,6 +52,8 @@ class Initializer(Value):
     """How the first value of a parameter or a state is made."""
 
     name: ClassVar[str]
+    random: ClassVar[bool] = True
+    """Whether `sample` reads its words; none are drawn for one that does not."""
 
     def check(self, type: TensorType) -> None:
         """Raises GraphError where no value of that type can be made."""
@@ -68,6 +70,7 @@ class FromArray(Initializer):
     """The first value itself; written out in text up to 16 elements, else `stored-<digest>`."""
 
     name: ClassVar[str] = "array"
+    random: ClassVar[bool] = False
     value: ArrayValue
 
     def __post_init__(self) -> None:

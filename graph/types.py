@@ -42,6 +42,14 @@ class TensorType(Record):
             )
         self._set("shape", check_shape(self.shape))
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TensorType):
+            return False
+        return self is other or (self.dtype == other.dtype and self.shape == other.shape)
+
+    def __hash__(self) -> int:
+        return hash((self.dtype, self.shape))
+
     @property
     def rank(self) -> int:
         return len(self.shape)
@@ -56,10 +64,11 @@ class TensorType(Record):
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        return tuple(d for d in self.shape if isinstance(d, str))
+        return tuple([d for d in self.shape if isinstance(d, str)])
 
     def with_shape(self, shape: Iterable[Dim]) -> TensorType:
-        return TensorType(self.dtype, tuple(shape))
+        dims = tuple(shape)
+        return self if dims == self.shape else TensorType(self.dtype, dims)
 
     def with_dtype(self, dtype: str) -> TensorType:
         return TensorType(dtype, self.shape)
@@ -84,7 +93,7 @@ def check_shape(shape: Iterable[object]) -> Shape:
         raise GraphError(f"shape {shape!r} is no sequence of dimensions such as ('N', 784)")
     dims: list[Dim] = []
     for d in shape:
-        if isinstance(d, str) and name_pattern.fullmatch(d):
+        if (type(d) is int and d >= 0) or (isinstance(d, str) and name_pattern.fullmatch(d)):
             dims.append(d)
         elif isinstance(d, (int, np.integer)) and not isinstance(d, bool) and d >= 0:
             dims.append(int(d))
@@ -121,6 +130,8 @@ def dtype_name(dtype: object) -> str:
 
 def broadcast(*types: TensorType) -> Shape:
     """The shape that NumPy's broadcasting gives; a symbol meets only itself or 1."""
+    if len({t.shape for t in types}) == 1:
+        return types[0].shape
     rank = max(t.rank for t in types)
     shape: list[Dim] = []
     for i in range(-rank, 0):

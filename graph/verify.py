@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ from .graph import Graph, Schedule
 from .groups import in_source, inside, kernel_groups
 from .node import Node
 from .op import OPS, Source
+from .overlaps import overlaps
 from .sources import Constant, Input, Parameter, State
 from .types import TensorType, name_pattern
 from .walk import depth_first
@@ -45,7 +47,8 @@ def violations(g: Graph) -> Iterator[str]:
     yield from _names(g)
     bound = set(g.symbols)
     for n in reached:
-        yield from _node(g, n, bound)
+        for problem in _node(n, bound):
+            yield f"%{g.names[n]}: {n.type} = {n.op.name}: {problem}"
     loss = g.loss
     if loss is not None and (loss.type.rank or not loss.type.is_float):
         yield f"the loss %{g.names[loss]} is {loss.type}, not a float scalar"
@@ -68,24 +71,23 @@ def _names(g: Graph) -> Iterator[str]:
         seen[name] = n
 
 
-def _node(g: Graph, n: Node, bound: set[str]) -> Iterator[str]:
-    label = f"%{g.names[n]}: {n.type} = {n.op.name}"
+def _node(n: Node, bound: set[str]) -> Iterator[str]:
     if OPS.get(n.op.name) is not type(n.op):
-        yield f"{label}: the op is not the registered one; put @vg.op before its class"
+        yield "the op is not the registered one; put @vg.op before its class"
     if isinstance(n.op, Source) and n.inputs:
-        yield f"{label}: a source has no inputs"
-    loose = [s for s in (*n.type.symbols, *n.op.free_symbols()) if s not in bound]
-    if loose:
-        yield f"{label}: no input binds the symbol {loose[0]}"
+        yield "a source has no inputs"
+    symbols = (*n.type.symbols, *n.op.free_symbols())
+    if not bound.issuperset(symbols):
+        yield f"no input binds the symbol {next(s for s in symbols if s not in bound)}"
     try:
-        inferred = n.op.infer(*(i.type for i in n.inputs))
+        inferred = n.op.infer(*[i.type for i in n.inputs])
     except GraphError as e:
-        yield f"{label}: {str(e).splitlines()[0]}"
+        yield str(e).splitlines()[0]
         return
     if not isinstance(inferred, TensorType):
-        yield f"{label}: infer gave {inferred!r}, which is no TensorType"
+        yield f"infer gave {inferred!r}, which is no TensorType"
     elif inferred != n.type:
-        yield f"{label}: the op gives {inferred}"
+        yield f"the op gives {inferred}"
 
 
 def _schedule(g: Graph, s: Schedule) -> Iterator[str]:
@@ -106,8 +108,11 @@ def _schedule(g: Graph, s: Schedule) -> Iterator[str]:
     groups = [s.groups.get(n, -1) for n in s.order]
     if groups != sorted(groups) or set(groups) != set(range(len(set(groups)))):
         yield "the groups are not numbered from 0 in the order in which they run"
+    takers = Counter(s.takeovers.values())
     for n, old in s.takeovers.items():
         yield from _takeover(g, s, place, n, old)
+        if takers[old] > 1:
+            yield f"%{g.names[n]} takes over %{g.names[old]}, and so does another node"
     for n in g.roots:
         if isinstance(n.op, Source) and g.updates.get(n, n) is not n:
             yield f"%{g.names[n]} changes, but is returned, or updates another: it must be copied"
@@ -133,8 +138,6 @@ def _takeover(g: Graph, s: Schedule, place: dict[Node, int], n: Node, old: Node)
         yield f"{label}, which the graph returns"
     if old in s.once and n not in s.once:
         yield f"{label}, which is computed once and must stay"
-    if sum(1 for o in s.takeovers.values() if o is old) > 1:
-        yield f"{label}, and so does another node"
 
 
 def _places(g: Graph, s: Schedule) -> Iterator[str]:
@@ -158,21 +161,21 @@ def _places(g: Graph, s: Schedule) -> Iterator[str]:
         for start, size in temporaries:
             label = f"scratch of %{g.names[n]}"
             intact.append((groups[n], groups[n], start, start + size, label, n))
-    intact.sort(key=lambda entry: entry[:4])
-    alive: list[tuple[int, int, int, int, str, Node]] = []
-    for entry in intact:
-        first, _, start, stop, label, n = entry
-        alive = [a for a in alive if a[1] >= first]
-        for a_first, last, a_start, a_stop, a_label, a in alive:
-            # What one call writes is there at once: nothing in it takes over another part.
-            taken_over = s.takeovers.get(n) is a and a_first < last == first and label[0] == "%"
-            if taken_over and a_label[0] == "%" and (start, stop) == (a_start, a_stop):
-                continue
-            if start < a_stop and a_start < stop:
-                yield f"{label} and {a_label} share bytes while both must be intact"
-            elif taken_over and a_label[0] == "%":
-                yield f"{label} takes over {a_label}, but lies elsewhere"
-        alive.append(entry)
+    shared = list(overlaps([entry[:4] for entry in intact]))
+    at = {entry[5]: k for k, entry in enumerate(intact) if entry[4][0] == "%"}
+    # What one call writes is there at once: nothing in it takes over another part.
+    taken = [
+        (at[old], at[n])
+        for n, old in s.takeovers.items()
+        if n in at and old in at and intact[at[old]][0] < intact[at[old]][1] == intact[at[n]][0]
+    ]
+    alike = {pair for pair in taken if intact[pair[0]][2:4] == intact[pair[1]][2:4]}
+    for i, j in shared:
+        if (i, j) not in alike:
+            yield f"{intact[j][4]} and {intact[i][4]} share bytes while both must be intact"
+    for i, j in taken:
+        if (i, j) not in alike and (i, j) not in shared:
+            yield f"{intact[j][4]} takes over {intact[i][4]}, but lies elsewhere"
 
 
 def _once(g: Graph, s: Schedule) -> Iterator[str]:

@@ -17,7 +17,7 @@ class Elementwise(Op):
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, self.arity)
-        dtypes = dict.fromkeys(t.dtype for t in types)
+        dtypes = dict.fromkeys([t.dtype for t in types])
         if len(dtypes) > 1:
             raise GraphError(
                 f"inputs are of dtypes {' and '.join(dtypes)}, where one is expected"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 
 from ..graph import Array, GraphError, Initializer, TensorType
 from .random import words
+
+_CHUNK: Final = 16_384
+"""Numbers drawn at a time, so that what is computed on the way stays in the cache."""
 
 
 class HeNormal(Initializer):
@@ -100,6 +103,7 @@ class Zeros(Initializer):
     """All 0."""
 
     name: ClassVar[str] = "zeros"
+    random: ClassVar[bool] = False
 
     def sample(self, shape: tuple[int, ...], words: Array) -> Array:
         return np.zeros(shape)
@@ -109,6 +113,7 @@ class Constant(Initializer):
     """All of one value."""
 
     name: ClassVar[str] = "constant"
+    random: ClassVar[bool] = False
     value: float
 
     def __post_init__(self) -> None:
@@ -122,6 +127,7 @@ class Ones(Initializer):
     """All 1."""
 
     name: ClassVar[str] = "ones"
+    random: ClassVar[bool] = False
 
     def sample(self, shape: tuple[int, ...], words: Array) -> Array:
         return np.ones(shape)
@@ -131,14 +137,20 @@ def first_value(init: Initializer, type: TensorType, seed: int, name: str) -> Ar
     """The first value of a parameter or state of that name and type."""
     shape = type.bind({})
     size = int(np.prod(shape, dtype=np.int64))
-    drawn = init.sample(shape, words(seed, name, 2 * size))
+    given = words(seed, name, 2 * size) if init.random else np.empty(0, np.uint64)
+    drawn = init.sample(shape, given)
     return np.asarray(drawn, np.float64).astype(type.numpy, order="C")
 
 
 def standard_normal(shape: tuple[int, ...], words: Array) -> Array:
     """Standard normal numbers by Box and Muller's method, from two words each."""
-    first, second = uniform(words[0::2]), uniform(words[1::2])
-    return (np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second)).reshape(shape)
+    drawn = np.empty(math.prod(shape))
+    for start in range(0, drawn.size, _CHUNK):
+        pairs = words[2 * start : 2 * (start + _CHUNK)]
+        first, second = uniform(pairs[0::2]), uniform(pairs[1::2])
+        length, angle = np.sqrt(-2.0 * np.log(first)), 2.0 * np.pi * second
+        np.multiply(length, np.cos(angle), out=drawn[start : start + _CHUNK])
+    return drawn.reshape(shape)
 
 
 def between(shape: tuple[int, ...], words: Array, limit: float) -> Array:

@@ -65,7 +65,8 @@ class AttachOptimizer(Pass):
         chosen_by_pattern(self.optimizer, names.values())
         states = {p: _states(p, name, own[p]) for p, name in names.items()}
         ahead = {p: own[p].look_ahead(p, states[p]) for p in names}
-        g = g.replace({p: read for p, read in ahead.items() if read is not None})
+        read_as = {p: read for p, read in ahead.items() if read is not None}
+        g = g.replace(read_as) if read_as else g
         outputs, updates = dict(g.outputs), dict(g.updates)
         for p, name in names.items():
             if p in g.updates:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
-from ..graph import Graph, GraphError, Node, PassError, depth_first
+from ..graph import Graph, GraphError, Node, PassError
 
 SWEEPS: Final = 10
 """How many sweeps a fixed point may take."""
@@ -86,15 +87,29 @@ def apply_rewrites(g: Graph, rewrites: Iterable[Rewrite]) -> Graph:
     A new node that nobody named takes the name of the one it replaces, unless it reads that one.
     """
     mapping: dict[Node, Node] = {}
-    held = set(g.nodes)
+    place = dict.fromkeys(g.sources, 0) | {n: i for i, n in enumerate(g.order, 1)}
     for old, new, _ in rewrites:
         if old in mapping:
             raise PassError(f"%{g.names.get(old, old.name)} is rewritten twice in one sweep")
-        nameless = new not in held and new.name is None and new.layer is None
-        if nameless and old not in depth_first([new]):
+        nameless = new not in place and new.name is None and new.layer is None
+        if nameless and not _reads(new, old, place):
             new = new.but(name=g.names[old])
         mapping[old] = new
     return g.replace(mapping) if mapping else g
+
+
+def _reads(new: Node, old: Node, place: Mapping[Node, int]) -> bool:
+    """Whether a node is made from `old`; what stands before `old` in the graph is not."""
+    seen: set[Node] = set()
+    stack = [new]
+    while stack:
+        n = stack.pop()
+        if n is old:
+            return True
+        if n not in seen and place.get(n, math.inf) > place.get(old, -1):
+            seen.add(n)
+            stack += n.inputs
+    return False
 
 
 def bisect(one: Pass, g: Graph, good: Callable[[Graph], bool]) -> Rewrite | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ..graph import Graph, GraphError, Node, State, apply
 from ..ops import BatchNorm, BatchVariance, DecayAdd, add, count, inverse_deviation, mean
-from .base import Numbers, Pass, Rewrite, apply_rewrites
+from .base import Numbers, Pass, Rewrite
 
 
 @dataclass(frozen=True)
@@ -65,23 +65,34 @@ class ExpandBatchNorm(Pass):
     def rewrites(self, g: Graph) -> Iterator[Rewrite]:
         for n in g.order:
             if isinstance(n.op, BatchNorm):
-                yield _expanded(g, n, n.op)[0]
+                new, _ = _expanded(g, n, n.op, n.inputs)
+                yield Rewrite(n, new, "normalized by the batch's mean and variance")
 
     def apply(self, g: Graph) -> Graph:
-        # One after another, since the updates of a layer read what the one before it became.
-        while (n := next((n for n in g.order if isinstance(n.op, BatchNorm)), None)) is not None:
-            assert isinstance(n.op, BatchNorm)
-            rewrite, updates = _expanded(g, n, n.op)
-            for old in updates:
-                _check_running(g, old)
-            g = apply_rewrites(g, [rewrite])
-            g = g.but(updates={**g.updates, **updates})
-        return g
+        # Inputs first, since the updates of a layer read what the one before it became.
+        became: dict[Node, Node] = {}
+        updates: dict[Node, Node] = {}
+        for n in g.nodes:
+            inputs = tuple([became[i] for i in n.inputs])
+            if isinstance(n.op, BatchNorm):
+                for old in n.inputs[3:]:
+                    _check_running(g, old, updates)
+                became[n], own = _expanded(g, n, n.op, inputs)
+                updates.update(own)
+            else:
+                became[n] = n if inputs == n.inputs else n.but(inputs=inputs)
+        if not updates:
+            return g
+        kept = {w: became[n] for w, n in g.updates.items()}
+        outputs = {k: became[n] for k, n in g.outputs.items()}
+        return g.but(outputs=outputs, updates={**kept, **updates})
 
 
-def _expanded(g: Graph, n: Node, form: BatchNorm) -> tuple[Rewrite, dict[Node, Node]]:
-    """The training form of a declared normalization, and its running values' updates."""
-    x, weight, bias, running_mean, running_var = n.inputs
+def _expanded(
+    g: Graph, n: Node, form: BatchNorm, inputs: tuple[Node, ...]
+) -> tuple[Node, dict[Node, Node]]:
+    """The training form of a normalization of `inputs`, and its running values' updates."""
+    x, weight, bias, running_mean, running_var = inputs
     label = g.names[n]
     average = mean(x, axes=(0,), name=f"{label}.mean")
     centered = (x - average).but(name=f"{label}.centered")
@@ -92,20 +103,20 @@ def _expanded(g: Graph, n: Node, form: BatchNorm) -> tuple[Rewrite, dict[Node, N
         rows = count(x.type, (0,))
         kept = variance * (rows / (rows - 1.0))
     decay = DecayAdd(form.momentum, 1 - form.momentum)
+    _, _, _, *running = (g.names[i] for i in n.inputs)
     updates = {
-        running_mean: apply(decay, running_mean, average, name=g.names[running_mean]),
-        running_var: apply(decay, running_var, kept, name=g.names[running_var]),
+        running_mean: apply(decay, running_mean, average, name=running[0]),
+        running_var: apply(decay, running_var, kept, name=running[1]),
     }
-    new = add(centered * scale, bias)
-    return Rewrite(n, new, "normalized by the batch's mean and variance"), updates
+    return add(centered * scale, bias, name=label), updates
 
 
-def _check_running(g: Graph, n: Node) -> None:
+def _check_running(g: Graph, n: Node, updates: Mapping[Node, Node]) -> None:
     if not isinstance(n.op, State):
         raise GraphError(
             f"%{g.names[n]} is {n.op.name}, where a running value is state; declare it as vg.state"
         )
-    if n in g.updates:
+    if n in g.updates or n in updates:
         raise GraphError(
             f"%{g.names[n]} is updated twice: a running value belongs to one batch_norm"
         )

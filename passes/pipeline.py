@@ -142,11 +142,14 @@ def _run_one(p: Pass, g: Graph, ran: tuple[str, ...], records: list[Record]) -> 
         raise PassError(
             f"the pass {p.name} failed with {type(e).__name__}: {e}\n  after {', '.join(ran)}"
         ) from e
+    refused = {r for r in records if r.refused and r.stage == p.name}
     for r in found:
         n = r.old if isinstance(r, Rewrite) else r.node
         record = Record(p.name, g.names.get(n, n.op.name), r.reason, isinstance(r, Refused))
-        if not (record.refused and record in records):  # each sweep refuses the same again
+        if record not in refused:  # each sweep refuses the same again
             records.append(record)
+            if record.refused:
+                refused.add(record)
     return after
 
 
