@@ -10,6 +10,7 @@ from typing import ClassVar, Final
 from ..graph import Graph, Node, Schedule, Source
 from ..ops import copy
 from .base import Pass
+from .order import fewest_bytes
 
 _ASSUMED_SIZE: Final = 128
 """What a symbol counts as where the order weighs bytes; any size gives a legal order."""
@@ -42,17 +43,22 @@ class ScheduleBuffers(Pass):
     All that a step computes comes before the first write to state, so that a step that fails
     leaves the state as it was. A result takes over an input that its op declares `inplace`, that
     nothing reads later and that is not returned; an update takes over what it updates. Last,
-    since every rewrite makes a new graph without a schedule.
+    since every rewrite makes a new graph without a schedule. With `sizes`, such as {"N": 128}, the
+    order is the best of several for them, which takes longer; it is legal for any.
     """
 
     name: ClassVar[str] = "schedule"
     gives: ClassVar[tuple[str, ...]] = ("scheduled",)
+    sizes: Mapping[str, int] | None = None
 
     def apply(self, g: Graph) -> Graph:
         g = _copy_sources_that_change(g)
         writes = _state_writes(g)
         late = _readers_of(g, writes)
-        order = [*_by_bytes([n for n in g.order if n not in late], g)]
+        early = [n for n in g.order if n not in late]
+        order = _by_bytes(early, g)
+        if self.sizes is not None:
+            order = fewest_bytes(g, early, self.sizes, also=[order])
         order += [n for n in g.order if n in late]
         takeovers = dict(writes)
         takeovers.update(_takeovers(g, order, set(writes)))
