@@ -89,5 +89,5 @@ def _refusal(g: Graph, role: Mapping[Node, str], n: Node) -> str | None:
     if isinstance(n.op, Source):
         return "it is given, not computed"
     if n in g.roots:
-        return "it is returned, and stays"
+        return "it stays to the end anyway"
     return None if role[n] == "forward" else "it is not part of the forward pass"
