@@ -64,7 +64,7 @@ def shares(text: str) -> tuple[float, ...]:
         ) from None
 
 
-_UNITS: Final = {"": 1, "B": 1} | {
+_UNITS: Final[dict[str, int]] = {"": 1, "B": 1} | {
     f"{prefix}{end}B": base**power
     for end, base in (("", 1000), ("i", 1024))
     for power, prefix in enumerate("kMG", 1)
