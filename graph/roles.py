@@ -17,24 +17,31 @@ if TYPE_CHECKING:
 def roles(g: Graph) -> Mapping[Node, str]:
     """`input`, `parameter`, `state`, `constant`, or `forward`, `backward`, `update`.
 
-    Forward is what an output that is no gradient is made from. Of the rest, update is what
-    reads state or other updates, or is what an update writes; backward is all else.
+    Forward is what an output that is no gradient is made from. Of the rest, backward is what a
+    gradient is made from, such as a dropout mask that is drawn again from the step counter;
+    update is what else reads state or other updates, or is what an update writes.
     """
-    role: dict[Node, str] = {}
     gradients = {f"{g.names[p]}.grad" for p in g.parameters}
-    stack = [n for key, n in g.outputs.items() if key not in gradients]
-    while stack:
-        n = stack.pop()
-        if n not in role and not isinstance(n.op, Source):
-            role[n] = "forward"
-            stack += n.inputs
+    forward = [n for key, n in g.outputs.items() if key not in gradients]
+    role = dict.fromkeys(_made_from(forward), "forward")
+    towards = _made_from([g.named[name] for name in gradients if name in g.named])
     written = set(g.updates.values())
     for n in g.nodes:
         if isinstance(n.op, Source):
             role[n] = n.op.name
         elif n not in role:
-            updating = n in written or any(
-                isinstance(i.op, State) or role[i] == "update" for i in n.inputs
-            )
+            reads = any(isinstance(i.op, State) or role[i] == "update" for i in n.inputs)
+            updating = n in written or (reads and n not in towards)
             role[n] = "update" if updating else "backward"
     return role
+
+
+def _made_from(stack: list[Node]) -> dict[Node, None]:
+    """These nodes and all that they are made from, sources apart."""
+    found: dict[Node, None] = {}
+    while stack:
+        n = stack.pop()
+        if n not in found and not isinstance(n.op, Source):
+            found[n] = None
+            stack += n.inputs
+    return found

@@ -8,6 +8,7 @@ from .dtype import op_with_dtype, with_dtype
 from .optimizers import SGD, AdaGrad, Adam, AdamW, Group, Momentum, Nesterov, Optimizer, RMSProp
 from .pipeline import Compilation, Pipeline, Record
 from .pipelines import INFERENCE, TRAINING
+from .recompute import Recompute
 from .regularizers import L1, L2, ElasticNet, Regularizer
 from .reverse import grad, unbroadcast
 
@@ -33,6 +34,7 @@ __all__ = [
     "Pass",
     "Pipeline",
     "RMSProp",
+    "Recompute",
     "Record",
     "Refused",
     "Regularizer",

@@ -34,10 +34,12 @@ class EliminateCommon(Pass):
         }
 
     Not inputs, parameters and state, which are what they are named, not how they are declared.
-    With fold_constants and simplify, which make nodes alike.
+    With fold_constants and simplify, which make nodes alike; before recompute, whose copies it
+    would merge.
     """
 
     name: ClassVar[str] = "eliminate_common"
+    needs: ClassVar[tuple[str, ...]] = ("free of copies",)
     repeated: ClassVar[bool] = True
 
     def rewrites(self, g: Graph) -> Iterator[Rewrite]:

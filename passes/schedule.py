@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -11,8 +10,9 @@ from ..graph import Constant, Graph, Node, Parameter, Schedule, Source, State
 from ..ops import copy
 from .base import Pass
 from .grouping import kernel_calls, packs
+from .order import fewest_bytes
 
-_ASSUMED_SIZE: Final = 128
+_ASSUMED: Final = 128
 """What a symbol counts as where the order weighs bytes; any size gives a legal order."""
 
 
@@ -46,11 +46,13 @@ class ScheduleBuffers(Pass):
     do equal computations for several parameters, whose tensors are packed. A result takes over an
     input that its op declares `inplace`, that nothing reads later and that is not returned; an
     update takes over what it updates. Last, since every rewrite makes a new graph without a
-    schedule.
+    schedule. The order is the best of several for `sizes`, {"N": 128} unless said; it is legal for
+    any.
     """
 
     name: ClassVar[str] = "schedule"
     gives: ClassVar[tuple[str, ...]] = ("scheduled",)
+    sizes: Mapping[str, int] | None = None
 
     def apply(self, g: Graph) -> Graph:
         g = _copy_sources_that_change(g)
@@ -58,9 +60,11 @@ class ScheduleBuffers(Pass):
         late = _readers_of(g, writes)
         once = _unchanging(g)
         early = [n for n in g.order if n not in late and n not in once]
+        sizes = self.sizes or dict.fromkeys({s for n in g.nodes for s in n.type.symbols}, _ASSUMED)
+        order = fewest_bytes(g, early, sizes)
         phases = (
             [n for n in g.order if n in once],
-            _by_bytes(early, g),
+            order,
             [n for n in g.order if n in late],
         )
         groups = kernel_calls(g, phases, writes)
@@ -130,54 +134,6 @@ def _readers_of(g: Graph, nodes: Mapping[Node, Node]) -> set[Node]:
         if any(i in found for i in n.inputs):
             found.add(n)
     return found
-
-
-def _by_bytes(nodes: Sequence[Node], g: Graph) -> list[Node]:
-    """A legal order that keeps few bytes alive, built from its end.
-
-    Going backwards, a node ends the life of its result and begins that of its inputs: each time
-    the node is taken that leaves the fewest bytes alive before it, so what is needed late is
-    made late. Of equals, the later in the graph's order comes later.
-    """
-    here = set(nodes)
-    place = {n: i for i, n in enumerate(nodes)}
-    size = {n: n.type.nbytes(dict.fromkeys(n.type.symbols, _ASSUMED_SIZE)) for n in g.nodes}
-    waiting = {n: sum(1 for u in g.users[n] if u in here) for n in nodes}
-    needed_after = {i for n in g.order if n not in here for i in n.inputs}
-    alive = {n for n in nodes if n in g.roots or n in needed_after}
-    weights: dict[Node, int] = {}
-    heap: list[tuple[int, int, Node]] = []
-
-    def push(n: Node) -> None:
-        begun = sum(size[i] for i in set(n.inputs) if i in here and i not in alive)
-        weight = begun - (size[n] if n in alive else 0)
-        if weights.get(n) != weight:
-            weights[n] = weight
-            heapq.heappush(heap, (weight, -place[n], n))
-
-    for n in nodes:
-        if not waiting[n]:
-            push(n)
-    order: list[Node] = []
-    while heap:
-        weight, _, n = heapq.heappop(heap)
-        if weights.get(n) != weight:
-            continue  # an entry from before its inputs came alive
-        del weights[n]
-        order.append(n)
-        alive.discard(n)
-        for i in dict.fromkeys(n.inputs):
-            if i not in here:
-                continue
-            if i not in alive:
-                alive.add(i)
-                for u in g.users[i]:
-                    if u in weights:
-                        push(u)
-            waiting[i] -= 1
-            if not waiting[i]:
-                push(i)
-    return order[::-1]
 
 
 def _takeovers(

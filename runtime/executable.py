@@ -9,6 +9,7 @@ from typing import Final
 from ..graph import Array, Graph, NonFiniteError, RunError
 from .executor import Executor
 from .feeds import FeedReader
+from .memory import Memory
 from .plan import Plan
 
 _KEPT: Final = 8
@@ -25,17 +26,19 @@ class Executable:
         g: Graph,
         unoptimised: Graph,
         values: Mapping[str, Array],
+        memory: Memory,
         known: frozenset[str] = frozenset(),
     ) -> None:
         self.graph = g
         self.reader = FeedReader(g, known)
         self._unoptimised = unoptimised
         self._values = values
+        self._memory = memory
         self._plans: dict[Sizes, Plan] = {}
         self._executors: dict[Sizes, Executor] = {}
 
     def plan(self, sizes: Mapping[str, int]) -> Plan:
-        """The plan for these sizes, e.g. {"N": 128}."""
+        """The plan for these sizes, e.g. {"N": 128}; RunError where it is over the limit."""
         symbols = self.graph.symbols
         if set(sizes) != set(symbols):
             wanted = ", ".join(f"{s}=128" for s in symbols) or "no size"
@@ -46,8 +49,12 @@ class Executable:
                 raise RunError(f"{s} is {n!r}, where a whole number from 0 is expected")
         key = tuple([(s, int(sizes[s])) for s in symbols])
         if key not in self._plans:
-            self._plans[key] = Plan(self.graph, dict(key), self._unoptimised)
+            self._plans[key] = self._memory.plan(self.graph, dict(key), self._unoptimised)
         return self._plans[key]
+
+    def rows_within_limit(self, most: int) -> int:
+        """The most rows, of `most`, that a call can take within the memory limit; at least 1."""
+        return self._memory.rows(self.graph, self._unoptimised, most)
 
     def executor(self, sizes: Mapping[str, int]) -> Executor:
         """The executor for these sizes; those used last are kept."""

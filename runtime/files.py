@@ -125,7 +125,9 @@ def load_run(path: str | Path) -> tuple[Program, RunState | None]:
 def same_program(one: Program, other: Program) -> str | None:
     """What two programs were compiled from and with, where it differs: "graph", "optimizer"."""
     mine, its = _described(one), _described(other)
-    return next((k for k in mine if k != "metadata" and mine[k] != its[k]), None)
+    # How much memory a step takes changes no number of it.
+    differ = (k for k in mine if k not in ("metadata", "memory_limit", "recompute"))
+    return next((k for k in differ if mine[k] != its[k]), None)
 
 
 @contextmanager
@@ -214,6 +216,8 @@ def _described(program: Program) -> dict[str, Any]:
         "dtype": o.dtype,
         "pipeline": [print_pass(p) for p in o.pipeline],
         "inference_pipeline": [print_pass(p) for p in o.inference_pipeline],
+        **({"memory_limit": o.memory_limit} if o.memory_limit is not None else {}),
+        **({"recompute": True} if o.recompute else {}),
         "metadata": program.metadata,
     }
 
@@ -273,4 +277,6 @@ def _options(described: Mapping[str, Any]) -> Options:
         Pipeline(parse_pass(t) for t in described["pipeline"]),
         Pipeline(parse_pass(t) for t in described["inference_pipeline"]),
         value("clip"),  # files from before gradients were clipped have none
-    )
+        described.get("memory_limit"),
+        described.get("recompute", False),
+    ).check()

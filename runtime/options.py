@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import NamedTuple
 
 from ..graph import PassError
@@ -19,6 +20,8 @@ class Options(NamedTuple):
     pipeline: Pipeline
     inference_pipeline: Pipeline
     clip: Clip | None = None
+    memory_limit: int | None = None
+    recompute: bool = False
 
     def check(self) -> Options:
         """The same options; raises PassError for one of another kind than it has to be."""
@@ -35,7 +38,25 @@ class Options(NamedTuple):
         for name, pipeline in pipelines.items():
             if not isinstance(pipeline, Pipeline):
                 raise PassError(f"{name} is {pipeline!r}, where e.g. vg.TRAINING is expected")
-        return self
+        return self._replace(memory_limit=self._checked_limit())
+
+    def _checked_limit(self) -> int | None:
+        limit = self.memory_limit
+        if not isinstance(self.recompute, bool):
+            raise PassError(f"recompute is {self.recompute!r}, where True or False is expected")
+        if limit is None:
+            if self.recompute:
+                raise PassError(
+                    "recompute=True keeps a step to a limit, and there is none; "
+                    "give it in bytes, e.g. memory_limit=64_000_000"
+                )
+            return None
+        if isinstance(limit, bool) or not isinstance(limit, Integral) or limit < 1:
+            raise PassError(
+                f"memory_limit is {limit!r}, where a whole number of bytes is expected, "
+                "e.g. 64_000_000"
+            )
+        return int(limit)
 
     def training(self) -> Pipeline:
         """The training pipeline with the options set on its passes."""

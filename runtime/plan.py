@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -34,15 +35,26 @@ class Plan:
 
     `nbytes` is the arena's size, known before anything runs; `unplanned_nbytes` the sum of every
     result in the differentiated, unoptimised graph; `graph` the scheduled graph with every place
-    written on it, which `verify` has proved.
+    written on it, which `verify` has proved; `recomputed` the results that it computes again to
+    keep to `limit` bytes.
     """
 
-    def __init__(self, g: Graph, sizes: Mapping[str, int], unoptimised: Graph) -> None:
+    def __init__(
+        self,
+        g: Graph,
+        sizes: Mapping[str, int],
+        unoptimised: Graph,
+        *,
+        limit: int | None = None,
+        recomputed: tuple[str, ...] = (),
+    ) -> None:
         if g.schedule is None:
             raise PassError(
                 f"graph {g.name} has no schedule; end the pipeline with the pass schedule"
             )
         self.sizes = dict(sizes)
+        self.limit = limit
+        self.recomputed = recomputed
         self._lives = _lives(g, g.schedule, sizes)
         offsets = _offsets(self._lives, _packed(g.schedule, self._lives))
         places: dict[Node, tuple[int, int]] = {}
@@ -87,6 +99,8 @@ class Plan:
             f"  unplanned  {self.unplanned_nbytes:>14,} bytes, a buffer for every result",
             f"  live bytes {self.lower_bound:>14,} at most: no placement takes less",
             f"  state      {self.state_nbytes:>14,} bytes, parameters included, beside the arena",
+            *([f"  limit      {self.limit:>14,} bytes for the arena"] if self.limit else []),
+            *self._recomputed_lines(),
             "",
             f"  {'offset':>12} {'bytes':>12}  {'calls':<11} holds",
         ]
@@ -94,6 +108,15 @@ class Plan:
             calls = f"{b.first}-{b.last}"
             lines.append(f"  {b.offset:>12,} {b.nbytes:>12,}  {calls:<11} {', '.join(b.holds)}")
         return "\n".join(lines)
+
+    def _recomputed_lines(self) -> list[str]:
+        if not self.recomputed:
+            return []
+        first = f"  recomputed {len(self.recomputed):>14,} results: "
+        indent = " " * len("  recomputed ")
+        return textwrap.wrap(
+            ", ".join(self.recomputed), 96, initial_indent=first, subsequent_indent=indent
+        )
 
 
 class _Life(NamedTuple):

@@ -37,6 +37,7 @@ from ..passes import (
 from .aligned import aligned_bytes
 from .executable import Executable
 from .executor import Executor
+from .memory import Memory
 from .options import Options
 from .plan import Plan
 from .values import Held, Values
@@ -57,16 +58,31 @@ def compile(
     dtype: str = "f32",
     pipeline: Pipeline = TRAINING,
     inference_pipeline: Pipeline = INFERENCE,
+    memory_limit: int | None = None,
+    recompute: bool = False,
 ) -> Program:
     """Compiles a declared graph into a program that trains, predicts and shows its stages.
 
     The graph's first values and its dropout are functions of `seed`. `clip` bounds the gradients
     that the optimizer reads, `vg.ClipNorm(1.0)` or `vg.ClipValue(0.5)`. Without an optimizer the
     program has no `step`; without a loss it only predicts. `dtype="f64"` compiles all in f64.
+    `memory_limit` bounds, in bytes, the arena of everything that the program runs (`plan.nbytes`;
+    state and feeds lie beside it): a batch whose plan is over it is a RunError before anything
+    runs. With `recompute=True` a step keeps to it, where it can, by computing some results of the
+    forward pass again for the backward pass, to the same bits.
     Raises GraphError or PassError naming the pass that could not do its work.
     """
     options = Options(
-        optimizer, regularizer, dropout, check_seed(seed), dtype, pipeline, inference_pipeline, clip
+        optimizer,
+        regularizer,
+        dropout,
+        check_seed(seed),
+        dtype,
+        pipeline,
+        inference_pipeline,
+        clip,
+        memory_limit,
+        recompute,
     )
     return Program(net, options.check())
 
@@ -154,7 +170,10 @@ class Program:
         return int(self._values["step"]) if "step" in self.state else 0
 
     def plan(self, **sizes: int) -> Plan:
-        """The memory plan of the training step (of inference, where there is no loss)."""
+        """The memory plan of the training step (of inference, where there is no loss).
+
+        Raises RunError where it takes more than the program's `memory_limit`.
+        """
         return self.executable.plan(sizes)
 
     def cost(self, **sizes: int) -> Cost:
@@ -209,6 +228,10 @@ class Program:
             for key in self._evaluation.graph.outputs:
                 outputs[key] = executor.scalar(key) if key == "loss" else executor.output(key)
             return outputs
+
+    def rows_at_a_time(self, most: int) -> int:
+        """How many rows, of `most`, `evaluate` takes in one call within the memory limit."""
+        return self._evaluation.rows_within_limit(most)
 
     def loss(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> float:
         """The loss that `step` would now report, penalties and dropout included; no update."""
@@ -305,12 +328,19 @@ class Program:
 
     def _scheduled(self, g: Graph, outputs: Mapping[str, Any]) -> Graph:
         """The part of a compiled graph that some outputs need, scheduled anew."""
+        return self._schedule(g.but(outputs=outputs, updates={}))
+
+    def _schedule(self, g: Graph, sizes: Mapping[str, int] | None = None) -> Graph:
+        """The graph, scheduled anew: where sizes are given, with the best order for them."""
         scheduling = [p for p in self.options.pipeline if "scheduled" in p.gives]
-        g = g.but(outputs=outputs, updates={})
-        return scheduling[-1].apply(g) if scheduling else g
+        if not scheduling:
+            return g
+        p = scheduling[-1]
+        return (p.but(sizes=sizes) if sizes and "sizes" in p.options() else p).apply(g)
 
     def _executable(self, g: Graph, unoptimised: Graph) -> Executable:
-        return Executable(g, unoptimised, self._values, self.known)
+        memory = Memory(self.options.memory_limit, self.options.recompute, self._schedule)
+        return Executable(g, unoptimised, self._values, memory, self.known)
 
     # ---- files -------------------------------------------------------------------------------
 

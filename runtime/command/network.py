@@ -46,6 +46,8 @@ def compiled(data: Classification, settings: Settings, steps: int | None = None)
         clip=settings.make_clip(),
         seed=settings.seed,
         dtype=settings.dtype,
+        memory_limit=settings.memory_limit,
+        recompute=settings.recompute,
     )
     program.metadata.update(described(data))
     return program

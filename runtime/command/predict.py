@@ -57,8 +57,9 @@ def _chosen(program: Program, scores: str, x: Array) -> Iterator[Array]:
             f"the model reads {len(names)} inputs of floats ({', '.join(names)}), where one is "
             "expected; use program.predict for others"
         )
-    for start in range(0, len(x), _AT_A_TIME):
-        found = program.predict({names[0]: x[start : start + _AT_A_TIME]})[scores]
+    count = program.rows_at_a_time(_AT_A_TIME)
+    for start in range(0, len(x), count):
+        found = program.predict({names[0]: x[start : start + count]})[scores]
         wrong = np.flatnonzero(~np.isfinite(found).all(axis=1))
         if wrong.size:
             raise RunError(

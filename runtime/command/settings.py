@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_type_hints
 
@@ -61,6 +62,26 @@ def shares(text: str) -> tuple[float, ...]:
         raise click.BadParameter(
             f"{text!r} are no probabilities; write e.g. 0.5, or 0.8,0.5 for two layers"
         ) from None
+
+
+_UNITS: Final[dict[str, int]] = {"": 1, "B": 1} | {
+    f"{prefix}{end}B": base**power
+    for end, base in (("", 1000), ("i", 1024))
+    for power, prefix in enumerate("kMG", 1)
+}
+
+
+def byte_count(text: str) -> int:
+    """A number of bytes, such as 4000000, 4MB or 4MiB."""
+    number = text.rstrip("BGMik ")
+    unit = text[len(number) :].strip()
+    try:
+        count = float(number) * _UNITS[unit]
+    except (ValueError, KeyError):
+        count = 0.0
+    if not 1 <= count < math.inf:
+        raise click.BadParameter(f"{text!r} is no number of bytes; write e.g. 4000000, 4MB or 4MiB")
+    return round(count)
 
 
 _rates = ", ".join(f"{name} {row.lr:g}" for name, row in OPTIMIZERS.items())
@@ -127,6 +148,13 @@ class Settings(NamedTuple):
         int, Option("Draws the rows to test and to validate on, where DATA does not say.")
     ] = 0
     dtype: Annotated[str, Option("Width of the floats.", type=click.Choice(["f32", "f64"]))] = "f32"
+    memory_limit: Annotated[
+        int | None,
+        Option("Most bytes that an arena may take, e.g. 4MB.", type=byte_count, metavar="BYTES"),
+    ] = None
+    recompute: Annotated[
+        bool, Option("Compute activations again, where that keeps to the limit.", is_flag=True)
+    ] = False
 
     @property
     def rate(self) -> float:

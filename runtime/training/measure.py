@@ -12,7 +12,7 @@ from ..program import Program
 from .dataset import Data, DataSet, labelled
 
 _AT_A_TIME: Final = 1024
-"""How many rows are evaluated in one go, which bounds the memory that it takes."""
+"""How many rows are evaluated in one go: fewer where the program's memory limit says so."""
 
 
 class Measurement(NamedTuple):
@@ -43,7 +43,7 @@ def measure_set(
     if program.declared.loss is None:
         raise RunError(f"graph {program.name} has no loss; declare it as vg.Graph(..., loss=...)")
     loss, right = 0.0, 0
-    for batch in data.slices(_AT_A_TIME):
+    for batch in data.slices(program.rows_at_a_time(_AT_A_TIME)):
         count = len(next(iter(batch.values())))
         results = program.evaluate(batch)
         loss += results["loss"] * count

@@ -142,6 +142,22 @@ def test_check_exits_with_1_where_a_gradient_is_wrong(monkeypatch: pytest.Monkey
     assert run("check", "--reg", "0.7").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("said", "limit"),
+    [("60000", 60_000), ("60kB", 60_000), ("0.06MB", 60_000), ("60 KiB", None), ("60 kiB", 61_440)],
+)
+def test_plan_keeps_to_a_limit(said: str, limit: int | None) -> None:
+    deep = ("plan", "--hidden", "20,20,20,20,20,20", "--memory-limit", said)
+    result = run(*deep, "--recompute")
+    if limit is None:
+        assert result.exit_code == 2 and "write e.g. 4000000, 4MB or 4MiB" in result.stderr
+        return
+    assert f"{limit:>14,} bytes for the arena" in result.stdout
+    result = run(*deep, "--batch-size", 5_000)
+    assert result.exit_code == 2 and not result.stdout
+    assert f"memory_limit is {limit:,}\n" in result.stderr and "recompute=True" in result.stderr
+
+
 def test_plan_prints_the_arena_and_what_it_saves(model: Path) -> None:
     program = vg.load(model / "model.safetensors")
     result = run("plan", model, "--batch-size", 64)

@@ -11,6 +11,7 @@ import verigrad as vg
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*/*.ir"))
+PASSES = {*vg.TRAINING.names, *vg.INFERENCE.names, "recompute"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
@@ -22,12 +23,12 @@ def test_golden_file(path: Path, request: pytest.FixtureRequest) -> None:
     assert not found, "\n".join(found)
 
 
-def test_every_pass_of_the_pipelines_has_golden_files() -> None:
+def test_every_pass_has_golden_files() -> None:
     folders = {p.name for p in HERE.iterdir() if p.is_dir() and not p.name.startswith("__")}
-    assert folders == {*vg.TRAINING.names, *vg.INFERENCE.names}
+    assert folders == PASSES
 
 
-@pytest.mark.parametrize("name", sorted({*vg.TRAINING.names, *vg.INFERENCE.names}))
+@pytest.mark.parametrize("name", sorted(PASSES))
 def test_every_pass_is_shown_to_leave_a_graph_alone(name: str) -> None:
     unchanged = [
         path
