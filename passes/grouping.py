@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from ..graph import (
     Graph,
@@ -19,6 +20,11 @@ from ..graph import (
 )
 
 Signature = tuple[object, ...]
+
+_ROWS: Final = 128
+"""What a symbol counts as where results are compared in size."""
+_FEWER: Final = 8
+"""A reduction makes at most one element of so many."""
 
 
 def kernel_calls(
@@ -42,6 +48,7 @@ class _Phase:
         self.g = g
         self.writes = writes
         self.writer = {w: n for n, w in writes.items()}
+        self.source = {n: k for k, n in enumerate((*g.parameters, *g.state))}
         self.where: dict[Node, int] = {}
         self.calls: list[list[Node]] = []
         for n in nodes:
@@ -51,7 +58,7 @@ class _Phase:
         self._merge()
 
     def groups(self) -> list[Nodes]:
-        return [tuple(group) for group in self.calls if group]
+        return [tuple(group) for group in self._reductions_first() if group]
 
     def _add(self, n: Node) -> None:
         """Into the group of its latest input, where each result is made element by element."""
@@ -89,6 +96,29 @@ class _Phase:
         self.calls[k], self.calls[later] = [], joined
         self.where.update(dict.fromkeys(joined, later))
 
+    def _reductions_first(self) -> list[list[Node]]:
+        """The groups, each that makes little of much right behind what it reads: that is still in
+        the cache, and may be the last reader."""
+        behind: dict[int, list[int]] = {}
+        moved: set[int] = set()
+        for k, group in enumerate(self.calls):
+            at = max((self.where[i] for n in group for i in n.inputs if i in self.where), default=-1)
+            if len(group) == 1 and 0 <= at < k and self._reduces(group[0]):
+                behind.setdefault(at, []).append(k)
+                moved.add(k)
+        ordered: list[list[Node]] = []
+        waiting = [k for k in reversed(range(len(self.calls))) if k not in moved]
+        while waiting:
+            k = waiting.pop()
+            ordered.append(self.calls[k])
+            # Of several, the smallest first: a product reads more than what is in the cache.
+            waiting += sorted(behind.get(k, []), key=lambda b: -_size(self.calls[b][0]))
+        return ordered
+
+    def _reduces(self, n: Node) -> bool:
+        read = max([_size(i) for i in n.inputs], default=0)
+        return n not in self.writes and _FEWER * _size(n) <= read
+
     def _merge(self) -> None:
         """Joins equal computations for several parameters at the place of the last of them."""
         equal: dict[Signature, list[int]] = {}
@@ -112,11 +142,16 @@ class _Phase:
                 tensors |= touched
                 parts.insert(0, group)
                 self.calls[k] = []
-            # Matrices first, so that those which alone are regularized lie together.
-            parts.sort(key=lambda group: group[0].type.rank < 2)
+            parts.sort(key=self._lane_order)
             joined = [n for group in parts for n in group]
             self.calls[later] = joined
             self.where.update(dict.fromkeys(joined, later))
+
+    def _lane_order(self, group: Sequence[Node]) -> tuple[bool, int]:
+        """Matrices first, so that those which alone are regularized lie together; then as the
+        graph lists the parameters."""
+        first = min((self.source[i] for n in group for i in n.inputs if i in self.source), default=0)
+        return group[0].type.rank < 2, first
 
     def _signature(self, group: Sequence[Node]) -> Signature | None:
         """What is computed, but for the tensors that it is computed for; None where they are
@@ -175,6 +210,10 @@ def _columns(g: Graph, s: Schedule, group: Nodes, rows: Sequence[Nodes]) -> list
             if distinct and all(_can_be_packed(n) for n in held):
                 columns[held] = None
     return [list(column) for column in columns if not hidden.intersection(column)]
+
+
+def _size(n: Node) -> int:
+    return n.type.nbytes(dict.fromkeys(n.type.symbols, _ROWS))
 
 
 def _can_be_packed(n: Node) -> bool:

@@ -10,6 +10,7 @@ from ..graph import Array, Graph, NonFiniteError, RunError
 from .executor import Executor
 from .feeds import FeedReader
 from .memory import Memory
+from .options import Backend
 from .plan import Plan
 
 _KEPT: Final = 8
@@ -28,12 +29,14 @@ class Executable:
         values: Mapping[str, Array],
         memory: Memory,
         known: frozenset[str] = frozenset(),
+        backend: Backend = "numpy",
     ) -> None:
         self.graph = g
         self.reader = FeedReader(g, known)
         self._unoptimised = unoptimised
         self._values = values
         self._memory = memory
+        self._backend: Backend = backend
         self._plans: dict[Sizes, Plan] = {}
         self._executors: dict[Sizes, Executor] = {}
 
@@ -61,7 +64,7 @@ class Executable:
         key = tuple(sizes.items())
         executor = self._executors.pop(key, None)
         if executor is None:
-            executor = Executor(self.plan(sizes), self._values)
+            executor = Executor(self.plan(sizes), self._values, self._backend)
             while len(self._executors) >= _KEPT:
                 del self._executors[next(iter(self._executors))]
         self._executors[key] = executor

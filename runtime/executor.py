@@ -20,6 +20,7 @@ from ..graph import (
     kernel_groups,
 )
 from .aligned import aligned_bytes
+from .options import Backend
 from .plan import Plan
 from .step import Memory, Writer, phases
 from .tiling import tiling
@@ -38,13 +39,15 @@ class Executor:
     before it has changed nothing.
     """
 
-    def __init__(self, plan: Plan, values: Mapping[str, Array]) -> None:
+    def __init__(
+        self, plan: Plan, values: Mapping[str, Array], backend: Backend = "numpy"
+    ) -> None:
         self.plan = plan
         self.graph = plan.graph
         self._arena = aligned_bytes(plan.nbytes)
         self._arrays = _bind(self.graph, plan, self._arena, values)
         self._watched = _watched(self.graph)
-        writer = _write(self.graph, plan, self._arena, self._arrays, self._watched)
+        writer = _write(self.graph, plan, backend, self._arena, self._arrays, self._watched)
         self.source, self._lines = writer.text(), writer.nodes()
         space: dict[str, Any] = {}
         exec(compile(self.source, _FILE, "exec"), space)
@@ -181,12 +184,12 @@ def _watched(g: Graph) -> list[Node]:
 
 
 def _write(
-    g: Graph, plan: Plan, arena: Array, arrays: Mapping[Node, Array], watched: Sequence[Node]
+    g: Graph, plan: Plan, backend: Backend, arena: Array, arrays: Mapping[Node, Array], watched: Sequence[Node]
 ) -> Writer:
     """The step's text and what it names."""
     once, early, late = phases(g)
     memory = Memory(arrays, _scratch(g, plan, arena), g.inputs, plan.sizes)
-    writer = Writer(g, memory)
+    writer = _writer(backend)(g, memory)
     copies = []
     for w, n in g.updates.items():
         if n in g.inputs or arrays[w] is not arrays[n]:
@@ -218,3 +221,11 @@ def _scratch(g: Graph, plan: Plan, arena: Array) -> dict[Node, tuple[Array, ...]
                 ]
             )
     return found
+
+
+def _writer(backend: Backend) -> type[Writer]:
+    if backend == "numpy":
+        return Writer
+    from .jit.writer import JitWriter
+
+    return JitWriter

@@ -218,6 +218,7 @@ def _described(program: Program) -> dict[str, Any]:
         "inference_pipeline": [print_pass(p) for p in o.inference_pipeline],
         **({"memory_limit": o.memory_limit} if o.memory_limit is not None else {}),
         **({"recompute": True} if o.recompute else {}),
+        **({"backend": o.backend} if o.backend != "numpy" else {}),
         "metadata": program.metadata,
     }
 
@@ -279,4 +280,5 @@ def _options(described: Mapping[str, Any]) -> Options:
         value("clip"),  # files from before gradients were clipped have none
         described.get("memory_limit"),
         described.get("recompute", False),
+        described.get("backend", "numpy"),
     ).check()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from ..graph import PassError
 from ..passes import Clip, Dropout, Optimizer, Pipeline, Regularizer
+
+
+Backend = Literal["numpy", "numba"]
+"""What runs a step: NumPy's calls alone, or loops that Numba compiled between its products."""
 
 
 class Options(NamedTuple):
@@ -22,6 +26,7 @@ class Options(NamedTuple):
     clip: Clip | None = None
     memory_limit: int | None = None
     recompute: bool = False
+    backend: Backend = "numpy"
 
     def check(self) -> Options:
         """The same options; raises PassError for one of another kind than it has to be."""
@@ -38,6 +43,12 @@ class Options(NamedTuple):
         for name, pipeline in pipelines.items():
             if not isinstance(pipeline, Pipeline):
                 raise PassError(f"{name} is {pipeline!r}, where e.g. vg.TRAINING is expected")
+        if self.backend not in get_args(Backend):
+            raise PassError(f"backend is {self.backend!r}, where 'numpy' or 'numba' is expected")
+        if self.backend == "numba":
+            from .jit.kernels import require_numba
+
+            require_numba()
         return self._replace(memory_limit=self._checked_limit())
 
     def _checked_limit(self) -> int | None:

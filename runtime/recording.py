@@ -121,4 +121,8 @@ def _materialised(inputs: Sequence[Any]) -> list[Any]:
 
 
 def _of_dtype(value: Any, dtype: np.dtype[Any]) -> Any:
-    return value if isinstance(value, np.ndarray) else np.asarray(value, dtype)
+    if isinstance(value, np.ndarray):
+        return value
+    number = np.asarray(value, dtype)
+    number.setflags(write=False)
+    return number

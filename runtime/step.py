@@ -53,9 +53,18 @@ class Writer:
         before = len(self.lines)
         for group in groups:
             self.group(group)
+        self.end()
         self.lines += [f"        {line}" for line in rest]
         if len(self.lines) == before:
             self.lines.append("        pass")
+
+    def end(self) -> None:
+        """Called at the end of a function."""
+
+    def line(self, n: Node, text: str) -> None:
+        """A line that belongs to a node."""
+        self.lines.append(f"        {text}")
+        self._nodes[len(self.lines)] = n
 
     def finite(self, arrays: Sequence[Array]) -> None:
         """`def finite()`: whether the sum of all squares is finite; false may be an overflow."""
@@ -78,7 +87,7 @@ class Writer:
                 scratch = self.memory.scratch.get(n, ())
                 self._kernel(n, inputs, self.memory.arrays[n], scratch, self.name, "")
         else:
-            for part in _parts(self.g, group, tiles, self.memory):
+            for part in parts(self.g, group, tiles, self.memory):
                 self._tiled(part)
 
     def text(self) -> str:
@@ -151,8 +160,7 @@ class Writer:
         ours = type(n.op).__module__.split(".")[0] == __name__.split(".")[0]
         note = f"  # {n.op.name}" if ours else ""
         for line in lines:
-            self.lines.append(f"        {indent}{line}{note}")
-            self._nodes[len(self.lines)] = n
+            self.line(n, f"{indent}{line}{note}")
             note = ""
 
     def _call(self, call: Call, name: Callable[[Any], str | None]) -> str | None:
@@ -178,7 +186,7 @@ class Writer:
         given = [*[a for a in arguments if a], *[f"{k}={v}" for k, v in keywords.items()]]
         return f"{function}({', '.join(given)})"
 
-    def _tiled(self, part: _Part) -> None:
+    def _tiled(self, part: Part) -> None:
         if part.rows <= part.step:
             for n, inputs, out, scratch in part.kernels(0, part.rows):
                 self._kernel(n, inputs, out, scratch, self.name, "")
@@ -198,7 +206,7 @@ class Writer:
                 self._kernel(n, inputs, out, scratch, self.name, "")
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """A lane, or several as one, whose tensors are cut along their first axis."""
 
     lane: Nodes
@@ -229,7 +237,7 @@ class _Part(NamedTuple):
 class _Loop:
     """The names of a tile's arrays, and these arrays for every whole tile."""
 
-    def __init__(self, part: _Part, otherwise: Callable[[Any], str | None]) -> None:
+    def __init__(self, part: Part, otherwise: Callable[[Any], str | None]) -> None:
         self.part = part
         self.variables: dict[str, tuple[Array, np.dtype[Any]]] = {}
         self._whole = {a[: part.step].ctypes.data: a for a in part.cut.values()}
@@ -260,7 +268,7 @@ class _Loop:
         ]
 
 
-def _parts(g: Graph, group: Nodes, tiles: Tiling, memory: Memory) -> list[_Part]:
+def parts(g: Graph, group: Nodes, tiles: Tiling, memory: Memory) -> list[Part]:
     """The lanes of a group as one flat part where their tensors lie side by side, else apart."""
     temporaries = memory.scratch.get(group[0], ())
     arrays = memory.arrays
@@ -283,7 +291,7 @@ def _parts(g: Graph, group: Nodes, tiles: Tiling, memory: Memory) -> list[_Part]
 
 def _lane(
     lane: Nodes, arrays: Mapping[Node, Array], temporaries: tuple[Array, ...], tiles: Tiling
-) -> _Part:
+) -> Part:
     """One lane by itself, in the temporaries of all."""
     same = dict(zip(tiles.lane, lane, strict=True))
     own = tiles._replace(
@@ -299,7 +307,7 @@ def _part(
     temporaries: tuple[Array, ...],
     tiles: Tiling,
     count: int,
-) -> _Part:
+) -> Part:
     cut: dict[Node, Array] = {}
     fixed: dict[Node, Array] = {}
     rank = lane[0].type.rank
@@ -313,7 +321,7 @@ def _part(
             cut[n] = array
         else:
             fixed[n] = array
-    return _Part(lane, cut, fixed, temporaries, tiles, count, tiles.step)
+    return Part(lane, cut, fixed, temporaries, tiles, count, tiles.step)
 
 
 def _side_by_side(arrays: Sequence[Array]) -> Array | None:

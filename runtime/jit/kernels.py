@@ -1,0 +1,85 @@
+"""Compiled kernels: the text of a function, written to the user's cache and compiled by Numba."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from ...graph import Array, RunError
+
+_HEAD: Final = '''"""A kernel of verigrad. Whatever is changed here is lost."""
+
+from math import inf
+
+from numba import njit
+from numpy import exp, float32, float64, floor, int64, log, maximum, minimum, sqrt, tanh
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
+'''
+# Sums may be made in another order, as vectors need it; NaN and infinity stay what they are.
+
+KERNELS: Final = "VERIGRAD_CACHE"
+"""The environment variable that says where kernels are kept; the user's cache folder otherwise."""
+
+
+def compiled(text: str, arrays: Sequence[Array]) -> Callable[..., None]:
+    """The kernel of a text, compiled for arrays such as these.
+
+    A kernel is compiled once for all nets, sizes and processes: its file is named by the hash of
+    its text, and Numba keeps what it compiled beside it. Raises RunError where Numba is missing.
+    """
+    numba = require_numba()
+    kernel = _kernel(_HEAD + text)
+    kernel.compile(tuple([numba.typeof(a) for a in arrays]))
+    return kernel
+
+
+def require_numba() -> Any:
+    """Numba; raises RunError that says how to install it."""
+    try:
+        import numba
+    except ImportError as e:
+        raise RunError(
+            f'backend="numba" needs the extra jit: pip install "verigrad[jit]" ({e})'
+        ) from None
+    return numba
+
+
+@cache
+def _kernel(text: str) -> Any:
+    name = f"verigrad_kernel_{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"
+    path = cache_folder() / f"{name}.py"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Written aside and renamed: another process sees the whole file or none.
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(temporary).replace(path)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # Numba looks its functions' modules up
+    spec.loader.exec_module(module)
+    return module.kernel
+
+
+def cache_folder() -> Path:
+    """Where kernels are kept: $VERIGRAD_CACHE, else verigrad/kernels in the user's cache."""
+    named = os.environ.get(KERNELS)
+    if named:
+        return Path(named)
+    home = os.environ.get("XDG_CACHE_HOME")
+    if sys.platform == "win32":
+        home = os.environ.get("LOCALAPPDATA")
+    elif sys.platform == "darwin":
+        home = home or str(Path.home() / "Library" / "Caches")
+    return (Path(home) if home else Path.home() / ".cache") / "verigrad" / "kernels"

@@ -1,0 +1,290 @@
+"""Statements as the text of a function: loops over rows, and over columns within them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from ...graph import Array
+from .statements import Operand, Statement
+
+Region = tuple[int, int]
+
+_LITERALS: Final = (0.0, 1.0)
+"""Constants that a text holds; others are arguments, so that kernels do not depend on them."""
+
+
+class Nest:
+    """Statements that one loop over rows computes, each row for itself.
+
+    A statement of columns sums up over the rows: what it gives is read by later nests only.
+    """
+
+    def __init__(self, rows: int | None) -> None:
+        self.rows = rows
+        self.statements: list[Statement] = []
+        self._roles: dict[Region, set[str]] = {}
+        self._written: set[Region] = set()
+        self._ended: set[Region] = set()
+
+    def accepts(self, added: Sequence[Statement]) -> bool:
+        """Whether these may join: same rows, and no array is partly another or read too early."""
+        trial = Nest(self.rows)
+        trial._roles = {region: set(roles) for region, roles in self._roles.items()}
+        trial._written, trial._ended = set(self._written), set(self._ended)
+        return all(trial._add(s) for s in added)
+
+    def add(self, added: Iterable[Statement]) -> None:
+        for s in added:
+            self._add(s)
+            self.statements.append(s)
+
+    def _add(self, s: Statement) -> bool:
+        if s.rows != self.rows:
+            return False
+        for o in s.inputs:
+            if o.key in self._ended or not self._fits(o, False):
+                return False
+            self._roles.setdefault(o.key, set()).add(o.role)
+        if not self._fits(s.out, True):
+            return False
+        self._roles.setdefault(s.out.key, set()).add(s.out.role)
+        self._written.add(s.out.key)
+        if s.kind in ("reduce_column", "reduce_all"):
+            self._ended.add(s.out.key)
+        return True
+
+    def _fits(self, o: Operand, written: bool) -> bool:
+        """Whether an array is one that is known, in the same role, or apart from all."""
+        start, size = o.key
+        for (at, nbytes), roles in self._roles.items():
+            changes = written or (at, nbytes) in self._written
+            if not changes:
+                continue
+            if (at, nbytes) == (start, size):
+                if roles != {o.role} or o.role in ("shared",):
+                    return False
+            elif start < at + nbytes and at < start + size:
+                return False
+        return True
+
+
+class Text:
+    """The text of a kernel, and the arrays that it is called with, in the order of its arguments."""
+
+    def __init__(self, nests: Sequence[Nest], dead: frozenset[Region]) -> None:
+        self.arrays: list[Array] = []
+        self.kept_dead: set[Region] = set()
+        self._dead = dead
+        self._names: dict[tuple[Region, int, str], str] = {}
+        self._lines: list[str] = []
+        self._count = 0
+        for nest in nests:
+            self._nest(nest)
+        arguments = ", ".join([f"a{i}" for i in range(len(self.arrays))])
+        self.text = "\n".join([f"def kernel({arguments}):", *self._lines, ""])
+
+    # ---- names -------------------------------------------------------------------------------
+
+    def _array(self, o: Operand) -> str:
+        """The argument for an array, in the form that its role reads."""
+        a = o.array
+        form = a if o.role == "matrix" else a.reshape(()) if o.role == "scalar" else a.reshape(-1)
+        key = (o.key, form.ndim, a.dtype.str)
+        if key not in self._names:
+            self._names[key] = f"a{len(self.arrays)}"
+            self.arrays.append(form)
+        return self._names[key]
+
+    def _flat(self, o: Operand) -> str:
+        key = (o.key, 1, o.array.dtype.str)
+        if key not in self._names:
+            self._names[key] = f"a{len(self.arrays)}"
+            self.arrays.append(o.array.reshape(-1))
+        return self._names[key]
+
+    def _fresh(self) -> str:
+        self._count += 1
+        return f"v{self._count}"
+
+    def _line(self, depth: int, text: str) -> None:
+        self._lines.append("    " * depth + text)
+
+    # ---- nests -------------------------------------------------------------------------------
+
+    def _nest(self, nest: Nest) -> None:
+        """One loop over rows; a nest of scalars is no loop."""
+        self._scalars: dict[Region, str] = {}
+        self._row_values: dict[Region, str] = {}
+        totals: list[tuple[str, Statement]] = []
+        depth = 1 if nest.rows is None else 2
+        for s in nest.statements:
+            for o in s.inputs:
+                if o.role == "scalar" and nest.rows is not None:
+                    self._scalar(o, 1)
+            if s.kind == "reduce_column":
+                out = self._array(s.out)
+                self._line(1, f"for j in range({out}.shape[0]):")
+                self._line(2, f"{out}[j] = 0")
+            if s.kind == "reduce_all":
+                total = self._fresh()
+                self._line(1, f"{total} = {_cast(s.out, '0')}")
+                totals.append((total, s))
+        if nest.rows is not None:
+            self._line(1, f"for i in range({self._array(_with_rows(nest))}.shape[0]):")
+        block: list[Statement] = []
+        reduced: dict[Region, str] = {}
+        for s in nest.statements:
+            columns = s.columns if s.kind in ("map", "reduce_row", "reduce_column") else None
+            reads = {o.key for o in s.inputs if o.role == "row"}
+            if block and (columns != block[0].columns or columns is None or reads & set(reduced)):
+                self._block(block, depth)
+                block, reduced = [], {}
+            if columns is not None:
+                block.append(s)
+                if s.kind == "reduce_row":
+                    reduced[s.out.key] = ""
+                continue
+            self._row(s, depth, dict((id(t[1]), t[0]) for t in totals))
+        if block:
+            self._block(block, depth)
+        for total, s in totals:
+            self._line(1, f"{self._array(s.out)}[()] = {total}")
+
+    def _scalar(self, o: Operand, depth: int) -> str:
+        """The only element of an array, as a literal where it is a constant of every net."""
+        if o.key in self._scalars:
+            return self._scalars[o.key]
+        literal = _literal(o)
+        if literal is None:
+            if o.key in self._dead:
+                self.kept_dead.add(o.key)
+            literal = self._fresh()
+            self._line(depth, f"{literal} = {self._array(o)}[()]")
+        self._scalars[o.key] = literal
+        return literal
+
+    def _row_value(self, o: Operand, depth: int) -> str:
+        if o.role == "scalar":
+            return self._scalar(o, depth)
+        if o.key not in self._row_values:
+            if o.key in self._dead:
+                self.kept_dead.add(o.key)
+            name = self._fresh()
+            self._line(depth, f"{name} = {self._array(o)}[i]")
+            self._row_values[o.key] = name
+        return self._row_values[o.key]
+
+    def _row(self, s: Statement, depth: int, totals: dict[int, str]) -> None:
+        """A statement of one element a row."""
+        if s.kind == "put":
+            at, value = [self._row_value(o, depth) for o in s.inputs]
+            self._line(depth, f"{self._flat(s.out)}[{at}] = {value}")
+            return
+        if s.kind == "take":
+            at = self._row_value(s.inputs[1], depth)
+            given = f"{self._flat(s.inputs[0])}[{at}]"
+        else:
+            read = [self._row_value(o, depth) for o in s.inputs]
+            if s.kind == "reduce_all":
+                self._line(depth, f"{totals[id(s)]} += {s.expression.format(*read)}")
+                return
+            given = s.expression.format(*read).replace("zero", _cast(s.out, "0"))
+        name = self._fresh()
+        self._line(depth, f"{name} = {_cast(s.out, given)}")
+        if s.out.role == "scalar":
+            self._scalars[s.out.key] = name
+            if s.out.key not in self._dead:
+                self._line(depth, f"{self._array(s.out)}[()] = {name}")
+            return
+        self._row_values[s.out.key] = name
+        if s.out.key not in self._dead:
+            self._line(depth, f"{self._array(s.out)}[i] = {name}")
+
+    def _block(self, block: Sequence[Statement], depth: int) -> None:
+        """One loop over columns."""
+        sums: list[tuple[str, Statement]] = []
+        for s in block:
+            for o in s.inputs:
+                if o.role == "row":
+                    self._row_value(o, depth)
+            if s.kind == "reduce_row":
+                name = self._fresh()
+                first = "0" if s.expression == "add" else "-inf"
+                self._line(depth, f"{name} = {_cast(s.out, first)}")
+                sums.append((name, s))
+        self._line(depth, f"for j in range({self._array(self._matrix(block))}.shape[1]):")
+        found: dict[Region, str] = {}
+        stored: dict[Region, Operand] = {}
+        running = {id(s): name for name, s in sums}
+        for s in block:
+            read = [self._element(o, found, depth + 1) for o in s.inputs]
+            if s.kind == "reduce_row":
+                name = running[id(s)]
+                given = f"{name} + {read[0]}" if s.expression == "add" else f"maximum({name}, {read[0]})"
+                self._line(depth + 1, f"{name} = {given}")
+                continue
+            given = s.expression.format(*read).replace("zero", _cast(s.out, "0"))
+            if s.kind == "reduce_column":
+                self._line(depth + 1, f"{self._array(s.out)}[j] += {given}")
+                continue
+            name = self._fresh()
+            self._line(depth + 1, f"{name} = {_cast(s.out, given)}")
+            found[s.out.key] = name
+            stored[s.out.key] = s.out
+        for region, o in stored.items():
+            if region not in self._dead:
+                self._line(depth + 1, f"{self._array(o)}[i, j] = {found[region]}")
+        for name, s in sums:
+            self._row_values[s.out.key] = name
+            if s.out.key not in self._dead:
+                self._line(depth, f"{self._array(s.out)}[i] = {name}")
+
+    def _matrix(self, block: Sequence[Statement]) -> Operand:
+        """A matrix of the block that the kernel is given anyway."""
+        every = [o for s in block for o in (*s.inputs, s.out) if o.role == "matrix"]
+        return next((o for o in every if o.key not in self._dead), every[0])
+
+    def _element(self, o: Operand, found: dict[Region, str], depth: int) -> str:
+        if o.role == "row":
+            return self._row_value(o, depth)
+        if o.role == "scalar":
+            return self._scalars[o.key]
+        if o.key in found:
+            return found[o.key]
+        if o.role == "shared":
+            name = self._fresh()
+            self._line(depth, f"{name} = {self._array(o)}[j]")
+        else:
+            if o.key in self._dead:
+                self.kept_dead.add(o.key)
+            name = self._fresh()
+            self._line(depth, f"{name} = {self._array(o)}[i, j]")
+            found[o.key] = name
+        return name
+
+
+def _with_rows(nest: Nest) -> Operand:
+    """An array of the nest that has as many elements, or rows, as the nest."""
+    for s in nest.statements:
+        for o in (*s.inputs, s.out):
+            if o.role == "row" or (o.role == "matrix" and s.kind not in ("take", "put")):
+                return o
+    raise AssertionError("a nest over rows holds an array with rows")
+
+
+def _literal(o: Operand) -> str | None:
+    """A number for the text, where an array that nobody writes holds one that every net has."""
+    if o.array.flags.writeable or o.array.dtype.kind != "f":
+        return None
+    value = float(o.array.reshape(()))
+    if value in _LITERALS and not (value == 0 and math.copysign(1, value) < 0):
+        return _cast(o, repr(value))
+    return None
+
+
+def _cast(o: Operand, text: str) -> str:
+    """The text as a number of the array's dtype: Numba would compute in a wider one."""
+    kind = {"f4": "float32", "f8": "float64", "i8": "int64"}.get(o.array.dtype.str[1:])
+    return f"{kind}({text})" if kind is not None else text

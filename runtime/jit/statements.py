@@ -1,0 +1,200 @@
+"""NumPy calls as statements on rows: what a loop nest can compute for one row after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+
+from ...graph import Array
+from ..recording import Call
+
+Role = Literal["matrix", "row", "shared", "scalar"]
+"""How a statement reads an array: element [i, j], element [i], element [j], or its only one."""
+
+Kind = Literal["map", "reduce_row", "reduce_column", "reduce_all", "take", "put"]
+
+EXPRESSIONS: Final[Mapping[Callable[..., Any], str]] = {
+    np.add: "{0} + {1}",
+    np.subtract: "{0} - {1}",
+    np.multiply: "{0} * {1}",
+    np.divide: "{0} / {1}",
+    np.negative: "-{0}",
+    np.absolute: "abs({0})",
+    np.sqrt: "sqrt({0})",
+    np.maximum: "maximum({0}, {1})",
+    np.minimum: "minimum({0}, {1})",
+    np.greater: "{0} > {1}",
+    np.greater_equal: "{0} >= {1}",
+    np.less: "{0} < {1}",
+    np.less_equal: "{0} <= {1}",
+    np.equal: "{0} == {1}",
+    np.not_equal: "{0} != {1}",
+    np.logical_not: "not {0}",
+    np.floor: "floor({0})",
+    np.exp: "exp({0})",
+    np.log: "log({0})",
+    np.power: "{0} ** {1}",
+    np.tanh: "tanh({0})",
+}
+"""How a loop computes an element. What is not here stays a NumPy call."""
+
+_SLOW: Final = frozenset({np.exp, np.log, np.power, np.tanh})
+_FEW: Final = 1_024
+"""Up to so many elements are worth a call of the C library each: NumPy's loops use SIMD."""
+
+
+class Operand(NamedTuple):
+    """An array of a statement, and how it is read or written."""
+
+    array: Array
+    role: Role
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Where the array lies: address and bytes."""
+        return self.array.ctypes.data, self.array.nbytes
+
+
+class Statement(NamedTuple):
+    """One result from operands: `rows` is over how many rows it runs, None for one scalar."""
+
+    kind: Kind
+    expression: str
+    inputs: tuple[Operand, ...]
+    out: Operand
+    rows: int | None
+    columns: int | None
+
+
+def statement(call: Call) -> Statement | None:
+    """The call as a statement; None where a loop would not do, or not do better."""
+    owner = getattr(call.function, "__self__", None)
+    if isinstance(owner, np.ndarray):
+        return _indexed(call, owner)
+    if isinstance(owner, np.ufunc):
+        return _reduction(call, owner)
+    if call.function is np.copyto:
+        return _copy(call)
+    if call.function is np.einsum:
+        return _column_product(call)
+    out = call.keywords.get("out")
+    if call.function not in EXPRESSIONS or out is None or set(call.keywords) != {"out"}:
+        return None
+    if call.function in _SLOW and out.size > _FEW:
+        return None
+    inputs = [np.asarray(a) for a in call.arguments]
+    expression = EXPRESSIONS[call.function]
+    masked = _masked(call.function, inputs, out)
+    if masked is not None:
+        expression, inputs, out = masked
+    return _mapped(expression, inputs, out)
+
+
+def _mapped(expression: str, inputs: list[Array], out: Array) -> Statement | None:
+    shape = _rows_and_columns(out)
+    if shape is None:
+        return None
+    rows, columns = shape
+    operands = [_operand(a, out) for a in inputs]
+    if None in operands:
+        return None
+    role: Role = "scalar" if rows is None else "row" if columns is None else "matrix"
+    read = tuple([o for o in operands if o is not None])
+    return Statement("map", expression, read, Operand(out, role), rows, columns)
+
+
+def _masked(function: Any, inputs: list[Array], out: Array) -> tuple[str, list[Array], Array] | None:
+    """Bits times a bool as the choice that they stand for, of the numbers whose bits they are."""
+    if function is not np.multiply or out.dtype.kind != "i" or inputs[1].dtype.kind != "b":
+        return None
+    number = np.dtype(f"f{out.itemsize}")
+    if inputs[0].dtype != out.dtype:
+        return None
+    return "({0} if {1} else zero)", [inputs[0].view(number), inputs[1]], out.view(number)
+
+
+def _rows_and_columns(out: Array) -> tuple[int | None, int | None] | None:
+    if not out.flags.c_contiguous or out.ndim > 2:
+        return None
+    if out.ndim == 0:
+        return None, None
+    return (out.shape[0], None) if out.ndim == 1 or out.shape[1] == 1 else (out.shape[0], out.shape[1])
+
+
+def _operand(a: Array, out: Array) -> Operand | None:
+    """How an input broadcasts to the result."""
+    if not a.flags.c_contiguous:
+        return None
+    if a.shape == out.shape and out.ndim:
+        one_column = out.ndim == 1 or out.shape[1] == 1
+        return Operand(a, "row" if one_column else "matrix")
+    if a.size == 1:
+        return Operand(a, "scalar")
+    if out.ndim != 2 or out.shape[1] == 1:
+        return None
+    if a.shape == (out.shape[0], 1):
+        return Operand(a, "row")
+    if a.shape in ((out.shape[1],), (1, out.shape[1])):
+        return Operand(a, "shared")
+    return None
+
+
+def _copy(call: Call) -> Statement | None:
+    out, source = call.arguments
+    where = call.keywords.get("where")
+    if set(call.keywords) - {"where", "casting"} or not isinstance(out, np.ndarray):
+        return None
+    if where is None:
+        return _mapped("{0}", [np.asarray(source)], out)
+    return _mapped("({0} if {1} else {2})", [np.asarray(source), where, out], out)
+
+
+def _reduction(call: Call, ufunc: np.ufunc) -> Statement | None:
+    (x,) = call.arguments
+    out, axis = call.keywords["out"], call.keywords.get("axis", 0)
+    if not (ufunc in (np.add, np.maximum) and call.function.__name__ == "reduce"):
+        return None
+    if not (x.flags.c_contiguous and out.flags.c_contiguous and x.dtype == out.dtype):
+        return None
+    axis = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
+    expression = "add" if ufunc is np.add else "maximum"
+    if x.ndim == 2 and x.shape[1] > 1 and axis in (-1, 1):
+        read = (Operand(x, "matrix"),)
+        return Statement("reduce_row", expression, read, Operand(out, "row"), *x.shape)
+    if x.ndim == 2 and x.shape[1] > 1 and axis == 0 and ufunc is np.add:
+        read = (Operand(x, "matrix"),)
+        return Statement("reduce_column", "{0}", read, Operand(out, "shared"), *x.shape)
+    if x.ndim == 1 and axis in (None, 0) and ufunc is np.add:
+        read = (Operand(x, "row"),)
+        return Statement("reduce_all", "{0}", read, Operand(out, "scalar"), x.shape[0], None)
+    return None
+
+
+def _column_product(call: Call) -> Statement | None:
+    """The sum over rows of a b, column by column."""
+    if call.arguments[0] != "nd,nd->d" or set(call.keywords) != {"out"}:
+        return None
+    _, a, b = call.arguments
+    if a.shape[1] < 2 or not (a.flags.c_contiguous and b.flags.c_contiguous):
+        return None
+    read = (Operand(a, "matrix"), Operand(b, "matrix"))
+    out = Operand(call.keywords["out"], "shared")
+    return Statement("reduce_column", "{0} * {1}", read, out, *a.shape)
+
+
+def _indexed(call: Call, flat: Array) -> Statement | None:
+    """take and put of one element a row, at its place in the whole."""
+    places = call.arguments[0]
+    rows = places.shape[0]
+    if flat.ndim != 1 or places.ndim != 1 or rows == 0 or flat.size % rows:
+        return None
+    at = Operand(places, "row")
+    if call.function.__name__ == "take":
+        _, _, out, _ = call.arguments
+        return Statement(
+            "take", "", (Operand(flat, "matrix"), at), Operand(out, "row"), rows, flat.size // rows
+        )
+    values = Operand(call.arguments[1], "row")
+    return Statement("put", "", (at, values), Operand(flat, "matrix"), rows, flat.size // rows)
