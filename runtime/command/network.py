@@ -48,6 +48,7 @@ def compiled(data: Classification, settings: Settings, steps: int | None = None)
         dtype=settings.dtype,
         memory_limit=settings.memory_limit,
         recompute=settings.recompute,
+        backend=settings.backend,
     )
     program.metadata.update(described(data))
     return program

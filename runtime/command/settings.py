@@ -25,6 +25,7 @@ from ...passes import (
 )
 from ...passes.optimizers import DIALECTS
 from ..data.source import FORMS
+from ..options import Backend
 from .methods import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, initializer
 
 R = TypeVar("R")
@@ -148,6 +149,13 @@ class Settings(NamedTuple):
         int, Option("Draws the rows to test and to validate on, where DATA does not say.")
     ] = 0
     dtype: Annotated[str, Option("Width of the floats.", type=click.Choice(["f32", "f64"]))] = "f32"
+    backend: Annotated[
+        Backend,
+        Option(
+            "What runs a step; numba needs the extra jit.",
+            type=click.Choice(["numpy", "numba"]),
+        ),
+    ] = "numpy"
     memory_limit: Annotated[
         int | None,
         Option("Most bytes that an arena may take, e.g. 4MB.", type=byte_count, metavar="BYTES"),
