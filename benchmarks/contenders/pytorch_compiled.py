@@ -1,0 +1,30 @@
+"""PyTorch with torch.compile over forward, loss and their backward; the optimizer is the fused one.
+
+Compiling `optimizer.step` too was tried and was slower than the fused kernel.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+import torch
+
+from ..nets import Array, Net
+from . import pytorch
+from .contender import Predictor, Trainer, Unavailable
+
+
+def train(net: Net, optimizer: str) -> Trainer:
+    _check()
+    return pytorch.train(net, optimizer, torch.compile)
+
+
+def predict(net: Net, x: Array) -> Predictor:
+    _check()
+    return pytorch.predict(net, x, torch.compile)  # type: ignore[arg-type]
+
+
+def _check() -> None:
+    """Raises Unavailable without a C++ compiler, which torch.compile needs on a CPU."""
+    if not any(map(shutil.which, ("g++", "clang++", "c++"))):
+        raise Unavailable("torch.compile needs a C++ compiler")
