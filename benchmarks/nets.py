@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 OPTIMIZERS: Final = ("sgd", "momentum", "adam")
-RATES: Final = {"sgd": 1e-2, "momentum": 1e-2, "adam": 1e-3}
+RATES: Final = {"sgd": 1e-3, "momentum": 1e-3, "adam": 1e-4}
+"""Low, so that trajectories can be compared: at ten times these rates a rounding of f32 that moves
+one unit across relu's kink changes the deep net's loss by 0.4 % within 20 steps."""
 RHO: Final = 0.9
 BETA1: Final = 0.9
 BETA2: Final = 0.999

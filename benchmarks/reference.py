@@ -15,8 +15,9 @@ from .nets import BETA1, BETA2, EPS, RATES, RHO, Array, Net, batches, weights
 
 STEPS: Final = 20
 """Steps of the compared trajectory."""
-TOLERANCE: Final = 5e-4
-"""Of a loss, relative, after any of these steps: f32 against f64."""
+TOLERANCE: Final = 2e-4
+"""Of a loss, relative, after any of these steps: f32 against f64. Weights that were moved by
+roundings of f32 changed the reference itself by 4e-5 at most (wide, Adam)."""
 SCORE_TOLERANCE: Final = 1e-4
 """Of a score or a probability, relative to the largest."""
 _BATCH_NORM_EPS: Final = 1e-5
@@ -76,12 +77,11 @@ def departure(found: Sequence[float], expected: Sequence[float]) -> float:
     return max(d if np.isfinite(d) else float("inf") for d in differences)
 
 
-def void(found: Sequence[float], expected: Sequence[float]) -> str:
-    """Why a trajectory does not count; nothing where it agrees."""
-    off = departure(found, expected)
-    if off <= TOLERANCE:
-        return ""
-    return f"losses differ from the reference by {off:.1e}, allowed {TOLERANCE:.0e}"
+def score_departure(found: Array, expected: Array) -> float:
+    """The largest difference of two results, of the largest expected; infinite where unlike."""
+    if found.shape != expected.shape or not np.isfinite(found).all():
+        return float("inf")
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
 def _gradients(net: Net, params: list[Array], x: Array, y: Array) -> tuple[float, list[Array]]:
@@ -117,9 +117,7 @@ def _gradients(net: Net, params: list[Array], x: Array, y: Array) -> tuple[float
     return loss, grads
 
 
-def _update(
-    optimizer: str, p: Array, g: Array, m: Array, v: Array, t: int, eps_hat: bool
-) -> None:
+def _update(optimizer: str, p: Array, g: Array, m: Array, v: Array, t: int, eps_hat: bool) -> None:
     """One update in place: `m` is the velocity or the first moment, `v` the second."""
     rate = RATES[optimizer]
     if optimizer == "adam":

@@ -18,7 +18,6 @@ with warnings.catch_warnings():  # that the C linker has no BLAS, which is not u
     warnings.simplefilter("ignore")
     import pytensor
     import pytensor.tensor as pt
-    from pytensor.tensor.random.utils import RandomStream
 
 pytensor.config.floatX = "float32"
 _DECAY = 0.9
@@ -36,7 +35,6 @@ class _Graph:
         self.weights: list[Any] = []
         self.params: list[Any] = []
         self.updates: dict[Any, Any] = {}
-        self.random = RandomStream(seed=0)
         h = self.x
         for i, w in enumerate(weights(net)):
             weight = self.shared(w)
@@ -51,14 +49,18 @@ class _Graph:
             h = h + bias
             h = pt.maximum(h, _f32(0)) if hidden else h
             if hidden and net.keep < 1:
-                mask = self.random.bernoulli(net.keep, size=h.shape).astype("float32")
-                h = h * mask * _f32(1 / net.keep)
+                h = h * self.mask(h)
         self.scores = h
 
     def shared(self, value: Array) -> Any:
         made = pytensor.shared(value.astype(np.float32))
         self.first[made] = value.astype(np.float32)
         return made
+
+    def mask(self, h: Any) -> Any:
+        random = pt.random.shared_rng(seed=len(self.updates))
+        self.updates[random], kept = random.bernoulli(self.net.keep, size=h.shape)
+        return kept.astype("float32") * _f32(1 / self.net.keep)
 
     def normalized(self, h: Any, width: int) -> Any:
         mean, var = h.mean(axis=0), h.var(axis=0)
