@@ -24,7 +24,7 @@ from .startup import plans, startup
 PARTS = ("training", "prediction", "startup", "plans", "growth", "compile")
 
 
-class Names(click.ParamType):
+class Names(click.ParamType):  # type: ignore[type-arg]
     """Names with commas between them, each one of those that there are."""
 
     name = "names"

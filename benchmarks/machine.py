@@ -17,13 +17,13 @@ def machine(threads: int) -> dict[str, Any]:
     """The processor, its cores, and the threads that each contender was given."""
     return {
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": _cores(),
         "threads": threads,
         "pinned": hasattr(os, "sched_setaffinity"),
         "system": platform.system(),
         "python": platform.python_version(),
         "numpy_blas": _blas(),
-    }  # fmt: skip
+    }
 
 
 def versions() -> dict[str, str | None]:
@@ -43,6 +43,13 @@ def _version(name: str) -> str | None:
         return verigrad.__version__
 
 
+def _cores() -> int | None:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
 def _cpu() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -53,5 +60,5 @@ def _cpu() -> str:
 
 
 def _blas() -> str:
-    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[index]
+    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return f"{built['name']} {built['version']}"

@@ -26,10 +26,11 @@ def markdown(results: Results) -> str:
 
 
 def cell(row: Mapping[str, Any]) -> str:
-    """One contender in one case: ratio to the floor (microseconds, spread), or why there is none."""
+    """One contender in one case: ratio to the floor (time, spread), or why there is none."""
     if row["status"] != "ok":
         return str(row["status"])
-    spread = f"{row['median']:,.0f} µs ± {50 * row['spread']:.0f} %"
+    digits = 0 if row["median"] >= 100 else 1
+    spread = f"{row['median']:,.{digits}f} µs ± {50 * row['spread']:.0f} %"
     return f"{row['to_floor']:.2f} ({spread})" if row["to_floor"] is not None else f"({spread})"
 
 

@@ -1,4 +1,4 @@
-"""The process of one contender: `python -m verigrad.benchmarks.worker '{...}'`, driven by lines of JSON.
+"""The process of one contender, driven by lines of JSON: `-m verigrad.benchmarks.worker '{...}'`.
 
 The argument says the contender, the net, the threads, and either the optimizer or how many rows
 to predict. Each line on stdin is a command, each line on stdout its answer; the first line says
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .contenders import CONTENDERS, Predictor, Trainer, Unavailable
+from .contenders import CONTENDERS, Predictor, Trainer, UnavailableError
 from .nets import Net
 
 CHUNK_SECONDS = 1e-3
@@ -142,7 +142,7 @@ def main() -> None:
     def answer(what: Callable[..., dict[str, Any]], *args: Any) -> bool:
         try:
             said = what(*args)
-        except Unavailable as e:
+        except UnavailableError as e:
             said = {"unavailable": str(e)}
         except Exception as e:
             said = {"failed": f"{type(e).__name__}: {e}".splitlines()[0][:300]}
@@ -152,7 +152,11 @@ def main() -> None:
 
     if not answer(worker.start):
         return
-    commands = {"check": worker.check, "time": worker.time, "end": worker.end}
+    commands: dict[str, Callable[..., dict[str, Any]]] = {
+        "check": worker.check,
+        "time": worker.time,
+        "end": worker.end,
+    }
     for line in sys.stdin:
         name, *args = json.loads(line)
         answer(commands[name], *args)

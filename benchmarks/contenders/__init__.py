@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .contender import CONTENDERS, FLOOR, OURS, Contender, Predictor, Trainer, Unavailable
+from .contender import CONTENDERS, FLOOR, OURS, Contender, Predictor, Trainer, UnavailableError
 
-__all__ = ["CONTENDERS", "FLOOR", "OURS", "Contender", "Predictor", "Trainer", "Unavailable"]
+__all__ = ["CONTENDERS", "FLOOR", "OURS", "Contender", "Predictor", "Trainer", "UnavailableError"]

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from ..nets import Array
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """A contender that cannot take part here, with the reason."""
 
 
@@ -56,7 +56,7 @@ class Contender:
         try:
             return import_module(f".{self.module}", __package__)
         except ImportError as e:
-            raise Unavailable(f"not installed: {e.name or e}") from None
+            raise UnavailableError(f"not installed: {e.name or e}") from None
 
     @property
     def import_name(self) -> str:

@@ -15,7 +15,8 @@ import numpy as np
 from ..nets import Array, Net, batches, weights
 from .contender import Predictor, Trainer
 
-Product = tuple[Callable[[Array, Array, Array], object], Array, Array, Array]
+Multiply = Callable[[Array, Array, Array], object]
+Product = tuple[Multiply, Array, Array, Array]
 
 
 def train(net: Net, optimizer: str) -> Trainer:
@@ -26,7 +27,7 @@ def train(net: Net, optimizer: str) -> Trainer:
     dx = [_filled(net.batch, n) for n in net.sizes[:-1]]
     dw = [np.empty_like(a) for a in w]
     steps: list[list[Product]] = []
-    chosen: list[Callable[[Array, Array, Array], object]] = []
+    chosen: list[Multiply] = []
     for x, _ in batches(net):
         inputs = [x, *[_filled(net.batch, n) for n in net.sizes[1:-1]]]
         products = [(inputs[i], w[i], hidden[i]) for i in range(net.layers)]
@@ -63,11 +64,11 @@ def _filled(*shape: int) -> Array:
     return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
-def _faster(a: Array, b: Array, out: Array) -> Callable[[Array, Array, Array], object]:
+def _faster(a: Array, b: Array, out: Array) -> Multiply:
     """`np.dot` or `np.matmul`, the one with the lower best of some tries."""
     # The chain of products would overflow on results of its own: tried on a buffer apart.
     out = np.empty_like(out)
-    best = {np.dot: np.inf, np.matmul: np.inf}
+    best: dict[Multiply, float] = {np.dot: np.inf, np.matmul: np.inf}
     start = time.perf_counter()
     while time.perf_counter() - start < 0.02 or np.inf in best.values():
         for multiply in best:

@@ -9,11 +9,11 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from ..nets import Array, Net, weights
-from .contender import Predictor, Trainer, Unavailable
+from .contender import Predictor, Trainer, UnavailableError
 
 
 def train(net: Net, optimizer: str) -> Trainer:
-    raise Unavailable("ONNX Runtime only predicts")
+    raise UnavailableError("ONNX Runtime only predicts")
 
 
 def predict(net: Net, x: Array) -> Predictor:

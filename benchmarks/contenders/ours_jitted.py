@@ -9,7 +9,7 @@ import verigrad as vg
 
 from ..nets import Array, Net
 from . import ours
-from .contender import Predictor, Trainer, Unavailable
+from .contender import Predictor, Trainer, UnavailableError
 
 
 def train(net: Net, optimizer: str) -> Trainer:
@@ -23,8 +23,8 @@ def predict(net: Net, x: Array) -> Predictor:
 
 
 def _check() -> None:
-    """Raises Unavailable where this verigrad or this machine has no such backend."""
+    """Raises UnavailableError where this verigrad or this machine has no such backend."""
     if "backend" not in inspect.signature(vg.compile).parameters:
-        raise Unavailable("this verigrad has no backend='numba'")
+        raise UnavailableError("this verigrad has no backend='numba'")
     if find_spec("numba") is None:
-        raise Unavailable("not installed: numba")
+        raise UnavailableError("not installed: numba")

@@ -23,7 +23,7 @@ def model_of(net: Net) -> nn.Sequential:
     layers: list[nn.Module] = []
     for i, w in enumerate(weights(net)):
         hidden = i < net.layers - 1
-        linear = nn.Linear(*w.shape, bias=not (net.batch_norm and hidden))
+        linear = nn.Linear(w.shape[0], w.shape[1], bias=not (net.batch_norm and hidden))
         with torch.no_grad():
             linear.weight.copy_(torch.from_numpy(w.T))
             if linear.bias is not None:
@@ -65,7 +65,7 @@ def train(net: Net, optimizer: str, wrap: Callable[[Loss], Loss] = lambda loss: 
         x, y = data[i % count]
         descent.zero_grad()
         loss = loss_of(x, y)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         descent.step()
         return loss
 

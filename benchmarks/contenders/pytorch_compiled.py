@@ -11,7 +11,7 @@ import torch
 
 from ..nets import Array, Net
 from . import pytorch
-from .contender import Predictor, Trainer, Unavailable
+from .contender import Predictor, Trainer, UnavailableError
 
 
 def train(net: Net, optimizer: str) -> Trainer:
@@ -25,6 +25,6 @@ def predict(net: Net, x: Array) -> Predictor:
 
 
 def _check() -> None:
-    """Raises Unavailable without a C++ compiler, which torch.compile needs on a CPU."""
+    """Raises UnavailableError without a C++ compiler, which torch.compile needs on a CPU."""
     if not any(map(shutil.which, ("g++", "clang++", "c++"))):
-        raise Unavailable("torch.compile needs a C++ compiler")
+        raise UnavailableError("torch.compile needs a C++ compiler")

@@ -9,13 +9,13 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier
 
 from ..nets import BETA1, BETA2, EPS, RATES, RHO, Array, Net, batches, weights
-from .contender import Predictor, Trainer, Unavailable
+from .contender import Predictor, Trainer, UnavailableError
 
 
 def classifier(net: Net, optimizer: str) -> MLPClassifier:
     """The net at its first weights."""
     if net.batch_norm:
-        raise Unavailable("MLPClassifier has no batch normalization and no dropout")
+        raise UnavailableError("MLPClassifier has no batch normalization and no dropout")
     model = MLPClassifier(
         hidden_layer_sizes=net.sizes[1:-1],
         solver="adam" if optimizer == "adam" else "sgd",
