@@ -51,8 +51,8 @@ def _names(option: str, known: tuple[str, ...], what: str) -> Any:
 @_names("--optimizers", OPTIMIZERS, "Optimizers")
 @_names("--contenders", tuple(CONTENDERS), "Contenders; the floor is always there")
 @_names("--parts", PARTS, "Parts")
-@click.option("--rounds", type=click.IntRange(min=1), default=7, show_default=True)
-@click.option("--seconds", type=float, default=0.4, show_default=True, help="A round, for each.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--seconds", type=float, default=0.3, show_default=True, help="A round, for each.")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
 @click.option("--quick", is_flag=True, help="Short sweeps; marks the results as a short run.")
 @click.option(

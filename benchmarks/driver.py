@@ -35,8 +35,8 @@ PATIENCE = 900.0
 class Settings:
     """How long a run measures: rounds, seconds a round for each contender, and threads."""
 
-    rounds: int = 7
-    seconds: float = 0.4
+    rounds: int = 5
+    seconds: float = 0.3
     threads: int = 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from .ratios import summary
 
 CONTENDING: Final = ("floor", "verigrad", "verigrad-numba", "torch", "jax")
 OPTIMIZER: Final = "momentum"
+ROUNDS: Final = 3
+"""At most: a point of a curve needs fewer than a row of the table."""
 
 
 def sweeps(quick: bool) -> dict[str, list[tuple[int, Net]]]:
@@ -36,6 +39,7 @@ def growth(
     tell: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """The points of all sweeps: what grows, how far, and each contender's figures."""
+    settings = replace(settings, rounds=min(settings.rounds, ROUNDS))
     taking_part = [n for n in CONTENDING if n in names]
     points = []
     for what, nets in sweeps(quick).items():

@@ -1,6 +1,7 @@
 """PyTorch with torch.compile over forward, loss and their backward; the optimizer is the fused one.
 
-Compiling `optimizer.step` too was tried and was slower than the fused kernel.
+The fused optimizer updates all parameters in one call; on the tiny net compiling `optimizer.step`
+in its place was no faster with Adam and 5 % faster with SGD.
 """
 
 from __future__ import annotations
