@@ -3,15 +3,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
-.PHONY: help train test lint clean
+.PHONY: help train test lint bench clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
 	@echo "make test    install what the tests need too, and run them"
 	@echo "make lint    check style (ruff) and types (mypy, strict)"
-	@echo "make clean   remove $(VENV) and what was built"
+	@echo "make bench   install the peers into $(BENCH), and time a step beside theirs"
+	@echo "make clean   remove $(VENV), $(BENCH) and what was built"
 
 train: $(VENV)/installed-all
 	$(BIN)/verigrad train $(ARGS)
@@ -27,6 +29,15 @@ lint: $(VENV)/installed-dev
 	ln -sfn ../.. build/mypy/verigrad
 	MYPYPATH=build/mypy $(BIN)/mypy $(addprefix -p ,$(PACKAGES))
 
+# The peers stay out of the way of the tests, in an environment of their own.
+bench: $(BENCH)/installed
+	$(BENCH)/bin/python -m verigrad.benchmarks $(ARGS)
+
+$(BENCH)/installed: pyproject.toml
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --editable '.[bench]'
+	touch $@
+
 # A stamp for each set of extras, older than pyproject.toml whenever that has changed.
 $(VENV)/installed-%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
@@ -36,4 +47,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

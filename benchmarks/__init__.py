@@ -1,0 +1,1 @@
+"""Benchmarks: verigrad beside its peers on the same nets, in one run (`make bench`)."""
