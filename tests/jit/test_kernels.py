@@ -1,0 +1,151 @@
+"""Kernels as text: what is joined, what is not, and that a kernel is compiled once for all."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import batch, net
+
+import verigrad as vg
+from verigrad.runtime.jit.kernels import KERNELS, _kernel, cache_folder
+
+numba = pytest.importorskip("numba")
+
+OPTIMIZERS = [vg.SGD(0.1), vg.Momentum(0.1), vg.Nesterov(0.05), vg.AdaGrad(0.05), vg.Adam(0.01)]
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(KERNELS, str(tmp_path / "kernels"))
+    _kernel.cache_clear()
+    return tmp_path / "kernels"
+
+
+def kernels(folder: Path) -> set[str]:
+    return {p.name for p in folder.glob("*.py")}
+
+
+def both(n: vg.Graph, **options: object) -> tuple[vg.Program, vg.Program]:
+    return vg.compile(n, **options), vg.compile(n, **options, backend="numba")
+
+
+def close(a: object, b: object, dtype: str = "f32") -> bool:
+    tolerance = 2e-5 if dtype == "f32" else 1e-12
+    return np.allclose(np.asarray(a), np.asarray(b), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: o.name)
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_steps_are_those_of_numpy(
+    optimizer: vg.Optimizer, dtype: str, rng: np.random.Generator
+) -> None:
+    options = {
+        "optimizer": optimizer,
+        "regularizer": vg.ElasticNet(1e-3, 1e-3),
+        "dropout": vg.Dropout(keep=0.8, input=0.9),
+        "clip": vg.ClipNorm(1.0),
+        "dtype": dtype,
+    }
+    plain, jitted = both(net(12, 8, 6, 4), **options)
+    for size in (16, 16, 7, 1, 16):
+        feeds = batch(rng, size, 12, 4)
+        assert close(plain.step(feeds), jitted.step(feeds), dtype)
+    for name, value in plain.parameters.items():
+        assert close(value, jitted.parameters[name], dtype), name
+    feeds = batch(rng, 5, 12, 4)
+    assert close(plain.predict(feeds)["scores"], jitted.predict(feeds)["scores"], dtype)
+    loss, gradients = plain.gradients(feeds)
+    other, others = jitted.gradients(feeds)
+    assert close(loss, other, dtype)
+    assert all(close(gradients[k], others[k], dtype) for k in gradients)
+
+
+def test_batch_norm_and_other_activations_agree(rng: np.random.Generator) -> None:
+    x, y = vg.input("x", ("N", 12)), vg.input("y", ("N",), dtype="i64")
+    h = vg.relu(vg.batch_norm(vg.dense(x, 9)))
+    h = vg.tanh(vg.layer_norm(vg.dense(h, 7)))
+    h = vg.gelu(vg.dense(vg.leaky_relu(vg.dense(h, 6)), 5))
+    scores = vg.dense(vg.sigmoid(h), 4)
+    n = vg.Graph("kin", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
+    plain, jitted = both(n, optimizer=vg.RMSProp(1e-3), regularizer=vg.L2(1e-3))
+    for _ in range(4):
+        feeds = batch(rng, 20, 12, 4)
+        assert close(plain.step(feeds), jitted.step(feeds))
+    for name, value in {**plain.parameters, **plain.state}.items():
+        assert close(value, {**jitted.parameters, **jitted.state}[name]), name
+
+
+def test_what_lies_between_products_is_one_kernel() -> None:
+    _, jitted = both(net(12, 8, 6, 4), optimizer=vg.SGD(0.1))
+    source = jitted.source(N=16)
+    computes = source[source.index("def compute") : source.index("def finite")]
+    lines = [line.split("(")[0].strip() for line in computes.splitlines()[1:] if "(" in line]
+    assert lines.count("dot") == 8  # three layers: 3 forward, 3 + 2 backward
+    assert not {"add", "maximum", "multiply", "add_reduce"} & set(lines)
+    assert sum(line.startswith("j") for line in lines) <= 7
+
+
+def test_a_new_net_of_known_parts_compiles_nothing(
+    empty_cache: Path, rng: np.random.Generator
+) -> None:
+    vg.compile(net(12, 8, 6, 4), optimizer=vg.Adam(0.01), backend="numba").step(
+        batch(rng, 16, 12, 4)
+    )
+    known = kernels(empty_cache)
+    assert known
+    other = vg.compile(net(30, 20, 10, 10, 5), optimizer=vg.Adam(0.3), backend="numba")
+    other.step(batch(rng, 33, 30, 5))
+    assert kernels(empty_cache) == known
+
+
+def test_a_kernel_that_was_changed_is_written_anew(empty_cache: Path) -> None:
+    program = vg.compile(net(6, 4, 3), optimizer=vg.SGD(0.1), backend="numba")
+    program.source(N=4)
+    written = {p: p.read_text() for p in empty_cache.glob("*.py")}
+    for p in written:
+        p.write_text("kernel = None\n")
+    _kernel.cache_clear()
+    vg.compile(net(6, 4, 3), optimizer=vg.SGD(0.1), backend="numba").source(N=4)
+    assert {p: p.read_text() for p in empty_cache.glob("*.py")} == written
+
+
+def test_failures_are_the_same(rng: np.random.Generator) -> None:
+    plain, jitted = both(net(6, 5, 3), optimizer=vg.SGD(0.1))
+    feeds = batch(rng, 8, 6, 3)
+    wrong = {**feeds, "y": np.full(8, 7)}
+    hurt = {**feeds, "x": feeds["x"].copy()}
+    hurt["x"][2, 1] = np.nan
+    before = {k: v.copy() for k, v in jitted.parameters.items()}
+    for bad in (wrong, hurt):
+        with pytest.raises(vg.VerigradError) as one:
+            plain.step(bad)
+        with pytest.raises(vg.VerigradError) as other:
+            jitted.step(bad)
+        assert str(one.value).splitlines()[-2:] == str(other.value).splitlines()[-2:]
+    assert all((before[k] == v).all() for k, v in jitted.parameters.items())
+
+
+def test_a_backend_is_saved_and_an_unknown_one_refused(tmp_path: Path) -> None:
+    program = vg.compile(net(6, 5, 3), optimizer=vg.SGD(0.1), backend="numba")
+    program.save(tmp_path / "p.safetensors")
+    assert vg.load(tmp_path / "p.safetensors").options.backend == "numba"
+    with pytest.raises(vg.PassError, match="'numpy' or 'numba'"):
+        vg.compile(net(6, 5, 3), backend="cuda")
+
+
+def test_without_numba_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(vg.RunError, match=r"verigrad\[jit\]"):
+        vg.compile(net(6, 5, 3), backend="numba")
+
+
+def test_the_cache_lies_where_the_variable_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(KERNELS, str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv(KERNELS)
+    assert cache_folder().parts[-2:] == ("verigrad", "kernels")
