@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..graph import (
     Graph,
+    Input,
     Node,
     Nodes,
     Parameter,
@@ -137,8 +138,8 @@ class _Phase:
                     refs.append(("result", place[i]))
                 elif not i.type.rank:
                     refs.append(i)
-                elif i.type.shape != shape:
-                    return None
+                elif i.type.shape != shape or isinstance(i.op, Input):
+                    return None  # a feed lies elsewhere at each step
                 else:
                     refs.append((i.type.dtype, slots.setdefault(i, len(slots))))
             refs.append(slots.get(self.writes[n]) if n in self.writes else None)
