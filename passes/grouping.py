@@ -151,7 +151,8 @@ def packs(g: Graph, s: Schedule, groups: Sequence[Nodes]) -> tuple[Nodes, ...]:
     """Lists of tensors to lie one after another, so that a group with several lanes is one call."""
     found: list[list[Node]] = []
     packed: dict[Node, tuple[int, int]] = {}
-    for group in sorted(groups, key=len, reverse=True):
+    # Those with the most lanes first: what a part of them needs lies together in theirs.
+    for group in sorted(groups, key=lambda one: (len(lanes(one) or ()), len(one)), reverse=True):
         rows = lanes(group) or []
         if len(rows) < 2:
             continue
