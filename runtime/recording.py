@@ -127,8 +127,8 @@ class _Noted(np.ndarray[Any, np.dtype[Any]]):
         raise _Unrecordable
 
     __setitem__ = __iter__ = __bool__ = __float__ = __int__ = __index__ = _refuse
-    item = tolist = tobytes = take = put = sort = partition = _refuse  # type: ignore[assignment]
-    argmax = argmin = argsort = nonzero = searchsorted = _refuse  # type: ignore[assignment]
+    item = tolist = tobytes = take = put = sort = partition = _refuse
+    argmax = argmin = argsort = nonzero = searchsorted = _refuse
 
 
 def _materialised(ufunc: np.ufunc, inputs: Sequence[Any]) -> list[Any]:

@@ -196,11 +196,11 @@ class Oracle:
         place = self.place(n)
         assert place is not None
         memory, start, stop = place
+        old = self.s.takeovers.get(n)
         behind = any(n in pack[1:] for pack in self.s.packs)
-        aligned = behind or start % ALIGNMENT == 0
+        aligned = behind or old is not None or start % ALIGNMENT == 0
         if memory == "arena" and not (aligned and start >= 0 and stop <= self.memory[memory].size):
             yield f"%{name} lies at {start}:{stop}: not aligned, or outside of the arena"
-        old = self.s.takeovers.get(n)
         if old is not None and self.place(old) != place:
             yield f"%{name} takes over %{self.g.names[old]}, but lies elsewhere"
 
@@ -222,9 +222,7 @@ class Oracle:
 class _Tiled:
     """A group's walk through its tiles: rows, or the elements of all lanes one after another."""
 
-    def __init__(
-        self, oracle: Oracle, members: list[vg.Node], lanes: Lanes, tiles: Tiling
-    ) -> None:
+    def __init__(self, oracle: Oracle, members: list[vg.Node], lanes: Lanes, tiles: Tiling) -> None:
         self.o, self.lanes, self.tiles = oracle, lanes, tiles
         self.scratch = oracle._scratch(members, tiles)
         self.counts = [self._rows(lane[0]) for lane in lanes]

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import assume, given, settings
 from oracle import unsound
-from random_graphs import graphs, nets
+from random_graphs import graphs, laned, nets
 
 import verigrad as vg
 from verigrad.graph import Schedule
@@ -50,7 +50,7 @@ def tile(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 @settings(max_examples=100)
-@given(graphs(), st.sampled_from([1, 3, 20]))
+@given(st.one_of(graphs(), laned()), st.sampled_from([1, 3, 20]))
 @pytest.mark.usefixtures("tile")
 def test_a_plan_in_tiles_keeps_every_value_whole(g: vg.Graph, size: int) -> None:
     plan = plan_of(g, size)
@@ -80,7 +80,7 @@ def test_a_plan_takes_no_less_than_what_is_alive_and_no_more_than_all(
     assert plan.lower_bound <= plan.nbytes <= sum(-(-b // 64) * 64 for b in results + scratch)
 
 
-@given(graphs(), st.booleans(), st.data())
+@given(st.one_of(graphs(), laned()), st.booleans(), st.data())
 def test_verifier_and_oracle_agree_on_buffers_that_were_moved(
     g: vg.Graph, grouped: bool, data: st.DataObject
 ) -> None:
@@ -96,7 +96,7 @@ def test_verifier_and_oracle_agree_on_buffers_that_were_moved(
     assert bool(list(violations(g))) == bool(unsound(g, plan.sizes, plan.nbytes))
 
 
-@given(graphs(), st.data())
+@given(st.one_of(graphs(), laned()), st.data())
 def test_verifier_and_oracle_agree_on_temporaries_that_were_moved(
     g: vg.Graph, data: st.DataObject
 ) -> None:
@@ -361,7 +361,6 @@ def computed_once(*names: str) -> Change:
         return rescheduled(g, once=g.schedule.once | {g[n] for n in names})
 
     return change
-
 
 
 GROUPED: dict[str, tuple[str, Change]] = {

@@ -73,9 +73,7 @@ def test_a_record_gives_the_bits_of_the_kernel(
 
 
 @pytest.mark.parametrize("row", [r for r in STRAIGHT if r.op.inplace], ids=lambda r: r.label)
-def test_a_record_in_place_gives_the_bits_of_the_kernel(
-    row: Row, rng: np.random.Generator
-) -> None:
+def test_a_record_in_place_gives_the_bits_of_the_kernel(row: Row, rng: np.random.Generator) -> None:
     for k in row.op.inplace:
         op, inputs, expected, scratch = drawn(row, 3, rng)
         if k >= len(inputs) or inputs[k].shape != expected.shape:
