@@ -85,7 +85,10 @@ class Executor:
             if not self._finite():
                 self._check_finite()
             self.writing = True
-            self._commit(*feeds)
+            try:
+                self._commit(*feeds)
+            except Exception as e:
+                raise self._located(e) from e
             self.writing = False
 
     def _run_compute(self, feeds: Sequence[Array], version: int) -> None:

@@ -163,7 +163,22 @@ class CheckedStraight(Checked):
     straight: ClassVar[bool] = True
 
 
-OURS = (Halves, Backwards, Checked, CheckedStraight)
+class Moved(vg.Op):
+    """w' = w + g, in the place of w; raises where an element of g is below 0."""
+
+    name: ClassVar[str] = "moved"
+    inplace: ClassVar[tuple[int, ...]] = (0,)
+
+    def infer(self, *types: vg.TensorType) -> vg.TensorType:
+        return types[0]
+
+    def run(self, w: np.ndarray, g: np.ndarray, *, out: np.ndarray) -> None:
+        if g.min() < 0:
+            raise ValueError("below 0")
+        np.add(w, g, out=out)
+
+
+OURS = (Halves, Backwards, Checked, CheckedStraight, Moved)
 
 
 @pytest.fixture
@@ -256,6 +271,22 @@ def test_an_error_in_the_last_tile_names_its_node() -> None:
     feed[20, 0] = 50
     with pytest.raises(vg.RunError, match=r"in %c = checked_straight\(%b\)"):
         run(g, [feed], 21)
+
+
+@pytest.mark.usefixtures("own_ops")
+def test_an_error_in_an_update_names_its_node_and_leaves_the_program_unusable() -> None:
+    x, w = vg.input("x", ("N", 3)), vg.state("w", (3,), init="zeros")
+    total = vg.sum(x, axes=[0], name="total")
+    moved = vg.apply(Moved(), w, total, name="moved")
+    g = vg.Graph("g", loss=vg.sum(x, name="loss"), updates={w: moved})
+    program = vg.compile(g)
+    program.step(x=np.ones((2, 3), np.float32))
+    with pytest.raises(
+        vg.RunError, match=r"ValueError: below 0\n  in %moved = moved\(%w, %total\)"
+    ):
+        program.step(x=-np.ones((2, 3), np.float32))
+    with pytest.raises(vg.RunError, match="cut off"):
+        program.step(x=np.ones((2, 3), np.float32))
 
 
 def test_steps_of_a_source_compile_and_name_no_user_text() -> None:
