@@ -37,9 +37,14 @@ def record(
         given["scratch"] = tuple(noted[len(inputs) + 1 :])
     try:
         op.run(*noted[: len(inputs)], **given)
+        calls = [*tape.calls]
     except Exception:  # what a kernel raises it raises again where it runs, and is named there
         return None
-    return tape.calls
+    finally:
+        # The noted arrays hold the tape, and its arrays are views of them, which no garbage
+        # collector looks through: the memory would never be freed.
+        tape.calls.clear()
+    return calls
 
 
 class _Unrecordable(Exception):

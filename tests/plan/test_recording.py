@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -91,6 +93,23 @@ def test_nothing_is_written_while_a_kernel_is_recorded() -> None:
     calls = record(vg.exp(vg.input("x", (2, 3))).op, [x], out)
     assert calls is not None and (out == 7).all() and out.flags.writeable
     assert all(type(v) is np.ndarray for c in calls for v in (*c.arguments, c.keywords["out"]))
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_record_lets_go_of_the_arrays(refused: bool) -> None:
+    """Views of noted arrays hold the tape, and ndarrays are nothing that Python collects."""
+    x, out = np.ones((2, 3), np.float32), np.ones((2, 3), np.float32)
+
+    def kernel(x: np.ndarray, out: np.ndarray) -> None:
+        np.exp(x.T, out=out.T)
+        np.exp(x, out=None if refused else out)
+
+    gone = weakref.ref(x), weakref.ref(out)
+    calls = record(claiming(kernel), [x], out)
+    assert (calls is None) == refused
+    del x, out, calls
+    gc.collect()
+    assert all(ref() is None for ref in gone)
 
 
 # ---- kernels that cannot be recorded --------------------------------------------------------
