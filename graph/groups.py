@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .node import Node
 from .op import Source
+from .sources import Input
 from .types import Shape
 
 if TYPE_CHECKING:
@@ -47,18 +48,49 @@ def lanes(group: Sequence[Node]) -> list[Nodes] | None:
     if len(group) == 1 or shape == ():
         return None if shape is None else [tuple(group)]
     parts = _apart(group)
-    same = [[n.op for n in part] == [n.op for n in parts[0]] for part in parts]
-    if not all(same) or any(domain(part) is None for part in parts):
+    if any(domain(part) is None for part in parts):
         return None
-    return parts
+    first = _computation(parts[0])
+    alike = len(parts) == 1 or (
+        first is not None and all(_computation(part) == first for part in parts)
+    )
+    return parts if alike else None
 
 
 def inside(g: Graph, group: Sequence[Node]) -> frozenset[Node]:
-    """The nodes of a tiled group that nothing else reads, which have no place in the arena."""
-    if len(group) == 1 or lanes(group) is None:
+    """The nodes of a tiled group that nothing else reads, which have no place in the arena: in
+    each lane the same ones.
+    """
+    rows = None if len(group) == 1 else lanes(group)
+    if rows is None:
         return frozenset()
     mine = set(group)
-    return frozenset([n for n in group if n not in g.roots and all(u in mine for u in g.users[n])])
+
+    def alone(n: Node) -> bool:
+        return n not in g.roots and all(u in mine for u in g.users[n])
+
+    columns = zip(*rows, strict=True)
+    return frozenset([n for column in columns if all(map(alone, column)) for n in column])
+
+
+def _computation(part: Nodes) -> list[object] | None:
+    """What a lane computes, but for the tensors that it is computed for; None where it must run
+    by itself: it broadcasts a tensor, or reads a feed, which lies elsewhere at each step."""
+    place = {n: i for i, n in enumerate(part)}
+    slots: dict[Node, int] = {}
+    said: list[object] = []
+    for n in part:
+        said += [n.op, n.type.dtype]
+        for i in n.inputs:
+            if i in place:
+                said.append(("result", place[i]))
+            elif not i.type.rank:
+                said.append(i)
+            elif i.type.shape != n.type.shape or isinstance(i.op, Input):
+                return None
+            else:
+                said.append((i.type.dtype, slots.setdefault(i, len(slots))))
+    return said
 
 
 def _apart(group: Sequence[Node]) -> list[Nodes]:

@@ -201,7 +201,9 @@ def _packs(g: Graph, s: Schedule) -> Iterator[str]:
             if n in seen:
                 yield f"{label} is packed twice"
             seen.add(n)
-            if n.type.symbols or n.type.dtype != pack[0].type.dtype:
+            if n.type.symbols:
+                yield f"{label}: {n.type} is packed, but has no fixed size"
+            if n.type.dtype != pack[0].type.dtype:
                 yield f"{label}: {n.type} is packed with %{g.names[pack[0]]}: {pack[0].type}"
             if isinstance(n.op, (Input, Constant)) or n in s.takeovers:
                 yield f"{label} is packed, but has no memory that the plan could choose"

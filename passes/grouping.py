@@ -7,6 +7,7 @@ from typing import Final
 
 from ..graph import (
     Graph,
+    Input,
     Node,
     Nodes,
     Parameter,
@@ -102,7 +103,9 @@ class _Phase:
         behind: dict[int, list[int]] = {}
         moved: set[int] = set()
         for k, group in enumerate(self.calls):
-            at = max((self.where[i] for n in group for i in n.inputs if i in self.where), default=-1)
+            at = max(
+                (self.where[i] for n in group for i in n.inputs if i in self.where), default=-1
+            )
             if len(group) == 1 and 0 <= at < k and self._reduces(group[0]):
                 behind.setdefault(at, []).append(k)
                 moved.add(k)
@@ -150,7 +153,9 @@ class _Phase:
     def _lane_order(self, group: Sequence[Node]) -> tuple[bool, int]:
         """Matrices first, so that those which alone are regularized lie together; then as the
         graph lists the parameters."""
-        first = min((self.source[i] for n in group for i in n.inputs if i in self.source), default=0)
+        first = min(
+            (self.source[i] for n in group for i in n.inputs if i in self.source), default=0
+        )
         return group[0].type.rank < 2, first
 
     def _signature(self, group: Sequence[Node]) -> Signature | None:
@@ -172,8 +177,8 @@ class _Phase:
                     refs.append(("result", place[i]))
                 elif not i.type.rank:
                     refs.append(i)
-                elif i.type.shape != shape:
-                    return None
+                elif i.type.shape != shape or isinstance(i.op, Input):
+                    return None  # a feed lies elsewhere at each step
                 else:
                     refs.append((i.type.dtype, slots.setdefault(i, len(slots))))
             refs.append(slots.get(self.writes[n]) if n in self.writes else None)
@@ -185,7 +190,8 @@ def packs(g: Graph, s: Schedule, groups: Sequence[Nodes]) -> tuple[Nodes, ...]:
     """Lists of tensors to lie one after another, so that a group with several lanes is one call."""
     found: list[list[Node]] = []
     packed: dict[Node, tuple[int, int]] = {}
-    for group in sorted(groups, key=len, reverse=True):
+    # Those with the most lanes first: what a part of them needs lies together in theirs.
+    for group in sorted(groups, key=lambda one: (len(lanes(one) or ()), len(one)), reverse=True):
         rows = lanes(group) or []
         if len(rows) < 2:
             continue

@@ -39,9 +39,7 @@ class Executor:
     before it has changed nothing.
     """
 
-    def __init__(
-        self, plan: Plan, values: Mapping[str, Array], backend: Backend = "numpy"
-    ) -> None:
+    def __init__(self, plan: Plan, values: Mapping[str, Array], backend: Backend = "numpy") -> None:
         self.plan = plan
         self.graph = plan.graph
         self._arena = aligned_bytes(plan.nbytes)
@@ -95,7 +93,10 @@ class Executor:
         if not self._finite():
             self._check_finite()
         self.writing = True
-        self._commit(*feeds)
+        try:
+            self._commit(*feeds)
+        except Exception as e:
+            raise self._located(e) from e
         self.writing = False
 
     def _run_compute(self, feeds: Sequence[Array], version: int) -> None:
@@ -184,7 +185,12 @@ def _watched(g: Graph) -> list[Node]:
 
 
 def _write(
-    g: Graph, plan: Plan, backend: Backend, arena: Array, arrays: Mapping[Node, Array], watched: Sequence[Node]
+    g: Graph,
+    plan: Plan,
+    backend: Backend,
+    arena: Array,
+    arrays: Mapping[Node, Array],
+    watched: Sequence[Node],
 ) -> Writer:
     """The step's text and what it names."""
     once, early, late = phases(g)

@@ -30,17 +30,20 @@ def record(
     arrays = [*inputs, out, *scratch]
     if not op.straight or not all(a.size for a in arrays):
         return None
-    tape: list[Call] = []
+    tape = _Tape([], arrays)
     noted = [_Noted.of(a, tape) for a in arrays]
     given: dict[str, Any] = {"out": noted[len(inputs)]}
     if scratch:
         given["scratch"] = tuple(noted[len(inputs) + 1 :])
     try:
         op.run(*noted[: len(inputs)], **given)
-    except _UnrecordableError:
+        calls = [*tape.calls]
+    except Exception:  # what a kernel raises it raises again where it runs, and is named there
         return None
-    calls = list(tape)
-    tape.clear()  # the arrays know the tape: what is noted on it would never be freed
+    finally:
+        # The noted arrays hold the tape, and its arrays are views of them, which no garbage
+        # collector looks through: the memory would never be freed.
+        tape.calls.clear()
     return calls
 
 
@@ -48,25 +51,36 @@ class _UnrecordableError(Exception):
     """The kernel did what a line of calls cannot say."""
 
 
-class _Noted(np.ndarray[Any, np.dtype[Any]]):
-    """An array whose NumPy calls are noted on a tape instead of being made."""
+class _Tape(NamedTuple):
+    """The calls so far, and the arrays on whose memory they may work."""
 
-    _tape: list[Call]
+    calls: list[Call]
+    arrays: Sequence[Array]
+
+
+class _Noted(np.ndarray[Any, np.dtype[Any]]):
+    """An array whose NumPy calls are noted on a tape instead of being made.
+
+    It is read-only, so that a call that NumPy makes all the same is an error and changes nothing.
+    """
+
+    _tape: _Tape | None
 
     @classmethod
-    def of(cls, array: Array, tape: list[Call]) -> _Noted:
+    def of(cls, array: Array, tape: _Tape) -> _Noted:
         noted = array.view(cls)
         noted._tape = tape
+        noted.flags.writeable = False
         return noted
 
     def __array_finalize__(self, obj: Any) -> None:
-        self._tape = getattr(obj, "_tape", [])
+        self._tape = getattr(obj, "_tape", None)
 
     def __array_ufunc__(self, ufunc: Any, method: Any, *inputs: Any, **keywords: Any) -> Any:
         (out,) = keywords.pop("out", None) or (None,)
         function = ufunc if method == "__call__" else getattr(ufunc, method)
         if method == "__call__":
-            inputs = tuple(_materialised(inputs))
+            inputs = tuple(_materialised(ufunc, inputs))
         return self._note(function, inputs, keywords, out)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -80,44 +94,64 @@ class _Noted(np.ndarray[Any, np.dtype[Any]]):
         raise _UnrecordableError
 
     def take(self, places: Any, axis: Any, out: Any, mode: Any) -> Any:  # type: ignore[override]
-        held = self.view(np.ndarray)
-        self._tape.append(Call(held.take, (_plain(places), axis, _plain(out), mode), {}))
+        self._append(self._plain(self).take, (places, axis, out, mode), {})
         return out
 
     def put(self, places: Any, values: Any, mode: Any) -> None:  # type: ignore[override]
-        held = self.view(np.ndarray)
-        self._tape.append(Call(held.put, (_plain(places), _plain(values), mode), {}))
+        self._append(self._plain(self).put, (places, values, mode), {})
 
     def fill(self, value: Any) -> None:
         self._note(np.copyto, (self, _of_dtype(value, self.dtype)), {}, None)
+
+    def __getitem__(self, key: Any) -> Any:
+        part = super().__getitem__(key)
+        if not isinstance(part, _Noted):
+            raise _UnrecordableError  # a number, which the next step would find changed
+        return part
 
     def _note(
         self, function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any], out: Any
     ) -> Any:
         if out is None and function is not np.copyto:
             raise _UnrecordableError
-        plain = {k: _plain(v) for k, v in keywords.items()}
-        if out is not None:
-            plain["out"] = _plain(out)
-        self._tape.append(Call(function, tuple([_plain(a) for a in arguments]), plain))
+        self._append(function, arguments, keywords if out is None else {**keywords, "out": out})
         return out
+
+    def _append(self, function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+        plain = {k: self._plain(v) for k, v in keywords.items()}
+        assert self._tape is not None
+        noted = Call(function, tuple([self._plain(a) for a in arguments]), plain)
+        self._tape.calls.append(noted)
+
+    def _plain(self, value: Any) -> Any:
+        """The array itself; only a number may be no part of what the kernel was given."""
+        if not isinstance(value, np.ndarray) or (value.ndim == 0 and type(value) is np.ndarray):
+            return value
+        assert self._tape is not None
+        plain = value.view(np.ndarray)
+        held = [a for a in self._tape.arrays if np.may_share_memory(a, plain)]
+        if not held:
+            raise _UnrecordableError
+        if any(a.flags.writeable for a in held):
+            plain.flags.writeable = True
+        return plain
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise _UnrecordableError
 
-    __setitem__ = __bool__ = __float__ = __int__ = __index__ = _refuse
-    item = tolist = sort = partition = _refuse
+    __setitem__ = __iter__ = __bool__ = __float__ = __int__ = __index__ = _refuse
+    item = tolist = tobytes = sort = partition = _refuse
+    argmax = argmin = argsort = nonzero = searchsorted = _refuse
 
 
-def _plain(value: Any) -> Any:
-    return value.view(np.ndarray) if isinstance(value, _Noted) else value
-
-
-def _materialised(inputs: Sequence[Any]) -> list[Any]:
+def _materialised(ufunc: np.ufunc, inputs: Sequence[Any]) -> list[Any]:
     """The inputs with numbers as arrays without axes, of the dtype in which the call uses them:
     NumPy converts a number anew in each call."""
-    dtype = np.result_type(*[i.dtype if isinstance(i, np.ndarray) else i for i in inputs])
-    return [_of_dtype(i, dtype) for i in inputs]
+    if all(isinstance(i, np.ndarray) for i in inputs):
+        return list(inputs)
+    given = [type(i) if type(i) in (int, float) else np.asarray(i).dtype for i in inputs]
+    used = ufunc.resolve_dtypes((*given, *[None] * ufunc.nout))
+    return [_of_dtype(i, dtype) for i, dtype in zip(inputs, used, strict=False)]
 
 
 def _of_dtype(value: Any, dtype: np.dtype[Any]) -> Any:

@@ -250,7 +250,9 @@ class _Loop:
             return self._otherwise(value)
         at = value.ctypes.data
         if at not in self._whole:
-            return self._otherwise(value)
+            # A part of a tile lies elsewhere in the next: only the kernel can take it.
+            cut = any(np.may_share_memory(value, a) for a in self._whole.values())
+            return None if cut else self._otherwise(value)
         base, key = self._whole[at], _key(value)
         if value.shape != self._shapes[at] or value.itemsize != base.itemsize:
             return None

@@ -139,6 +139,47 @@ def nets(draw: st.DrawFn, most: int = 10) -> vg.Graph:
     return vg.Graph("net", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
 
 
+@st.composite
+def laned(draw: st.DrawFn) -> vg.Graph:
+    """The same computation for several parameters, more or less: some lanes differ a little."""
+    n, rate = st.integers(0, 5), vg.constant(0.1)
+    rates = [rate, rate, vg.constant(0.2)]
+    chain = draw(st.lists(st.tuples(st.integers(0, 4), n, n), min_size=1, max_size=5))
+    outputs: dict[str, vg.Node] = {}
+    updates: dict[vg.Node, vg.Node] = {}
+    shapes = draw(st.lists(st.sampled_from([(4,), (2, 3), (4, 4), (5,)]), min_size=2, max_size=4))
+    made: list[vg.Node] = []
+    for k, shape in enumerate(shapes):
+        x = vg.input(f"x{k}", ("N", int(np.prod(shape))))
+        w = vg.parameter(f"w{k}", shape, init=vg.init.normal(1.0))
+        s = vg.state(f"s{k}", shape, init="ones")
+        fed = draw(st.integers(0, 9)) == 0
+        summed = vg.input(f"g{k}", shape) if fed else vg.reshape(vg.sum(x, axes=[0]), shape)
+        same = [g for g in made if g.type == summed.type]
+        g = same[0] if same and draw(st.integers(0, 3)) == 0 else summed
+        made.append(g)
+        values = [w, s, g]
+        for kind, a, b in chain:
+            i, j = (values[q % len(values)] for q in draw(st.sampled_from([(a, b)] * 9 + [(b, a)])))
+            of = draw(st.sampled_from(rates)) if draw(st.integers(0, 5)) == 0 else rate
+            values.append(
+                [
+                    lambda i=i, j=j, of=of: i * of + j,
+                    lambda i=i, j=j: vg.tanh(i - j),
+                    lambda i=i, j=j: vg.apply(DecayAdd(0.9, 0.1), i, j),
+                    lambda i=i, j=j, of=of: vg.apply(Descend(), i, j, of),
+                    lambda i=i, j=j: vg.maximum(vg.negative(i), j),
+                ][kind]()
+            )
+        updates[w] = vg.apply(Descend(), w, values[-1], rate)
+        if draw(st.integers(0, 3)):
+            updates[s] = vg.apply(DecayAdd(0.5), s, values[len(values) // 2])
+        if draw(st.integers(0, 4)) == 0:
+            outputs[f"y{k}"] = draw(st.sampled_from(values))
+        outputs[f"x{k}"] = x
+    return vg.Graph("laned", outputs, updates=updates if draw(st.integers(0, 4)) else {})
+
+
 def values_of(g: vg.Graph, size: int, seed: int = 0) -> dict[str, np.ndarray]:
     """Standard normal values for every source, N of that size; integers are labels 0 to 3."""
     rng = np.random.default_rng(seed)

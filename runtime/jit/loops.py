@@ -222,7 +222,11 @@ class Text:
             read = [self._element(o, found, depth + 1) for o in s.inputs]
             if s.kind == "reduce_row":
                 name = running[id(s)]
-                given = f"{name} + {read[0]}" if s.expression == "add" else f"maximum({name}, {read[0]})"
+                given = (
+                    f"{name} + {read[0]}"
+                    if s.expression == "add"
+                    else f"maximum({name}, {read[0]})"
+                )
                 self._line(depth + 1, f"{name} = {given}")
                 continue
             given = s.expression.format(*read).replace("zero", _cast(s.out, "0"))

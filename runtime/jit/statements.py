@@ -105,7 +105,9 @@ def _mapped(expression: str, inputs: list[Array], out: Array) -> Statement | Non
     return Statement("map", expression, read, Operand(out, role), rows, columns)
 
 
-def _masked(function: Any, inputs: list[Array], out: Array) -> tuple[str, list[Array], Array] | None:
+def _masked(
+    function: Any, inputs: list[Array], out: Array
+) -> tuple[str, list[Array], Array] | None:
     """Bits times a bool as the choice that they stand for, of the numbers whose bits they are."""
     if function is not np.multiply or out.dtype.kind != "i" or inputs[1].dtype.kind != "b":
         return None
@@ -120,7 +122,9 @@ def _rows_and_columns(out: Array) -> tuple[int | None, int | None] | None:
         return None
     if out.ndim == 0:
         return None, None
-    return (out.shape[0], None) if out.ndim == 1 or out.shape[1] == 1 else (out.shape[0], out.shape[1])
+    return (
+        (out.shape[0], None) if out.ndim == 1 or out.shape[1] == 1 else (out.shape[0], out.shape[1])
+    )
 
 
 def _operand(a: Array, out: Array) -> Operand | None:

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
-from random_graphs import graphs, values_of
+from random_graphs import graphs, nets, values_of
 from runner import same_bits
 
 import verigrad as vg
@@ -43,9 +43,64 @@ def test_a_schedule_with_its_places_is_read_back(g: vg.Graph) -> None:
     again = vg.parse(str(placed))
     assert str(again) == str(placed)
     vg.verify(again)
-    for field in ("groups", "takeovers", "places", "scratch"):
-        a, b = (getattr(h.schedule, field) for h in (placed, again))
-        assert {placed.names[n]: v for n, v in a.items()}.keys() == {again.names[n] for n in b}
+    assert said_of(again) == said_of(placed)
+
+
+def said_of(g: vg.Graph) -> dict[str, object]:
+    """All that a schedule says, in names."""
+    s, name = g.schedule, g.names
+    named = {k: {name[n]: v for n, v in getattr(s, k).items()} for k in ("groups", "places")}
+    scratch = {name[n]: v for n, v in s.scratch.items() if v}
+    takeovers = {name[n]: name[old] for n, old in s.takeovers.items()}
+    packs = [[name[n] for n in pack] for pack in s.packs]
+    once = {name[n] for n in s.once}
+    return {**named, "scratch": scratch, "takeovers": takeovers, "packs": packs, "once": once}
+
+
+@given(nets(), st.sampled_from([vg.Momentum(0.1), vg.Adam(0.1)]))
+def test_packs_and_what_is_computed_once_are_read_back(n: vg.Graph, o: vg.Optimizer) -> None:
+    program = vg.compile(n, optimizer=o, regularizer=vg.L2(0.1))
+    for g in (program.training, program.plan(N=3).graph):
+        again = vg.parse(str(g))
+        assert str(again) == str(g) and said_of(again) == said_of(g)
+        assert again.schedule.packs and again.schedule.once
+        vg.verify(again)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "group 0, once",
+        "group 0, once, arena 0:16",
+        "group 0, pack 0.0",
+        "group 0, arena 0:16, scratch 64:80, scratch 128:144",
+    ],
+)
+def test_an_annotation_is_printed_as_it_was_read(note: str) -> None:
+    text = "graph g {\n  %c: f32[4] = constant{[1.0,2.0,3.0,4.0]}\n"
+    text += f"  %y: f32[4] = exp(%c)  // {note}\n  return y=%y\n}}"
+    assert str(vg.parse(text)) == text
+
+
+@pytest.mark.parametrize("note", ["group 0, twice", "once upon a time", "pack 0", "pack a.b"])
+def test_another_note_is_a_comment(note: str) -> None:
+    text = f"graph g {{\n  %x: f32[4] = input\n  %y: f32[4] = exp(%x)  // {note}\n  return y=%y\n}}"
+    assert vg.parse(text).schedule is None
+
+
+def test_members_of_packs_are_read_in_their_own_order() -> None:
+    text = """graph g {
+      %x: f32[4] = input
+      %a: f32[4] = state{init=zeros}  // pack 0.1
+      %b: f32[4] = state{init=zeros}  // pack 1.0
+      %c: f32[4] = state{init=zeros}  // pack 0.0
+      %y: f32[4] = add(%a, %b)  // group 0
+      %z: f32[4] = add(%y, %c)  // group 1, takes over %y
+      return z=%z
+    }"""
+    g = vg.parse(text)
+    assert [[g.names[n] for n in pack] for pack in g.schedule.packs] == [["c", "a"], ["b"]]
+    assert str(vg.parse(str(g))) == str(g)
 
 
 # ---- attributes -----------------------------------------------------------------------------

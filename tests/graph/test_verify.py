@@ -13,6 +13,7 @@ import verigrad as vg
 from verigrad.graph import OPS, Graph, Input, Node, Schedule, TensorType, violations
 from verigrad.graph.types import parse_type
 from verigrad.passes.schedule import ScheduleBuffers
+from verigrad.runtime.plan import Plan
 
 
 def raw(op: str, type: str, *inputs: Node, name: str = "raw", **attributes: object) -> Node:
@@ -122,8 +123,8 @@ def scheduled() -> Graph:
               %x: f32[4] = input
               %w: f32[4] = parameter{init=ones}
               %rate: f32[] = constant{0.1}
-              %a: f32[4] = exp(%x)
-              %b: f32[4] = tanh(%a)
+              %a: f32[4] = log_softmax(%x)
+              %b: f32[4] = log_softmax(%a)
               %c: f32[4] = multiply(%b, %x)
               %w.1: f32[4] = descend(%w, %c, %rate)
               update %w = %w.1
@@ -149,7 +150,7 @@ def test_a_schedule_is_sound() -> None:
     g = scheduled()
     assert found(g) == [] and [g.names[n] for n in g.order] == ["a", "b", "c", "w.1"]
     assert {n.op.name: o.op.name for n, o in s.takeovers.items()} == {
-        "multiply": "tanh",
+        "multiply": "log_softmax",
         "descend": "parameter",
     }
 
@@ -170,6 +171,106 @@ def test_a_schedule_is_sound() -> None:
 )  # fmt: skip
 def test_a_schedule_that_cannot_be_is_reported(fields: dict, violation: str) -> None:
     assert any(violation in v for v in changed(**fields)), changed(**fields)
+
+
+def many() -> Graph:
+    """A graph with packs, an inner result and results that are computed once."""
+    return ScheduleBuffers().apply(
+        vg.parse(
+            """graph g {
+              %x: f32[N,4] = input
+              %w: f32[4,4] = parameter{init=ones}
+              %v: f32[4] = parameter{init=ones}
+              %u: f64[4] = state{init=ones}
+              %dim: f64[] = dim{N}()
+              %rate: f32[] = cast{f32}(%dim)
+              %k: f32[4] = broadcast_to{[4]}(%rate)
+              %dw: f32[4,4] = matmul{transpose_a=true}(%x, %x)
+              %dv: f32[4] = sum{axes=[0]}(%x)
+              %e: f32[4] = multiply(%dv, %k)
+              %f: f32[4] = log_softmax(%e)
+              %w.1: f32[4,4] = descend(%w, %dw, %rate)
+              %v.1: f32[4] = descend(%v, %dv, %rate)
+              update %w = %w.1
+              update %v = %v.1
+              return f=%f, u=%u
+            }"""
+        )
+    )
+
+
+def test_a_schedule_with_packs_and_what_is_computed_once_is_sound() -> None:
+    g = many()
+    s = g.schedule
+    assert found(g) == []
+    assert [[g.names[n] for n in pack] for pack in s.packs] == [["w", "v"], ["dw", "dv"]]
+    assert {g.names[n] for n in s.once} == {"dim", "rate", "k"}
+
+
+@pytest.mark.parametrize(
+    ("packs", "violation"),
+    [
+        (["w v", "v"], "%v is packed twice"),
+        (["w w"], "%w is packed twice"),
+        (["v u"], "%u: f64[4] is packed with %v: f32[4]"),
+        (["x"], "%x is packed, but has no memory that the plan could choose"),
+        (["x"], "%x: f32[N,4] is packed, but has no fixed size"),
+        (["dw v.1"], "%v.1 is packed, but has no memory that the plan could choose"),
+    ],
+)
+def test_a_pack_that_cannot_be_is_reported(packs: list[str], violation: str) -> None:
+    g = many()
+    listed = tuple(tuple(g[n] for n in pack.split()) for pack in packs)
+    said = found(g.but(schedule=g.schedule.but(packs=listed)))
+    assert any(violation in v for v in said), said
+
+
+@pytest.mark.parametrize(
+    ("once", "violation"),
+    [
+        ("dim rate k dw", "%dw is computed once, but reads %x, which changes"),
+        ("dim k", "%k is computed once, but reads %rate, which changes"),
+        ("dim k", "%k is computed once, but runs with or after %rate"),
+        ("dim rate k v.1", "%v.1 is computed once, but reads %v, which changes"),
+        ("dim rate k f", "%f is computed once, but runs with or after "),
+    ],
+)
+def test_what_cannot_be_computed_once_is_reported(once: str, violation: str) -> None:
+    g = many()
+    said = found(g.but(schedule=g.schedule.but(once=frozenset(g[n] for n in once.split()))))
+    assert any(violation in v for v in said), said
+
+
+def test_a_take_over_of_what_is_computed_once_is_reported() -> None:
+    g = many()
+    s = g.schedule.but(takeovers={**g.schedule.takeovers, g["e"]: g["k"]})
+    assert found(g.but(schedule=s)) == ["%e takes over %k, which is computed once and must stay"]
+
+
+def test_packed_results_that_lie_apart_are_reported() -> None:
+    g = Plan(many(), {"N": 3}, many()).graph
+    start, size = g.schedule.places[g["dv"]]
+    places = {**g.schedule.places, g["dv"]: (start + 8192, size)}
+    said = found(g.but(schedule=g.schedule.but(places=places)))
+    assert said == ["%dv does not lie behind %dw, of the same pack"]
+
+
+def test_only_inner_results_need_no_place() -> None:
+    g = ScheduleBuffers().apply(
+        vg.parse(
+            """graph g {
+              %x: f32[4] = input
+              %a: f32[4] = exp(%x)
+              %b: f32[4] = tanh(%a)
+              return b=%b
+            }"""
+        )
+    )
+    a, b = g["a"], g["b"]
+    whole = Plan(g, {}, g).graph
+    assert set(whole.schedule.places) == {b} and found(whole) == []
+    parted = g.schedule.but(groups={a: 0, b: 1}, places=whole.schedule.places)
+    assert found(g.but(schedule=parted)) == ["%a has no place in the arena"]
 
 
 def test_a_node_that_is_not_scheduled_is_reported() -> None:
