@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from ..graph import Node, Schedule, Source
-from ..ops import Update
+from ..graph import Graph, Node, Schedule, holder, inside, kernel_groups
 from .cost import flops, product
 from .machine import Machine
 from .plan import Plan
+from .step import CHECK, COPIES, Kernel
 
-CHECK: Final = "check"
-COPIES: Final = "copies"
-
-Key = int | str
-"""A kernel: the number of its group; or the check of what is finite, or the copies of updates."""
 Place = Node | int
 """What bytes lie in: a source, or the arena from an offset on."""
 
 
 class Work(NamedTuple):
-    """A kernel of a step: its nodes, and the bytes that it reads or writes outside of itself."""
+    """A kernel of a step: its nodes, NumPy calls, and the bytes that cross its boundary."""
 
-    key: Key
+    key: Kernel
     nodes: tuple[Node, ...]
+    calls: int
     flops: int
     touched: tuple[tuple[Place, int], ...]
 
@@ -33,32 +29,30 @@ class Work(NamedTuple):
         return sum(n for _, n in self.touched)
 
 
-def works(plan: Plan, keys: Iterable[Key], watched: Sequence[Node]) -> list[Work]:
-    """The kernels of a plan, in the order of their keys; `watched` is what the check reads."""
+def works(plan: Plan, calls: Mapping[Kernel, int], watched: Sequence[Node]) -> list[Work]:
+    """The kernels of a plan, each with its NumPy calls; `watched` is what the check reads."""
     g, sizes = plan.graph, plan.sizes
     schedule = g.schedule
     assert schedule is not None
-    groups: dict[Key, list[Node]] = {}
-    for n in schedule.order:
-        groups.setdefault(schedule.groups[n], []).append(n)
+    groups = {schedule.groups[group[0]]: group for group in kernel_groups(schedule)}
 
     def touched(nodes: Iterable[Node]) -> tuple[tuple[Place, int], ...]:
         return tuple([(_place(n, schedule), n.type.nbytes(sizes)) for n in nodes])
 
     found = []
-    for key in keys:
+    for key, count in calls.items():
         if key == CHECK:
             # A sum over each.
             size = sum(n.type.nbytes(sizes) // n.type.numpy.itemsize for n in watched)
-            found.append(Work(key, tuple(watched), size, touched(watched)))
+            found.append(Work(key, tuple(watched), count, size, touched(watched)))
         elif key == COPIES:
             pairs = [(w, n) for w, n in g.updates.items() if _place(n, schedule) != w]
             moved = touched(m for pair in pairs for m in pair)
-            found.append(Work(key, tuple([n for _, n in pairs]), 0, moved))
-        else:
+            found.append(Work(key, tuple([n for _, n in pairs]), count, 0, moved))
+        elif isinstance(key, int):
             nodes = groups[key]
-            count = sum(flops(n, sizes) for n in nodes)
-            found.append(Work(key, tuple(nodes), count, touched(_crossing(nodes, plan))))
+            size = sum(flops(n, sizes) for n in nodes)
+            found.append(Work(key, nodes, count, size, touched(_crossing(nodes, g))))
     return found
 
 
@@ -83,8 +77,7 @@ def seconds(done: Sequence[Work], plan: Plan, machine: Machine) -> list[float]:
         products = [p for n in computes if (p := product(n, plan.sizes))]
         alone = (work.flops - sum(p.flops for p in products)) * machine.element
         made = sum(map(machine.product, products))
-        calls = machine.call * max(1, sum(n.op.calls if computes else 1 for n in work.nodes))
-        total.append(calls + made + max(alone, 0.0 if products else carried))
+        total.append(machine.call * work.calls + made + max(alone, 0.0 if products else carried))
     return total
 
 
@@ -98,18 +91,13 @@ def _since(place: Place, recent: Mapping[Place, int]) -> int:
     return total
 
 
-def _crossing(nodes: Sequence[Node], plan: Plan) -> list[Node]:
-    """What a group reads and writes; elementwise, what it makes and reads itself stays inside."""
-    if not all(n.op.elementwise or isinstance(n.op, Update) for n in nodes):
-        return [m for n in nodes for m in (*dict.fromkeys(n.inputs), n)]
-    inside, g = set(nodes), plan.graph
-    reads = dict.fromkeys(i for n in nodes for i in n.inputs if i not in inside)
-    writes = [n for n in nodes if n in g.roots or not inside.issuperset(g.users[n])]
-    return [*reads, *writes]
+def _crossing(group: Sequence[Node], g: Graph) -> list[Node]:
+    """What a group reads and writes; what it makes and reads itself stays in the cache."""
+    mine, hidden = set(group), inside(g, group)
+    reads = dict.fromkeys(i for n in group for i in n.inputs if i not in mine)
+    return [*reads, *[n for n in group if n not in hidden]]
 
 
-def _place(n: Node, schedule: Schedule) -> Place:
+def _place(n: Node, s: Schedule) -> Place:
     """Where a value lies."""
-    while n in schedule.takeovers:
-        n = schedule.takeovers[n]
-    return n if isinstance(n.op, Source) else schedule.places[n][0]
+    return s.places[n][0] if n in s.places else holder(s, n)
