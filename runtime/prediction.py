@@ -9,18 +9,18 @@ from ..graph import Graph, Node, Schedule, holder, inside, kernel_groups
 from .cost import flops, product
 from .machine import Machine
 from .plan import Plan
-from .step import CHECK, COPIES, Kernel
+from .step import CHECK, COPIES, Calls, Kernel
 
 Place = Node | int
 """What bytes lie in: a source, or the arena from an offset on."""
 
 
 class Work(NamedTuple):
-    """A kernel of a step: its nodes, NumPy calls, and the bytes that cross its boundary."""
+    """A kernel of a step: its nodes, its NumPy calls, and the bytes that cross its boundary."""
 
     key: Kernel
     nodes: tuple[Node, ...]
-    calls: int
+    calls: Calls
     flops: int
     touched: tuple[tuple[Place, int], ...]
 
@@ -29,7 +29,7 @@ class Work(NamedTuple):
         return sum(n for _, n in self.touched)
 
 
-def works(plan: Plan, calls: Mapping[Kernel, int], watched: Sequence[Node]) -> list[Work]:
+def works(plan: Plan, calls: Mapping[Kernel, Calls], watched: Sequence[Node]) -> list[Work]:
     """The kernels of a plan, each with its NumPy calls; `watched` is what the check reads."""
     g, sizes = plan.graph, plan.sizes
     schedule = g.schedule
@@ -60,14 +60,18 @@ def seconds(done: Sequence[Work], plan: Plan, machine: Machine) -> list[float]:
     """What the machine should take for each kernel, when step follows step.
 
     A kernel takes its calls, its matrix products, and for the rest whatever is longer: the
-    operations in cache, or the bytes from where they lie since they were last in use.
+    operations in cache, or the bytes from where they lie since they were last in use. What it
+    writes where it has read is in the cache.
     """
     total: list[float] = []
     recent: dict[Place, int] = {}  # what was in use, the latest last
     for number, work in enumerate([*done, *done]):
         carried = 0.0
+        met: set[Place] = set()
         for place, nbytes in work.touched:
-            carried += machine.moved(nbytes, _since(place, recent) + work.nbytes)
+            distance = 0 if place in met else _since(place, recent) + work.nbytes
+            carried += machine.moved(nbytes, distance)
+            met.add(place)
         for place, nbytes in work.touched:
             recent.pop(place, None)
             recent[place] = nbytes
@@ -77,7 +81,10 @@ def seconds(done: Sequence[Work], plan: Plan, machine: Machine) -> list[float]:
         products = [p for n in computes if (p := product(n, plan.sizes))]
         alone = (work.flops - sum(p.flops for p in products)) * machine.element
         made = sum(map(machine.product, products))
-        total.append(machine.call * work.calls + made + max(alone, 0.0 if products else carried))
+        lines, calls, rows = work.calls
+        called = (lines - len(products)) * machine.call + (calls - lines) * machine.again
+        walked = rows * machine.row
+        total.append(called + walked + made + max(alone, 0.0 if products else carried))
     return total
 
 

@@ -13,7 +13,7 @@ from .cost import nbytes
 from .executor import Executor
 from .machine import Calibration, Machine
 from .prediction import seconds, works
-from .step import CHECK, COPIES, Kernel, Stamps
+from .step import CHECK, COPIES, Calls, Kernel, Stamps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,7 +182,7 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
 
 def _rows(
     executor: Executor,
-    calls: Mapping[Kernel, int],
+    calls: Mapping[Kernel, Calls],
     machine: Machine,
     found: Mapping[Kernel, float],
 ) -> Iterator[Row]:

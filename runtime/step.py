@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Final, NamedTuple
@@ -19,6 +18,17 @@ Kernel = int | str
 """A part of a step: the number of a group, or CHECK, or COPIES."""
 Stamps = list[tuple[Kernel, float]]
 """What has just ended, and when, for each stamp that a step has made."""
+
+
+
+class Calls(NamedTuple):
+    """What a kernel's lines come to: the calls that they make, tile by tile, and the rows that
+    reductions walk."""
+
+    lines: int = 0
+    made: int = 0
+    rows: int = 0
+
 
 CHECK: Final = "check"
 COPIES: Final = "copies"
@@ -39,8 +49,8 @@ class Writer:
 
     A kernel that is a straight line of NumPy calls is written as those calls; another is called
     by its name, as `k0`. An elementwise group runs tile by tile, in a loop where there are many.
-    `calls` counts those that each kernel makes, tile by tile. With `stamps`, each kernel ends
-    with a line that notes the time there.
+    `calls` counts those of each kernel. With `stamps`, each ends with a line that notes the time
+    there.
     """
 
     def __init__(self, g: Graph, memory: Memory, stamps: Stamps | None = None) -> None:
@@ -49,7 +59,7 @@ class Writer:
         self.schedule = g.schedule
         self.memory = memory
         self.lines: list[str] = []
-        self.calls: Counter[Kernel] = Counter()
+        self.calls: dict[Kernel, Calls] = {}
         self._stamps = stamps
         self._nodes: dict[int, Node] = {}
         self.objects: dict[str, Any] = {}
@@ -75,7 +85,7 @@ class Writer:
             self._stamp(self.schedule.groups[group[0]])
         if copies:
             self.lines += [f"        {line}" for line in copies]
-            self.calls[COPIES] = len(copies)
+            self._count(COPIES, len(copies))
             self._stamp(COPIES)
         if len(self.lines) == before:
             self.lines.append("        pass")
@@ -89,7 +99,7 @@ class Writer:
         if any("dot" in t for t in terms):
             self.function_name(np.dot)
         self.objects["isfinite"] = math.isfinite
-        self.calls[CHECK] = len(terms)
+        self._count(CHECK, len(terms))
         self.lines += ["", "    def finite():"]
         self.lines.append(f"        return isfinite({' + '.join(terms) or '0.0'})")
 
@@ -124,6 +134,11 @@ class Writer:
     def _head(self) -> list[str]:
         named = [f"    {name} = objects[{name!r}]" for name in self.objects]
         return ["def make(objects):", *named]
+
+    def _count(self, kernel: Kernel, lines: int, times: int = 1, rows: int = 0) -> None:
+        before = self.calls.get(kernel, Calls())
+        more = lines, times * lines, times * rows
+        self.calls[kernel] = Calls(*[a + b for a, b in zip(before, more, strict=True)])
 
     def _stamp(self, ended: Kernel) -> None:
         if self._stamps is not None:
@@ -187,7 +202,8 @@ class Writer:
             lines = [self._call(Call(op.run, tuple(inputs), whole), name)]
         ours = type(n.op).__module__.split(".")[0] == __name__.split(".")[0]
         note = f"  # {n.op.name}" if ours else ""
-        self.calls[self.schedule.groups[n]] += times * len(lines)
+        rows = sum(c.rows for c in calls or ())
+        self._count(self.schedule.groups[n], len(lines), times, rows)
         for line in lines:
             self.lines.append(f"        {indent}{line}{note}")
             self._nodes[len(self.lines)] = n
