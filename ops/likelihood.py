@@ -209,6 +209,9 @@ class SoftmaxNLLGrad(Op):
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[2],)
 
+    def flops(self, result: IntShape, *inputs: IntShape) -> int:
+        return super().flops(result, *inputs) + result[0]
+
     def run(
         self, p: Array, places: Array, dy: Array, *, out: Array, scratch: tuple[Array, ...]
     ) -> None:

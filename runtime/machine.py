@@ -28,7 +28,7 @@ Probe = Callable[[], object]
 
 
 class Machine(NamedTuple):
-    """Seconds of a call, of one made just before, of a row that is reduced, of an operation on an
+    """Seconds of a call, of another behind it, of a row that is reduced, of an operation on an
     element in cache, and of what products are made of.
 
     `products` holds for each layout, whether a and b are read transposed, the seconds of a call

@@ -81,9 +81,9 @@ def seconds(done: Sequence[Work], plan: Plan, machine: Machine) -> list[float]:
         products = [p for n in computes if (p := product(n, plan.sizes))]
         alone = (work.flops - sum(p.flops for p in products)) * machine.element
         made = sum(map(machine.product, products))
-        lines, calls, rows = work.calls
-        called = (lines - len(products)) * machine.call + (calls - lines) * machine.again
-        walked = rows * machine.row
+        first = 0.0 if products else machine.call  # of a product, its time has its call in it
+        called = first + max(0, work.calls.number - 1) * machine.again
+        walked = work.calls.rows * machine.row
         total.append(called + walked + made + max(alone, 0.0 if products else carried))
     return total
 

@@ -125,12 +125,13 @@ class Profile:
 
     def summary(self) -> list[str]:
         """The whole step in words."""
-        rest = self.step - self.measured
+        rest = 1e6 * (self.step - self.measured)
+        shown = f"{rest:,.1f} us" if rest > 0 else "too little to be measured"
         rate = self.flops / self.step / 1e9
         return [
             f"  a step takes {1e6 * self.step:,.1f} us unprofiled, {rate:.1f} Gflop/s; its kernels "
             f"sum to {100 * self.measured / self.step:.1f} % of it",
-            f"  overhead beside the kernels, feeds included: {1e6 * rest:,.1f} us",
+            f"  overhead beside the kernels, feeds included: {shown}",
         ]
 
 

@@ -22,11 +22,9 @@ Stamps = list[tuple[Kernel, float]]
 
 
 class Calls(NamedTuple):
-    """What a kernel's lines come to: the calls that they make, tile by tile, and the rows that
-    reductions walk."""
+    """What the lines of a kernel make: calls, tile by tile, and the rows that reductions walk."""
 
-    lines: int = 0
-    made: int = 0
+    number: int = 0
     rows: int = 0
 
 
@@ -135,10 +133,9 @@ class Writer:
         named = [f"    {name} = objects[{name!r}]" for name in self.objects]
         return ["def make(objects):", *named]
 
-    def _count(self, kernel: Kernel, lines: int, times: int = 1, rows: int = 0) -> None:
+    def _count(self, kernel: Kernel, number: int, rows: int = 0) -> None:
         before = self.calls.get(kernel, Calls())
-        more = lines, times * lines, times * rows
-        self.calls[kernel] = Calls(*[a + b for a, b in zip(before, more, strict=True)])
+        self.calls[kernel] = Calls(before.number + number, before.rows + rows)
 
     def _stamp(self, ended: Kernel) -> None:
         if self._stamps is not None:
@@ -203,7 +200,7 @@ class Writer:
         ours = type(n.op).__module__.split(".")[0] == __name__.split(".")[0]
         note = f"  # {n.op.name}" if ours else ""
         rows = sum(c.rows for c in calls or ())
-        self._count(self.schedule.groups[n], len(lines), times, rows)
+        self._count(self.schedule.groups[n], times * len(lines), times * rows)
         for line in lines:
             self.lines.append(f"        {indent}{line}{note}")
             self._nodes[len(self.lines)] = n
