@@ -61,7 +61,7 @@ class Executor:
         self.writing = False
 
     def written(self, stamps: Stamps | None = None) -> Writer:
-        """The step's text and what it names; with `stamps`, it notes there when each kernel ends."""
+        """The step's text and what it names; with `stamps`, it notes there what ends when."""
         return _write(self.graph, self.plan, self._arena, self._arrays, self.watched, stamps)
 
     def array(self, n: Node) -> Array:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ..graph import Array, Product
-from .executor import aligned_bytes
+from .aligned import aligned_bytes
 
 # Squares, and the shapes of layers: batch by features, few classes, the gradients of weights.
 _PRODUCTS: Final = (
@@ -29,7 +29,7 @@ Probe = Callable[[], object]
 
 class Machine(NamedTuple):
     """Seconds of a call, of another behind it, of a row that is reduced, of an operation on an
-    element in cache, and of what products are made of.
+    element in cache, of an element that is squared and summed, and of what products are made of.
 
     `products` holds for each layout, whether a and b are read transposed, the seconds of a call
     and of one element of rows x inner x columns, rows x inner, inner x columns and rows x columns.
@@ -41,11 +41,14 @@ class Machine(NamedTuple):
     again: float
     row: float
     element: float
+    squared: float
     products: dict[tuple[bool, bool], tuple[float, ...]]
     bandwidths: tuple[tuple[int, float], ...]
 
     def product(self, p: Product) -> float:
         """The seconds of a matrix product."""
+        if p.of_vectors:
+            return self.call + p.inner * self.squared
         layout = (p.transpose_a and not p.transpose_b, p.transpose_b)
         return float(np.dot(self.products[layout], _features(*p[:3])))
 
@@ -83,8 +86,9 @@ class Calibration:
         again = min(call, found["calls"] / _AGAIN)
         element = (found["vectors"] + found["scaled"]) / (2 * _PIECE)
         reduced = [found[key] - found["reduce"] for key in ("sums", "maxima", "columns")]
+        squared = found["squares"] / (4 * _PIECE)
         row = max(0.0, sum(reduced) / (3 * _ROWS))
-        return Machine(call, again, row, element, products, tuple(bandwidths))
+        return Machine(call, again, row, element, squared, products, tuple(bandwidths))
 
 
 def typical(times: Sequence[float]) -> float:
@@ -100,7 +104,7 @@ def _probes(dtype: np.dtype[np.generic], footprint: int) -> Iterable[tuple[objec
 
     few, rows = np.ones(8, dtype), np.ones((_ROWS, 10), dtype)
     column, columns = np.ones((_ROWS, 1), dtype), np.ones(10, dtype)
-    once = multiply(8)
+    many, once = _ones(4 * _PIECE, dtype), multiply(8)
 
     def often() -> None:
         for _ in range(_AGAIN):
@@ -109,6 +113,7 @@ def _probes(dtype: np.dtype[np.generic], footprint: int) -> Iterable[tuple[objec
     yield "call", once
     yield "calls", often
     yield "reduce", lambda: np.add.reduce(few)
+    yield "squares", lambda: np.dot(many, many)
     yield "sums", lambda: np.add.reduce(rows, axis=-1, keepdims=True, out=column)
     yield "maxima", lambda: np.maximum.reduce(rows, axis=-1, keepdims=True, out=column)
     yield "columns", lambda: np.add.reduce(rows, axis=0, out=columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ..graph import Graph, Node, Schedule, holder, inside, kernel_groups
+from ..graph import Graph, Node, Product, Schedule, holder, inside, kernel_groups
 from .cost import flops, product
 from .machine import Machine
 from .plan import Plan
@@ -42,8 +42,8 @@ def works(plan: Plan, calls: Mapping[Kernel, Calls], watched: Sequence[Node]) ->
     found = []
     for key, count in calls.items():
         if key == CHECK:
-            # A sum over each.
-            size = sum(n.type.nbytes(sizes) // n.type.numpy.itemsize for n in watched)
+            # A sum of squares.
+            size = 2 * sum(n.type.nbytes(sizes) // n.type.numpy.itemsize for n in watched)
             found.append(Work(key, tuple(watched), count, size, touched(watched)))
         elif key == COPIES:
             pairs = [(w, n) for w, n in g.updates.items() if _place(n, schedule) != w]
@@ -77,14 +77,18 @@ def seconds(done: Sequence[Work], plan: Plan, machine: Machine) -> list[float]:
             recent[place] = nbytes
         if number < len(done):
             continue  # a first step, that the second finds everything where a step leaves it
-        computes = work.nodes if isinstance(work.key, int) else ()
-        products = [p for n in computes if (p := product(n, plan.sizes))]
+        products = [p for n in work.nodes if (p := product(n, plan.sizes))]
+        if work.key == CHECK:
+            products = [Product(1, work.flops // 2, 1)]
+        elif work.key == COPIES:
+            products = []
         alone = (work.flops - sum(p.flops for p in products)) * machine.element
         made = sum(map(machine.product, products))
         first = 0.0 if products else machine.call  # of a product, its time has its call in it
         called = first + max(0, work.calls.number - 1) * machine.again
         walked = work.calls.rows * machine.row
-        total.append(called + walked + made + max(alone, 0.0 if products else carried))
+        from_memory = all(p.of_vectors for p in products)  # else, fitted with the products
+        total.append(called + walked + max(made + alone, carried if from_memory else 0.0))
     return total
 
 

@@ -178,7 +178,9 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
     quick = sorted(timed, key=lambda pair: pair[0])[: max(_FEWEST, steps // 10)]
     found = {key: fmean(spent[key] for _, spent in quick) for key in quick[0][1]}
     whole = fmean(sorted(plain)[: len(quick)])
-    return Profile(g.name, sizes, _rows(executor, stamped.calls, calibration.machine(), found), whole)
+    return Profile(
+        g.name, sizes, _rows(executor, stamped.calls, calibration.machine(), found), whole
+    )
 
 
 def _rows(
@@ -198,9 +200,7 @@ def _rows(
             names, ops, phase = (), "finite?", "check"
         elif work.key == COPIES:
             ops, phase = "copy", "update"
-        yield Row(
-            work.key, phase, ops, names, work.flops, work.nbytes, predicted, found[work.key]
-        )
+        yield Row(work.key, phase, ops, names, work.flops, work.nbytes, predicted, found[work.key])
 
 
 class Stamped:

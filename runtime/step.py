@@ -20,7 +20,6 @@ Stamps = list[tuple[Kernel, float]]
 """What has just ended, and when, for each stamp that a step has made."""
 
 
-
 class Calls(NamedTuple):
     """What the lines of a kernel make: calls, tile by tile, and the rows that reductions walk."""
 
