@@ -139,9 +139,10 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
     """Profiles the step of a program on one batch; the state is afterwards what it was.
 
     Steps without stamps and with them are made in turns, and the machine's rates are measured
-    between them: what else the machine does meets all three alike. All times are of the fastest
-    tenth of the steps, over which a kernel's time is a mean, so that they sum. Raises as `step`
-    does, the state put back.
+    between them: what else the machine does meets all three alike. Then the state is put back as
+    well, for on one batch a net soon has no loss left, and numbers near 0 are slow. All times are
+    of the fastest tenth of the steps, over which a kernel's time is a mean, so that they sum.
+    Raises as `step` does, the state put back.
     """
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise RunError(f"steps is {steps!r}, where a whole number from 1 is expected")
@@ -160,11 +161,17 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
     plain: list[float] = []
     timed: list[tuple[float, dict[Kernel, float]]] = []
     held = {**program.parameters}, {**program.state}
+
+    def put_back() -> None:
+        program.parameters.update(held[0])
+        program.state.update(held[1])
+
     stamped = Stamped(executor)
     try:
         for number in range(steps):
             if number % -(-steps // _ROUNDS) == 0:
                 calibration.round()
+                put_back()
                 for _ in range(_WARM):
                     step()
             plain.append(step())
@@ -173,8 +180,7 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
     except NonFiniteError as e:
         raise executable.explained(e, arrays, program.step_number) from None
     finally:
-        program.parameters.update(held[0])
-        program.state.update(held[1])
+        put_back()
     quick = sorted(timed, key=lambda pair: pair[0])[: max(_FEWEST, steps // 10)]
     found = {key: fmean(spent[key] for _, spent in quick) for key in quick[0][1]}
     whole = fmean(sorted(plain)[: len(quick)])
