@@ -36,6 +36,11 @@ class Product(NamedTuple):
     transpose_b: bool = False
 
     @property
+    def of_vectors(self) -> bool:
+        """Whether it is a sum of products only, such as a squared norm."""
+        return self.rows == self.columns == 1
+
+    @property
     def flops(self) -> int:
         return 2 * self.rows * self.inner * self.columns
 

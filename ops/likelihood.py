@@ -150,7 +150,7 @@ class RowStarts(Op):
 
 @op
 class LabelPlaces(Op):
-    """y[i] = starts[i] + labels[i]: the flat place of each row's label, one of 0 to classes - 1."""
+    """y[i] = starts[i] + labels[i], the flat places of labels 0 to C - 1, as i64[N]."""
 
     name: ClassVar[str] = "label_places"
     classes: int
@@ -189,7 +189,7 @@ class NLLAt(Op):
 
 @op
 class SoftmaxNLLGrad(Op):
-    """dx[i] = dy[i] (softmax(x)[i] - 1 at the label), from log_softmax(x) [N,C], places, dy [N].
+    """dx[i] = dy[i] (exp(p[i]) - 1 at the label), from p = log_softmax(x) [N,C], places, dy [N].
 
     The gradient of nll(log_softmax(x), labels); places are those of the labels, flat.
     """
@@ -208,6 +208,9 @@ class SoftmaxNLLGrad(Op):
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[2],)
+
+    def flops(self, result: IntShape, *inputs: IntShape) -> int:
+        return super().flops(result, *inputs) + result[0]
 
     def run(
         self, p: Array, places: Array, dy: Array, *, out: Array, scratch: tuple[Array, ...]

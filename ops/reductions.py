@@ -14,6 +14,7 @@ from ..graph import (
     IntShape,
     Node,
     Op,
+    Product,
     RunError,
     Shape,
     TensorType,
@@ -166,12 +167,13 @@ class SquaredNorm(Op):
 
     name: ClassVar[str] = "squared_norm"
     straight: ClassVar[bool] = True
+    flops_per_element: ClassVar[int] = 0
 
     def infer(self, *types: TensorType) -> TensorType:
         return Sum().infer(*types)
 
-    def flops(self, result: IntShape, *inputs: IntShape) -> int:
-        return 2 * prod(inputs[0])
+    def product(self, result: IntShape, *inputs: IntShape) -> Product | None:
+        return Product(1, prod(inputs[0]), 1)
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy * 2.0 * node.inputs[0],)

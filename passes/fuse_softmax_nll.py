@@ -39,7 +39,7 @@ class FuseSoftmaxNLL(Pass):
           %s: f32[N,1] = sum{axes=[1],keepdims=true}(%g)
           %m: f32[N,3] = multiply(%e, %s)
           %dx: f32[N,3] = subtract(%g, %m)
-          return loss=%loss, dx=%dx
+          return rows=%loss, dx=%dx
         }
 
     After:
@@ -49,11 +49,11 @@ class FuseSoftmaxNLL(Pass):
           %y: i64[N] = input
           %dy: f32[N] = input
           %p: f32[N,3] = log_softmax(%x)
-          %row_starts: i64[N] = row_starts{N,3}()
+          %row_starts: i64[N] = row_starts{rows=N,classes=3}()
           %label_places: i64[N] = label_places{3}(%row_starts, %y)
           %loss: f32[N] = nll_at(%p, %label_places)
           %dx: f32[N,3] = softmax_nll_grad(%p, %label_places, %dy)
-          return loss=%loss, dx=%dx
+          return rows=%loss, dx=%dx
         }
 
     The sum of a row of nll_grad is its one number, so that dx is dy softmax(x), less dy at the
@@ -66,7 +66,7 @@ class FuseSoftmaxNLL(Pass):
     numbers: ClassVar[Numbers] = "reassociate"
 
     def rewrites(self, g: Graph) -> Iterator[Rewrite]:
-        places: dict[tuple[Node, object], Node] = {}
+        places: dict[tuple[Node, ...], Node] = {}  # by the labels and the probabilities
         for n in g.order:
             found = _gradient(n)
             if found is None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..graph import Graph, Node, Product, roles
 
 PHASES = ("forward", "backward", "update")
+ONCE = "once"
 
 
 class NodeCost(NamedTuple):
@@ -24,14 +25,18 @@ class Cost:
     """What each node of a graph costs for given sizes, in the order in which it runs.
 
     `flops` counts as `Op.flops` says. `nbytes` are those of every input, read once, and of the
-    result, written once; a result that takes over an input's buffer reads it and writes it.
+    result, written once; a result that takes over an input's buffer reads it and writes it. What no
+    step changes is of the phase `once`, and no part of a step.
     """
 
     def __init__(self, g: Graph, sizes: Mapping[str, int]) -> None:
         self.name = g.name
         self.sizes = dict(sizes)
-        phase = roles(g)
-        order = g.order if g.schedule is None else g.schedule.order
+        phase = {**roles(g)}
+        order = g.order
+        if g.schedule is not None:
+            order = g.schedule.order
+            phase.update(dict.fromkeys(g.schedule.once, ONCE))
         self.rows = tuple(
             [
                 NodeCost(g.names[n], n.op.name, phase[n], flops(n, sizes), nbytes([n], sizes))
@@ -42,22 +47,23 @@ class Cost:
     @property
     def flops(self) -> int:
         """The operations of a step."""
-        return sum(row.flops for row in self.rows)
+        return sum(self.phase(name)[0] for name in PHASES)
 
     @property
     def nbytes(self) -> int:
         """The bytes that a step moves, node by node."""
-        return sum(row.nbytes for row in self.rows)
+        return sum(self.phase(name)[1] for name in PHASES)
 
     def phase(self, name: str) -> tuple[int, int]:
-        """The operations and bytes of `forward`, `backward` or `update`."""
+        """The operations and bytes of `forward`, `backward`, `update` or `once`."""
         rows = [row for row in self.rows if row.phase == name]
         return sum(row.flops for row in rows), sum(row.nbytes for row in rows)
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{s}={n}" for s, n in self.sizes.items())
         sums = [(name, *self.phase(name)) for name in PHASES]
-        sums = [(name, f, b) for name, f, b in sums if f or b] + [("step", self.flops, self.nbytes)]
+        sums += [("step", self.flops, self.nbytes), (ONCE, *self.phase(ONCE))]
+        sums = [(name, f, b) for name, f, b in sums if f or b or name == "step"]
         wide = max([len(row.name) for row in self.rows], default=0)
         ops = max([len(row.op) for row in self.rows], default=0)
         lines = [f"cost of {self.name}, {sizes or 'fixed sizes'}"]

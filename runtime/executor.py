@@ -22,7 +22,7 @@ from ..graph import (
 from .aligned import aligned_bytes
 from .options import Backend
 from .plan import Plan
-from .step import Memory, Writer, phases
+from .step import CHECK, Memory, Stamps, Writer, phases
 from .tiling import tiling
 
 _FILE: Final = "<step of verigrad>"
@@ -44,12 +44,11 @@ class Executor:
         self.graph = plan.graph
         self._arena = aligned_bytes(plan.nbytes)
         self._arrays = _bind(self.graph, plan, self._arena, values)
-        self._watched = _watched(self.graph)
-        writer = _write(self.graph, plan, backend, self._arena, self._arrays, self._watched)
+        self._backend = backend
+        self.watched = _watched(self.graph)
+        writer = self.written()
         self.source, self._lines = writer.text(), writer.nodes()
-        space: dict[str, Any] = {}
-        exec(compile(self.source, _FILE, "exec"), space)
-        functions = space["make"](writer.objects)
+        functions = writer.made(_FILE)
         self._prepare: Callable[..., None] = functions["prepare"]
         self._compute: Callable[..., None] = functions["compute"]
         self._finite: Callable[[], bool] = functions["finite"]
@@ -60,10 +59,14 @@ class Executor:
         self._context = Context()
         self._context.run(np.seterr, all="ignore")
         self._context.run(np.setbufsize, _BUFFER)
-        for n in self.graph.inputs:
-            del self._arrays[n]
         self._feeds: Sequence[Array] = ()
         self.writing = False
+
+    def written(self, stamps: Stamps | None = None) -> Writer:
+        """The step's text and what it names; with `stamps`, it notes there what ends when."""
+        return _write(
+            self.graph, self.plan, self._backend, self._arena, self._arrays, self.watched, stamps
+        )
 
     def array(self, n: Node) -> Array:
         """Where a node's value lies; of an input, the last feed."""
@@ -112,7 +115,7 @@ class Executor:
     def _check_finite(self) -> None:
         """Raises NonFiniteError with the names of what is not finite, if anything is."""
         names = self.graph.names
-        bad = [names[n] for n in self._watched if not np.isfinite(self.array(n)).all()]
+        bad = [names[n] for n in self.watched if not np.isfinite(self.array(n)).all()]
         if bad:
             loss = self.graph.loss
             value = f"the loss is {float(self.array(loss)):g}" if loss is not None else "no loss"
@@ -151,7 +154,7 @@ def _view(arena: Array, place: tuple[int, int], shape: tuple[int, ...], dtype: A
 
 
 def _bind(g: Graph, plan: Plan, arena: Array, values: Mapping[str, Array]) -> dict[Node, Array]:
-    """Where each value lies but those that stay inside of a tiled group."""
+    """Where each value lies but the feeds, and those that stay inside of a tiled group."""
     schedule = g.schedule
     assert schedule is not None
     arrays: dict[Node, Array] = {}
@@ -160,8 +163,6 @@ def _bind(g: Graph, plan: Plan, arena: Array, values: Mapping[str, Array]) -> di
             arrays[n] = n.op.array
         elif n not in g.inputs:
             arrays[n] = values[g.names[n]]
-    for n in g.inputs:  # stands for what is fed
-        arrays[n] = np.empty(n.type.bind(plan.sizes), n.type.numpy)
     for n in schedule.order:
         if n in schedule.places:
             arrays[n] = _view(arena, schedule.places[n], n.type.bind(plan.sizes), n.type.numpy)
@@ -189,13 +190,16 @@ def _write(
     plan: Plan,
     backend: Backend,
     arena: Array,
-    arrays: Mapping[Node, Array],
+    bound: Mapping[Node, Array],
     watched: Sequence[Node],
+    stamps: Stamps | None = None,
 ) -> Writer:
-    """The step's text and what it names."""
+    """The writer of a step, done."""
     once, early, late = phases(g)
+    fed = {n: np.empty(n.type.bind(plan.sizes), n.type.numpy) for n in g.inputs}
+    arrays = {**bound, **fed}
     memory = Memory(arrays, _scratch(g, plan, arena), g.inputs, plan.sizes)
-    writer = _writer(backend)(g, memory)
+    writer = _writer(backend)(g, memory, stamps)
     copies = []
     for w, n in g.updates.items():
         if n in g.inputs or arrays[w] is not arrays[n]:
@@ -205,7 +209,7 @@ def _write(
     writer.function("prepare", once)
     writer.function("compute", early)
     writer.finite([arrays[n] for n in watched])
-    writer.function("commit", late, copies)
+    writer.function("commit", late, copies, after=CHECK)
     return writer
 
 

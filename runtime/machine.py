@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ..graph import Array, Product
-from .executor import aligned_bytes
+from .aligned import aligned_bytes
 
 # Squares, and the shapes of layers: batch by features, few classes, the gradients of weights.
 _PRODUCTS: Final = (
@@ -20,13 +20,16 @@ _PRODUCTS: Final = (
 _LAYOUTS: Final = ((False, False), (True, False), (False, True))
 _PIECE: Final = 16_384
 """Elements that stay in the cache, of which three arrays are read and written there."""
+_ROWS: Final = 128
+_AGAIN: Final = 16
 _SMALLEST, _LARGEST, _GROWTH = 1 << 18, 1 << 27, 8
 
 Probe = Callable[[], object]
 
 
 class Machine(NamedTuple):
-    """Seconds of a call, of an operation on an element in cache, and of what products are made of.
+    """Seconds of a call, of another behind it, of a row that is reduced, of an operation on an
+    element in cache, of an element that is squared and summed, and of what products are made of.
 
     `products` holds for each layout, whether a and b are read transposed, the seconds of a call
     and of one element of rows x inner x columns, rows x inner, inner x columns and rows x columns.
@@ -35,12 +38,17 @@ class Machine(NamedTuple):
     """
 
     call: float
+    again: float
+    row: float
     element: float
+    squared: float
     products: dict[tuple[bool, bool], tuple[float, ...]]
     bandwidths: tuple[tuple[int, float], ...]
 
     def product(self, p: Product) -> float:
         """The seconds of a matrix product."""
+        if p.of_vectors:
+            return self.call + p.inner * self.squared
         layout = (p.transpose_a and not p.transpose_b, p.transpose_b)
         return float(np.dot(self.products[layout], _features(*p[:3])))
 
@@ -74,8 +82,13 @@ class Calibration:
             measured = [found[layout, shape] for shape in _PRODUCTS]
             products[layout] = _fitted([_features(*shape) for shape in _PRODUCTS], measured)
         bandwidths = [(key, key / t) for key, t in found.items() if isinstance(key, int)]
+        call = (found["call"] + found["reduce"]) / 2
+        again = min(call, found["calls"] / _AGAIN)
         element = (found["vectors"] + found["scaled"]) / (2 * _PIECE)
-        return Machine((found["call"] + found["reduce"]) / 2, element, products, tuple(bandwidths))
+        reduced = [found[key] - found["reduce"] for key in ("sums", "maxima", "columns")]
+        squared = found["squares"] / (4 * _PIECE)
+        row = max(0.0, sum(reduced) / (3 * _ROWS))
+        return Machine(call, again, row, element, squared, products, tuple(bandwidths))
 
 
 def typical(times: Sequence[float]) -> float:
@@ -89,9 +102,21 @@ def _probes(dtype: np.dtype[np.generic], footprint: int) -> Iterable[tuple[objec
         b: Array = np.ones((), dtype) if scaled else _ones(n, dtype)
         return lambda: np.multiply(a, b, out=out)
 
-    few = np.ones(8, dtype)
-    yield "call", multiply(8)
+    few, rows = np.ones(8, dtype), np.ones((_ROWS, 10), dtype)
+    column, columns = np.ones((_ROWS, 1), dtype), np.ones(10, dtype)
+    many, once = _ones(4 * _PIECE, dtype), multiply(8)
+
+    def often() -> None:
+        for _ in range(_AGAIN):
+            once()
+
+    yield "call", once
+    yield "calls", often
     yield "reduce", lambda: np.add.reduce(few)
+    yield "squares", lambda: np.dot(many, many)
+    yield "sums", lambda: np.add.reduce(rows, axis=-1, keepdims=True, out=column)
+    yield "maxima", lambda: np.maximum.reduce(rows, axis=-1, keepdims=True, out=column)
+    yield "columns", lambda: np.add.reduce(rows, axis=0, out=columns)
     yield "vectors", multiply(_PIECE)
     yield "scaled", multiply(_PIECE, scaled=True)
     size = _SMALLEST
@@ -118,7 +143,7 @@ def _multiplied(
     a: Array = np.ones((k, m), dtype).T if transpose_a else np.ones((m, k), dtype)
     b: Array = np.ones((p, k), dtype).T if transpose_b else np.ones((k, p), dtype)
     out = np.empty((m, p), dtype)
-    return lambda: np.matmul(a, b, out=out)
+    return lambda: np.dot(a, b, out=out)
 
 
 def _features(m: int, k: int, p: int) -> tuple[float, ...]:

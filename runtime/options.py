@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple, get_args
 from ..graph import PassError
 from ..passes import Clip, Dropout, Optimizer, Pipeline, Regularizer
 
-
 Backend = Literal["numpy", "numba"]
 """What runs a step: NumPy's calls alone, or loops that Numba compiled between its products."""
 

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from ..graph import Node, Schedule, Source
-from ..ops import Update
+from ..graph import Graph, Node, Product, Schedule, holder, inside, kernel_groups
 from .cost import flops, product
 from .machine import Machine
 from .plan import Plan
+from .step import CHECK, COPIES, Calls, Kernel
 
-CHECK: Final = "check"
-COPIES: Final = "copies"
-
-Key = int | str
-"""A kernel: the number of its group; or the check of what is finite, or the copies of updates."""
 Place = Node | int
 """What bytes lie in: a source, or the arena from an offset on."""
 
 
 class Work(NamedTuple):
-    """A kernel of a step: its nodes, and the bytes that it reads or writes outside of itself."""
+    """A kernel of a step: its nodes, its NumPy calls, and the bytes that cross its boundary."""
 
-    key: Key
+    key: Kernel
     nodes: tuple[Node, ...]
+    calls: Calls
     flops: int
     touched: tuple[tuple[Place, int], ...]
 
@@ -33,32 +29,30 @@ class Work(NamedTuple):
         return sum(n for _, n in self.touched)
 
 
-def works(plan: Plan, keys: Iterable[Key], watched: Sequence[Node]) -> list[Work]:
-    """The kernels of a plan, in the order of their keys; `watched` is what the check reads."""
+def works(plan: Plan, calls: Mapping[Kernel, Calls], watched: Sequence[Node]) -> list[Work]:
+    """The kernels of a plan, each with its NumPy calls; `watched` is what the check reads."""
     g, sizes = plan.graph, plan.sizes
     schedule = g.schedule
     assert schedule is not None
-    groups: dict[Key, list[Node]] = {}
-    for n in schedule.order:
-        groups.setdefault(schedule.groups[n], []).append(n)
+    groups = {schedule.groups[group[0]]: group for group in kernel_groups(schedule)}
 
     def touched(nodes: Iterable[Node]) -> tuple[tuple[Place, int], ...]:
         return tuple([(_place(n, schedule), n.type.nbytes(sizes)) for n in nodes])
 
     found = []
-    for key in keys:
+    for key, count in calls.items():
         if key == CHECK:
-            # A sum over each.
-            size = sum(n.type.nbytes(sizes) // n.type.numpy.itemsize for n in watched)
-            found.append(Work(key, tuple(watched), size, touched(watched)))
+            # A sum of squares.
+            size = 2 * sum(n.type.nbytes(sizes) // n.type.numpy.itemsize for n in watched)
+            found.append(Work(key, tuple(watched), count, size, touched(watched)))
         elif key == COPIES:
             pairs = [(w, n) for w, n in g.updates.items() if _place(n, schedule) != w]
             moved = touched(m for pair in pairs for m in pair)
-            found.append(Work(key, tuple([n for _, n in pairs]), 0, moved))
-        else:
+            found.append(Work(key, tuple([n for _, n in pairs]), count, 0, moved))
+        elif isinstance(key, int):
             nodes = groups[key]
-            count = sum(flops(n, sizes) for n in nodes)
-            found.append(Work(key, tuple(nodes), count, touched(_crossing(nodes, plan))))
+            size = sum(flops(n, sizes) for n in nodes)
+            found.append(Work(key, nodes, count, size, touched(_crossing(nodes, g))))
     return found
 
 
@@ -66,25 +60,35 @@ def seconds(done: Sequence[Work], plan: Plan, machine: Machine) -> list[float]:
     """What the machine should take for each kernel, when step follows step.
 
     A kernel takes its calls, its matrix products, and for the rest whatever is longer: the
-    operations in cache, or the bytes from where they lie since they were last in use.
+    operations in cache, or the bytes from where they lie since they were last in use. What it
+    writes where it has read is in the cache.
     """
     total: list[float] = []
     recent: dict[Place, int] = {}  # what was in use, the latest last
     for number, work in enumerate([*done, *done]):
         carried = 0.0
+        met: set[Place] = set()
         for place, nbytes in work.touched:
-            carried += machine.moved(nbytes, _since(place, recent) + work.nbytes)
+            distance = 0 if place in met else _since(place, recent) + work.nbytes
+            carried += machine.moved(nbytes, distance)
+            met.add(place)
         for place, nbytes in work.touched:
             recent.pop(place, None)
             recent[place] = nbytes
         if number < len(done):
             continue  # a first step, that the second finds everything where a step leaves it
-        computes = work.nodes if isinstance(work.key, int) else ()
-        products = [p for n in computes if (p := product(n, plan.sizes))]
+        products = [p for n in work.nodes if (p := product(n, plan.sizes))]
+        if work.key == CHECK:
+            products = [Product(1, work.flops // 2, 1)]
+        elif work.key == COPIES:
+            products = []
         alone = (work.flops - sum(p.flops for p in products)) * machine.element
         made = sum(map(machine.product, products))
-        calls = machine.call * max(1, sum(n.op.calls if computes else 1 for n in work.nodes))
-        total.append(calls + made + max(alone, 0.0 if products else carried))
+        first = 0.0 if products else machine.call  # of a product, its time has its call in it
+        called = first + max(0, work.calls.number - 1) * machine.again
+        walked = work.calls.rows * machine.row
+        from_memory = all(p.of_vectors for p in products)  # else, fitted with the products
+        total.append(called + walked + max(made + alone, carried if from_memory else 0.0))
     return total
 
 
@@ -98,18 +102,13 @@ def _since(place: Place, recent: Mapping[Place, int]) -> int:
     return total
 
 
-def _crossing(nodes: Sequence[Node], plan: Plan) -> list[Node]:
-    """What a group reads and writes; elementwise, what it makes and reads itself stays inside."""
-    if not all(n.op.elementwise or isinstance(n.op, Update) for n in nodes):
-        return [m for n in nodes for m in (*dict.fromkeys(n.inputs), n)]
-    inside, g = set(nodes), plan.graph
-    reads = dict.fromkeys(i for n in nodes for i in n.inputs if i not in inside)
-    writes = [n for n in nodes if n in g.roots or not inside.issuperset(g.users[n])]
-    return [*reads, *writes]
+def _crossing(group: Sequence[Node], g: Graph) -> list[Node]:
+    """What a group reads and writes; what it makes and reads itself stays in the cache."""
+    mine, hidden = set(group), inside(g, group)
+    reads = dict.fromkeys(i for n in group for i in n.inputs if i not in mine)
+    return [*reads, *[n for n in group if n not in hidden]]
 
 
-def _place(n: Node, schedule: Schedule) -> Place:
+def _place(n: Node, s: Schedule) -> Place:
     """Where a value lies."""
-    while n in schedule.takeovers:
-        n = schedule.takeovers[n]
-    return n if isinstance(n.op, Source) else schedule.places[n][0]
+    return s.places[n][0] if n in s.places else holder(s, n)

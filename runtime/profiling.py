@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..graph import NUMPY_DTYPES, NonFiniteError, RunError, roles
 from .cost import nbytes
-from .executor import Executor, _watched, _write
+from .executor import Executor
 from .machine import Calibration, Machine
-from .prediction import CHECK, COPIES, Key, seconds, works
+from .prediction import seconds, works
+from .step import CHECK, COPIES, Calls, Kernel, Stamps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,10 +26,10 @@ _FEWEST: Final = 5
 _WIDTH: Final = 36
 
 
-class Kernel(NamedTuple):
+class Row(NamedTuple):
     """A row of a profile: what a kernel should take, and what it took, in seconds."""
 
-    key: Key
+    key: Kernel
     phase: str
     ops: str
     nodes: tuple[str, ...]
@@ -57,7 +58,7 @@ class Profile:
     """
 
     def __init__(
-        self, name: str, sizes: Mapping[str, int], kernels: Iterable[Kernel], step: float
+        self, name: str, sizes: Mapping[str, int], kernels: Iterable[Row], step: float
     ) -> None:
         self.name = name
         self.sizes = dict(sizes)
@@ -80,7 +81,7 @@ class Profile:
     def nbytes(self) -> int:
         return sum(k.nbytes for k in self.kernels)
 
-    def share(self, kernel: Kernel) -> float:
+    def share(self, kernel: Row) -> float:
         """The part of all kernels' time that one takes."""
         return kernel.measured / self.measured
 
@@ -124,12 +125,13 @@ class Profile:
 
     def summary(self) -> list[str]:
         """The whole step in words."""
-        rest = self.step - self.measured
+        rest = 1e6 * (self.step - self.measured)
+        shown = f"{rest:,.1f} us" if rest > 0 else "too little to be measured"
         rate = self.flops / self.step / 1e9
         return [
             f"  a step takes {1e6 * self.step:,.1f} us unprofiled, {rate:.1f} Gflop/s; its kernels "
             f"sum to {100 * self.measured / self.step:.1f} % of it",
-            f"  overhead beside the kernels, feeds included: {1e6 * rest:,.1f} us",
+            f"  overhead beside the kernels, feeds included: {shown}",
         ]
 
 
@@ -137,9 +139,10 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
     """Profiles the step of a program on one batch; the state is afterwards what it was.
 
     Steps without stamps and with them are made in turns, and the machine's rates are measured
-    between them: what else the machine does meets all three alike. All times are of the fastest
-    tenth of the steps, over which a kernel's time is a mean, so that they sum. Raises as `step`
-    does, the state put back.
+    between them: what else the machine does meets all three alike. Then the state is put back as
+    well, for on one batch a net soon has no loss left, and numbers near 0 are slow. All times are
+    of the fastest tenth of the steps, over which a kernel's time is a mean, so that they sum.
+    Raises as `step` does, the state put back.
     """
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise RunError(f"steps is {steps!r}, where a whole number from 1 is expected")
@@ -156,13 +159,19 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
 
     calibration = Calibration(NUMPY_DTYPES[program.options.dtype], nbytes(g.order, sizes))
     plain: list[float] = []
-    timed: list[tuple[float, dict[Key, float]]] = []
+    timed: list[tuple[float, dict[Kernel, float]]] = []
     held = {**program.parameters}, {**program.state}
+
+    def put_back() -> None:
+        program.parameters.update(held[0])
+        program.state.update(held[1])
+
     stamped = Stamped(executor)
     try:
         for number in range(steps):
             if number % -(-steps // _ROUNDS) == 0:
                 calibration.round()
+                put_back()
                 for _ in range(_WARM):
                     step()
             plain.append(step())
@@ -171,18 +180,24 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
     except NonFiniteError as e:
         raise executable.explained(e, arrays, program.step_number) from None
     finally:
-        program.parameters.update(held[0])
-        program.state.update(held[1])
+        put_back()
     quick = sorted(timed, key=lambda pair: pair[0])[: max(_FEWEST, steps // 10)]
     found = {key: fmean(spent[key] for _, spent in quick) for key in quick[0][1]}
     whole = fmean(sorted(plain)[: len(quick)])
-    return Profile(g.name, sizes, _rows(executor, calibration.machine(), found), whole)
+    return Profile(
+        g.name, sizes, _rows(executor, stamped.calls, calibration.machine(), found), whole
+    )
 
 
-def _rows(executor: Executor, machine: Machine, found: Mapping[Key, float]) -> Iterator[Kernel]:
+def _rows(
+    executor: Executor,
+    calls: Mapping[Kernel, Calls],
+    machine: Machine,
+    found: Mapping[Kernel, float],
+) -> Iterator[Row]:
     g, plan = executor.graph, executor.plan
     phases = roles(g)
-    done = works(plan, found, _watched(g))
+    done = works(plan, {key: calls[key] for key in found}, executor.watched)
     for work, predicted in zip(done, seconds(done, plan, machine), strict=True):
         names = tuple([g.names[n] for n in work.nodes])
         ops = " + ".join(dict.fromkeys(n.op.name for n in work.nodes))
@@ -191,36 +206,23 @@ def _rows(executor: Executor, machine: Machine, found: Mapping[Key, float]) -> I
             names, ops, phase = (), "finite?", "check"
         elif work.key == COPIES:
             ops, phase = "copy", "update"
-        yield Kernel(
-            work.key, phase, ops, names, work.flops, work.nbytes, predicted, found[work.key]
-        )
+        yield Row(work.key, phase, ops, names, work.flops, work.nbytes, predicted, found[work.key])
 
 
 class Stamped:
-    """While it is entered, each step of an executor stamps the time after each kernel call."""
+    """While it is entered, each step of an executor stamps the time after each kernel call.
+
+    `calls` are the NumPy calls that each kernel makes.
+    """
 
     def __init__(self, executor: Executor) -> None:
-        source, nodes, kernels, arrays = _write(executor.graph, executor.plan, executor)
-        schedule = executor.graph.schedule
-        assert schedule is not None
-        text: list[str] = []
-        self._keys: list[Key] = []
-        for number, line in enumerate(source.splitlines(), 1):
-            text.append(line)
-            begins = line.startswith("    def ")  # compute; or commit, before which the check was
-            if number in nodes:
-                self._keys.append(schedule.groups[nodes[number]])
-            elif begins or line.lstrip().startswith("copy("):
-                self._keys.append(CHECK if begins else COPIES)
-            else:
-                continue
-            text.append("        stamp(now())")
-        self._stamps: list[float] = []
-        space: dict[str, Any] = {"stamp": self._stamps.append, "now": perf_counter}
-        exec(compile("\n".join(text), "<profiled step of verigrad>", "exec"), space)
+        self._stamps: Stamps = []
+        writer = executor.written(self._stamps)
+        self.calls = writer.calls
         self._executor = executor
         self._plain = executor._compute, executor._commit
-        self._stamping = space["make"](kernels, arrays)
+        made = writer.made("<profiled step of verigrad>")
+        self._stamping = made["compute"], made["commit"]
 
     def __enter__(self) -> None:
         self._stamps.clear()
@@ -229,9 +231,7 @@ class Stamped:
     def __exit__(self, *_: object) -> None:
         self._executor._compute, self._executor._commit = self._plain
 
-    def spent(self) -> dict[Key, float]:
+    def spent(self) -> dict[Kernel, float]:
         """How long each kernel of the last step took, in the order of the step."""
-        found: dict[Key, float] = {}
-        for key, (begin, end) in zip(self._keys[1:], pairwise(self._stamps), strict=True):
-            found[key] = found.get(key, 0.0) + end - begin
-        return found
+        pairs = pairwise(self._stamps)
+        return {ended: stop - start for (_, start), (ended, stop) in pairs}

@@ -17,6 +17,15 @@ class Call(NamedTuple):
     arguments: tuple[Any, ...]
     keywords: Mapping[str, Any]
 
+    @property
+    def rows(self) -> int:
+        """The rows that a reduction along some axes walks one by one; 0 of another call."""
+        ufunc = getattr(self.function, "__self__", None)
+        if not isinstance(ufunc, np.ufunc) or self.keywords.get("axis") is None:
+            return 0
+        (x,) = self.arguments
+        return int(x.size // max(1, x.shape[-1]))
+
 
 def record(
     op: Op, inputs: Sequence[Array], out: Array, scratch: Sequence[Array] = ()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from time import perf_counter
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,21 @@ from .recording import Call, record
 from .tiling import Tiling, tiling
 
 Key = tuple[int, tuple[int, ...], tuple[int, ...], str]
+Kernel = int | str
+"""A part of a step: the number of a group, or CHECK, or COPIES."""
+Stamps = list[tuple[Kernel, float]]
+"""What has just ended, and when, for each stamp that a step has made."""
+
+
+class Calls(NamedTuple):
+    """What the lines of a kernel make: calls, tile by tile, and the rows that reductions walk."""
+
+    number: int = 0
+    rows: int = 0
+
+
+CHECK: Final = "check"
+COPIES: Final = "copies"
 
 
 class Memory(NamedTuple):
@@ -30,14 +46,18 @@ class Writer:
 
     A kernel that is a straight line of NumPy calls is written as those calls; another is called
     by its name, as `k0`. An elementwise group runs tile by tile, in a loop where there are many.
+    `calls` counts those of each kernel. With `stamps`, each ends with a line that notes the time
+    there.
     """
 
-    def __init__(self, g: Graph, memory: Memory) -> None:
+    def __init__(self, g: Graph, memory: Memory, stamps: Stamps | None = None) -> None:
         assert g.schedule is not None
         self.g = g
         self.schedule = g.schedule
         self.memory = memory
         self.lines: list[str] = []
+        self.calls: dict[Kernel, Calls] = {}
+        self._stamps = stamps
         self._nodes: dict[int, Node] = {}
         self.objects: dict[str, Any] = {}
         self._names: dict[object, str] = {}
@@ -46,15 +66,25 @@ class Writer:
 
     # ---- the parts of the text ---------------------------------------------------------------
 
-    def function(self, name: str, groups: Sequence[Nodes], rest: Sequence[str] = ()) -> None:
-        """`def name(feed0, ...)`, which runs the groups and then the lines of `rest`."""
+    def function(
+        self, name: str, groups: Sequence[Nodes], copies: Sequence[str] = (), after: str = ""
+    ) -> None:
+        """`def name(feed0, ...)`, which runs the groups and then the lines of `copies`.
+
+        `after` is what has ended when it begins.
+        """
         feeds = ", ".join([f"feed{i}" for i in range(len(self.memory.feeds))])
         self.lines += ["", f"    def {name}({feeds}):"]
         before = len(self.lines)
+        self._stamp(after)
         for group in groups:
             self.group(group)
+            self._stamp(self.schedule.groups[group[0]])
         self.end()
-        self.lines += [f"        {line}" for line in rest]
+        if copies:
+            self.lines += [f"        {line}" for line in copies]
+            self._count(COPIES, len(copies))
+            self._stamp(COPIES)
         if len(self.lines) == before:
             self.lines.append("        pass")
 
@@ -75,6 +105,7 @@ class Writer:
         if any("dot" in t for t in terms):
             self.function_name(np.dot)
         self.objects["isfinite"] = math.isfinite
+        self._count(CHECK, len(terms))
         self.lines += ["", "    def finite():"]
         self.lines.append(f"        return isfinite({' + '.join(terms) or '0.0'})")
 
@@ -94,6 +125,13 @@ class Writer:
         """The whole text: `make(objects)` gives the functions."""
         return "\n".join([*self._head(), *self.lines, "    return locals()", ""])
 
+    def made(self, file: str) -> dict[str, Callable[..., Any]]:
+        """The functions that the text defines; errors in them name the file."""
+        space: dict[str, Any] = {}
+        exec(compile(self.text(), file, "exec"), space)
+        functions: dict[str, Callable[..., Any]] = space["make"](self.objects)
+        return functions
+
     def nodes(self) -> dict[int, Node]:
         """The node whose kernel each line of the text calls, by the line's number."""
         before = len(self._head())
@@ -102,6 +140,15 @@ class Writer:
     def _head(self) -> list[str]:
         named = [f"    {name} = objects[{name!r}]" for name in self.objects]
         return ["def make(objects):", *named]
+
+    def _count(self, kernel: Kernel, number: int, rows: int = 0) -> None:
+        before = self.calls.get(kernel, Calls())
+        self.calls[kernel] = Calls(before.number + number, before.rows + rows)
+
+    def _stamp(self, ended: Kernel) -> None:
+        if self._stamps is not None:
+            self.objects.update(stamp=self._stamps.append, now=perf_counter)
+            self.lines.append(f"        stamp(({ended!r}, now()))")
 
     # ---- names -------------------------------------------------------------------------------
 
@@ -149,8 +196,9 @@ class Writer:
         scratch: Sequence[Array],
         name: Callable[[Any], str | None],
         indent: str,
+        times: int = 1,
     ) -> None:
-        """The calls of a node's kernel on these arrays."""
+        """The calls of a node's kernel on these arrays, which a loop makes so many times."""
         op = n.op.bind(self.memory.sizes)
         calls = record(op, inputs, out, scratch)
         lines = [self._call(c, name) for c in calls or ()]
@@ -159,6 +207,8 @@ class Writer:
             lines = [self._call(Call(op.run, tuple(inputs), whole), name)]
         ours = type(n.op).__module__.split(".")[0] == __name__.split(".")[0]
         note = f"  # {n.op.name}" if ours else ""
+        rows = sum(c.rows for c in calls or ())
+        self._count(self.schedule.groups[n], times * len(lines), times * rows)
         for line in lines:
             self.line(n, f"{indent}{line}{note}")
             note = ""
@@ -195,7 +245,7 @@ class Writer:
         header = len(self.lines)
         self.lines.append("")
         for n, inputs, out, scratch in part.kernels(0, part.step):
-            self._kernel(n, inputs, out, scratch, loop.name, "    ")
+            self._kernel(n, inputs, out, scratch, loop.name, "    ", part.rows // part.step)
         tiles = self._bound("tiles", id(loop), loop.tiles())
         self._names[loop] = tiles  # keeps the loop, and so its id, as long as the names
         variables = "".join([f"{v}, " for v in loop.variables])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..profiling import Kernel, Profile
+from ..profiling import Profile, Row
 from .curves import drawn
 
 _MEASURED: Final = {"forward": "#1f5a99", "backward": "#2e8b57", "update": "#8a3ffc"}
@@ -62,7 +62,7 @@ def draw_profile(profile: Profile) -> str:
     return drawn(title, (9, 1.2 + 0.25 * (len(shown) + bool(rest))), draw)
 
 
-def _longest(profile: Profile) -> tuple[list[Kernel], list[Kernel]]:
+def _longest(profile: Profile) -> tuple[list[Row], list[Row]]:
     """The kernels that are shown, in their order, and the others."""
     longest = sorted(profile.kernels, key=lambda k: -max(k.measured, k.predicted))[:_MOST]
     shown = set(longest if len(profile.kernels) > _MOST else profile.kernels)

@@ -71,7 +71,7 @@ class Nest:
 
 
 class Text:
-    """The text of a kernel, and the arrays that it is called with, in the order of its arguments."""
+    """The text of a kernel, and the arrays that it is called with, in their order."""
 
     def __init__(self, nests: Sequence[Nest], dead: frozenset[Region]) -> None:
         self.arrays: list[Array] = []
@@ -146,7 +146,7 @@ class Text:
                 if s.kind == "reduce_row":
                     reduced[s.out.key] = ""
                 continue
-            self._row(s, depth, dict((id(t[1]), t[0]) for t in totals))
+            self._row(s, depth, {id(s): name for name, s in totals})
         if block:
             self._block(block, depth)
         for total, s in totals:

@@ -10,7 +10,7 @@ import numpy as np
 from ...graph import Array, Graph, Node, Nodes
 from ...ops.likelihood import NLLAt, SoftmaxNLLGrad
 from ..recording import Call, record
-from ..step import Memory, Part, Writer, parts
+from ..step import Kernel, Memory, Part, Stamps, Writer, parts
 from ..tiling import tiling
 from .kernels import compiled
 from .loops import Nest, Region, Text
@@ -27,16 +27,18 @@ class JitWriter(Writer):
     same as without: a temporary that only a loop reads is never written.
     """
 
-    def __init__(self, g: Graph, memory: Memory) -> None:
-        super().__init__(g, memory)
+    def __init__(self, g: Graph, memory: Memory, stamps: Stamps | None = None) -> None:
+        super().__init__(g, memory, stamps)
         self._nests: list[Nest] = []
         self._dead: set[Region] = set()
         self._first: Node | None = None
         self._held: list[tuple[Array, ...]] = []  # stand for temporaries: none is written
 
-    def function(self, name: str, groups: Sequence[Nodes], rest: Sequence[str] = ()) -> None:
+    def function(
+        self, name: str, groups: Sequence[Nodes], copies: Sequence[str] = (), after: str = ""
+    ) -> None:
         self._once = name == "prepare"  # what runs once is not worth a kernel
-        super().function(name, groups, rest)
+        super().function(name, groups, copies, after)
 
     def group(self, group: Nodes) -> None:
         if self._once:
@@ -54,6 +56,11 @@ class JitWriter(Writer):
 
     def end(self) -> None:
         self._flush()
+
+    def _stamp(self, ended: Kernel) -> None:
+        if self._stamps is not None:
+            self._flush()  # so that each group's time is its own
+        super()._stamp(ended)
 
     # ---- collecting --------------------------------------------------------------------------
 
@@ -78,6 +85,7 @@ class JitWriter(Writer):
             else:
                 self._flush()
                 self.line(n, str(line))
+                self._count(self.schedule.groups[n], 1)
 
     def _whole(self, part: Part) -> bool:
         """A tiled part as statements of one nest, its temporaries as values that stay inside."""
@@ -140,4 +148,5 @@ class JitWriter(Writer):
         assert None not in names
         called = self._bound("j", text.text, kernel)
         self.line(self._first, f"{called}({', '.join(str(name) for name in names)})")
+        self._count(self.schedule.groups[self._first], 1)
         self._nests, self._dead, self._first = [], set(), None

@@ -42,6 +42,15 @@ def count(kind: str, *shapes: str, **attributes: object) -> int:
         (15 * (4 + TRANSCENDENTAL), "log_softmax", ("f32[5,3]",), {}),
         (5, "nll", ("f32[5,3]", "i64[5]"), {}),
         (5, "nll_grad", ("f32[5]", "i64[5]"), {"classes": 3}),
+        (5, "row_starts", (), {"rows": 5, "classes": 3}),
+        (5, "label_places", ("i64[5]", "i64[5]"), {"classes": 3}),
+        (5, "nll_at", ("f32[5,3]", "i64[5]"), {}),
+        (
+            15 * (TRANSCENDENTAL + 1) + 5,
+            "softmax_nll_grad",
+            ("f32[5,3]", "i64[5]", "f32[5]"),
+            {},
+        ),
         (0, "reshape", ("f32[5,3]",), {"shape": (15,)}),
         (0, "broadcast_to", ("f32[3]",), {"shape": (5, 3)}),
         (45, "decay_add", ("f32[5,3]", "f32[5,3]"), {"decay": 0.9}),
@@ -118,7 +127,18 @@ def test_the_cost_of_a_step_is_that_of_its_nodes() -> None:
     # The new weight lies where the old one was: read, and written.
     assert (update.phase, update.flops, update.nbytes) == ("update", 2 * d * h, 4 * (3 * d * h + 1))
     assert cost.flops == sum(cost.phase(p)[0] for p in ("forward", "backward", "update"))
-    assert cost.nbytes == sum(row.nbytes for row in cost.rows)
+    assert cost.nbytes + cost.phase("once")[1] == sum(row.nbytes for row in cost.rows)
+
+
+def test_what_no_step_changes_is_no_part_of_a_step() -> None:
+    program = vg.compile(net(5, 4, 3), optimizer=vg.SGD(lr=0.1))
+    once = program.plan(N=6).graph.schedule.once
+    cost = program.cost(N=6)
+    rows = [row for row in cost.rows if row.phase == "once"]
+    assert once and {row.name for row in rows} == {program.training.names[n] for n in once}
+    of_steps = [row for row in cost.rows if row.phase != "once"]
+    assert cost.flops == sum(row.flops for row in of_steps)
+    assert cost.nbytes == sum(row.nbytes for row in of_steps)
 
 
 def test_an_input_that_is_read_twice_is_moved_once() -> None:
@@ -142,7 +162,8 @@ def test_the_table_shows_each_phase_and_each_node() -> None:
     lines = str(cost).splitlines()
     assert lines[0] == "cost of net, N=8"
     assert [line.split()[0] for line in lines[1:5]] == ["forward", "backward", "update", "step"]
-    assert len(lines) == 7 + len(cost.rows)
+    assert lines[5].split()[0] == "once"
+    assert len(lines) == 8 + len(cost.rows)
 
 
 def test_cost_needs_the_sizes_that_a_plan_needs() -> None:

@@ -13,8 +13,10 @@ import verigrad as vg
 from verigrad.graph import Product
 from verigrad.runtime import machine as machine_module
 from verigrad.runtime.machine import Calibration, Machine
-from verigrad.runtime.prediction import CHECK, COPIES, seconds, works
+from verigrad.runtime.prediction import seconds, works
 from verigrad.runtime.profiling import Profile
+from verigrad.runtime.step import CHECK, COPIES, Calls
+from verigrad.runtime.tiling import TILE
 
 
 @pytest.fixture(autouse=True)
@@ -47,14 +49,15 @@ def report() -> Profile:
     return program(vg.Adam(1e-3)).profile(feeds(), steps=7)
 
 
-def test_every_group_is_a_row_and_so_is_the_check(report: Profile) -> None:
+def test_every_group_of_a_step_is_a_row_and_so_is_the_check(report: Profile) -> None:
     p = program(vg.Adam(1e-3))
     schedule = p.plan(N=4).graph.schedule
     groups = [k.key for k in report.kernels if isinstance(k.key, int)]
-    assert groups == sorted(set(schedule.groups.values()))
+    of_steps = [n for n in schedule.order if n not in schedule.once]
+    assert schedule.once and groups == sorted({schedule.groups[n] for n in of_steps})
     assert [k.key for k in report.kernels if not isinstance(k.key, int)] == [CHECK]
     names = [name for k in report.kernels for name in k.nodes]
-    assert sorted(names) == sorted(p.training.names[n] for n in schedule.order)
+    assert sorted(names) == sorted(p.training.names[n] for n in of_steps)
 
 
 def test_rows_sum_to_the_whole(report: Profile) -> None:
@@ -71,7 +74,7 @@ def test_rows_sum_to_the_whole(report: Profile) -> None:
 def test_the_check_reads_the_loss_and_what_updates_read(report: Profile) -> None:
     (check,) = [k for k in report.kernels if k.key == CHECK]
     count = 5 * 6 + 6 + 6 * 3 + 3 + 1
-    assert (check.flops, check.nbytes, check.phase) == (count, 4 * count, "check")
+    assert (check.flops, check.nbytes, check.phase) == (2 * count, 4 * count, "check")
 
 
 def test_the_state_is_afterwards_what_it_was() -> None:
@@ -164,10 +167,13 @@ def test_a_profile_is_plain_data(report: Profile) -> None:
 
 
 def made_up() -> Machine:
-    """A second a call, 1/100 an operation, a product's elements 1/10, a byte 1/1000 or 1/10."""
+    """A second a call, 1/2 another, 1/4 a row, 1/100 an operation, 1/200 a square, 1/10 an
+    element of a product, a byte 1/1000 or 1/10."""
     layouts = ((False, False), (True, False), (False, True))
     return Machine(
-        1.0, 0.01, dict.fromkeys(layouts, (1.0, 0.1, 0, 0, 0)), ((100, 1000.0), (10_000, 10.0))
+        *(1.0, 0.5, 0.25, 0.01, 0.005),
+        dict.fromkeys(layouts, (1.0, 0.1, 0, 0, 0)),
+        ((100, 1000.0), (10_000, 10.0)),
     )
 
 
@@ -178,31 +184,63 @@ def test_a_machine_interpolates_between_footprints() -> None:
     assert m.moved(500, 10**9) == pytest.approx(50)
     assert m.product(Product(2, 3, 5)) == pytest.approx(1 + 3)
     assert m.product(Product(2, 3, 5, True, True)) == pytest.approx(1 + 3)
+    assert m.product(Product(1, 100, 1)) == pytest.approx(1 + 0.5)
 
 
 def test_predictions_are_calls_products_and_the_longer_of_operations_and_bytes() -> None:
     x, w = vg.input("x", (2, 3)), vg.parameter("w", (3, 5))
     p = vg.compile(vg.Graph("one", {"y": vg.tanh(vg.matmul(x, w))}))
     plan = p.plan()
-    done = works(plan, [0, 1], [])
+    done = works(plan, {0: Calls(1), 1: Calls(1)}, [])
     assert [(w.flops, w.nbytes) for w in done] == [(60, 4 * (6 + 15 + 10)), (40, 80)]
     matmul, tanh = seconds(done, plan, made_up())
-    assert matmul == pytest.approx(1 + (1 + 3))
+    assert matmul == pytest.approx(1 + 3)  # the time of a product has that of its call in it
     assert tanh == pytest.approx(1 + 40 * 0.01)
     _, tanh = seconds(done, plan, made_up()._replace(element=1e-4))
     assert tanh == pytest.approx(1 + 80 / 1000)
+    done = works(plan, {0: Calls(2), 1: Calls(3, rows=8)}, [])
+    assert seconds(done, plan, made_up()) == pytest.approx([1 + 3 + 0.5, 1 + 2 * 0.5 + 8 / 4 + 0.4])
+
+
+def test_what_is_written_where_it_was_read_is_in_the_cache() -> None:
+    w = vg.parameter("w", (2000,))
+    p = vg.compile(vg.Graph("one", loss=vg.squared_norm(w)), optimizer=vg.SGD(1.0))
+    plan = p.plan()
+    (key,) = {plan.graph.schedule.groups[n] for n in plan.graph.updates.values() if n.type.rank}
+    (update,) = works(plan, {key: Calls(1)}, [])
+    written = [place for place, _ in update.touched]
+    assert len(written) > len(set(written))
+    machine = made_up()._replace(element=0.0)
+    (took,) = seconds([update], plan, machine)
+    moved = sum(machine.moved(nbytes, update.nbytes) for _, nbytes in update.touched)
+    in_cache = machine.moved(8000, 0) - machine.moved(8000, update.nbytes)
+    assert took == pytest.approx(1 + moved + in_cache)
+
+
+def test_calls_are_counted_tile_by_tile_and_so_are_rows() -> None:
+    x, w = vg.input("x", ("N", 5)), vg.parameter("w", (5, TILE))
+    net = vg.Graph("wide", loss=vg.mean(vg.sum(vg.tanh(vg.matmul(x, w)), axes=(1,))))
+    executor = vg.compile(net, optimizer=vg.SGD(0.1)).executable.executor({"N": 4})
+    g, calls = executor.graph, executor.written().calls
+    of = {n.op.name: calls[g.schedule.groups[n]] for n in g.schedule.order}
+    assert of["descend"] == Calls(2 * 5)
+    assert of["sum"] == Calls(1, rows=4)
+    assert of["mean"] == Calls(2)
+
+
+def test_a_stamped_step_is_the_step_with_stamps_between_its_kernels() -> None:
+    executor = program(vg.Adam(1e-3), width=4000).executable.executor({"N": 4})
+    assert "stamp" not in executor.source and " for t0" in executor.source
+    lines = executor.written(stamps=[]).text().splitlines()
+    kept = [line for line in lines if "stamp" not in line and "now" not in line]
+    assert kept == executor.source.splitlines()
 
 
 def test_what_an_elementwise_group_makes_for_itself_is_not_moved() -> None:
     x = vg.input("x", (8,))
     program = vg.compile(vg.Graph("two", {"y": vg.exp(vg.tanh(x))}))
     plan = program.plan()
-    apart = works(plan, [0, 1], [])
-    assert [w.nbytes for w in apart] == [64, 64]
-    s = plan.graph.schedule
-    joined = type(s)(s.order, dict.fromkeys(s.order, 0), s.takeovers, s.places, s.scratch)
-    plan.graph = plan.graph.but(schedule=joined)
-    (work,) = works(plan, [0], [])
+    (work,) = works(plan, {0: Calls(2)}, [])
     assert work.nbytes == 64 and work.flops == 64
 
 
@@ -212,6 +250,7 @@ def test_a_calibration_gives_rates_that_are_rates() -> None:
         calibration.round()
     found = calibration.machine()
     assert found.call > 0 and found.element > 0
+    assert found.again <= found.call and found.row >= 0 and found.squared > 0
     assert all(rate > 0 for _, rate in found.bandwidths)
     assert all(min(c) >= 0 and max(c) > 0 for c in found.products.values())
     assert found.product(Product(64, 64, 64)) > found.product(Product(8, 8, 8)) > 0

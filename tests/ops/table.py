@@ -51,6 +51,11 @@ def classes(count: int) -> Draw:
     return lambda rng, shape: rng.integers(0, count, shape)
 
 
+def places(count: int) -> Draw:
+    """The flat place of a class in each row of that many."""
+    return lambda rng, shape: count * np.arange(shape[0]) + rng.integers(0, count, shape)
+
+
 def whole(low: int, high: int) -> Draw:
     """Whole numbers as floats: equal ones are frequent."""
     return lambda rng, shape: rng.integers(low, high, shape).astype(float)
@@ -502,6 +507,41 @@ TABLE: list[Row] = [
         classes=4,
         values={1: classes(4)},
         errors=["f32[N]", "f32[N] f32[N]", "f32[N,4] i64[N]", "i64[N] i64[N]", "f32[N] i64[M]"],
+    ),
+    row("row_starts", "", lambda: 4 * np.arange(7), rows=7, classes=4, errors=["i64[N]"]),
+    row(
+        "label_places",
+        "i64[N] i64[N]",
+        lambda starts, y: starts - (0 - y),
+        classes=4,
+        values={1: classes(4)},
+        errors=[
+            "i64[N]",
+            "f32[N] i64[N]",
+            "i64[N,4] i64[N]",
+            "i64[N] i64[M]",
+            "i64[N] f32[N]",
+        ],
+    ),
+    row(
+        "nll_at",
+        "f32[N,4] i64[N]",
+        lambda p, places: -(p * one_hot(places % 4, 4)).sum(1),
+        values={1: places(4)},
+        errors=["f32[N,4]", "f32[N,4] f32[N]", "f32[N,4] i64[M]", "f32[N] i64[N]"],
+    ),
+    row(
+        "softmax_nll_grad",
+        "f32[N,4] i64[N] f32[N]",
+        lambda p, places, dy: (np.e**p - one_hot(places % 4, 4)) * dy[:, None],
+        values={1: places(4)},
+        errors=[
+            "f32[N,4] i64[N]",
+            "f32[N,4] i64[N] f64[N]",
+            "f32[N,4] i64[N] f32[N,4]",
+            "f32[N,4] i64[M] f32[N]",
+            "f32[N] i64[N] f32[N]",
+        ],
     ),
     row(
         "dropout",
