@@ -10,7 +10,8 @@ from ..graph import Graph, Node, Source, roles
 from ..ops import Linear, LinearRelu, MatMul
 from ..passes import Recompute
 from ..passes.recompute import read_again
-from .plan import ALIGNMENT, Plan
+from .aligned import ALIGNMENT
+from .plan import Plan
 
 _PARTS: Final = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128)
 """Into how many pieces the forward pass is cut."""

@@ -37,9 +37,10 @@ def compiled(text: str, arrays: Sequence[Array]) -> Callable[..., None]:
     its text, and Numba keeps what it compiled beside it. Raises RunError where Numba is missing.
     """
     numba = require_numba()
-    kernel = _kernel(_HEAD + text)
+    kernel: Any = _kernel(_HEAD + text)
     kernel.compile(tuple([numba.typeof(a) for a in arrays]))
-    return kernel
+    called: Callable[..., None] = kernel
+    return called
 
 
 def require_numba() -> Any:

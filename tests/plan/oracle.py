@@ -233,7 +233,7 @@ class _Tiled:
 
     def violations(self) -> Iterator[str]:
         total = sum(self.counts)
-        if total != self.tiles.count and (len(self.lanes) > 1 or self.tiles.flat):
+        if total != self.tiles.rows and (len(self.lanes) > 1 or self.tiles.flat):
             yield f"%{self.o.g.names[self.lanes[0][0]]}: its tiles do not cover its elements"
         for start in range(0, total, max(1, self.tiles.step)):
             stop = min(start + self.tiles.step, total)
