@@ -45,6 +45,6 @@ INFERENCE: Final = Pipeline(
         Simplify(),
         EliminateCommon(),
         FuseLinearRelu(),
-        ScheduleBuffers(),
+        ScheduleBuffers(parameters_change=False),
     )
 )

@@ -46,19 +46,21 @@ class ScheduleBuffers(Pass):
     do equal computations for several parameters, whose tensors are packed. A result takes over an
     input that its op declares `inplace`, that nothing reads later and that is not returned; an
     update takes over what it updates. Last, since every rewrite makes a new graph without a
-    schedule. The order is the best of several for `sizes`, {"N": 128} unless said; it is legal for
+    schedule. Where `parameters_change` is false, as in inference, what depends on them alone is
+    computed once for as long as they stay. The order is the best of several for `sizes`, {"N": 128} unless said; it is legal for
     any.
     """
 
     name: ClassVar[str] = "schedule"
     gives: ClassVar[tuple[str, ...]] = ("scheduled",)
     sizes: Mapping[str, int] | None = None
+    parameters_change: bool = True
 
     def apply(self, g: Graph) -> Graph:
         g = _copy_sources_that_change(g)
         writes = _state_writes(g)
         late = _readers_of(g, writes)
-        once = _unchanging(g)
+        once = _unchanging(g, fixed=not (self.parameters_change or g.updates))
         early = [n for n in g.order if n not in late and n not in once]
         sizes = self.sizes or dict.fromkeys({s for n in g.nodes for s in n.type.symbols}, _ASSUMED)
         order = fewest_bytes(g, early, sizes)
@@ -77,19 +79,20 @@ class ScheduleBuffers(Pass):
         return g.but(schedule=schedule.but(packs=packs(g, schedule, groups)))
 
 
-def _unchanging(g: Graph) -> frozenset[Node]:
-    """What no feed and no step changes: computed once, and in a graph without updates, which a
-    program may run between steps, once for the parameters that it reads."""
+def _unchanging(g: Graph, fixed: bool) -> frozenset[Node]:
+    """What no feed changes, and no parameter; where parameters are `fixed`, results that depend on
+    them too, unless they grow with the batch."""
     found: set[Node] = set()
+    of_parameters: set[Node] = set()
     for n in g.order:
-        fixed = [
-            i in found
-            or isinstance(i.op, Constant)
-            or (not g.updates and isinstance(i.op, (Parameter, State)))
-            for i in n.inputs
-        ]
-        if all(fixed):
-            found.add(n)
+        given = [i for i in n.inputs if i not in found and not isinstance(i.op, Constant)]
+        if given and not (fixed and all(isinstance(i.op, (Parameter, State)) for i in given)):
+            continue
+        if given or of_parameters.intersection(n.inputs):
+            if n.type.symbols:
+                continue
+            of_parameters.add(n)
+        found.add(n)
     return frozenset(found)
 
 

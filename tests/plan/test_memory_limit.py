@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -47,10 +48,15 @@ def skipping(layers: int, width: int) -> vg.Graph:
 
 
 def smallest(n: vg.Graph, size: int, **options: object) -> int:
-    """About the least that recomputation reaches, as the error says it."""
+    """About the least that recomputation reaches for a step, as the error says it."""
     program = vg.compile(n, **options, memory_limit=1, recompute=True)
+    return refused(lambda: program.plan(N=size))
+
+
+def refused(call: Callable[[], object]) -> int:
+    """The bytes that would do, as the error says them."""
     with pytest.raises(vg.RunError) as e:
-        program.plan(N=size)
+        call()
     return int(str(e.value).rpartition("memory_limit=")[2].replace("_", ""))
 
 
@@ -72,7 +78,10 @@ NETS = {
 def test_recomputation_changes_no_bit(kind: str, rng: np.random.Generator) -> None:
     n, options = NETS[kind]
     options = {"optimizer": vg.Momentum(0.1), **options}
-    limit = smallest(n, ROWS, **options)
+    # What `gradients` returns stays to its end: it may need more than a step does.
+    least = vg.compile(n, **options, memory_limit=1, recompute=True)
+    feeds = batch(rng, ROWS, 12, 4)
+    limit = max(smallest(n, ROWS, **options), refused(lambda: least.gradients(feeds)))
     free = vg.compile(n, **options)
     program = vg.compile(n, **options, memory_limit=limit, recompute=True)
     plan = program.plan(N=ROWS)
@@ -163,15 +172,6 @@ def test_sizes_choose_for_themselves() -> None:
     for name in again.recomputed:
         assert f"{name}.again" in again.graph.named
     assert not any(name.endswith(".again") for name in program.training.named)
-
-
-@pytest.mark.parametrize("size", [64, 1000])
-def test_another_order_alone_may_do(size: int) -> None:
-    free = vg.compile(net(*DEEP), optimizer=vg.SGD(0.1)).plan(N=size)
-    limit = free.nbytes - 64
-    plan = vg.compile(net(*DEEP), optimizer=vg.SGD(0.1), memory_limit=limit).plan(N=size)
-    assert plan.nbytes <= limit and not plan.recomputed
-    assert not unsound(plan.graph, plan.sizes, plan.nbytes)
 
 
 @given(graphs(), st.sampled_from([1, 20]))
