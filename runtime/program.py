@@ -59,10 +59,11 @@ def compile(
 ) -> Program:
     """Compiles a declared graph into a program that trains, predicts and shows its stages.
 
-    The graph's first values and its dropout are functions of `seed`; first values are drawn when
-    one is first needed, so what an initializer raises as it draws comes then. `clip` bounds the gradients
-    that the optimizer reads, `vg.ClipNorm(1.0)` or `vg.ClipValue(0.5)`. Without an optimizer the
-    program has no `step`; without a loss it only predicts. `dtype="f64"` compiles all in f64.
+    The graph's first values and its dropout are functions of `seed`. First values are drawn when
+    one is first needed: an error that an initializer raises as it draws comes then, and not here.
+    `clip` bounds the gradients that the optimizer reads, `vg.ClipNorm(1.0)` or
+    `vg.ClipValue(0.5)`. Without an optimizer the program has no `step`; without a loss it only
+    predicts. `dtype="f64"` compiles all in f64.
     `memory_limit` bounds, in bytes, the arena of everything that the program runs (`plan.nbytes`;
     state and feeds lie beside it): a batch whose plan is over it is a RunError before anything
     runs. With `recompute=True` a step keeps to it, where it can, by computing some results of the

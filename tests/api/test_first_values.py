@@ -1,4 +1,4 @@
-"""First values are drawn at the first read: same bits, errors that say where, and no threads cross."""
+"""First values are drawn at the first read: the same bits, whatever it is and whoever reads."""
 
 from __future__ import annotations
 
