@@ -2,7 +2,7 @@
 
 from .errors import GraphError, NonFiniteError, PassError, RunError, VerigradError, suggest
 from .graph import Graph, Schedule
-from .groups import Nodes, domain, holder, in_source, inside, kernel_groups, lanes
+from .groups import Nodes, domain, holder, inside, kernel_groups, lanes
 from .location import Location, created_at
 from .node import Layer, Node, Operand, apply, op_function
 from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, Product, Source, op
@@ -67,7 +67,6 @@ __all__ = [
     "domain",
     "dtype_name",
     "holder",
-    "in_source",
     "input",
     "inside",
     "kernel_groups",

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .node import Node
-from .op import Source
 from .sources import Input
 from .types import Shape
 
@@ -28,14 +27,11 @@ def domain(group: Sequence[Node]) -> Shape | None:
     """The shape that all of a group's results have, where each element is computed by itself.
 
     Such a group can run tile by tile, and what its nodes hand to each other need not be kept.
-    None where an op is not elementwise, is not `straight`, or reads another shape of the group.
+    None where an op is not elementwise or not `straight`, or a result has another shape.
     """
     shape = group[0].type.shape
-    mine = set(group)
     for n in group:
         if not (n.op.elementwise and n.op.straight) or n.type.shape != shape:
-            return None
-        if any(i in mine and i.type.shape != shape for i in n.inputs):
             return None
     return shape
 
@@ -47,8 +43,10 @@ def lanes(group: Sequence[Node]) -> list[Nodes] | None:
     shape = domain(group)
     if len(group) == 1 or shape == ():
         return None if shape is None else [tuple(group)]
+    if shape is None and any(domain([n]) is None for n in group):
+        return None
     parts = _apart(group)
-    if any(domain(part) is None for part in parts):
+    if shape is None and any(domain(part) is None for part in parts):
         return None
     first = _computation(parts[0])
     alike = len(parts) == 1 or (
@@ -95,16 +93,25 @@ def _computation(part: Nodes) -> list[object] | None:
 
 def _apart(group: Sequence[Node]) -> list[Nodes]:
     """The parts of a group that share no tensor."""
-    part_of: dict[Node, list[Node]] = {}
+    linked: dict[
+        Node, Node
+    ] = {}  # each to another of its part, and so on to one that stands for it
+
+    def first(x: Node) -> Node:
+        while linked[x] is not x:
+            linked[x] = linked[linked[x]]
+            x = linked[x]
+        return x
+
     for n in group:
-        touched = [x for x in (n, *n.inputs) if x.type.rank]
-        parts = {id(part_of[x]): part_of[x] for x in touched if x in part_of}
-        joined = [*[m for part in parts.values() for m in part], n]
-        for x in [*touched, *[x for m in joined for x in (m, *m.inputs) if x.type.rank]]:
-            part_of[x] = joined
-    place = {n: i for i, n in enumerate(group)}
-    found = {id(part): part for part in (part_of[n] for n in group)}
-    return [tuple(sorted(part, key=place.__getitem__)) for part in found.values()]
+        linked.setdefault(n, n)
+        for i in n.inputs:
+            if i.type.rank:
+                linked[first(linked.setdefault(i, i))] = first(n)
+    parts: dict[Node, list[Node]] = {}
+    for n in group:
+        parts.setdefault(first(n), []).append(n)
+    return [tuple(part) for part in parts.values()]
 
 
 def holder(s: Schedule, n: Node) -> Node:
@@ -112,8 +119,3 @@ def holder(s: Schedule, n: Node) -> Node:
     while n in s.takeovers:
         n = s.takeovers[n]
     return n
-
-
-def in_source(s: Schedule, n: Node) -> bool:
-    """Whether a result lies in the place of a parameter or of state."""
-    return isinstance(holder(s, n).op, Source)

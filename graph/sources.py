@@ -160,6 +160,8 @@ def as_initializer(init: object, type: TensorType) -> Initializer:
         raise GraphError(
             f"init is {init!r}; give a name such as 'he_normal', vg.init.normal(0.01), or an array"
         )
+    if init.__class__.sample is Initializer.sample:
+        raise GraphError(f"initializer {init.name} has no `sample`; give it one")
     init.check(type)
     return init
 

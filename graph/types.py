@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -81,7 +82,7 @@ class TensorType(Record):
             raise GraphError(f"{self} needs the size of {missing.args[0]}, e.g. N=128") from None
 
     def nbytes(self, sizes: Mapping[str, int]) -> int:
-        return int(np.prod(self.bind(sizes), dtype=np.int64)) * self.numpy.itemsize
+        return math.prod(self.bind(sizes)) * self.numpy.itemsize
 
     def __str__(self) -> str:
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"

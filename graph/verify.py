@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from .errors import GraphError
 from .graph import Graph, Schedule
-from .groups import in_source, inside, kernel_groups
+from .groups import inside, kernel_groups
 from .node import Node
 from .op import OPS, Source
 from .overlaps import overlaps
@@ -146,8 +146,12 @@ def _places(g: Graph, s: Schedule) -> Iterator[str]:
     end = len(s.order)
     intact: list[tuple[int, int, int, int, str, Node]] = []  # first and last group, bytes, label
     hidden = {n for group in kernel_groups(s) for n in inside(g, group)}
+    in_sources: set[Node] = set()
     for n in s.order:
-        if in_source(s, n) or n in hidden:
+        old = s.takeovers.get(n)
+        if old is not None and (old in in_sources or isinstance(old.op, Source)):
+            in_sources.add(n)
+        if n in in_sources or n in hidden:
             continue
         if n not in s.places:
             yield f"%{g.names[n]} has no place in the arena"

@@ -134,12 +134,20 @@ class Ones(Initializer):
 
 
 def first_value(init: Initializer, type: TensorType, seed: int, name: str) -> Array:
-    """The first value of a parameter or state of that name and type."""
+    """The first value of a parameter or state of that name and type.
+
+    Raises GraphError where what the initializer gives is no array of numbers of that shape.
+    """
     shape = type.bind({})
     size = int(np.prod(shape, dtype=np.int64))
     given = words(seed, name, 2 * size) if init.random else np.empty(0, np.uint64)
-    drawn = init.sample(shape, given)
-    return np.asarray(drawn, np.float64).astype(type.numpy, order="C")
+    drawn = np.asarray(init.sample(shape, given))
+    if drawn.shape != shape or drawn.dtype.kind not in "biuf":
+        raise GraphError(
+            f"the initializer {init.name} gives {name!r} {drawn.dtype}{list(drawn.shape)}, "
+            f"where {type} is expected\nfix: let `sample` return an array of the shape it is given"
+        )
+    return drawn.astype(np.float64, copy=False).astype(type.numpy, order="C")
 
 
 def standard_normal(shape: tuple[int, ...], words: Array) -> Array:

@@ -12,6 +12,7 @@ from ..graph import (
     Nodes,
     Parameter,
     Schedule,
+    Shape,
     Source,
     State,
     domain,
@@ -52,6 +53,7 @@ class _Phase:
         self.source = {n: k for k, n in enumerate((*g.parameters, *g.state))}
         self.where: dict[Node, int] = {}
         self.calls: list[list[Node]] = []
+        self.shapes: list[Shape | None] = []  # of each group that works element by element
         for n in nodes:
             self._add(n)
         for k in reversed(range(len(self.calls))):
@@ -68,34 +70,36 @@ class _Phase:
             before += [u for u in self.g.users[self.writes[n]] if u is not n]
         at = max([self.where[i] for i in before if i in self.where], default=-1)
         linked = any(self.where.get(i) == at for i in n.inputs)
-        if at < 0 or not linked or domain([*self.calls[at], n]) is None:
+        shape = domain([n])
+        if at < 0 or not linked or shape is None or shape != self.shapes[at]:
             at = len(self.calls)
             self.calls.append([])
+            self.shapes.append(shape)
         self.calls[at].append(n)
         self.where[n] = at
 
     def _sink(self, k: int) -> None:
         """Moves a group to the one that alone reads it, where both work element by element."""
-        group = self.calls[k]
+        group, shape = self.calls[k], self.shapes[k]
+        if shape is None:
+            return
         readers = {u for n in group for u in self.g.users[n]}.difference(group)
         places = {self.where.get(u, -1) for u in readers}
         if len(places) != 1 or -1 in places:
             return
         (later,) = places
-        if domain([*group, *self.calls[later]]) is not None and self._movable(group, later):
-            self._move(k, later, [*group, *self.calls[later]])
+        if shape == self.shapes[later] and self._movable(k, later):
+            self.calls[later][:0] = group
+            self.calls[k] = []
+            self.where.update(dict.fromkeys(group, later))
 
-    def _movable(self, group: Sequence[Node], later: int) -> bool:
+    def _movable(self, k: int, later: int) -> bool:
         """Whether nothing that the group reads is written before its new place."""
-        for i in {i for n in group for i in n.inputs if isinstance(i.op, Source)}:
+        for i in {i for n in self.calls[k] for i in n.inputs if isinstance(i.op, Source)}:
             writer = self.writer.get(i)
-            if writer in self.where and writer not in group and self.where[writer] < later:
+            if writer in self.where and k != self.where[writer] < later:
                 return False
         return True
-
-    def _move(self, k: int, later: int, joined: list[Node]) -> None:
-        self.calls[k], self.calls[later] = [], joined
-        self.where.update(dict.fromkeys(joined, later))
 
     def _reductions_first(self) -> list[list[Node]]:
         """The groups, each that makes little of much right behind what it reads: that is still in
@@ -140,7 +144,7 @@ class _Phase:
                 free = all(self.where[u] > later for u in outside.difference(group))
                 if touched & tensors or not (k == later or free):
                     continue
-                if not self._movable(group, later):
+                if not self._movable(k, later):
                     continue
                 tensors |= touched
                 parts.insert(0, group)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 
-from ..graph import Graph, Node, Source
+from ..graph import Graph, Node, TensorType
 
 Key = tuple[int, ...]
 Rule = Callable[[int, int, int], Key]
@@ -29,76 +29,112 @@ def _by_level(added: int, alive_since: int, level: int) -> Key:
 
 def fewest_bytes(g: Graph, nodes: Sequence[Node], sizes: Mapping[str, int]) -> list[Node]:
     """Of some legal orders of these nodes, the one with the lowest peak."""
-    size = {n: n.type.nbytes(sizes) for n in g.nodes}
-    level: dict[Node, int] = {}
-    for n in g.order:
-        level[n] = 1 + max((level.get(i, 0) for i in n.inputs), default=0)
-    made = [_backwards(g, nodes, size, level, rule) for rule in (_by_bytes, _by_chain, _by_level)]
-    return min(made, key=lambda order: peak(g, order, size))
+    part = _Part(g, nodes, sizes)
+    made: list[list[int]] = []
+    for rule in (_by_bytes, _by_chain, _by_level):
+        order = part.backwards(rule)
+        if order not in made:
+            made.append(order)
+        if not part.choice:
+            break
+    best = min(made, key=part.peak) if len(made) > 1 else made[0]
+    return [nodes[k] for k in best]
 
 
-def peak(g: Graph, order: Sequence[Node], size: Mapping[Node, int]) -> int:
-    """The most bytes that are alive at one time, where each result that may be is taken over."""
-    place = {n: i for i, n in enumerate(order)}
-    last = {n: max((place.get(u, len(order)) for u in g.users[n]), default=-1) for n in order}
-    last |= {n: len(order) for n in order if n in g.roots}
-    alive = highest = 0
-    for at, n in enumerate(order):
-        ended = [i for i in dict.fromkeys(n.inputs) if last.get(i) == at]
-        taken = any(k < len(n.inputs) and n.inputs[k] in ended for k in n.op.inplace)
-        temporary = sum(size[i] for i in ended if i.type == n.type and taken)
-        highest = max(highest, alive + size[n] - min(temporary, size[n]))
-        alive += (size[n] if last[n] > at else 0) - sum(size[i] for i in ended)
-    return highest
+class _Part:
+    """What the orders of some nodes have in common; nodes are numbered by their place in `nodes`.
 
-
-def _backwards(
-    g: Graph,
-    nodes: Sequence[Node],
-    size: Mapping[Node, int],
-    level: Mapping[Node, int],
-    rule: Rule,
-) -> list[Node]:
-    """A legal order, built from its end: of the nodes whose readers are all placed, the one that
-    the rule puts first; of equals, the later in `nodes` comes later.
-
-    Going backwards, a node ends the life of its result and begins that of its inputs, so what is
-    needed late is made late.
+    `inputs` and `users` of a node are those among them; `kept` tells what is returned, or read by
+    others, so that it stays to the end; `taken` the inputs that a node's result may take over.
     """
-    here = set(nodes)
-    place = {n: i for i, n in enumerate(nodes)}
-    waiting = {n: sum(1 for u in g.users[n] if u in here) for n in nodes}
-    needed_after = {i for n in g.order if n not in here for i in n.inputs}
-    since = {n: 0 for n in nodes if n in g.roots or n in needed_after}
-    keys: dict[Node, Key] = {}
-    heap: list[tuple[Key, int, Node]] = []
 
-    def push(n: Node) -> None:
-        begun = sum(size[i] for i in set(n.inputs) if i in here and i not in since)
-        key = rule(begun - (size[n] if n in since else 0), since.get(n, 0), level[n])
-        if keys.get(n) != key:
-            keys[n] = key
-            heapq.heappush(heap, (key, -place[n], n))
+    def __init__(self, g: Graph, nodes: Sequence[Node], sizes: Mapping[str, int]) -> None:
+        number = {n: k for k, n in enumerate(nodes)}
+        nbytes: dict[TensorType, int] = {}
+        self.size: list[int] = []
+        self.level: list[int] = []
+        self.inputs: list[list[int]] = []
+        self.users: list[list[int]] = []
+        self.kept: list[bool] = []
+        self.taken: list[list[int]] = []
+        level: dict[Node, int] = {}
+        for n in g.order:
+            level[n] = 1 + max([level.get(i, 0) for i in n.inputs], default=0)
+        for n in nodes:
+            if n.type not in nbytes:
+                nbytes[n.type] = n.type.nbytes(sizes)
+            self.size.append(nbytes[n.type])
+            self.level.append(level[n])
+            self.inputs.append([number[i] for i in dict.fromkeys(n.inputs) if i in number])
+            users = g.users[n]
+            self.users.append([number[u] for u in users if u in number])
+            self.kept.append(n in g.roots or len(self.users[-1]) < len(users))
+            over = [n.inputs[k] for k in n.op.inplace if k < len(n.inputs)]
+            self.taken.append([number[i] for i in over if i in number])
+        self._types = [n.type for n in nodes]
+        self.choice = False
+        """Whether an order was ever free to take one node or another."""
 
-    for n in nodes:
-        if not waiting[n]:
-            push(n)
-    order: list[Node] = []
-    while heap:
-        key, _, n = heapq.heappop(heap)
-        if keys.get(n) != key:
-            continue  # an entry from before its inputs came alive
-        del keys[n]
-        order.append(n)
-        for i in dict.fromkeys(n.inputs):
-            if i not in here or isinstance(i.op, Source):
-                continue
-            if i not in since:
-                since[i] = len(order)
-                for u in g.users[i]:
-                    if u in keys:
-                        push(u)
-            waiting[i] -= 1
-            if not waiting[i]:
-                push(i)
-    return order[::-1]
+    def peak(self, order: Sequence[int]) -> int:
+        """The most bytes that are alive at one time, where each result that may be is taken
+        over."""
+        size, end = self.size, len(order)
+        last = [-1] * end
+        for at, k in enumerate(order):
+            for i in self.inputs[k]:
+                last[i] = at
+        alive = highest = 0
+        for at, k in enumerate(order):
+            made = size[k]
+            ended = [i for i in self.inputs[k] if last[i] == at and not self.kept[i]]
+            temporary = 0
+            if any(i in ended for i in self.taken[k]):
+                t = self._types[k]
+                temporary = min(made, sum([size[i] for i in ended if self._types[i] == t]))
+            highest = max(highest, alive + made - temporary)
+            alive += (made if last[k] >= 0 or self.kept[k] else 0) - sum([size[i] for i in ended])
+        return highest
+
+    def backwards(self, rule: Rule) -> list[int]:
+        """A legal order, built from its end: of the nodes whose readers are all placed, the one
+        that the rule puts first; of equals, the later comes later.
+
+        Going backwards, a node ends the life of its result and begins that of its inputs, so what
+        is needed late is made late.
+        """
+        size, level = self.size, self.level
+        waiting = [len(users) for users in self.users]
+        since = [0 if kept else -1 for kept in self.kept]  # below 0 until it came alive
+        keys: dict[int, Key] = {}
+        heap: list[tuple[Key, int]] = []
+
+        def push(k: int) -> None:
+            begun = sum([size[i] for i in self.inputs[k] if since[i] < 0])
+            mine = since[k]
+            key = rule(begun - size[k], mine, level[k]) if mine >= 0 else rule(begun, 0, level[k])
+            if keys.get(k) != key:
+                keys[k] = key
+                heapq.heappush(heap, (key, -k))
+
+        for k, count in enumerate(waiting):
+            if not count:
+                push(k)
+        order: list[int] = []
+        while heap:
+            key, minus = heapq.heappop(heap)
+            k = -minus
+            if keys.get(k) != key:
+                continue  # an entry from before its inputs came alive
+            self.choice = self.choice or len(keys) > 1
+            del keys[k]
+            order.append(k)
+            for i in self.inputs[k]:
+                if since[i] < 0:
+                    since[i] = len(order)
+                    for u in self.users[i]:
+                        if u in keys:
+                            push(u)
+                waiting[i] -= 1
+                if not waiting[i]:
+                    push(i)
+        return order[::-1]

@@ -47,8 +47,8 @@ class ScheduleBuffers(Pass):
     input that its op declares `inplace`, that nothing reads later and that is not returned; an
     update takes over what it updates. Last, since every rewrite makes a new graph without a
     schedule. Where `parameters_change` is false, as in inference, what depends on them alone is
-    computed once for as long as they stay. The order is the best of several for `sizes`, {"N": 128} unless said; it is legal for
-    any.
+    computed once for as long as they stay. The order is the best of several for `sizes`,
+    {"N": 128} unless said; it is legal for any.
     """
 
     name: ClassVar[str] = "schedule"

@@ -95,13 +95,9 @@ def load_run(path: str | Path) -> tuple[Program, RunState | None]:
             # Before anything is compiled: a shape takes memory once the file holds it.
             _check_shapes({g.names[n]: n.type.bind({}) for n in (*g.parameters, *g.state)}, shapes)
             program = Program(g, options)
-            _check_shapes({name: held.shape for name, held in program._values.items()}, shapes)
-            for name, held in program._values.items():
-                value = opened.get_tensor(name)
-                if value.dtype != held.dtype:
-                    raise RunError(f"{name!r} is {value.dtype}, where {held.dtype} is expected")
-                held[...] = value
-            program._values.version += 1
+            memory = program._values.memory
+            _check_shapes({name: held.shape for name, held in memory.items()}, shapes)
+            program._values.fill(_read(opened, memory))
             run = {k: opened.get_tensor(k) for k in shapes if k.startswith(_RUN)}
             if set(shapes) != {*program._values, *arrays, *(run if "run" in described else ())}:
                 raise RunError("it holds arrays that the program does not have")
@@ -250,6 +246,15 @@ def _graph(described: Mapping[str, Any], arrays: Mapping[str, Array]) -> Graph:
             f"it needs {' and '.join(missing)}; import the module that defines them first"
         )
     return parse(text, {k.removeprefix(_CONSTANT): a for k, a in arrays.items()})
+
+
+def _read(opened: Any, memory: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+    """The file's value for each name, one after another; RunError where one has another dtype."""
+    for name, held in memory.items():
+        value = opened.get_tensor(name)
+        if value.dtype != held.dtype:
+            raise RunError(f"{name!r} is {value.dtype}, where {held.dtype} is expected")
+        yield name, value
 
 
 def _check_shapes(

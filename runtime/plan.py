@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import NamedTuple
+
+import numpy as np
 
 from ..graph import (
     Graph,
@@ -84,11 +87,11 @@ class Plan:
         """The most bytes that are alive at one time: no placement can take less."""
         if not self._lives:
             return 0
-        alive = [0] * (max(life.last for life in self._lives) + 1)
+        changes = [0] * (max(life.last for life in self._lives) + 2)
         for life in self._lives:
-            for i in range(life.first, life.last + 1):
-                alive[i] += life.nbytes
-        return max(alive)
+            changes[life.first] += life.nbytes
+            changes[life.last + 1] -= life.nbytes
+        return max(accumulate(changes))
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{s}={n}" for s, n in self.sizes.items())
@@ -173,30 +176,46 @@ def _offsets(lives: Sequence[_Life], packed: Sequence[Sequence[int]]) -> list[in
     """An offset for each: packs first, side by side; then the largest, each into the smallest gap
     that fits."""
     offsets = [0] * len(lives)
-    placed: list[int] = []
+    placed = _Placed(len(lives))
     end = 0
     for pack in packed:
         for i in pack:
             offsets[i] = end
+            placed.add(lives[i], end)
             end += lives[i].nbytes
-            placed.append(i)
         end = _aligned(end)
-    rest = set(range(len(lives))).difference(placed)
+    rest = set(range(len(lives))).difference(i for pack in packed for i in pack)
     for i in sorted(rest, key=lambda i: (-lives[i].nbytes, lives[i].first)):
-        life = lives[i]
-        meets = [j for j in placed if lives[j].first <= life.last and life.first <= lives[j].last]
-        meets.sort(key=lambda j: offsets[j])
-        wanted = _aligned(life.nbytes)
-        best: tuple[int, int] | None = None
-        free = 0
-        for j in meets:
-            gap = offsets[j] - free
-            if gap >= wanted and (best is None or gap < best[0]):
-                best = gap, free
-            free = max(free, _aligned(offsets[j] + lives[j].nbytes))
-        offsets[i] = free if best is None else best[1]
-        placed.append(i)
+        offsets[i] = placed.gap(lives[i])
+        placed.add(lives[i], offsets[i])
     return offsets
+
+
+class _Placed:
+    """The lives that have an offset, in the order of their offsets."""
+
+    def __init__(self, most: int) -> None:
+        # The first and the last call, the offset and the end, a row each: a look at all the lives
+        # is a few calls of NumPy.
+        self._rows = np.empty((4, most), np.int64)
+        self._count = 0
+
+    def add(self, life: _Life, offset: int) -> None:
+        rows, count = self._rows, self._count
+        at = int(rows[2, :count].searchsorted(offset, "right"))
+        rows[:, at + 1 : count + 1] = rows[:, at:count]
+        rows[:, at] = life.first, life.last, offset, _aligned(offset + life.nbytes)
+        self._count += 1
+
+    def gap(self, life: _Life) -> int:
+        """The offset of the smallest gap that fits; behind everything that it meets, else."""
+        first, last, begin, end = self._rows[:, : self._count]
+        meets = (first <= life.last) & (last >= life.first)
+        free = np.zeros(np.count_nonzero(meets) + 1, np.int64)
+        np.maximum.accumulate(end[meets], out=free[1:])
+        gaps = begin[meets] - free[:-1]
+        fits = np.flatnonzero(gaps >= _aligned(life.nbytes))
+        return int(free[fits[gaps[fits].argmin()]] if fits.size else free[-1])
 
 
 def _aligned(nbytes: int) -> int:

@@ -8,20 +8,16 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..graph import (
     Array,
     Graph,
     GraphError,
-    Initializer,
     Node,
     NonFiniteError,
     Parameter,
     RunError,
-    State,
 )
-from ..ops import check_seed, first_value
+from ..ops import check_seed
 from ..passes import (
     INFERENCE,
     TRAINING,
@@ -64,9 +60,11 @@ def compile(
 ) -> Program:
     """Compiles a declared graph into a program that trains, predicts and shows its stages.
 
-    The graph's first values and its dropout are functions of `seed`. `clip` bounds the gradients
-    that the optimizer reads, `vg.ClipNorm(1.0)` or `vg.ClipValue(0.5)`. Without an optimizer the
-    program has no `step`; without a loss it only predicts. `dtype="f64"` compiles all in f64.
+    The graph's first values and its dropout are functions of `seed`. First values are drawn when
+    one is first needed: an error that an initializer raises as it draws comes then, and not here.
+    `clip` bounds the gradients that the optimizer reads, `vg.ClipNorm(1.0)` or
+    `vg.ClipValue(0.5)`. Without an optimizer the program has no `step`; without a loss it only
+    predicts. `dtype="f64"` compiles all in f64.
     `memory_limit` bounds, in bytes, the arena of everything that the program runs (`plan.nbytes`;
     state and feeds lie beside it): a batch whose plan is over it is a RunError before anything
     runs. With `recompute=True` a step keeps to it, where it can, by computing some results of the
@@ -116,11 +114,8 @@ class Program:
                 f"graph {net.name} has no loss to optimize; declare it as vg.Graph(..., loss=...)"
             )
         self._sources = {g.names[n]: n for g in self._graphs() for n in (*g.parameters, *g.state)}
-        self._values = Held(_packed(self._graphs()[0], self._sources))
-        for name, n in self._sources.items():
-            assert isinstance(n.op, (Parameter, State)) and isinstance(n.op.init, Initializer)
-            value = first_value(n.op.init, n.type, options.seed, name)
-            np.copyto(self._values[name], value)
+        memory = _packed(self._graphs()[0], self._sources)
+        self._values = Held(self._sources, memory, options.seed)
         types = {name: n.type for name, n in self._sources.items()}
         parameters = {k: t for k, t in types.items() if isinstance(self._sources[k].op, Parameter)}
         self.parameters = Values("parameter", parameters, self._values)

@@ -59,6 +59,7 @@ class Writer:
         self.calls: dict[Kernel, Calls] = {}
         self._stamps = stamps
         self._nodes: dict[int, Node] = {}
+        self._functions: list[str] = []
         self.objects: dict[str, Any] = {}
         self._names: dict[object, str] = {}
         self._feeds = {_key(memory.arrays[n]): f"feed{i}" for i, n in enumerate(memory.feeds)}
@@ -74,6 +75,7 @@ class Writer:
         `after` is what has ended when it begins.
         """
         feeds = ", ".join([f"feed{i}" for i in range(len(self.memory.feeds))])
+        self._functions.append(name)
         self.lines += ["", f"    def {name}({feeds}):"]
         before = len(self.lines)
         self._stamp(after)
@@ -106,6 +108,7 @@ class Writer:
             self.function_name(np.dot)
         self.objects["isfinite"] = math.isfinite
         self._count(CHECK, len(terms))
+        self._functions.append("finite")
         self.lines += ["", "    def finite():"]
         self.lines.append(f"        return isfinite({' + '.join(terms) or '0.0'})")
 
@@ -123,7 +126,8 @@ class Writer:
 
     def text(self) -> str:
         """The whole text: `make(objects)` gives the functions."""
-        return "\n".join([*self._head(), *self.lines, "    return locals()", ""])
+        made = ", ".join([f"{name!r}: {name}" for name in self._functions])
+        return "\n".join([*self._head(), *self.lines, "", f"    return {{{made}}}", ""])
 
     def made(self, file: str) -> dict[str, Callable[..., Any]]:
         """The functions that the text defines; errors in them name the file."""
@@ -393,12 +397,12 @@ def _joined(arrays: Sequence[Array]) -> list[Array]:
     """The arrays, flat, as few as they are where some lie side by side."""
     runs: list[list[Array]] = []
     for a in sorted(arrays, key=lambda a: a.ctypes.data):
-        if runs and a.ndim and a.dtype == runs[-1][0].dtype:
-            joined = _side_by_side([*runs[-1], a])
-            if joined is not None:
-                runs[-1].append(a)
-                continue
-        runs.append([a])
+        last = runs[-1][-1] if runs else a
+        alike = runs and a.ndim and last.ndim and a.dtype == last.dtype
+        if alike and _side_by_side([last, a]) is not None:
+            runs[-1].append(a)
+        else:
+            runs.append([a])
     return [run[0] if not run[0].ndim else _flat(run) for run in runs]
 
 

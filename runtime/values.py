@@ -2,18 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from threading import RLock
 from typing import Any
 
 import numpy as np
 
-from ..graph import Array, RunError, TensorType, suggest
+from ..graph import Array, Initializer, Node, Parameter, RunError, State, TensorType, suggest
+from ..ops import first_value
 
 
-class Held(dict[str, Array]):
-    """The arrays of a program's parameters and state; `version` counts the times they changed."""
+class Held(Mapping[str, Array]):
+    """The arrays of a program's parameters and state; `version` counts the times they changed.
 
-    version: int = 0
+    Their first values are drawn, all of them, when the first is read: what is loaded from a file
+    before that is never drawn. What cannot be drawn, such as by a user's initializer that raises,
+    is an error of that read, and of each after it. `memory` is where the values lie, drawn or not.
+    """
+
+    def __init__(self, sources: Mapping[str, Node], memory: Mapping[str, Array], seed: int) -> None:
+        self.memory = memory
+        self.version = 0
+        self._sources = sources
+        self._seed = seed
+        self._drawn = False
+        # Two threads that read first may not draw at once: one would read what the other writes.
+        self._lock = RLock()
+
+    def __getitem__(self, name: str) -> Array:
+        if not self._drawn:
+            self._draw()
+        return self.memory[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.memory
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.memory)
+
+    def __len__(self) -> int:
+        return len(self.memory)
+
+    def fill(self, values: Iterable[tuple[str, Array]]) -> None:
+        """Sets all values, each under its name, in the place of first ones."""
+        with self._lock:
+            for name, value in values:
+                np.copyto(self.memory[name], value, casting="no")
+            self._drawn = True
+            self.version += 1
+
+    def _draw(self) -> None:
+        with self._lock:
+            if self._drawn:
+                return
+            for name, n in self._sources.items():
+                assert isinstance(n.op, (Parameter, State)) and isinstance(n.op.init, Initializer)
+                np.copyto(self.memory[name], first_value(n.op.init, n.type, self._seed, name))
+            self._drawn = True
 
 
 class Values(MutableMapping[str, Array]):

@@ -1,0 +1,69 @@
+"""Placement by arrays finds what a search in plain Python finds; live bytes are counted right."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+import verigrad as vg
+from verigrad.runtime.plan import _aligned, _Life, _offsets
+
+
+def searched(lives: list[_Life], packed: list[list[int]]) -> list[int]:
+    """The same offsets, life by life and gap by gap."""
+    offsets: dict[int, int] = {}
+    end = 0
+    for pack in packed:
+        for i in pack:
+            offsets[i] = end
+            end += lives[i].nbytes
+        end = _aligned(end)
+    rest = [i for i in range(len(lives)) if i not in offsets]
+    for i in sorted(rest, key=lambda i: (-lives[i].nbytes, lives[i].first)):
+        met = [
+            (offsets[j], lives[j].nbytes)
+            for j in offsets
+            if lives[j].first <= lives[i].last and lives[i].first <= lives[j].last
+        ]
+        free, gaps = 0, []
+        for offset, nbytes in sorted(met, key=lambda piece: piece[0]):
+            if offset - free >= _aligned(lives[i].nbytes):
+                gaps.append((offset - free, free))
+            free = max(free, _aligned(offset + nbytes))
+        offsets[i] = min(gaps)[1] if gaps else free
+    return [offsets[i] for i in range(len(lives))]
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_the_smallest_gap_is_taken(seed: int) -> None:
+    drawn = random.Random(seed)
+    lives = []
+    for _ in range(drawn.randrange(40)):
+        first = drawn.randrange(20)
+        nbytes = drawn.choice([0, 4, 40, 64, 100, 256, 1000])
+        lives.append(_Life((), None, nbytes, first, first + drawn.choice([0, 0, 1, 2, 10])))
+    some = drawn.sample(range(len(lives)), len(lives) // 3)
+    packed = [pack for pack in (some[: len(some) // 2], some[len(some) // 2 :]) if pack]
+    assert _offsets(lives, packed) == searched(lives, packed)
+
+
+def test_live_bytes_are_those_of_the_fullest_call() -> None:
+    x, y = vg.input("x", ("N", 7)), vg.input("y", ("N",), dtype="i64")
+    scores = vg.mlp(x, [30, 20, 5])
+    g = vg.Graph("net", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
+    plan = vg.compile(g, optimizer=vg.Adam(lr=0.1)).plan(N=9)
+    calls = range(1 + max(b.last for b in plan.buffers))
+    at = [sum(b.nbytes for b in plan.buffers if b.first <= k <= b.last) for k in calls]
+    assert plan.lower_bound == max(at)
+
+
+def test_thousands_of_nodes_are_computed_right() -> None:
+    """A long chain of products, with elementwise groups between them."""
+    x = vg.input("x", ("N", 2))
+    w = vg.parameter("w", (2, 2), init="ones")
+    h = x
+    for k in range(3000):
+        h = vg.multiply(vg.matmul(h, w), 0.5) if k % 3 == 0 else vg.maximum(h, vg.negative(h))
+    p = vg.compile(vg.Graph("net", {"h": h}))
+    assert p.predict(x=[[1, 3]])["h"].tolist() == [[2, 2]]
