@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from ..graph import (
@@ -20,6 +20,7 @@ from ..graph import (
     inside,
     lanes,
 )
+from ..ops import Linear, LinearRelu, MatMul
 
 Signature = tuple[object, ...]
 
@@ -30,23 +31,25 @@ _FEWER: Final = 8
 
 
 def kernel_calls(
-    g: Graph, phases: Sequence[Sequence[Node]], writes: Mapping[Node, Node]
+    g: Graph, phases: Sequence[Sequence[Node]], writes: Mapping[Node, Node], *, lanes: bool = True
 ) -> list[Nodes]:
     """The nodes of all phases as groups, in a legal order; no group reaches across phases.
 
     `writes` tells which nodes write the state that they update: all other readers of that state
-    run before them.
+    run before them. With `lanes`, equal computations for several parameters share a group.
     """
     calls: list[Nodes] = []
     for nodes in phases:
-        calls += _Phase(g, nodes, writes).groups()
+        calls += _Phase(g, nodes, writes, lanes).groups()
     return calls
 
 
 class _Phase:
     """The groups of one phase: `where` tells the place of each node's group."""
 
-    def __init__(self, g: Graph, nodes: Sequence[Node], writes: Mapping[Node, Node]) -> None:
+    def __init__(
+        self, g: Graph, nodes: Sequence[Node], writes: Mapping[Node, Node], lanes: bool
+    ) -> None:
         self.g = g
         self.writes = writes
         self.writer = {w: n for n, w in writes.items()}
@@ -58,10 +61,11 @@ class _Phase:
             self._add(n)
         for k in reversed(range(len(self.calls))):
             self._sink(k)
-        self._merge()
+        if lanes:
+            self._merge()
 
     def groups(self) -> list[Nodes]:
-        return [tuple(group) for group in self._reductions_first() if group]
+        return [tuple(group) for group in _joined(self._reductions_first())]
 
     def _add(self, n: Node) -> None:
         """Into the group of its latest input, where each result is made element by element."""
@@ -118,13 +122,12 @@ class _Phase:
         while waiting:
             k = waiting.pop()
             ordered.append(self.calls[k])
-            # Of several, the smallest first: a product reads more than what is in the cache.
-            waiting += sorted(behind.get(k, []), key=lambda b: -_size(self.calls[b][0]))
+            waiting += reversed(behind.get(k, []))
         return ordered
 
     def _reduces(self, n: Node) -> bool:
         read = max([_size(i) for i in n.inputs], default=0)
-        return n not in self.writes and _FEWER * _size(n) <= read
+        return not _is_product(n) and n not in self.writes and _FEWER * _size(n) <= read
 
     def _merge(self) -> None:
         """Joins equal computations for several parameters at the place of the last of them."""
@@ -188,6 +191,36 @@ class _Phase:
             refs.append(slots.get(self.writes[n]) if n in self.writes else None)
             signature.append(tuple(refs))
         return tuple(signature)
+
+
+def _joined(calls: Iterable[list[Node]]) -> Iterator[list[Node]]:
+    """The groups, neighbours as one where the second reads what the first makes, and both are
+    neither products nor elementwise: the loss and its gradient. Not where one would take over
+    the place of another, which a group does not let it do."""
+    last: list[Node] = []
+    for group in calls:
+        made = set(last)
+        linked = any(i in made for n in group for i in n.inputs)
+        if linked and _by_rows([*last, *group]) and not _in_place(group, made):
+            last = [*last, *group]
+            continue
+        if last:
+            yield last
+        last = group
+    if last:
+        yield last
+
+
+def _in_place(group: Sequence[Node], made: set[Node]) -> bool:
+    return any(k < len(n.inputs) and n.inputs[k] in made for n in group for k in n.op.inplace)
+
+
+def _by_rows(group: Sequence[Node]) -> bool:
+    return all(n.op.straight and not _is_product(n) and domain([n]) is None for n in group)
+
+
+def _is_product(n: Node) -> bool:
+    return isinstance(n.op, (Linear, LinearRelu, MatMul))
 
 
 def packs(g: Graph, s: Schedule, groups: Sequence[Nodes]) -> tuple[Nodes, ...]:

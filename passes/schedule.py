@@ -47,8 +47,9 @@ class ScheduleBuffers(Pass):
     input that its op declares `inplace`, that nothing reads later and that is not returned; an
     update takes over what it updates. Last, since every rewrite makes a new graph without a
     schedule. Where `parameters_change` is false, as in inference, what depends on them alone is
-    computed once for as long as they stay. The order is the best of several for `sizes`,
-    {"N": 128} unless said; it is legal for any.
+    computed once for as long as they stay. The order is the best of several for
+    {"N": 128}; it is legal for any. With `sizes` it is the best for them, and nothing is packed,
+    which leaves more room for other results.
     """
 
     name: ClassVar[str] = "schedule"
@@ -69,7 +70,7 @@ class ScheduleBuffers(Pass):
             order,
             [n for n in g.order if n in late],
         )
-        groups = kernel_calls(g, phases, writes)
+        groups = kernel_calls(g, phases, writes, lanes=self.sizes is None)
         order = [n for group in groups for n in group]
         numbers = {n: k for k, group in enumerate(groups) for n in group}
         takeovers = dict(writes)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from ..graph import Graph, Input, Node, Nodes, TensorType, inside, lanes
 
-TILE: Final = 16_384
+TILE: Final = 32_768
 """Elements that run at a time: the operands of a call then stay in the cache for the next."""
 
 

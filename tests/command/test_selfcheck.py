@@ -32,6 +32,7 @@ CHECKS = [
     "pass simplify",
     "pass eliminate_common",
     "pass fuse_linear_relu",
+    "pass fuse_softmax_nll",
     "inference pass fold_batch_norm",
     "inference pass fold_constants",
     "inference pass simplify",

@@ -70,7 +70,9 @@ def test_batch_norm_and_other_activations_agree(rng: np.random.Generator) -> Non
     h = vg.gelu(vg.dense(vg.leaky_relu(vg.dense(h, 6)), 5))
     scores = vg.dense(vg.sigmoid(h), 4)
     n = vg.Graph("kin", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
-    plain, jitted = both(n, optimizer=vg.RMSProp(1e-3), regularizer=vg.L2(1e-3))
+    # Not an optimizer that divides by the gradient: that of the bias before bn1 is nothing but
+    # rounding.
+    plain, jitted = both(n, optimizer=vg.Momentum(1e-2), regularizer=vg.L2(1e-3))
     for _ in range(4):
         feeds = batch(rng, 20, 12, 4)
         assert close(plain.step(feeds), jitted.step(feeds))

@@ -406,7 +406,8 @@ def test_what_is_computed_once_of_parameters_must_not_change() -> None:
       %b: f32[2,2] = matmul(%x, %a)
       return b=%b
     }"""
-    plan = plan_of(vg.parse(text))
+    g = ScheduleBuffers(parameters_change=False).apply(vg.parse(text))
+    plan = Plan(g, {}, g)
     assert plan.graph.schedule.once == {plan.graph["a"]}
     changing = plan.graph.but(
         updates={plan.graph["w"]: plan.graph["b"]}, schedule=plan.graph.schedule
