@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Integral
-from typing import Final
+from typing import Any, Final
 
 from ..graph import Array, Graph, NonFiniteError, RunError
 from .executor import Executor
@@ -39,6 +39,8 @@ class Executable:
         self._backend: Backend = backend
         self._plans: dict[Sizes, Plan] = {}
         self._executors: dict[Sizes, Executor] = {}
+        self._last: Executor | None = None
+        self._sizes: Mapping[str, int] | None = None  # those of the last, as the reader gave them
 
     def plan(self, sizes: Mapping[str, int]) -> Plan:
         """The plan for these sizes, e.g. {"N": 128}; RunError where it is over the limit."""
@@ -58,6 +60,14 @@ class Executable:
     def rows_within_limit(self, most: int) -> int:
         """The most rows, of `most`, that a call can take within the memory limit; at least 1."""
         return self._memory.rows(self.graph, self._unoptimised, most)
+
+    def ready(self, feeds: Mapping[str, Any]) -> tuple[Executor, list[Array]]:
+        """The executor for the feeds' sizes, and the feeds in the order of the inputs."""
+        arrays, sizes = self.reader.read(feeds)
+        if sizes is not self._sizes:
+            self._last, self._sizes = self.executor(sizes), sizes
+        assert self._last is not None
+        return self._last, arrays
 
     def executor(self, sizes: Mapping[str, int]) -> Executor:
         """The executor for these sizes; those used last are kept."""

@@ -197,13 +197,9 @@ class Program:
         Raises NonFiniteError where the loss or a gradient is not finite, and RunError for feeds
         that do not fit; the state is then as it was before.
         """
-        self._compilation()
-        if self.options.optimizer is None and not self.declared.updates:
-            raise RunError("the program has no optimizer; compile(..., optimizer=vg.SGD(lr=0.1))")
         with self._lock:
-            executable = self.executable
-            arrays, sizes = executable.reader.read(self._feeds(feeds, named))
-            executor = executable.executor(sizes)
+            executable = self._stepping
+            executor, arrays = executable.ready(self._feeds(feeds, named))
             try:
                 executor.step(arrays)
             except NonFiniteError as e:
@@ -264,8 +260,7 @@ class Program:
         self, executable: Executable, feeds: Mapping[str, Any] | None, named: dict[str, Any]
     ) -> Executor:
         """Runs all that writes no state; the executor holds the results, under the lock."""
-        arrays, sizes = executable.reader.read(self._feeds(feeds, named))
-        executor = executable.executor(sizes)
+        executor, arrays = executable.ready(self._feeds(feeds, named))
         executor.compute(arrays, self._values.version)
         return executor
 
@@ -295,6 +290,14 @@ class Program:
         whole = ("differentiate", "clip_gradients", "attach_optimizer")
         made = [self._training.stages[p.name] for p in self.options.pipeline if p.name in whole]
         return self._executable(self._training.graph, [self.declared, *made][-1])
+
+    @cached_property
+    def _stepping(self) -> Executable:
+        """The same, where there is something to update."""
+        self._compilation()
+        if self.options.optimizer is None and not self.declared.updates:
+            raise RunError("the program has no optimizer; compile(..., optimizer=vg.SGD(lr=0.1))")
+        return self.executable
 
     @cached_property
     def _evaluation(self) -> Executable:

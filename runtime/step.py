@@ -101,7 +101,7 @@ class Writer:
     def finite(self, arrays: Sequence[Array]) -> None:
         """`def finite()`: whether the sum of all squares is finite; false may be an overflow."""
         terms = []
-        for flat in _joined(arrays):
+        for flat in joined(arrays):
             name = self.name(flat)
             terms.append(f"dot({name}, {name})" if flat.ndim else f"{name}.item()")
         if any("dot" in t for t in terms):
@@ -393,7 +393,7 @@ def _side_by_side(arrays: Sequence[Array]) -> Array | None:
     return flat
 
 
-def _joined(arrays: Sequence[Array]) -> list[Array]:
+def joined(arrays: Sequence[Array]) -> list[Array]:
     """The arrays, flat, as few as they are where some lie side by side."""
     runs: list[list[Array]] = []
     for a in sorted(arrays, key=lambda a: a.ctypes.data):

@@ -19,7 +19,18 @@ _HEAD: Final = '''"""A kernel of verigrad. Whatever is changed here is lost."""
 from math import inf
 
 from numba import njit
-from numpy import exp, float32, float64, floor, int64, log, maximum, minimum, sqrt, tanh
+from numpy import (
+    exp,
+    float32,
+    float64,
+    floor,
+    int64,
+    log,
+    maximum,
+    minimum,
+    sqrt,
+    tanh,
+)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
@@ -30,7 +41,7 @@ KERNELS: Final = "VERIGRAD_CACHE"
 """The environment variable that says where kernels are kept; the user's cache folder otherwise."""
 
 
-def compiled(text: str, arrays: Sequence[Array]) -> Callable[..., None]:
+def compiled(text: str, arrays: Sequence[Array | int]) -> Callable[..., None]:
     """The kernel of a text, compiled for arrays such as these.
 
     A kernel is compiled once for all nets, sizes and processes: its file is named by the hash of

@@ -15,6 +15,17 @@ _LITERALS: Final = (0.0, 1.0)
 """Constants that a text holds; others are arguments, so that kernels do not depend on them."""
 
 
+PLACES: Final = """\
+def kernel(starts, labels, classes, out):
+    for i in range(labels.shape[0]):
+        if labels[i] < 0 or labels[i] >= classes:
+            return False
+        out[i] = starts[i] + labels[i]
+    return True
+"""
+"""The places of labels; false where one is out of range."""
+
+
 class Nest:
     """Statements that one loop over rows computes, each row for itself.
 
@@ -267,6 +278,20 @@ class Text:
             self._line(depth, f"{name} = {self._array(o)}[i, j]")
             found[o.key] = name
         return name
+
+
+def all_finite(arrays: Sequence[Array]) -> str:
+    """The text of a kernel that tells whether the sum of all squares is finite."""
+    lines = [f"def kernel({', '.join([f'a{k}' for k in range(len(arrays))])}):", "    total = 0.0"]
+    for k, a in enumerate(arrays):
+        if not a.ndim:
+            lines.append(f"    total += a{k}[()]")
+            continue
+        lines.append(f"    v{k} = {a.dtype.name}(0)")
+        lines.append(f"    for i in range(a{k}.shape[0]):")
+        lines.append(f"        v{k} += a{k}[i] * a{k}[i]")
+        lines.append(f"    total += v{k}")
+    return "\n".join([*lines, "    return -inf < total < inf", ""])
 
 
 def _with_rows(nest: Nest) -> Operand:

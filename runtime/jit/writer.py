@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 
 from ...graph import Array, Graph, Node, Nodes
-from ...ops.likelihood import NLLAt, SoftmaxNLLGrad
+from ...ops.likelihood import LabelPlaces, NLLAt, SoftmaxNLLGrad
 from ..recording import Call, record
-from ..step import Kernel, Memory, Part, Stamps, Writer, parts
+from ..step import CHECK, Kernel, Memory, Part, Stamps, Writer, joined, parts
 from ..tiling import tiling
 from .kernels import compiled
-from .loops import Nest, Region, Text
+from .loops import PLACES, Nest, Region, Text, all_finite
 from .statements import Statement, statement
 
 _BY_ROW: Final = (NLLAt, SoftmaxNLLGrad)
@@ -54,6 +54,15 @@ class JitWriter(Writer):
                 self._flush()
                 self._tiled(part)
 
+    def finite(self, arrays: Sequence[Array]) -> None:
+        flat = joined(arrays)
+        text = all_finite(flat)
+        kernel = self._bound("j", text, compiled(text, flat))
+        names = ", ".join([str(self.name(a)) for a in flat])
+        self._count(CHECK, 1)
+        self._functions.append("finite")
+        self.lines += ["", "    def finite():", f"        return {kernel}({names})"]
+
     def end(self) -> None:
         self._flush()
 
@@ -69,6 +78,9 @@ class JitWriter(Writer):
         inputs = [self.memory.arrays[i] for i in n.inputs]
         out, scratch = self.memory.arrays[n], self.memory.scratch.get(n, ())
         calls = record(n.op.bind(self.memory.sizes), inputs, out, scratch)
+        if isinstance(n.op, LabelPlaces):
+            self._places(n, n.op, inputs, out)
+            return
         if calls is None:
             self._flush()
             self._kernel(n, inputs, out, scratch, self.name, "")
@@ -86,6 +98,20 @@ class JitWriter(Writer):
                 self._flush()
                 self.line(n, str(line))
                 self._count(self.schedule.groups[n], 1)
+
+    def _places(self, n: Node, op: LabelPlaces, inputs: Sequence[Array], out: Array) -> None:
+        """The places of the labels; where one is out of range, the op's own kernel says so."""
+        starts, labels = inputs
+        self._flush()
+        kernel = self._bound("j", PLACES, compiled(PLACES, [starts, labels, op.classes, out]))
+        checked = self._bound("k", id(op), op.run)
+        first, second, result = [str(self.name(a)) for a in (starts, labels, out)]
+        self.line(
+            n,
+            f"{kernel}({first}, {second}, {op.classes}, {result}) "
+            f"or {checked}({first}, {second}, out={result})",
+        )
+        self._count(self.schedule.groups[n], 1)
 
     def _whole(self, part: Part) -> bool:
         """A tiled part as statements of one nest, its temporaries as values that stay inside."""

@@ -19,7 +19,13 @@ from verigrad.runtime.executor import Executor
 from verigrad.runtime.plan import Plan
 from verigrad.runtime.program import _packed
 
-OPTIONAL = ["fold_constants", "simplify", "eliminate_common", "fuse_linear_relu"]
+OPTIONAL = [
+    "fold_constants",
+    "simplify",
+    "eliminate_common",
+    "fuse_linear_relu",
+    "fuse_softmax_nll",
+]
 OPTIMIZERS = [
     vg.SGD(0.1),
     vg.Momentum(0.1),
