@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 BENCH := .venv-bench
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
-.PHONY: help train test lint bench clean
+.PHONY: help train test test-jit lint bench clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
 	@echo "make test    install what the tests need too, and run them"
+	@echo "make test-jit runs those tests that compile programs on the jitted backend"
 	@echo "make lint    check style (ruff) and types (mypy, strict)"
 	@echo "make bench   install the peers into $(BENCH), and time a step beside theirs"
 	@echo "make clean   remove $(VENV), $(BENCH) and what was built"
@@ -20,6 +21,9 @@ train: $(VENV)/installed-all
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest tests $(ARGS)
+
+test-jit: $(VENV)/installed-dev
+	$(BIN)/python -m pytest $(addprefix tests/,api training optimizers checking jit) --backend numba
 
 # mypy wants the root folder to bear the package's name: build/mypy/verigrad is a link to it.
 lint: $(VENV)/installed-dev

@@ -19,6 +19,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite the expected graphs of golden files"
     )
+    parser.addoption(
+        "--backend", default="numpy", choices=["numpy", "numba"], help="what runs the steps"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "numpy_bits: holds of the NumPy backend alone")
+    # Programs that a test compiles without a word on it.
+    vg.compile.__kwdefaults__["backend"] = config.getoption("--backend")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--backend") != "numpy":
+        skip = pytest.mark.skip(reason="compares bits, or reads the text, of the NumPy backend")
+        for item in items:
+            if item.get_closest_marker("numpy_bits"):
+                item.add_marker(skip)
 
 
 @pytest.fixture

@@ -33,22 +33,27 @@ from numpy import (
 )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={flags})
 '''
-# Sums may be made in another order, as vectors need it; NaN and infinity stay what they are.
+# No fast mathematics: an element gets the bits that NumPy gives it, in whatever kernel it is made.
+_EXACT: Final = "False"
+_ANY_ORDER: Final = '{"reassoc"}'
 
 KERNELS: Final = "VERIGRAD_CACHE"
 """The environment variable that says where kernels are kept; the user's cache folder otherwise."""
 
 
-def compiled(text: str, arrays: Sequence[Array | int]) -> Callable[..., None]:
+def compiled(
+    text: str, arrays: Sequence[Array | int], *, any_order: bool = False
+) -> Callable[..., None]:
     """The kernel of a text, compiled for arrays such as these.
 
     A kernel is compiled once for all nets, sizes and processes: its file is named by the hash of
-    its text, and Numba keeps what it compiled beside it. Raises RunError where Numba is missing.
+    its text, and Numba keeps what it compiled beside it. With `any_order` its sums may be made in
+    the order that vectors want. Raises RunError where Numba is missing.
     """
     numba = require_numba()
-    kernel: Any = _kernel(_HEAD + text)
+    kernel: Any = _kernel(_HEAD.replace("{flags}", _ANY_ORDER if any_order else _EXACT) + text)
     kernel.compile(tuple([numba.typeof(a) for a in arrays]))
     called: Callable[..., None] = kernel
     return called

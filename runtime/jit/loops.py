@@ -15,6 +15,9 @@ _LITERALS: Final = (0.0, 1.0)
 """Constants that a text holds; others are arguments, so that kernels do not depend on them."""
 
 
+_NOT_SO_MANY: Final = 20
+"""CPython 3.11 keeps the tuples of this length that are freed, and gives none of them out again."""
+
 PLACES: Final = """\
 def kernel(starts, labels, classes, out):
     for i in range(labels.shape[0]):
@@ -93,6 +96,8 @@ class Text:
         self._count = 0
         for nest in nests:
             self._nest(nest)
+        if len(self.arrays) == _NOT_SO_MANY:
+            self.arrays.append(self.arrays[-1])
         arguments = ", ".join([f"a{i}" for i in range(len(self.arrays))])
         self.text = "\n".join([f"def kernel({arguments}):", *self._lines, ""])
 
@@ -140,7 +145,8 @@ class Text:
                 self._line(2, f"{out}[j] = 0")
             if s.kind == "reduce_all":
                 total = self._fresh()
-                self._line(1, f"{total} = {_cast(s.out, '0')}")
+                # Wider than NumPy's, which adds in pairs: one after another would lose digits.
+                self._line(1, f"{total} = 0.0")
                 totals.append((total, s))
         if nest.rows is not None:
             self._line(1, f"for i in range({self._array(_with_rows(nest))}.shape[0]):")
@@ -161,7 +167,7 @@ class Text:
         if block:
             self._block(block, depth)
         for total, s in totals:
-            self._line(1, f"{self._array(s.out)}[()] = {total}")
+            self._line(1, f"{self._array(s.out)}[()] = {_cast(s.out, total)}")
 
     def _scalar(self, o: Operand, depth: int) -> str:
         """The only element of an array, as a literal where it is a constant of every net."""

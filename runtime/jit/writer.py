@@ -57,7 +57,7 @@ class JitWriter(Writer):
     def finite(self, arrays: Sequence[Array]) -> None:
         flat = joined(arrays)
         text = all_finite(flat)
-        kernel = self._bound("j", text, compiled(text, flat))
+        kernel = self._bound("j", text, compiled(text, flat, any_order=True))
         names = ", ".join([str(self.name(a)) for a in flat])
         self._count(CHECK, 1)
         self._functions.append("finite")
@@ -172,7 +172,8 @@ class JitWriter(Writer):
         kernel = compiled(text.text, text.arrays)
         names = [self.name(a) for a in text.arrays]
         assert None not in names
+        given = ", ".join([str(name) for name in names])
         called = self._bound("j", text.text, kernel)
-        self.line(self._first, f"{called}({', '.join(str(name) for name in names)})")
+        self.line(self._first, f"{called}({given})")
         self._count(self.schedule.groups[self._first], 1)
         self._nests, self._dead, self._first = [], set(), None

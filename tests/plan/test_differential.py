@@ -19,6 +19,8 @@ from verigrad.runtime.executor import Executor
 from verigrad.runtime.plan import Plan
 from verigrad.runtime.program import _packed
 
+pytestmark = pytest.mark.numpy_bits
+
 OPTIONAL = [
     "fold_constants",
     "simplify",

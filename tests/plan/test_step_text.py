@@ -16,6 +16,8 @@ from verigrad.passes.schedule import ScheduleBuffers
 from verigrad.runtime.executor import Executor
 from verigrad.runtime.plan import Plan
 
+pytestmark = pytest.mark.numpy_bits
+
 OPTIMIZERS = [vg.SGD(0.1), vg.Momentum(0.1), vg.Nesterov(0.1), vg.RMSProp(0.01), vg.Adam(0.01)]
 
 
