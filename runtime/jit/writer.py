@@ -31,6 +31,7 @@ class JitWriter(Writer):
         super().__init__(g, memory, stamps)
         self._nests: list[Nest] = []
         self._dead: set[Region] = set()
+        self._lasting: set[Region] = set()
         self._first: Node | None = None
         self._held: list[tuple[Array, ...]] = []  # stand for temporaries: none is written
 
@@ -90,10 +91,12 @@ class JitWriter(Writer):
             self._flush()
             self._kernel(n, inputs, out, scratch, self.name, "")
             return
-        for call, line in zip(calls, lines, strict=True):
-            s = self._statement(n, call)
+        found = [self._statement(n, c) for c in calls]
+        # A temporary need not be written, unless a call between the statements may read it.
+        dead = set() if None in found else {(a.ctypes.data, a.nbytes) for a in scratch}
+        for s, line in zip(found, lines, strict=True):
             if s is not None:
-                self._add(n, [s], {(a.ctypes.data, a.nbytes) for a in scratch})
+                self._add(n, [s], dead)
             else:
                 self._flush()
                 self.line(n, str(line))
@@ -149,6 +152,9 @@ class JitWriter(Writer):
         self, n: Node, statements: list[Statement], dead: set[Region], inner: bool = False
     ) -> None:
         """Into the nest before, where they fit; else into one of their own."""
+        touched = {o.key for s in statements for o in (*s.inputs, s.out)} - dead
+        if touched & self._dead or dead & self._lasting:
+            self._flush()  # a temporary's place is another's: what is written there must stay
         last = self._nests[-1] if self._nests else None
         joins = last is not None and last.accepts(statements)
         if joins and inner and last is not None:
@@ -160,6 +166,7 @@ class JitWriter(Writer):
             self._nests.append(last)
         last.add(statements)
         self._dead |= dead
+        self._lasting |= touched
         self._first = n if self._first is None else self._first
 
     def _flush(self) -> None:
@@ -176,4 +183,4 @@ class JitWriter(Writer):
         called = self._bound("j", text.text, kernel)
         self.line(self._first, f"{called}({given})")
         self._count(self.schedule.groups[self._first], 1)
-        self._nests, self._dead, self._first = [], set(), None
+        self._nests, self._dead, self._lasting, self._first = [], set(), set(), None

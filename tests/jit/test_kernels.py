@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 from conftest import batch, net
+from hypothesis import assume, given, settings
+from random_graphs import nets, values_of
 
 import verigrad as vg
+from verigrad.runtime.jit import statements
 from verigrad.runtime.jit.kernels import KERNELS, _kernel, cache_folder
 
 numba = pytest.importorskip("numba")
@@ -78,6 +82,35 @@ def test_batch_norm_and_other_activations_agree(rng: np.random.Generator) -> Non
         assert close(plain.step(feeds), jitted.step(feeds))
     for name, value in {**plain.parameters, **plain.state}.items():
         assert close(value, {**jitted.parameters, **jitted.state}[name]), name
+
+
+@pytest.mark.parametrize("few", [0, 10, 50, 1024])
+def test_functions_of_many_elements_stay_calls(
+    few: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a kernel makes for such a call is written, also where it is a temporary."""
+    monkeypatch.setattr(statements, "_FEW", few)
+    plain, jitted = both(net(12, 8, 6, 4), optimizer=vg.Adam(0.01), regularizer=vg.L2(0.1))
+    for size in (40, 7):
+        feeds = batch(rng, size, 12, 4)
+        assert close(plain.step(feeds), jitted.step(feeds))
+        assert close(plain.evaluate(feeds)["loss"], jitted.evaluate(feeds)["loss"])
+    source = jitted.source(N=40)
+    assert ("exp(" in source) == (few < 160) and ("log(" in source) == (few < 40)
+
+
+@settings(max_examples=12)
+@given(nets(most=12), st.sampled_from([3, 20]))
+def test_steps_of_random_nets_are_those_of_numpy(n: vg.Graph, size: int) -> None:
+    plain, jitted = both(n, optimizer=vg.Momentum(0.01), dropout=vg.Dropout(keep=0.5), dtype="f64")
+    feeds = {k: v for k, v in values_of(n, size).items() if k in ("x", "y", "z")}
+    try:
+        loss = plain.step(feeds)
+    except vg.NonFiniteError:
+        assume(False)
+    assert np.isclose(loss, jitted.step(feeds), rtol=1e-9)
+    for name, value in plain.parameters.items():
+        assert np.allclose(value, jitted.parameters[name], rtol=1e-7, atol=1e-9), name
 
 
 def test_what_lies_between_products_is_one_kernel() -> None:
