@@ -75,6 +75,9 @@ def draw(points: Sequence[dict[str, Any]], path: Path) -> None:
                 title = CONTENDERS[name].title
                 axis.plot(*zip(*timed, strict=True), marker="o", label=title, **style)
         axis.set(xscale="log", yscale="log", xlabel=what, title=f"by {what}")
+        numbers = sorted({p["number"] for p in chosen})
+        axis.set_xticks(numbers, [str(n) for n in numbers], minor=False)
+        axis.minorticks_off()
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("microseconds a step")
     axes[0][0].legend()
