@@ -129,6 +129,11 @@ class LinearRelu(Op):
         np.maximum(out, 0.0, out=out)
 
 
+def is_product(n: Node) -> bool:
+    """Whether a node is a matrix product, with whatever is fused to it."""
+    return isinstance(n.op, (MatMul, Linear, LinearRelu))
+
+
 def affine(x: Array, weight: Array, bias: Array, out: Array) -> None:
     """out = x weight + bias."""
     np.dot(x, weight, out=out)  # cheaper than matmul to call, for small matrices

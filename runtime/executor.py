@@ -21,8 +21,9 @@ from ..graph import (
 )
 from .aligned import aligned_bytes
 from .options import Backend
+from .parts import Memory
 from .plan import Plan
-from .step import CHECK, Memory, Stamps, Writer, phases
+from .step import CHECK, Stamps, Writer, phases
 from .tiling import tiling
 
 _FILE: Final = "<step of verigrad>"

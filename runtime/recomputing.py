@@ -7,7 +7,8 @@ from math import prod
 from typing import Final, NamedTuple
 
 from ..graph import Graph, Node, Source, roles
-from ..ops import Linear, LinearRelu, MatMul
+from ..ops import MatMul
+from ..ops.linear import is_product
 from ..passes import Recompute
 from ..passes.recompute import read_again
 from .aligned import ALIGNMENT
@@ -85,7 +86,7 @@ class Recomputation:
         return tuple([self._g.names[n] for n in self._g.order if n in again])
 
     def _choices(self) -> list[Choice]:
-        cheap = {n for n in self._forward if not _is_product(n)}
+        cheap = {n for n in self._forward if not is_product(n)}
         sets: list[set[Node]] = [set(), cheap]
         for kept, before in self._cuts():
             sets += [before - kept, (before | cheap) - kept]
@@ -142,7 +143,7 @@ class Recomputation:
 def flops(n: Node, sizes: Sizes) -> int:
     """About how many operations a node takes: of a product, 2 M K P; else one an element read."""
     elements = prod(n.type.bind(sizes))
-    if _is_product(n):
+    if is_product(n):
         a = n.inputs[0].type.bind(sizes)
         inner = a[0] if isinstance(n.op, MatMul) and n.op.transpose_a else a[-1]
         return 2 * elements * inner
@@ -174,10 +175,6 @@ def live_bytes(g: Graph, sizes: Sizes) -> int:
         alive += step
         highest = max(highest, alive)
     return highest
-
-
-def _is_product(n: Node) -> bool:
-    return isinstance(n.op, (Linear, LinearRelu, MatMul))
 
 
 def _aligned(nbytes: int) -> int:

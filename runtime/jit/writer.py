@@ -9,8 +9,9 @@ import numpy as np
 
 from ...graph import Array, Graph, Node, Nodes
 from ...ops.likelihood import LabelPlaces, NLLAt, SoftmaxNLLGrad
+from ..parts import Memory, Part, joined, parts
 from ..recording import Call, record
-from ..step import CHECK, Kernel, Memory, Part, Stamps, Writer, joined, parts
+from ..step import CHECK, Kernel, Stamps, Writer
 from ..tiling import tiling
 from .kernels import compiled
 from .loops import PLACES, Nest, Region, Text, all_finite
