@@ -54,6 +54,7 @@ class Executor:
         self._compute: Callable[..., None] = functions["compute"]
         self._finite: Callable[[], bool] = functions["finite"]
         self._commit: Callable[..., None] = functions["commit"]
+        self._whole: Callable[..., bool] | None = functions.get("step")
         self._prepared: int | None = None
         # NumPy keeps its settings in the context: to set them for each step would take longer
         # than a small product.
@@ -89,6 +90,11 @@ class Executor:
         Raises NonFiniteError, the state as it was, where it is not. `writing` is true only
         between the first write and the last, so it stays true in a step that was cut off there.
         """
+        if self._whole is not None and self._prepared is not None:
+            self._feeds = feeds
+            if self._whole(*feeds):
+                return
+            # Something was refused before a write: once more, to say what.
         self._context.run(self._run_step, feeds)
 
     def _run_step(self, feeds: Sequence[Array]) -> None:

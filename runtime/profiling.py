@@ -220,16 +220,19 @@ class Stamped:
         writer = executor.written(self._stamps)
         self.calls = writer.calls
         self._executor = executor
-        self._plain = executor._compute, executor._commit
+        self._plain = executor._compute, executor._commit, executor._whole
         made = writer.made("<profiled step of verigrad>")
-        self._stamping = made["compute"], made["commit"]
+        self._stamping = made["compute"], made["commit"], None
 
     def __enter__(self) -> None:
         self._stamps.clear()
-        self._executor._compute, self._executor._commit = self._stamping
+        self._swap(self._stamping)
 
     def __exit__(self, *_: object) -> None:
-        self._executor._compute, self._executor._commit = self._plain
+        self._swap(self._plain)
+
+    def _swap(self, functions: tuple[Any, Any, Any]) -> None:
+        self._executor._compute, self._executor._commit, self._executor._whole = functions
 
     def spent(self) -> dict[Kernel, float]:
         """How long each kernel of the last step took, in the order of the step."""

@@ -7,7 +7,7 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -18,12 +18,14 @@ _HEAD: Final = '''"""A kernel of verigrad. Whatever is changed here is lost."""
 
 from math import inf
 
-from numba import njit
+from numba import carray, cfunc
 from numpy import (
+    bool_,
     exp,
     float32,
     float64,
     floor,
+    int32,
     int64,
     log,
     maximum,
@@ -32,8 +34,10 @@ from numpy import (
     tanh,
 )
 
+from verigrad.runtime.jit.native import pointer
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={flags})
+
+@cfunc("void(int64)", cache=True, error_model="numpy", fastmath={flags})
 '''
 # No fast mathematics: an element gets the bits that NumPy gives it, in whatever kernel it is made.
 _EXACT: Final = "False"
@@ -43,20 +47,34 @@ KERNELS: Final = "VERIGRAD_CACHE"
 """The environment variable that says where kernels are kept; the user's cache folder otherwise."""
 
 
-def compiled(
-    text: str, arrays: Sequence[Array | int], *, any_order: bool = False
-) -> Callable[..., None]:
-    """The kernel of a text, compiled for arrays such as these.
+def compiled(text: str, *, any_order: bool = False) -> Any:
+    """The kernel of a text: a C function of the address of its words; it has an `address`.
 
     A kernel is compiled once for all nets, sizes and processes: its file is named by the hash of
     its text, and Numba keeps what it compiled beside it. With `any_order` its sums may be made in
     the order that vectors want. Raises RunError where Numba is missing.
     """
-    numba = require_numba()
-    kernel: Any = _kernel(_HEAD.replace("{flags}", _ANY_ORDER if any_order else _EXACT) + text)
-    kernel.compile(tuple([numba.typeof(a) for a in arrays]))
-    called: Callable[..., None] = kernel
-    return called
+    require_numba()
+    return _kernel(_HEAD.replace("{flags}", _ANY_ORDER if any_order else _EXACT) + text)
+
+
+def prologue(arguments: Sequence[tuple[str, Array]]) -> list[str]:
+    """The first lines of a kernel: its arrays, by name, from its words. An array without axes has
+    one element."""
+    lines: list[str] = []
+    at = 0
+    for name, a in arguments:
+        shape = "".join([f"w[{at + 1 + k}], " for k in range(a.ndim)]) if a.ndim else "1, "
+        kind = {"bool": "bool_"}.get(a.dtype.name, a.dtype.name)
+        lines.append(f"    {name} = carray(pointer(w[{at}]), ({shape}), {kind})")
+        at += 1 + a.ndim
+    head = ["def kernel(words):", f"    w = carray(pointer(words), ({at},), int64)"]
+    return [*head, *lines]
+
+
+def words(arrays: Sequence[Array]) -> tuple[Array | int, ...]:
+    """What the lines of `prologue` find: for each array where it lies, and its shape."""
+    return tuple([word for a in arrays for word in (a, *a.shape)])
 
 
 def require_numba() -> Any:

@@ -6,8 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import numpy as np
+
 from ...graph import Array
+from . import driver
+from .kernels import compiled, prologue, words
 from .statements import Operand, Statement
+from .tape import Part, Tape, Task, added, cuts
 
 Region = tuple[int, int]
 
@@ -15,18 +20,14 @@ _LITERALS: Final = (0.0, 1.0)
 """Constants that a text holds; others are arguments, so that kernels do not depend on them."""
 
 
-_NOT_SO_MANY: Final = 20
-"""CPython 3.11 keeps the tuples of this length that are freed, and gives none of them out again."""
-
-PLACES: Final = """\
-def kernel(starts, labels, classes, out):
-    for i in range(labels.shape[0]):
-        if labels[i] < 0 or labels[i] >= classes:
-            return False
-        out[i] = starts[i] + labels[i]
-    return True
-"""
-"""The places of labels; false where one is out of range."""
+WORTH: Final = 1_500.0
+"""Nanoseconds of a nest that one thread takes sooner than two agree on it."""
+BYTE: Final = 0.05
+"""Nanoseconds to read or write a byte in cache."""
+_CALL: Final = 3.0
+"""Nanoseconds of an element that a function of the C library makes."""
+LINE: Final = 16
+"""Elements of a vector that threads divide are cut at multiples of a cache line."""
 
 
 class Nest:
@@ -41,6 +42,13 @@ class Nest:
         self._roles: dict[Region, set[str]] = {}
         self._written: set[Region] = set()
         self._ended: set[Region] = set()
+
+    @property
+    def nanoseconds(self) -> float:
+        """What one thread takes, more or less."""
+        crossing = {o.key for s in self.statements for o in (*s.inputs, s.out)}
+        calls = sum([s.out.array.size for s in self.statements if s.calls])
+        return BYTE * sum([nbytes for _, nbytes in crossing]) + _CALL * calls
 
     def accepts(self, added: Sequence[Statement]) -> bool:
         """Whether these may join: same rows, and no array is partly another or read too early."""
@@ -85,21 +93,45 @@ class Nest:
 
 
 class Text:
-    """The text of a kernel, and the arrays that it is called with, in their order."""
+    """The text of a nest's kernel, and the arrays that it is given, in their order.
 
-    def __init__(self, nests: Sequence[Nest], dead: frozenset[Region]) -> None:
+    `cut` are those of which a part of the rows reads its own rows alone; `sums` those that add up
+    over the rows.
+    """
+
+    def __init__(self, nest: Nest, dead: frozenset[Region]) -> None:
+        self.nest = nest
         self.arrays: list[Array] = []
+        self.cut: set[int] = set()
+        self.sums: list[int] = []
         self.kept_dead: set[Region] = set()
         self._dead = dead
-        self._names: dict[tuple[Region, int, str], str] = {}
+        self._names: dict[tuple[Region, int, str, bool], str] = {}
         self._lines: list[str] = []
         self._count = 0
-        for nest in nests:
-            self._nest(nest)
-        if len(self.arrays) == _NOT_SO_MANY:
-            self.arrays.append(self.arrays[-1])
-        arguments = ", ".join([f"a{i}" for i in range(len(self.arrays))])
-        self.text = "\n".join([f"def kernel({arguments}):", *self._lines, ""])
+        self._nest(nest)
+        arguments = [(f"a{k}", a) for k, a in enumerate(self.arrays)]
+        self.text = "\n".join([*prologue(arguments), *self._lines, ""])
+
+    def append(self, tape: Tape) -> int:
+        """Puts the nest on a tape, and says in how many parts."""
+        kernel = compiled(self.text)
+        rows = self.nest.rows or 0
+        threads = tape.threads if self.nest.nanoseconds > WORTH else 1
+        columns = any(self.arrays[k].ndim > 1 for k in self.cut)
+        ranges = cuts(rows, threads, 1 if columns else LINE) if rows else [(0, 0)]
+        partial = {k: [np.empty_like(self.arrays[k]) for _ in ranges[1:]] for k in self.sums}
+        parts: list[Part] = []
+        for number, (start, stop) in enumerate(ranges):
+            given = [a[start:stop] if k in self.cut else a for k, a in enumerate(self.arrays)]
+            for k, others in partial.items():
+                given[k] = [given[k], *others][number]
+            parts.append([Task(driver.KERNEL, kernel.address, words(given))])
+        tape.add(parts)
+        if len(parts) > 1 and partial:
+            sums = [t for k, others in partial.items() for t in added(others, self.arrays[k])]
+            tape.add([sums])
+        return len(parts)
 
     # ---- names -------------------------------------------------------------------------------
 
@@ -107,18 +139,25 @@ class Text:
         """The argument for an array, in the form that its role reads."""
         a = o.array
         form = a if o.role == "matrix" else a.reshape(()) if o.role == "scalar" else a.reshape(-1)
-        key = (o.key, form.ndim, a.dtype.str)
+        return self._argument(o, form, o.role in ("matrix", "row"))
+
+    def _flat(self, o: Operand) -> str:
+        return self._argument(o, o.array.reshape(-1), False)
+
+    def _argument(self, o: Operand, form: Array, cut: bool) -> str:
+        key = (o.key, form.ndim, form.dtype.str, cut)
         if key not in self._names:
             self._names[key] = f"a{len(self.arrays)}"
+            if cut:
+                self.cut.add(len(self.arrays))
             self.arrays.append(form)
         return self._names[key]
 
-    def _flat(self, o: Operand) -> str:
-        key = (o.key, 1, o.array.dtype.str)
-        if key not in self._names:
-            self._names[key] = f"a{len(self.arrays)}"
-            self.arrays.append(o.array.reshape(-1))
-        return self._names[key]
+    def _sum(self, o: Operand) -> str:
+        """The argument for what a statement adds up."""
+        name = self._array(o)
+        self.sums.append(int(name[1:]))
+        return name
 
     def _fresh(self) -> str:
         self._count += 1
@@ -140,7 +179,7 @@ class Text:
                 if o.role == "scalar" and nest.rows is not None:
                     self._scalar(o, 1)
             if s.kind == "reduce_column":
-                out = self._array(s.out)
+                out = self._sum(s.out)
                 self._line(1, f"for j in range({out}.shape[0]):")
                 self._line(2, f"{out}[j] = 0")
             if s.kind == "reduce_all":
@@ -167,7 +206,7 @@ class Text:
         if block:
             self._block(block, depth)
         for total, s in totals:
-            self._line(1, f"{self._array(s.out)}[()] = {_cast(s.out, total)}")
+            self._line(1, f"{self._sum(s.out)}[0] = {_cast(s.out, total)}")
 
     def _scalar(self, o: Operand, depth: int) -> str:
         """The only element of an array, as a literal where it is a constant of every net."""
@@ -178,7 +217,7 @@ class Text:
             if o.key in self._dead:
                 self.kept_dead.add(o.key)
             literal = self._fresh()
-            self._line(depth, f"{literal} = {self._array(o)}[()]")
+            self._line(depth, f"{literal} = {self._array(o)}[0]")
         self._scalars[o.key] = literal
         return literal
 
@@ -213,7 +252,7 @@ class Text:
         if s.out.role == "scalar":
             self._scalars[s.out.key] = name
             if s.out.key not in self._dead:
-                self._line(depth, f"{self._array(s.out)}[()] = {name}")
+                self._line(depth, f"{self._array(s.out)}[0] = {name}")
             return
         self._row_values[s.out.key] = name
         if s.out.key not in self._dead:
@@ -284,20 +323,6 @@ class Text:
             self._line(depth, f"{name} = {self._array(o)}[i, j]")
             found[o.key] = name
         return name
-
-
-def all_finite(arrays: Sequence[Array]) -> str:
-    """The text of a kernel that tells whether the sum of all squares is finite."""
-    lines = [f"def kernel({', '.join([f'a{k}' for k in range(len(arrays))])}):", "    total = 0.0"]
-    for k, a in enumerate(arrays):
-        if not a.ndim:
-            lines.append(f"    total += a{k}[()]")
-            continue
-        lines.append(f"    v{k} = {a.dtype.name}(0)")
-        lines.append(f"    for i in range(a{k}.shape[0]):")
-        lines.append(f"        v{k} += a{k}[i] * a{k}[i]")
-        lines.append(f"    total += v{k}")
-    return "\n".join([*lines, "    return -inf < total < inf", ""])
 
 
 def _with_rows(nest: Nest) -> Operand:

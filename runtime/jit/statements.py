@@ -41,7 +41,7 @@ EXPRESSIONS: Final[Mapping[Callable[..., Any], str]] = {
 """How a loop computes an element. What is not here stays a NumPy call."""
 
 _SLOW: Final = frozenset({np.exp, np.log, np.power, np.tanh})
-_FEW: Final = 1_024
+_FEW: Final = 8_192
 """Up to so many elements are worth a call of the C library each: NumPy's loops use SIMD."""
 
 
@@ -58,7 +58,10 @@ class Operand(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """One result from operands: `rows` is over how many rows it runs, None for one scalar."""
+    """One result from operands: `rows` is over how many rows it runs, None for one scalar.
+
+    It `calls` a function of the C library for each element, or none.
+    """
 
     kind: Kind
     expression: str
@@ -66,6 +69,7 @@ class Statement(NamedTuple):
     out: Operand
     rows: int | None
     columns: int | None
+    calls: bool = False
 
 
 def statement(call: Call) -> Statement | None:
@@ -89,7 +93,8 @@ def statement(call: Call) -> Statement | None:
     masked = _masked(call.function, inputs, out)
     if masked is not None:
         expression, inputs, out = masked
-    return _mapped(expression, inputs, out)
+    made = _mapped(expression, inputs, out)
+    return made._replace(calls=True) if made and call.function in _SLOW else made
 
 
 def _mapped(expression: str, inputs: list[Array], out: Array) -> Statement | None:

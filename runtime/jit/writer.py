@@ -1,4 +1,4 @@
-"""Writing a step for the jitted backend: loops between the matrix products, in the same plan."""
+"""Writing a step for the jitted backend: the same plan, as a tape that runs without Python."""
 
 from __future__ import annotations
 
@@ -13,34 +13,51 @@ from ..parts import Memory, Part, joined, parts
 from ..recording import Call, record
 from ..step import CHECK, Kernel, Stamps, Writer
 from ..tiling import tiling
-from .kernels import compiled
-from .loops import PLACES, Nest, Region, Text, all_finite
+from . import products
+from .blas import numpy_blas
+from .checks import append_finite, append_places
+from .loops import Nest, Region, Text
+from .products import Product, product
 from .statements import Statement, statement
+from .tape import Tape
 
 _BY_ROW: Final = (NLLAt, SoftmaxNLLGrad)
 """Ops whose take and put stay in the row: another's may read rows that are not made yet."""
 
 
 class JitWriter(Writer):
-    """Writes the calls of neighbouring kernels as one compiled kernel, up to a matrix product.
+    """Puts a step on a tape: products as calls of the BLAS, the calls between them as loops.
 
-    What a loop can not do, or would do no faster, stays the NumPy call that it is. The plan is the
-    same as without: a temporary that only a loop reads is never written.
+    What neither can do stays the NumPy call that it is, between two runs of the tape. Below a run
+    the text says what it makes. The plan is the same as without: a temporary that only a loop
+    reads is never written. Where the whole step is on the tape, `step` runs it at once.
     """
 
     def __init__(self, g: Graph, memory: Memory, stamps: Stamps | None = None) -> None:
         super().__init__(g, memory, stamps)
+        self._tape = Tape([memory.arrays[n] for n in memory.feeds])
+        self._blas = numpy_blas()
+        self._refused = np.zeros(1, np.int64)
         self._nests: list[Nest] = []
         self._dead: set[Region] = set()
         self._lasting: set[Region] = set()
         self._first: Node | None = None
         self._held: list[tuple[Array, ...]] = []  # stand for temporaries: none is written
+        self._begun = 0  # the instruction that the next run starts with
+        self._listing: list[str] = []
+        self._whole = True
 
     def function(
         self, name: str, groups: Sequence[Nodes], copies: Sequence[str] = (), after: str = ""
     ) -> None:
         self._once = name == "prepare"  # what runs once is not worth a kernel
         super().function(name, groups, copies, after)
+        self._whole = self._whole and not copies
+        if name == "commit" and self._whole and self._stamps is None:
+            self._functions.append("step")
+            self.lines += ["", f"    def step({self._given()}):"]
+            run = self._bound("run", "step", self._tape.runner(0, len(self._tape)))
+            self.lines.append(f"        return {run}({self._given()})  # all of the above")
 
     def group(self, group: Nodes) -> None:
         if self._once:
@@ -52,54 +69,86 @@ class JitWriter(Writer):
                 self._one(n)
             return
         for part in parts(self.g, group, tiles, self.memory):
-            if not self._whole(part):
-                self._flush()
+            if not self._loop(part):
+                self._leave()
                 self._tiled(part)
 
     def finite(self, arrays: Sequence[Array]) -> None:
-        flat = joined(arrays)
-        text = all_finite(flat)
-        kernel = self._bound("j", text, compiled(text, flat, any_order=True))
-        names = ", ".join([str(self.name(a)) for a in flat])
-        self._count(CHECK, 1)
         self._functions.append("finite")
-        self.lines += ["", "    def finite():", f"        return {kernel}({names})"]
+        self.lines += ["", "    def finite():"]
+        split = append_finite(joined(arrays), self._refused, self._tape)
+        self._count(CHECK, 1)
+        run = self._bound("run", self._begun, self._tape.runner(self._begun, len(self._tape)))
+        self._begun = len(self._tape)
+        self.lines.append(f"        return {run}()")
+        self.lines.append(f"        #   all finite?{_in_parts(split)}")
 
     def end(self) -> None:
-        self._flush()
+        self._run()
 
     def _stamp(self, ended: Kernel) -> None:
         if self._stamps is not None:
-            self._flush()  # so that each group's time is its own
+            self._run()  # so that each group's time is its own
         super()._stamp(ended)
+
+    # ---- the tape ----------------------------------------------------------------------------
+
+    def _given(self) -> str:
+        return ", ".join([f"feed{i}" for i in range(len(self.memory.feeds))])
+
+    def _run(self, otherwise: str = "") -> None:
+        """A line that runs what has come onto the tape since the last; `otherwise` is what is
+        called where it refuses."""
+        self._flush()
+        if self._begun == len(self._tape):
+            return
+        run = self._bound("run", self._begun, self._tape.runner(self._begun, len(self._tape)))
+        self.lines.append(f"        {run}({self._given()}){otherwise}")
+        self.lines += [f"        #   {line}" for line in self._listing]
+        self._begun = len(self._tape)
+        self._listing = []
+
+    def _leave(self) -> None:
+        """Python's turn: what was on the tape runs before."""
+        self._run()
+        self._whole = self._whole and self._once
+
+    def _product(self, n: Node, p: Product, line: str) -> None:
+        self._flush()
+        assert self._blas is not None
+        split = products.append(p, self._blas, self._tape)
+        self._listed(n, line, split)
+
+    def _listed(self, n: Node, line: str, split: int) -> None:
+        self._listing.append(f"{line}{_in_parts(split)}  # {n.op.name}")
+        self._count(self.schedule.groups[n], 1)
 
     # ---- collecting --------------------------------------------------------------------------
 
     def _one(self, n: Node) -> None:
-        """A node by itself: each of its calls is a statement, or else a line."""
+        """A node by itself: each of its calls is a product, a statement, or else a line."""
         inputs = [self.memory.arrays[i] for i in n.inputs]
         out, scratch = self.memory.arrays[n], self.memory.scratch.get(n, ())
-        calls = record(n.op.bind(self.memory.sizes), inputs, out, scratch)
         if isinstance(n.op, LabelPlaces):
             self._places(n, n.op, inputs, out)
             return
-        if calls is None:
-            self._flush()
-            self._kernel(n, inputs, out, scratch, self.name, "")
-            return
-        lines = [self._call(c, self.name) for c in calls]
-        if None in lines:
-            self._flush()
+        calls = record(n.op.bind(self.memory.sizes), inputs, out, scratch)
+        lines = [self._call(c, self.name) for c in calls or ()]
+        if calls is None or None in lines:
+            self._leave()
             self._kernel(n, inputs, out, scratch, self.name, "")
             return
         found = [self._statement(n, c) for c in calls]
         # A temporary need not be written, unless a call between the statements may read it.
         dead = set() if None in found else {(a.ctypes.data, a.nbytes) for a in scratch}
-        for s, line in zip(found, lines, strict=True):
+        for call, s, line in zip(calls, found, lines, strict=True):
+            p = product(call) if s is None and self._blas is not None else None
             if s is not None:
                 self._add(n, [s], dead)
+            elif p is not None:
+                self._product(n, p, str(line))
             else:
-                self._flush()
+                self._leave()
                 self.line(n, str(line))
                 self._count(self.schedule.groups[n], 1)
 
@@ -107,17 +156,15 @@ class JitWriter(Writer):
         """The places of the labels; where one is out of range, the op's own kernel says so."""
         starts, labels = inputs
         self._flush()
-        kernel = self._bound("j", PLACES, compiled(PLACES, [starts, labels, op.classes, out]))
-        checked = self._bound("k", id(op), op.run)
+        append_places(starts, labels, op.classes, out, self._refused, self._tape)
         first, second, result = [str(self.name(a)) for a in (starts, labels, out)]
-        self.line(
-            n,
-            f"{kernel}({first}, {second}, {op.classes}, {result}) "
-            f"or {checked}({first}, {second}, out={result})",
-        )
-        self._count(self.schedule.groups[n], 1)
+        self._listed(n, f"{result} = places({first}, {second}, {op.classes})", 1)
+        checked = self._bound("k", id(op), op.run)
+        self._run(f" or {checked}({first}, {second}, out={result})")
+        line = next(k for k in reversed(range(len(self.lines))) if "run" in self.lines[k])
+        self._nodes[line + 1] = n
 
-    def _whole(self, part: Part) -> bool:
+    def _loop(self, part: Part) -> bool:
         """A tiled part as statements of one nest, its temporaries as values that stay inside."""
         if not part.tiles.others and len(part.lane[0].type.shape) == 2:
             # By rows, as the reductions beside it: a loop is not cut into tiles.
@@ -139,7 +186,7 @@ class JitWriter(Writer):
         if not alone.accepts(statements):
             return False
         alone.add(statements)
-        if Text([alone], frozenset(dead)).kept_dead:
+        if Text(alone, frozenset(dead)).kept_dead:
             return False
         self._held.append(held)
         self._add(part.lane[0], statements, dead, inner=True)
@@ -161,7 +208,7 @@ class JitWriter(Writer):
         if joins and inner and last is not None:
             trial = Nest(last.rows)
             trial.add([*last.statements, *statements])
-            joins = not Text([trial], frozenset(dead)).kept_dead
+            joins = not Text(trial, frozenset(dead)).kept_dead
         if not joins or last is None:
             last = Nest(statements[0].rows)
             self._nests.append(last)
@@ -171,17 +218,19 @@ class JitWriter(Writer):
         self._first = n if self._first is None else self._first
 
     def _flush(self) -> None:
-        """Writes the call of a kernel for all that waits."""
+        """Puts all nests that wait on the tape."""
         if not self._nests or self._first is None:
             return
-        text = Text(self._nests, frozenset(self._dead))
-        if text.kept_dead:
-            text = Text(self._nests, frozenset(self._dead - text.kept_dead))
-        kernel = compiled(text.text, text.arrays)
-        names = [self.name(a) for a in text.arrays]
-        assert None not in names
-        given = ", ".join([str(name) for name in names])
-        called = self._bound("j", text.text, kernel)
-        self.line(self._first, f"{called}({given})")
-        self._count(self.schedule.groups[self._first], 1)
+        texts = [Text(nest, frozenset(self._dead)) for nest in self._nests]
+        kept = {region for text in texts for region in text.kept_dead}
+        if kept:
+            texts = [Text(nest, frozenset(self._dead - kept)) for nest in self._nests]
+        for text in texts:
+            names = [self.name(a) for a in text.arrays]
+            assert None not in names
+            self._listed(self._first, f"loop({', '.join(map(str, names))})", text.append(self._tape))
         self._nests, self._dead, self._lasting, self._first = [], set(), set(), None
+
+
+def _in_parts(count: int) -> str:
+    return f", in {count} parts" if count > 1 else ""

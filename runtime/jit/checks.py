@@ -1,0 +1,61 @@
+"""Kernels that refuse: labels out of range, and results that are not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from ...graph import Array
+from . import driver
+from .kernels import compiled, prologue, words
+from .loops import BYTE, LINE, WORTH
+from .tape import Tape, Task, cuts
+
+PLACES: Final = """\
+    for i in range(labels.shape[0]):
+        if labels[i] < 0 or labels[i] >= classes[0]:
+            refused[0] = 1
+        else:
+            out[i] = starts[i] + labels[i]
+"""
+"""The places of labels; refused where one is out of range."""
+FINITE: Final = """\
+    total = {zero}
+    for i in range(a.shape[0]):
+        total += a[i] * a[i]
+    if not -inf < total < inf:
+        refused[0] = 1
+"""
+"""Refuses where the sum of all squares is not finite."""
+
+
+def append_finite(arrays: Sequence[Array], refused: Array, tape: Tape) -> int:
+    """Puts the check of flat arrays on a tape, and says in how many parts."""
+    parts: list[list[Task]] = [[] for _ in range(tape.threads)]
+    for a in arrays:
+        flat = a.reshape(-1)
+        worth = BYTE * a.nbytes > WORTH
+        text = [
+            *prologue([("a", flat), ("refused", refused)]),
+            FINITE.format(zero=f"{a.dtype.name}(0)"),
+        ]
+        kernel = compiled("\n".join(text), any_order=True)
+        ranges = cuts(flat.size, tape.threads if worth else 1, LINE)
+        for part, (start, stop) in zip(parts, ranges, strict=False):
+            given = words([flat[start:stop], refused])
+            part.append(Task(driver.KERNEL, kernel.address, given))
+    tape.add([part for part in parts if part] or [[]], refused)
+    return sum([1 for part in parts if part])
+
+
+def append_places(
+    starts: Array, labels: Array, classes: int, out: Array, refused: Array, tape: Tape
+) -> None:
+    """Puts the places of labels on a tape."""
+    most = np.array([classes])
+    given = {"starts": starts, "labels": labels, "classes": most, "out": out, "refused": refused}
+    kernel = compiled("\n".join([*prologue(list(given.items())), PLACES]))
+    task = Task(driver.KERNEL, kernel.address, words(list(given.values())))
+    tape.add([[task]], refused)

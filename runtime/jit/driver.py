@@ -1,0 +1,190 @@
+"""Running a tape: instructions in turn, the parts of each on as many threads as there are.
+
+A tape is memory of 64-bit words that `tape.py` lays out. A *task* is one call: of a compiled
+kernel, of the BLAS, or a sum. A *part* is tasks that one thread makes one after another. An
+*instruction* is parts that touch nothing of each other; the next one begins when all are done.
+Who makes a part does not change what it computes.
+
+One thread leads. It offers the parts of an instruction on a *ticket*, takes them itself as long
+as there are any, and waits for those that helpers have taken. A helper that is late, asleep or not
+there holds up nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from llvmlite import ir
+from numba import carray, float32, float64, int64, njit
+
+from .native import (
+    add,
+    call_getter,
+    call_kernel,
+    call_setter,
+    gemm,
+    gemv,
+    load,
+    pause,
+    pointer,
+    store,
+    swap,
+)
+
+_BYTES: Final = 8
+
+# A task: its kind, the address of its function, and up to 11 arguments.
+TASK: Final = 13
+KERNEL: Final = 0
+GEMM: Final = 1
+GEMV: Final = 5
+SUM: Final = 9
+"""The first of their kinds: of products, four follow, for f32 and f64 with integers of 64 bits,
+and the same with 32; of sums, two."""
+
+# An instruction: the address of its first task, its parts, the tasks of each, and the address of a
+# word that a task sets to refuse what it was given; 0 where none may.
+INSTRUCTION: Final = 4
+
+# The words that threads share, each in a cache line of its own. A ticket holds the number of the
+# instruction, how many parts it has, and which is next.
+TICKET: Final = 0
+DONE: Final = 8
+OFFER: Final = 16
+"""The address of the first task, and the tasks of a part."""
+STOP: Final = 24
+CONTROL: Final = 32
+_PART: Final = 256
+
+
+_gemm_f32, _gemm_f64 = gemm(ir.FloatType(), 64), gemm(ir.DoubleType(), 64)
+_gemm_f32_i32, _gemm_f64_i32 = gemm(ir.FloatType(), 32), gemm(ir.DoubleType(), 32)
+_gemv_f32, _gemv_f64 = gemv(ir.FloatType(), 64), gemv(ir.DoubleType(), 64)
+_gemv_f32_i32, _gemv_f64_i32 = gemv(ir.FloatType(), 32), gemv(ir.DoubleType(), 32)
+
+
+def _make(first: Any, count: Any) -> None:
+    """The tasks of a part."""
+    for k in range(count):
+        t = carray(pointer(first + k * TASK * _BYTES), (TASK,), int64)
+        kind, f = t[0], t[1]
+        if kind == KERNEL:
+            call_kernel(f, t[2])
+        elif kind == GEMM:
+            _gemm_f32(f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12])
+        elif kind == GEMM + 1:
+            _gemm_f64(f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12])
+        elif kind == GEMM + 2:
+            _gemm_f32_i32(f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12])
+        elif kind == GEMM + 3:
+            _gemm_f64_i32(f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12])
+        elif kind == GEMV:
+            _gemv_f32(f, t[2], t[3], t[4], t[5], t[6], t[7])
+        elif kind == GEMV + 1:
+            _gemv_f64(f, t[2], t[3], t[4], t[5], t[6], t[7])
+        elif kind == GEMV + 2:
+            _gemv_f32_i32(f, t[2], t[3], t[4], t[5], t[6], t[7])
+        elif kind == GEMV + 3:
+            _gemv_f64_i32(f, t[2], t[3], t[4], t[5], t[6], t[7])
+        elif kind == SUM:
+            into, given = carray(pointer(t[2]), (t[4],), float32), t[3]
+            other = carray(pointer(given), (t[4],), float32)
+            for i in range(t[4]):
+                into[i] += other[i]
+        elif kind == SUM + 1:
+            wide_into = carray(pointer(t[2]), (t[4],), float64)
+            wide_other = carray(pointer(t[3]), (t[4],), float64)
+            for i in range(t[4]):
+                wide_into[i] += wide_other[i]
+
+
+make = njit("void(int64, int64)", nogil=True, cache=True, error_model="numpy")(_make)
+
+
+def _lead(
+    control: Any, instructions: Any, start: Any, stop: Any, patches: Any, count: Any, feeds: Any,
+    getter: Any, setter: Any,
+) -> Any:  # fmt: skip
+    """Runs the instructions from `start` up to `stop`, and gives the number of the one that
+    refused, or `stop`.
+
+    `patches` are `count` triples: the address of a word that is to hold an address within a feed,
+    which feed, and how far in it; `feeds` is where the feeds' addresses are. While it runs, the
+    BLAS makes each product on the thread that asks for it; where the BLAS was kept to one thread,
+    no helper is asked either.
+    """
+    held = carray(pointer(patches), (count, 3), int64)
+    fed = carray(pointer(feeds), (1 + count,), int64)
+    for k in range(count):
+        store(held[k, 0], fed[held[k, 1]] + held[k, 2])
+    threads = int64(0)
+    if setter != 0:
+        threads = call_getter(getter)
+        if threads != 1:
+            call_setter(setter, 1)
+    ticket = control + TICKET * _BYTES
+    done = control + DONE * _BYTES
+    expected = load(done)
+    number = load(ticket) // (_PART * _PART)
+    at = start
+    while at < stop:
+        i = carray(pointer(instructions + at * INSTRUCTION * _BYTES), (INSTRUCTION,), int64)
+        first, parts, tasks, refusal = i[0], i[1], i[2], i[3]
+        if parts == 1 or threads == 1:
+            for part in range(parts):
+                make(first + part * tasks * TASK * _BYTES, tasks)
+        else:
+            number += 1
+            offer = carray(pointer(control + OFFER * _BYTES), (2,), int64)
+            offer[0] = first
+            offer[1] = tasks
+            store(ticket, (number * _PART + parts) * _PART + 1)
+            make(first, tasks)
+            mine = 1
+            while True:
+                v = load(ticket)
+                part = v % _PART
+                if part >= parts:
+                    break
+                if swap(ticket, v, v + 1):
+                    make(first + part * tasks * TASK * _BYTES, tasks)
+                    mine += 1
+            expected += parts - mine
+            while load(done) != expected:
+                pause()
+        if refusal != 0 and load(refusal) != 0:
+            store(refusal, 0)
+            break
+        at += 1
+    if setter != 0 and threads != 1:
+        call_setter(setter, threads)
+    return at
+
+
+def _help(control: Any, patience: Any) -> None:
+    """Takes parts as they are offered; comes back after so many looks without one, or on STOP."""
+    ticket = control + TICKET * _BYTES
+    idle = 0
+    while idle < patience and load(control + STOP * _BYTES) == 0:
+        v = load(ticket)
+        part = v % _PART
+        if part < v // _PART % _PART:
+            if swap(ticket, v, v + 1):
+                offer = carray(pointer(control + OFFER * _BYTES), (2,), int64)
+                make(offer[0] + part * offer[1] * TASK * _BYTES, offer[1])
+                add(control + DONE * _BYTES, 1)
+                idle = 0
+        else:
+            idle += 1
+            pause()
+
+
+def _address(a: Any) -> Any:
+    """Where the elements of an array lie."""
+    return a.ctypes.data
+
+
+_LEAD: Final = f"int64({', '.join(['int64'] * 9)})"
+lead = njit(_LEAD, nogil=True, cache=True, error_model="numpy")(_lead)
+serve = njit("void(int64, int64)", nogil=True, cache=True, error_model="numpy")(_help)
+address = njit(cache=True)(_address)

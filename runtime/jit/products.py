@@ -1,0 +1,141 @@
+"""Matrix products as tasks of the BLAS, in parts for several threads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ...graph import Array
+from ..recording import Call
+from . import driver
+from .blas import Blas
+from .tape import Part, Tape, Task, added, cuts, float_code
+
+_SMALL: Final = 80_000
+"""Multiplications of a product that one thread makes sooner than two agree on it."""
+_SMALL_VECTOR: Final = 20_000
+"""The same of a matrix by a vector."""
+_LONG: Final = 8
+"""A product whose inner size is so many times its others is cut along it. Cut along its rows or
+columns, each thread would put the whole of the other operand in order for itself."""
+_FLAT: Final = 4
+"""A result with more columns than so many times its rows is cut along its columns."""
+_ROWS: Final = 4
+_COLUMNS: Final = 16
+"""What the BLAS works on at a time: a part is a multiple of it."""
+
+
+class Operand(NamedTuple):
+    """A matrix, and how it lies: transposed or not, and how long a row in memory is."""
+
+    array: Array
+    turned: bool
+    length: int
+
+
+class Product(NamedTuple):
+    """out = a b, for matrices of one float type."""
+
+    a: Operand
+    b: Operand
+    out: Array
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Rows, columns, and the inner size."""
+        return self.out.shape[0], self.out.shape[1], self.a.array.shape[1]
+
+
+def product(call: Call) -> Product | None:
+    """The call as a product; None where it is another, or one that only NumPy makes."""
+    out = call.keywords.get("out")
+    if call.function not in (np.dot, np.matmul) or set(call.keywords) != {"out"}:
+        return None
+    arrays = [*call.arguments, out]
+    if any(a.ndim != 2 or a.dtype != out.dtype or float_code(a) is None for a in arrays):
+        return None
+    a, b = map(_operand, call.arguments)
+    if a is None or b is None or not out.flags.c_contiguous:
+        return None
+    return Product(a, b, out)
+
+
+def _operand(array: Array) -> Operand | None:
+    if array.flags.c_contiguous:
+        return Operand(array, False, array.shape[1])
+    return Operand(array, True, array.shape[0]) if array.flags.f_contiguous else None
+
+
+def append(p: Product, blas: Blas, tape: Tape) -> int:
+    """Puts the product on a tape, and says in how many parts."""
+    threads = tape.threads if blas.set_threads else 1
+    rows, columns, _ = p.sizes
+    vector = rows == 1 or columns == 1
+    parts, partial = _vector_parts(p, blas, threads) if vector else _parts(p, blas, threads)
+    tape.add(parts)
+    if partial:
+        tape.add([added(partial, p.out)])
+    return len(parts)
+
+
+def _parts(p: Product, blas: Blas, threads: int) -> tuple[list[Part], list[Array]]:
+    """The parts, and results that are to be added to that of the first."""
+    rows, columns, inner = p.sizes
+    if rows * columns * inner < _SMALL:
+        threads = 1
+    if inner >= _LONG * max(rows, columns):
+        ranges = [slice(*c) for c in cuts(inner, threads, _COLUMNS)]
+        outs = [p.out, *[np.empty_like(p.out) for _ in ranges[1:]]]
+        made = [_gemm(p, blas, o, inner=r) for o, r in zip(outs, ranges, strict=True)]
+        return [[t] for t in made], outs[1:]
+    if columns > _FLAT * rows:
+        made = [_gemm(p, blas, p.out, columns=slice(*c)) for c in cuts(columns, threads, _COLUMNS)]
+    else:
+        made = [_gemm(p, blas, p.out, rows=slice(*c)) for c in cuts(rows, threads, _ROWS)]
+    return [[t] for t in made], []
+
+
+def _gemm(
+    p: Product,
+    blas: Blas,
+    out: Array,
+    rows: slice = slice(None),
+    columns: slice = slice(None),
+    inner: slice = slice(None),
+) -> Task:
+    a, b, c = p.a.array[rows, inner], p.b.array[inner, columns], out[rows, columns]
+    sizes = (*c.shape, a.shape[1])
+    turned = int(p.a.turned), int(p.b.turned)
+    matrices = (a, p.a.length, b, p.b.length, c, out.shape[1])
+    return Task(_kind(driver.GEMM, out, blas), _of(blas.gemm, out), (*turned, *sizes, *matrices))
+
+
+def _vector_parts(p: Product, blas: Blas, threads: int) -> tuple[list[Part], list[Array]]:
+    """The same of a matrix by a vector, cut along the rows of the matrix as it lies."""
+    by_row = p.out.shape[0] == 1
+    matrix, x = (p.b, p.a.array) if by_row else (p.a, p.b.array)
+    lies = matrix.array.T if matrix.turned else matrix.array
+    summed = by_row != matrix.turned  # a row of it gives a share of the whole result
+    if lies.size < _SMALL_VECTOR:
+        threads = 1
+    x, y = x.reshape(-1), p.out.reshape(-1)
+    ranges = [slice(*c) for c in cuts(len(lies), threads, _COLUMNS)]
+    partial = [np.empty_like(y) for _ in ranges[1:]] if summed else []
+    made: list[Part] = []
+    for k, r in enumerate(ranges):
+        given = (x[r], [y, *partial][k]) if summed else (x, y[r])
+        words = (int(summed), *lies[r].shape, lies[r], *given)
+        made.append([Task(_kind(driver.GEMV, y, blas), _of(blas.gemv, y), words)])
+    return made, partial
+
+
+def _kind(first: int, a: Array, blas: Blas) -> int:
+    code = float_code(a)
+    assert code is not None
+    return first + code + (0 if blas.wide else 2)
+
+
+def _of(functions: Mapping[str, int], a: Array) -> int:
+    return functions[a.dtype.str[1:]]

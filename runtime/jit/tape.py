@@ -1,0 +1,147 @@
+"""A tape: what the driver runs without Python between, laid out in memory."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ...graph import Array
+from ..aligned import aligned_bytes
+from . import blas, driver
+from .team import TEAM
+
+Word = int | Array
+"""A number, or the address at which an array lies."""
+
+
+class Task(NamedTuple):
+    """One call: its kind, the address of its function, and what it is given."""
+
+    kind: int
+    function: int
+    words: tuple[Word, ...]
+
+
+Part = Sequence[Task]
+"""What one thread makes, task after task."""
+
+_CODES: Final = {"f4": 0, "f8": 1}
+_NOTHING: Final = Task(driver.SUM, 0, (0, 0, 0))
+
+
+def float_code(a: Array) -> int | None:
+    """How the driver tells floats apart; None of what is no float of this machine."""
+    return _CODES.get(a.dtype.str[1:]) if a.dtype.isnative else None
+
+
+def cuts(count: int, parts: int, multiple: int = 1) -> list[tuple[int, int]]:
+    """So many rows as ranges of one length, a multiple of `multiple`; the last has what is left."""
+    length = -(-count // parts)
+    length = max(1, -(-length // multiple) * multiple)
+    return [(at, min(at + length, count)) for at in range(0, count, length)]
+
+
+def added(partial: Sequence[Array], out: Array) -> Part:
+    """The tasks that add results of some parts to that of the first."""
+    code = float_code(out)
+    assert code is not None
+    return [Task(driver.SUM + code, 0, (out, a, out.size)) for a in partial]
+
+
+class Tape:
+    """Instructions one after another; `runner` gives a range of them as a function.
+
+    The arrays that tasks are given are kept for as long as the tape is. Where one lies in a feed,
+    a run puts in the address of what is fed.
+    """
+
+    def __init__(self, feeds: Sequence[Array]) -> None:
+        self.threads = blas.threads()
+        self._feeds = [(a.ctypes.data, a.nbytes) for a in feeds]
+        self._instructions: list[tuple[Sequence[Part], Array | None]] = []
+        self._held: list[Array] = [*feeds]
+        self._laid: tuple[int, int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._instructions)
+
+    def add(self, parts: Sequence[Part], refusal: Array | None = None) -> None:
+        """An instruction; a task may set the word `refusal`, so that the run ends behind it."""
+        self._instructions.append((parts, refusal))
+        self._laid = None
+
+    def runner(self, start: int, stop: int) -> Callable[..., bool]:
+        """A function of the feeds: whether all instructions of the range ran, none refused."""
+        known = blas.numpy_blas()
+        setting = (known.get_threads, known.set_threads) if known else (0, 0)
+        fed = array("q", [0] * (1 + len(self._feeds)))
+        feeds, _ = fed.buffer_info()
+        address, run = driver.address, TEAM.run
+
+        def made(*arrays: Array) -> bool:
+            for k, a in enumerate(arrays):
+                fed[k] = address(a)
+            instructions, patches, count = self._laid or self._lay()
+            ended = run(
+                self.threads, instructions, start, stop, patches, count, feeds, *setting
+            )
+            return ended == stop
+
+        return made
+
+    def _lay(self) -> tuple[int, int, int]:
+        """Addresses of the instructions and of the patches, and how many patches there are."""
+        padded = [_of_one_length(parts) for parts, _ in self._instructions]
+        tasks = [t for parts in padded for part in parts for t in part]
+        at = len(padded) * driver.INSTRUCTION
+        words_at = at + len(tasks) * driver.TASK
+        kernels = [t for t in tasks if t.kind == driver.KERNEL]
+        memory = _Memory(words_at + sum([len(t.words) for t in kernels]), self._feeds)
+        for k, (parts, (_, refusal)) in enumerate(zip(padded, self._instructions, strict=True)):
+            head = (memory.address(at), len(parts), len(parts[0]), 0 if refusal is None else refusal)
+            memory.put(k * driver.INSTRUCTION, head)
+            for t in [t for part in parts for t in part]:
+                given = t.words
+                if t.kind == driver.KERNEL:
+                    memory.put(words_at, given)
+                    given = (memory.address(words_at),)
+                    words_at += len(t.words)
+                memory.put(at, (t.kind, t.function, *given))
+                at += driver.TASK
+        patches = np.array(memory.patches, np.int64).reshape(-1, 3)
+        self._held = [*self._held, *memory.held, memory.words, patches]
+        self._laid = memory.address(0), int(patches.ctypes.data), len(patches)
+        return self._laid
+
+
+class _Memory:
+    """Words at fixed places; `patches` are those that hold an address in a feed: where the word
+    is, which feed, and how far in it."""
+
+    def __init__(self, size: int, feeds: Sequence[tuple[int, int]]) -> None:
+        self.words = aligned_bytes(8 * size).view(np.int64)
+        self.patches: list[tuple[int, int, int]] = []
+        self.held: list[Array] = []
+        self._feeds = feeds
+
+    def address(self, place: int) -> int:
+        return int(self.words.ctypes.data) + 8 * place
+
+    def put(self, place: int, given: Sequence[Word]) -> None:
+        for k, word in enumerate(given, place):
+            if isinstance(word, int):
+                self.words[k] = word
+                continue
+            self.held.append(word)
+            at = self.words[k] = word.ctypes.data
+            for feed, (start, nbytes) in enumerate(self._feeds):
+                if start <= at < start + nbytes:
+                    self.patches.append((self.address(k), feed, int(at) - start))
+
+
+def _of_one_length(parts: Sequence[Part]) -> list[list[Task]]:
+    most = max(map(len, parts))
+    return [[*part, *[_NOTHING] * (most - len(part))] for part in parts]
