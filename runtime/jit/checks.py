@@ -24,7 +24,7 @@ PLACES: Final = """\
 FINITE: Final = """\
     total = {zero}
     for i in range(a.shape[0]):
-        total += a[i] * a[i]
+        total = plus(total, a[i] * a[i])
     if not -inf < total < inf:
         refused[0] = 1
 """
@@ -41,7 +41,7 @@ def append_finite(arrays: Sequence[Array], refused: Array, tape: Tape) -> int:
             *prologue([("a", flat), ("refused", refused)]),
             FINITE.format(zero=f"{a.dtype.name}(0)"),
         ]
-        kernel = compiled("\n".join(text), any_order=True)
+        kernel = compiled("\n".join(text))
         ranges = cuts(flat.size, tape.threads if worth else 1, LINE)
         for part, (start, stop) in zip(parts, ranges, strict=False):
             given = words([flat[start:stop], refused])

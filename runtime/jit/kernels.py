@@ -34,28 +34,27 @@ from numpy import (
     tanh,
 )
 
-from verigrad.runtime.jit.native import pointer
+from verigrad.runtime.jit.functions import exp_f32
+from verigrad.runtime.jit.native import greater, plus, pointer
 
 
-@cfunc("void(int64)", cache=True, error_model="numpy", fastmath={flags})
+@cfunc("void(int64)", cache=True, error_model="numpy")
 '''
 # No fast mathematics: an element gets the bits that NumPy gives it, in whatever kernel it is made.
-_EXACT: Final = "False"
-_ANY_ORDER: Final = '{"reassoc"}'
 
 KERNELS: Final = "VERIGRAD_CACHE"
 """The environment variable that says where kernels are kept; the user's cache folder otherwise."""
 
 
-def compiled(text: str, *, any_order: bool = False) -> Any:
+def compiled(text: str) -> Any:
     """The kernel of a text: a C function of the address of its words; it has an `address`.
 
     A kernel is compiled once for all nets, sizes and processes: its file is named by the hash of
-    its text, and Numba keeps what it compiled beside it. With `any_order` its sums may be made in
-    the order that vectors want. Raises RunError where Numba is missing.
+    its text, and Numba keeps what it compiled beside it. Raises RunError where
+    Numba is missing.
     """
     require_numba()
-    return _kernel(_HEAD.replace("{flags}", _ANY_ORDER if any_order else _EXACT) + text)
+    return _kernel(_HEAD + text)
 
 
 def prologue(arguments: Sequence[tuple[str, Array]]) -> list[str]:

@@ -244,7 +244,8 @@ class Text:
         else:
             read = [self._row_value(o, depth) for o in s.inputs]
             if s.kind == "reduce_all":
-                self._line(depth, f"{totals[id(s)]} += {s.expression.format(*read)}")
+                total = totals[id(s)]
+                self._line(depth, f"{total} = plus({total}, {s.expression.format(*read)})")
                 return
             given = s.expression.format(*read).replace("zero", _cast(s.out, "0"))
         name = self._fresh()
@@ -279,9 +280,9 @@ class Text:
             if s.kind == "reduce_row":
                 name = running[id(s)]
                 given = (
-                    f"{name} + {read[0]}"
+                    f"plus({name}, {read[0]})"
                     if s.expression == "add"
-                    else f"maximum({name}, {read[0]})"
+                    else f"greater({name}, {read[0]})"
                 )
                 self._line(depth + 1, f"{name} = {given}")
                 continue

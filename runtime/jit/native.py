@@ -93,6 +93,62 @@ def pause(typing: Any) -> tuple[Any, Codegen]:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def plus(typing: Any, a: Any, b: Any) -> tuple[Any, Codegen]:
+    """a + b, in a sum that may be made in the order that vectors want."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fadd(*args, flags=("reassoc",))
+
+    return a(a, a), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def greater(typing: Any, a: Any, b: Any) -> tuple[Any, Codegen]:
+    """The greater of two floats, or NaN where one is: as `maximum`, but vectors know it."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = args[0].type
+        function = ir.FunctionType(kind, [kind, kind])
+        named = builder.module.declare_intrinsic("llvm.maximum", [kind], function)
+        return builder.call(named, args)
+
+    return a(a, a), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def bits(typing: Any, number: Any) -> tuple[Any, Codegen]:
+    """The bits of an f64 as an integer."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], _WORD)
+
+    return types.int64(types.float64), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def number(typing: Any, bits: Any) -> tuple[Any, Codegen]:
+    """The f64 of these bits."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return types.float64(types.int64), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def high(typing: Any, a: Any, b: Any) -> tuple[Any, Codegen]:
+    """The upper 64 of the 128 bits of a b, without signs."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        wide = ir.IntType(2 * _WORD.width)
+        a, b = [builder.zext(x, wide) for x in args]
+        above = builder.lshr(builder.mul(a, b), ir.Constant(wide, _WORD.width))
+        return builder.trunc(above, _WORD)
+
+    return types.uint64(types.uint64, types.uint64), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def call_kernel(typing: Any, function: Any, words: Any) -> tuple[Any, Codegen]:
     """`void function(int64)`."""
 
@@ -126,8 +182,8 @@ def call_setter(typing: Any, function: Any, value: Any) -> tuple[Any, Codegen]:
     return types.void(types.int64, types.int64), codegen
 
 
-def gemm(number: Any, bits: int) -> Any:
-    """`cblas_?gemm` for floats of a type and integers of so many bits: c = a b, row-major.
+def gemm(real: Any, width: int) -> Any:
+    """`cblas_?gemm` for floats of a type, and integers so many bits wide: c = a b, row-major.
 
     Takes its address, whether a and b are transposed, rows, columns and inner size of the result,
     and address and row length of a, b and c.
@@ -140,7 +196,7 @@ def gemm(number: Any, bits: int) -> Any:
     ) -> tuple[Any, Codegen]:  # fmt: skip
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             f, ta, tb, m, n, k, a, lda, b, ldb, c, ldc = args
-            c_call = _Cblas(builder, number, bits)
+            c_call = _Cblas(builder, real, width)
             c_call.enum(ir.Constant(ir.IntType(32), ROW_MAJOR))
             c_call.enum(_turned(builder, ta))
             c_call.enum(_turned(builder, tb))
@@ -158,7 +214,7 @@ def gemm(number: Any, bits: int) -> Any:
     return call
 
 
-def gemv(number: Any, bits: int) -> Any:
+def gemv(real: Any, width: int) -> Any:
     """`cblas_?gemv`: y = a x, row-major, for vectors without gaps.
 
     Takes its address, whether a is transposed, rows and columns of a as it lies, and the
@@ -172,7 +228,7 @@ def gemv(number: Any, bits: int) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             f, turned, m, n, a, x, y = args
             one = ir.Constant(_WORD, 1)
-            c_call = _Cblas(builder, number, bits)
+            c_call = _Cblas(builder, real, width)
             c_call.enum(ir.Constant(ir.IntType(32), ROW_MAJOR))
             c_call.enum(_turned(builder, turned))
             c_call.integers(m, n)
@@ -192,10 +248,10 @@ def gemv(number: Any, bits: int) -> Any:
 class _Cblas:
     """A call of the BLAS, its arguments put together one by one."""
 
-    def __init__(self, builder: Any, number: Any, bits: int) -> None:
+    def __init__(self, builder: Any, real: Any, width: int) -> None:
         self._builder = builder
-        self._number = number
-        self._integer = ir.IntType(bits)
+        self._real = real
+        self._integer = ir.IntType(width)
         self._types: list[Any] = []
         self._args: list[Any] = []
 
@@ -209,7 +265,7 @@ class _Cblas:
             self._add(self._integer, given)
 
     def number(self, value: float) -> None:
-        self._add(self._number, ir.Constant(self._number, value))
+        self._add(self._real, ir.Constant(self._real, value))
 
     def matrix(self, address: Any, length: Any) -> None:
         self._add(_BYTE.as_pointer(), self._builder.inttoptr(address, _BYTE.as_pointer()))

@@ -40,6 +40,8 @@ EXPRESSIONS: Final[Mapping[Callable[..., Any], str]] = {
 }
 """How a loop computes an element. What is not here stays a NumPy call."""
 
+_QUICK: Final[Mapping[tuple[Callable[..., Any], str], str]] = {(np.exp, "f4"): "exp_f32({0})"}
+"""Functions of ours for a dtype, which need no call of the C library."""
 _SLOW: Final = frozenset({np.exp, np.log, np.power, np.tanh})
 _FEW: Final = 8_192
 """Up to so many elements are worth a call of the C library each: NumPy's loops use SIMD."""
@@ -86,10 +88,11 @@ def statement(call: Call) -> Statement | None:
     out = call.keywords.get("out")
     if call.function not in EXPRESSIONS or out is None or set(call.keywords) != {"out"}:
         return None
-    if call.function in _SLOW and out.size > _FEW:
+    quick = _QUICK.get((call.function, out.dtype.str[1:]))
+    if call.function in _SLOW and quick is None and out.size > _FEW:
         return None
     inputs = [np.asarray(a) for a in call.arguments]
-    expression = EXPRESSIONS[call.function]
+    expression = quick or EXPRESSIONS[call.function]
     masked = _masked(call.function, inputs, out)
     if masked is not None:
         expression, inputs, out = masked

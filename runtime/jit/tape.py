@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -63,7 +62,7 @@ class Tape:
         self._feeds = [(a.ctypes.data, a.nbytes) for a in feeds]
         self._instructions: list[tuple[Sequence[Part], Array | None]] = []
         self._held: list[Array] = [*feeds]
-        self._laid: tuple[int, int, int] | None = None
+        self._laid = 0
 
     def __len__(self) -> int:
         return len(self._instructions)
@@ -71,29 +70,24 @@ class Tape:
     def add(self, parts: Sequence[Part], refusal: Array | None = None) -> None:
         """An instruction; a task may set the word `refusal`, so that the run ends behind it."""
         self._instructions.append((parts, refusal))
-        self._laid = None
+        self._laid = 0
 
-    def runner(self, start: int, stop: int) -> Callable[..., bool]:
-        """A function of the feeds: whether all instructions of the range ran, none refused."""
-        known = blas.numpy_blas()
-        setting = (known.get_threads, known.set_threads) if known else (0, 0)
-        fed = array("q", [0] * (1 + len(self._feeds)))
-        feeds, _ = fed.buffer_info()
-        address, run = driver.address, TEAM.run
+    def runner(self, start: int, stop: int, *, fed: bool = True) -> Callable[..., bool]:
+        """A function of the feeds: whether all instructions of the range ran, none refused.
 
-        def made(*arrays: Array) -> bool:
-            for k, a in enumerate(arrays):
-                fed[k] = address(a)
-            instructions, patches, count = self._laid or self._lay()
-            ended = run(
-                self.threads, instructions, start, stop, patches, count, feeds, *setting
-            )
-            return ended == stop
+        Where it is not `fed`, a function of nothing: the last feeds are still there.
+        """
+        native = driver.runner(len(self._feeds) if fed else 0)
+        run, lay = TEAM.run, self._frame
 
+        def made(*feeds: Array) -> bool:
+            return run(native, self._laid or lay(), start, stop, *feeds) == stop
+
+        TEAM.join(self.threads)
         return made
 
-    def _lay(self) -> tuple[int, int, int]:
-        """Addresses of the instructions and of the patches, and how many patches there are."""
+    def _frame(self) -> int:
+        """The address of the frame, when all has been laid out."""
         padded = [_of_one_length(parts) for parts, _ in self._instructions]
         tasks = [t for parts in padded for part in parts for t in part]
         at = len(padded) * driver.INSTRUCTION
@@ -111,9 +105,13 @@ class Tape:
                     words_at += len(t.words)
                 memory.put(at, (t.kind, t.function, *given))
                 at += driver.TASK
-        patches = np.array(memory.patches, np.int64).reshape(-1, 3)
-        self._held = [*self._held, *memory.held, memory.words, patches]
-        self._laid = memory.address(0), int(patches.ctypes.data), len(patches)
+        patches = np.array(memory.patches, np.int64).reshape(-1, driver.PATCH)
+        known = blas.numpy_blas()
+        setting = (known.get_threads, known.set_threads) if known else (0, 0)
+        places = TEAM.control, memory.address(0), int(patches.ctypes.data), len(patches)
+        frame = np.array([*places, *setting, *[0] * len(self._feeds)], np.int64)
+        self._held = [*self._held, *memory.held, memory.words, patches, frame]
+        self._laid = int(frame.ctypes.data)
         return self._laid
 
 

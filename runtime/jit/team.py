@@ -5,10 +5,11 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from ..aligned import aligned_bytes
-from .driver import CONTROL, STOP, lead, serve
+from .driver import CONTROL, STOP, serve
 
 _PATIENCE: Final = 30_000
 """Looks for work, of some 30 ns each, before a helper sleeps."""
@@ -17,17 +18,18 @@ _PATIENCE: Final = 30_000
 class Helper:
     """A thread that serves until there is nothing to do, and then sleeps until it is woken."""
 
-    def __init__(self, control: int) -> None:
+    def __init__(self, team: Team) -> None:
         self.asleep = False
-        self._control = control
+        self._team = team
         self._woken = threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._live, name="verigrad helper", daemon=True)
         self._over = False
+        self._thread = threading.Thread(target=self._live, name="verigrad helper", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
-        self.asleep = False
-        self._woken.release()
+        if self.asleep:
+            self.asleep = False
+            self._woken.release()
 
     def end(self) -> None:
         """Returns when the thread has come to its end."""
@@ -37,50 +39,65 @@ class Helper:
 
     def _live(self) -> None:
         while not self._over:
-            serve(self._control, _PATIENCE)
+            serve(self._team.control, _PATIENCE)
             if not self._over:
-                self.asleep = True
+                self.asleep = self._team.resting = True
                 self._woken.acquire()
 
 
 class Team:
-    """One leader at a time, and the helpers: as many as have ever been wanted."""
+    """One leader at a time, and the helpers: one less than the threads that were ever wanted."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.helpers: list[Helper] = []
+        self._lock = threading.Lock()
+        self._helpers: list[Helper] = []
+        self._wanted = 0
         self._words = aligned_bytes(8 * CONTROL).view("i8")
         self._words[:] = 0
         self.control = int(self._words.ctypes.data)
+        """The address of the words that the threads share."""
+        self.resting = False
+        """Whether a helper may be asleep, or is still to come."""
 
-    def run(self, threads: int, *tape: int) -> int:
-        """Leads through a tape, `tape` as the driver takes it, with so many threads at most."""
-        with self.lock:
-            while len(self.helpers) < threads - 1:
-                self.helpers.append(Helper(self.control))
-            for helper in self.helpers:
-                if helper.asleep:
-                    helper.wake()
-            return int(lead(self.control, *tape))
+    def join(self, threads: int) -> None:
+        """Asks that so many threads run from now on."""
+        if threads - 1 > self._wanted:
+            self._wanted = threads - 1
+            self.resting = True
+
+    def run(self, run: Callable[..., int], *given: Any) -> int:
+        """What `run` gives: it leads through a tape, and the helpers are awake."""
+        with self._lock:
+            if self.resting:
+                self._rouse()
+            return run(*given)
+
+    def _rouse(self) -> None:
+        self.resting = False
+        while len(self._helpers) < self._wanted:
+            self._helpers.append(Helper(self))
+        for helper in self._helpers:
+            helper.wake()
 
     def end(self) -> None:
         """Ends all helpers: native code must not run when the interpreter has gone."""
-        with self.lock:
+        with self._lock:
             self._words[STOP] = 1
-            for helper in self.helpers:
+            for helper in self._helpers:
                 helper.end()
-            self.helpers.clear()
+            self._helpers.clear()
             self._words[STOP] = 0
+            self.resting = True
+
+    def forget(self) -> None:
+        """In a forked process there are no helpers yet, and nobody holds the lock."""
+        self._lock = threading.Lock()
+        self._helpers.clear()
+        self._words[:] = 0
+        self.resting = True
 
 
-TEAM = Team()
-
-
-def _forget() -> None:
-    """In a forked process there are no helpers, and nobody holds the lock."""
-    TEAM.__init__()  # type: ignore[misc]
-
-
+TEAM: Final = Team()
 atexit.register(TEAM.end)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=TEAM.forget)

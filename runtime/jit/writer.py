@@ -78,7 +78,7 @@ class JitWriter(Writer):
         self.lines += ["", "    def finite():"]
         split = append_finite(joined(arrays), self._refused, self._tape)
         self._count(CHECK, 1)
-        run = self._bound("run", self._begun, self._tape.runner(self._begun, len(self._tape)))
+        run = self._bound("run", self._begun, self._tape.runner(self._begun, len(self._tape), fed=False))
         self._begun = len(self._tape)
         self.lines.append(f"        return {run}()")
         self.lines.append(f"        #   all finite?{_in_parts(split)}")

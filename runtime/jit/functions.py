@@ -1,0 +1,46 @@
+"""Functions of one number that kernels call, written so that loops over them become vectors."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from numba import float32, float64, int64, njit
+
+from .native import bits, number
+
+_LOG2_E: Final = 1.4426950408889634
+_TO_WHOLE: Final = 6755399441055744.0
+"""1.5 times 2^52: added to a small number, it leaves the nearest whole one in the lowest bits."""
+_ONE: Final = 1023 << 52
+"""The bits of 1.0, an exponent of 0."""
+_EXPONENT: Final = 52
+# 2^r for r from -1/2 to 1/2: the terms (r ln 2)^n / n!, off by less than 6e-9.
+_C1: Final = 0.6931471805599453
+_C2: Final = 0.24022650695910072
+_C3: Final = 0.05550410866482158
+_C4: Final = 0.009618129107628477
+_C5: Final = 0.0013333558146428443
+_C6: Final = 0.00015403530393381608
+_C7: Final = 0.00001525273380405984
+_LOWEST: Final = -110.0
+_HIGHEST: Final = 90.0
+"""Beyond these, e^x is 0 or infinite as an f32."""
+
+
+def _exp_f32(x: Any) -> Any:
+    """e^x of an f32, computed in f64 and rounded once: 2^k 2^r, with k + r = x log2(e)."""
+    held = float64(x)
+    if held < _LOWEST:
+        held = _LOWEST
+    if held > _HIGHEST:
+        held = _HIGHEST
+    z = held * _LOG2_E
+    shifted = z + _TO_WHOLE
+    r = z - (shifted - _TO_WHOLE)
+    power = 1.0 + r * (
+        _C1 + r * (_C2 + r * (_C3 + r * (_C4 + r * (_C5 + r * (_C6 + r * _C7)))))
+    )
+    return float32(power * number((bits(shifted) << int64(_EXPONENT)) + int64(_ONE)))
+
+
+exp_f32 = njit(cache=True, error_model="numpy")(_exp_f32)
