@@ -82,9 +82,13 @@ class DropoutMask(Op):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (None,)
 
+    @property
+    def below(self) -> int:
+        """The least of the 16-bit words that drop their element."""
+        return round(self.keep * _LEVELS)
+
     def run(self, step: Array, *, out: Array) -> None:
-        below = round(self.keep * _LEVELS)
-        if below == _LEVELS:
+        if self.below == _LEVELS:
             out.fill(self.scale)
             return
         random = generator(self.seed, self.key, int(step))
@@ -92,7 +96,7 @@ class DropoutMask(Op):
         for start in range(0, flat.size, 4 * _PIECE):
             piece = flat[start : start + 4 * _PIECE]
             # No name holds the words, so that they are freed before the next are drawn.
-            np.less(_halves(random.random_raw((piece.size + 3) // 4), piece.size), below, out=piece)
+            np.less(_halves(random.random_raw((piece.size + 3) // 4), piece.size), self.below, out=piece)
         if self.scale != 1.0:
             np.multiply(out, self.scale, out=out)
 

@@ -1,12 +1,12 @@
-"""Functions of one number that kernels call, written so that loops over them become vectors."""
+"""Functions that kernels call: an exponential whose loops become vectors, and random words."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from numba import float32, float64, int64, njit
+from numba import float32, float64, int64, njit, uint64
 
-from .native import bits, number
+from .native import bits, high, number
 
 _LOG2_E: Final = 1.4426950408889634
 _TO_WHOLE: Final = 6755399441055744.0
@@ -43,4 +43,32 @@ def _exp_f32(x: Any) -> Any:
     return float32(power * number((bits(shifted) << int64(_EXPONENT)) + int64(_ONE)))
 
 
+_MULTIPLIERS: Final = 0xD2E7470EE14C6C93, 0xCA5A826395121157
+_WEYL: Final = 0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B
+_ROUNDS: Final = 10
+
+
+def _philox(key: Any, other_key: Any, block: Any, step: Any) -> Any:
+    """The four words of a block of Philox4x64-10 with counter (0, 0, step, 0), as NumPy draws
+    them: it counts up before each block.
+
+    Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011.
+    """
+    k0, k1 = uint64(key), uint64(other_key)
+    a, b, c, d = uint64(block + 1), uint64(0), uint64(step), uint64(0)
+    first, second = uint64(_MULTIPLIERS[0]), uint64(_MULTIPLIERS[1])
+    for _ in range(_ROUNDS):
+        a, b, c, d = high(second, c) ^ b ^ k0, second * c, high(first, a) ^ d ^ k1, first * a
+        k0 += uint64(_WEYL[0])
+        k1 += uint64(_WEYL[1])
+    return a, b, c, d
+
+
+def _half(drawn: Any, k: Any) -> Any:
+    """The k-th 16-bit number of four words, the lowest of the first word first."""
+    return int64((drawn[k // 4] >> uint64(16 * (k % 4))) & uint64(0xFFFF))
+
+
+philox = njit(cache=True)(_philox)
+half = njit(cache=True)(_half)
 exp_f32 = njit(cache=True, error_model="numpy")(_exp_f32)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ...graph import Array, RunError
 
+# No fast mathematics: an element has the same bits in whatever kernel it is made.
 _HEAD: Final = '''"""A kernel of verigrad. Whatever is changed here is lost."""
 
 from math import inf
@@ -34,14 +35,12 @@ from numpy import (
     tanh,
 )
 
-from verigrad.runtime.jit.functions import exp_f32
+from verigrad.runtime.jit.functions import exp_f32, half, philox
 from verigrad.runtime.jit.native import greater, plus, pointer
 
 
 @cfunc("void(int64)", cache=True, error_model="numpy")
 '''
-# No fast mathematics: an element gets the bits that NumPy gives it, in whatever kernel it is made.
-
 KERNELS: Final = "VERIGRAD_CACHE"
 """The environment variable that says where kernels are kept; the user's cache folder otherwise."""
 

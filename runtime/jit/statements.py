@@ -85,6 +85,8 @@ def statement(call: Call) -> Statement | None:
         return _copy(call)
     if call.function is np.einsum:
         return _column_product(call)
+    if call.function is np.dot:
+        return _inner_product(call)
     out = call.keywords.get("out")
     if call.function not in EXPRESSIONS or out is None or set(call.keywords) != {"out"}:
         return None
@@ -194,6 +196,18 @@ def _column_product(call: Call) -> Statement | None:
     read = (Operand(a, "matrix"), Operand(b, "matrix"))
     out = Operand(call.keywords["out"], "shared")
     return Statement("reduce_column", "{0} * {1}", read, out, *a.shape)
+
+
+def _inner_product(call: Call) -> Statement | None:
+    """The sum of a b over all elements of two vectors."""
+    a, b = call.arguments
+    out = call.keywords.get("out")
+    if out is None or a.ndim != 1 or b.ndim != 1:
+        return None
+    if not (a.flags.c_contiguous and b.flags.c_contiguous and a.dtype == b.dtype == out.dtype):
+        return None
+    read = (Operand(a, "row"), Operand(b, "row"))
+    return Statement("reduce_all", "{0} * {1}", read, Operand(out, "scalar"), len(a), None)
 
 
 def _indexed(call: Call, flat: Array) -> Statement | None:

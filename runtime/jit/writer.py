@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from ...graph import Array, Graph, Node, Nodes
+from ...ops.dropout import DropoutMask
 from ...ops.likelihood import LabelPlaces, NLLAt, SoftmaxNLLGrad
 from ..parts import Memory, Part, joined, parts
 from ..recording import Call, record
@@ -15,9 +16,9 @@ from ..step import CHECK, Kernel, Stamps, Writer
 from ..tiling import tiling
 from . import products
 from .blas import numpy_blas
-from .checks import append_finite, append_places
 from .loops import Nest, Region, Text
 from .products import Product, product
+from .special import append_finite, append_mask, append_places
 from .statements import Statement, statement
 from .tape import Tape
 
@@ -132,7 +133,13 @@ class JitWriter(Writer):
         if isinstance(n.op, LabelPlaces):
             self._places(n, n.op, inputs, out)
             return
-        calls = record(n.op.bind(self.memory.sizes), inputs, out, scratch)
+        op = n.op.bind(self.memory.sizes)
+        if isinstance(op, DropoutMask) and out.size:
+            self._flush()
+            split = append_mask(op, inputs[0], out, self._tape)
+            self._listed(n, f"{self.name(out)} = mask({self.name(inputs[0])})", split)
+            return
+        calls = record(op, inputs, out, scratch)
         lines = [self._call(c, self.name) for c in calls or ()]
         if calls is None or None in lines:
             self._leave()

@@ -1,4 +1,4 @@
-"""Kernels that refuse: labels out of range, and results that are not finite."""
+"""Kernels that are no loops over statements: checks that refuse, and dropout masks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 
 from ...graph import Array
+from ...ops.dropout import DropoutMask
+from ...ops.random import name_hash
 from . import driver
 from .kernels import compiled, prologue, words
 from .loops import BYTE, LINE, WORTH
@@ -29,6 +31,20 @@ FINITE: Final = """\
         refused[0] = 1
 """
 """Refuses where the sum of all squares is not finite."""
+MASK: Final = """\
+    for b in range((out.shape[0] + 15) // 16):
+        drawn = philox(key[0], key[1], first[0] + b, step[0])
+        if 16 * b + 16 <= out.shape[0]:
+            for k in range(16):
+                out[16 * b + k] = scale[0] if half(drawn, k) < below[0] else nothing
+        else:
+            for k in range(out.shape[0] - 16 * b):
+                out[16 * b + k] = scale[0] if half(drawn, k) < below[0] else nothing
+"""
+"""A dropout mask, 16 elements of each block of four words."""
+_BLOCK: Final = 16
+_DRAWN: Final = 0.8
+"""Nanoseconds of an element of a mask."""
 
 
 def append_finite(arrays: Sequence[Array], refused: Array, tape: Tape) -> int:
@@ -59,3 +75,21 @@ def append_places(
     kernel = compiled("\n".join([*prologue(list(given.items())), PLACES]))
     task = Task(driver.KERNEL, kernel.address, words(list(given.values())))
     tape.add([[task]], refused)
+
+
+def append_mask(op: DropoutMask, step: Array, out: Array, tape: Tape) -> int:
+    """Puts the mask of a step on a tape, and says in how many parts."""
+    flat = out.reshape(-1)
+    key = np.array([op.seed, name_hash(op.key)], np.uint64).view(np.int64)
+    below, scale = np.array([op.below]), np.array([op.scale], out.dtype)
+    threads = tape.threads if _DRAWN * flat.size > WORTH else 1
+    parts: list[list[Task]] = []
+    for start, stop in cuts(flat.size, threads, _BLOCK):
+        first = np.array([start // _BLOCK])
+        given = {"out": flat[start:stop], "step": step, "key": key, "first": first}
+        given |= {"below": below, "scale": scale}
+        lines = [*prologue(list(given.items())), f"    nothing = {out.dtype.name}(0)", MASK]
+        kernel = compiled("\n".join(lines))
+        parts.append([Task(driver.KERNEL, kernel.address, words(list(given.values())))])
+    tape.add(parts)
+    return len(parts)
