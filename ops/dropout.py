@@ -91,12 +91,12 @@ class DropoutMask(Op):
         if self.below == _LEVELS:
             out.fill(self.scale)
             return
-        random = generator(self.seed, self.key, int(step))
+        below, random = self.below, generator(self.seed, self.key, int(step))
         flat = out.reshape(-1)
         for start in range(0, flat.size, 4 * _PIECE):
             piece = flat[start : start + 4 * _PIECE]
             # No name holds the words, so that they are freed before the next are drawn.
-            np.less(_halves(random.random_raw((piece.size + 3) // 4), piece.size), self.below, out=piece)
+            np.less(_halves(random.random_raw((piece.size + 3) // 4), piece.size), below, out=piece)
         if self.scale != 1.0:
             np.multiply(out, self.scale, out=out)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, Final, NamedTuple
@@ -133,7 +134,8 @@ class Writer:
         return {before + line: n for line, n in self._nodes.items()}
 
     def _head(self) -> list[str]:
-        named = [f"    {name} = objects[{name!r}]" for name in self.objects]
+        used = set(re.findall(r"\w+", "\n".join(self.lines)))
+        named = [f"    {name} = objects[{name!r}]" for name in self.objects if name in used]
         return ["def make(objects):", *named]
 
     def _count(self, kernel: Kernel, number: int, rows: int = 0) -> None:

@@ -65,4 +65,5 @@ def threads() -> int:
     blas = numpy_blas()
     if blas is None or not blas.get_threads:
         return cores
-    return min(cores, ctypes.CFUNCTYPE(ctypes.c_int)(blas.get_threads)())
+    told: int = ctypes.CFUNCTYPE(ctypes.c_int)(blas.get_threads)()
+    return min(cores, told)

@@ -180,10 +180,10 @@ def _feed_two(frame: Any, start: Any, stop: Any, a: Any, b: Any) -> Any:
 
 def _feed(frame: Any, start: Any, stop: Any, *feeds: Any) -> Any:
     """Runs with any feeds."""
-    k = 0
+    place = frame + FRAME * _BYTES
     for a in literal_unroll(feeds):
-        store(frame + (FRAME + k) * _BYTES, a.ctypes.data)
-        k += 1
+        store(place, a.ctypes.data)
+        place += _BYTES
     return lead(frame, start, stop)
 
 

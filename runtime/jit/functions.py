@@ -37,9 +37,7 @@ def _exp_f32(x: Any) -> Any:
     z = held * _LOG2_E
     shifted = z + _TO_WHOLE
     r = z - (shifted - _TO_WHOLE)
-    power = 1.0 + r * (
-        _C1 + r * (_C2 + r * (_C3 + r * (_C4 + r * (_C5 + r * (_C6 + r * _C7)))))
-    )
+    power = 1.0 + r * (_C1 + r * (_C2 + r * (_C3 + r * (_C4 + r * (_C5 + r * (_C6 + r * _C7))))))
     return float32(power * number((bits(shifted) << int64(_EXPONENT)) + int64(_ONE)))
 
 

@@ -24,7 +24,7 @@ AS_IT_IS: Final = 111
 """What the C interface of the BLAS calls these."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def pointer(typing: Any, address: Any) -> tuple[Any, Codegen]:
     """An address as a `void *`, which `carray` takes."""
 
@@ -34,7 +34,7 @@ def pointer(typing: Any, address: Any) -> tuple[Any, Codegen]:
     return types.voidptr(types.int64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def load(typing: Any, address: Any) -> tuple[Any, Codegen]:
     """The word at an address, and all that was written before it was."""
 
@@ -44,7 +44,7 @@ def load(typing: Any, address: Any) -> tuple[Any, Codegen]:
     return types.int64(types.int64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def store(typing: Any, address: Any, value: Any) -> tuple[Any, Codegen]:
     """Writes a word, and before it all that was to be written."""
 
@@ -55,7 +55,7 @@ def store(typing: Any, address: Any, value: Any) -> tuple[Any, Codegen]:
     return types.void(types.int64, types.int64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def swap(typing: Any, address: Any, old: Any, new: Any) -> tuple[Any, Codegen]:
     """Puts a new word in the place of an old one; whether it was there."""
 
@@ -67,7 +67,7 @@ def swap(typing: Any, address: Any, old: Any, new: Any) -> tuple[Any, Codegen]:
     return types.boolean(types.int64, types.int64, types.int64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def add(typing: Any, address: Any, value: Any) -> tuple[Any, Codegen]:
     """Adds to a word, which others may do at the same time; gives what it was."""
 
@@ -77,7 +77,7 @@ def add(typing: Any, address: Any, value: Any) -> tuple[Any, Codegen]:
     return types.int64(types.int64, types.int64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def pause(typing: Any) -> tuple[Any, Codegen]:
     """Tells the processor that this thread waits."""
 
@@ -92,7 +92,7 @@ def pause(typing: Any) -> tuple[Any, Codegen]:
     return types.void(), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def plus(typing: Any, a: Any, b: Any) -> tuple[Any, Codegen]:
     """a + b, in a sum that may be made in the order that vectors want."""
 
@@ -102,7 +102,7 @@ def plus(typing: Any, a: Any, b: Any) -> tuple[Any, Codegen]:
     return a(a, a), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def greater(typing: Any, a: Any, b: Any) -> tuple[Any, Codegen]:
     """The greater of two floats, or NaN where one is: as `maximum`, but vectors know it."""
 
@@ -115,7 +115,7 @@ def greater(typing: Any, a: Any, b: Any) -> tuple[Any, Codegen]:
     return a(a, a), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def bits(typing: Any, number: Any) -> tuple[Any, Codegen]:
     """The bits of an f64 as an integer."""
 
@@ -125,7 +125,7 @@ def bits(typing: Any, number: Any) -> tuple[Any, Codegen]:
     return types.int64(types.float64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def number(typing: Any, bits: Any) -> tuple[Any, Codegen]:
     """The f64 of these bits."""
 
@@ -135,7 +135,7 @@ def number(typing: Any, bits: Any) -> tuple[Any, Codegen]:
     return types.float64(types.int64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def high(typing: Any, a: Any, b: Any) -> tuple[Any, Codegen]:
     """The upper 64 of the 128 bits of a b, without signs."""
 
@@ -148,7 +148,7 @@ def high(typing: Any, a: Any, b: Any) -> tuple[Any, Codegen]:
     return types.uint64(types.uint64, types.uint64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def call_kernel(typing: Any, function: Any, words: Any) -> tuple[Any, Codegen]:
     """`void function(int64)`."""
 
@@ -159,7 +159,7 @@ def call_kernel(typing: Any, function: Any, words: Any) -> tuple[Any, Codegen]:
     return types.void(types.int64, types.int64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def call_getter(typing: Any, function: Any) -> tuple[Any, Codegen]:
     """`int function(void)`."""
 
@@ -170,7 +170,7 @@ def call_getter(typing: Any, function: Any) -> tuple[Any, Codegen]:
     return types.int64(types.int64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def call_setter(typing: Any, function: Any, value: Any) -> tuple[Any, Codegen]:
     """`void function(int)`."""
 
@@ -189,7 +189,7 @@ def gemm(real: Any, width: int) -> Any:
     and address and row length of a, b and c.
     """
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def call(
         typing: Any, function: Any, turned_a: Any, turned_b: Any, m: Any, n: Any, k: Any,
         a: Any, lda: Any, b: Any, ldb: Any, c: Any, ldc: Any,
@@ -221,7 +221,7 @@ def gemv(real: Any, width: int) -> Any:
     addresses of a, x and y.
     """
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def call(
         typing: Any, function: Any, turned: Any, m: Any, n: Any, a: Any, x: Any, y: Any
     ) -> tuple[Any, Codegen]:

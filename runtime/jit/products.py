@@ -50,9 +50,9 @@ class Product(NamedTuple):
 
 def product(call: Call) -> Product | None:
     """The call as a product; None where it is another, or one that only NumPy makes."""
-    out = call.keywords.get("out")
     if call.function not in (np.dot, np.matmul) or set(call.keywords) != {"out"}:
         return None
+    out: Array = call.keywords["out"]
     arrays = [*call.arguments, out]
     if any(a.ndim != 2 or a.dtype != out.dtype or float_code(a) is None for a in arrays):
         return None

@@ -95,10 +95,11 @@ class Tape:
         kernels = [t for t in tasks if t.kind == driver.KERNEL]
         memory = _Memory(words_at + sum([len(t.words) for t in kernels]), self._feeds)
         for k, (parts, (_, refusal)) in enumerate(zip(padded, self._instructions, strict=True)):
-            head = (memory.address(at), len(parts), len(parts[0]), 0 if refusal is None else refusal)
+            refused: Word = 0 if refusal is None else refusal
+            head = (memory.address(at), len(parts), len(parts[0]), refused)
             memory.put(k * driver.INSTRUCTION, head)
             for t in [t for part in parts for t in part]:
-                given = t.words
+                given: Sequence[Word] = t.words
                 if t.kind == driver.KERNEL:
                     memory.put(words_at, given)
                     given = (memory.address(words_at),)

@@ -79,7 +79,8 @@ class JitWriter(Writer):
         self.lines += ["", "    def finite():"]
         split = append_finite(joined(arrays), self._refused, self._tape)
         self._count(CHECK, 1)
-        run = self._bound("run", self._begun, self._tape.runner(self._begun, len(self._tape), fed=False))
+        last = self._tape.runner(self._begun, len(self._tape), fed=False)
+        run = self._bound("run", self._begun, last)
         self._begun = len(self._tape)
         self.lines.append(f"        return {run}()")
         self.lines.append(f"        #   all finite?{_in_parts(split)}")
@@ -235,7 +236,8 @@ class JitWriter(Writer):
         for text in texts:
             names = [self.name(a) for a in text.arrays]
             assert None not in names
-            self._listed(self._first, f"loop({', '.join(map(str, names))})", text.append(self._tape))
+            given = ", ".join(map(str, names))
+            self._listed(self._first, f"loop({given})", text.append(self._tape))
         self._nests, self._dead, self._lasting, self._first = [], set(), set(), None
 
 
