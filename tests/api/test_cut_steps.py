@@ -18,6 +18,7 @@ def cut(program: vg.Program, feeds: dict[str, object]) -> None:
         raise KeyboardInterrupt
 
     executor._commit = interrupted
+    executor._whole = None  # what runs at once is not cut
     with pytest.raises(KeyboardInterrupt):
         program.step(feeds)
 

@@ -90,13 +90,15 @@ def test_functions_of_many_elements_stay_calls(
 ) -> None:
     """What a kernel makes for such a call is written, also where it is a temporary."""
     monkeypatch.setattr(statements, "_FEW", few)
-    plain, jitted = both(net(12, 8, 6, 4), optimizer=vg.Adam(0.01), regularizer=vg.L2(0.1))
+    options = {"optimizer": vg.Adam(0.01), "regularizer": vg.L2(0.1), "dtype": "f64"}
+    plain, jitted = both(net(12, 8, 6, 4), **options)
     for size in (40, 7):
         feeds = batch(rng, size, 12, 4)
-        assert close(plain.step(feeds), jitted.step(feeds))
-        assert close(plain.evaluate(feeds)["loss"], jitted.evaluate(feeds)["loss"])
+        assert close(plain.step(feeds), jitted.step(feeds), "f64")
+        assert close(plain.evaluate(feeds)["loss"], jitted.evaluate(feeds)["loss"], "f64")
     source = jitted.source(N=40)
     assert ("exp(" in source) == (few < 160) and ("log(" in source) == (few < 40)
+    assert ("def step" in source) == (few >= 160)
 
 
 @settings(max_examples=12)
@@ -113,14 +115,20 @@ def test_steps_of_random_nets_are_those_of_numpy(n: vg.Graph, size: int) -> None
         assert np.allclose(value, jitted.parameters[name], rtol=1e-7, atol=1e-9), name
 
 
-def test_what_lies_between_products_is_one_kernel() -> None:
-    _, jitted = both(net(12, 8, 6, 4), optimizer=vg.SGD(0.1))
+def test_a_step_of_a_dense_net_is_all_on_the_tape() -> None:
+    """Its text says what is there: products, and between them loops alone."""
+    options = {"regularizer": vg.L2(1e-3), "dropout": vg.Dropout(keep=0.5)}
+    _, jitted = both(net(12, 8, 6, 4), optimizer=vg.Adam(0.1), **options)
     source = jitted.source(N=16)
-    computes = source[source.index("def compute") : source.index("def finite")]
-    lines = [line.split("(")[0].strip() for line in computes.splitlines()[1:] if "(" in line]
-    assert lines.count("dot") == 8  # three layers: 3 forward, 3 + 2 backward
-    assert not {"add", "maximum", "multiply", "add_reduce"} & set(lines)
-    assert sum(line.startswith("j") for line in lines) <= 7
+    assert "def step(feed0, feed1):" in source
+    step = source[source.index("def compute") : source.index("def step")]
+    lines = [line.strip() for line in step.splitlines() if "(" in line and "def " not in line]
+    python = [line for line in lines if not line.startswith("#")]
+    assert all(line.startswith(("run", "return run")) for line in python)
+    listed = [line.lstrip("# ") for line in lines if line.startswith("#")]
+    assert sum(line.startswith("dot(") for line in listed) == 8  # 3 forward, 3 + 2 backward
+    assert sum(" = mask(" in line for line in listed) == 2
+    assert all("dot(" in s or "loop(" in s or " = mask(" in s or " = places(" in s for s in listed)
 
 
 def test_a_new_net_of_known_parts_compiles_nothing(
