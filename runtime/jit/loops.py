@@ -12,7 +12,7 @@ from ...graph import Array
 from . import driver
 from .kernels import compiled, prologue, words
 from .statements import Operand, Statement
-from .tape import Part, Tape, Task, added, cuts
+from .tape import Part, Tape, Task, added, cuts, shared
 
 Region = tuple[int, int]
 
@@ -20,8 +20,8 @@ _LITERALS: Final = (0.0, 1.0)
 """Constants that a text holds; others are arguments, so that kernels do not depend on them."""
 
 
-WORTH: Final = 1_500.0
-"""Nanoseconds of a nest that one thread takes sooner than two agree on it."""
+WORTH: Final = 750.0
+"""Nanoseconds that a part takes at least: less is done sooner than threads agree."""
 BYTE: Final = 0.05
 """Nanoseconds to read or write a byte in cache."""
 _CALL: Final = 3.0
@@ -117,7 +117,7 @@ class Text:
         """Puts the nest on a tape, and says in how many parts."""
         kernel = compiled(self.text)
         rows = self.nest.rows or 0
-        threads = tape.threads if self.nest.nanoseconds > WORTH else 1
+        threads = shared(tape.threads, self.nest.nanoseconds / WORTH)
         columns = any(self.arrays[k].ndim > 1 for k in self.cut)
         ranges = cuts(rows, threads, 1 if columns else LINE) if rows else [(0, 0)]
         partial = {k: [np.empty_like(self.arrays[k]) for _ in ranges[1:]] for k in self.sums}

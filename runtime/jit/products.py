@@ -11,11 +11,11 @@ from ...graph import Array
 from ..recording import Call
 from . import driver
 from .blas import Blas
-from .tape import Part, Tape, Task, added, cuts, float_code
+from .tape import Part, Tape, Task, added, cuts, float_code, shared
 
-_SMALL: Final = 80_000
-"""Multiplications of a product that one thread makes sooner than two agree on it."""
-_SMALL_VECTOR: Final = 20_000
+_SMALL: Final = 40_000
+"""Multiplications that each part has at least: fewer are made sooner than threads agree."""
+_SMALL_VECTOR: Final = 10_000
 """The same of a matrix by a vector."""
 _LONG: Final = 8
 """A product whose inner size is so many times its others is cut along it. Cut along its rows or
@@ -83,8 +83,7 @@ def append(p: Product, blas: Blas, tape: Tape) -> int:
 def _parts(p: Product, blas: Blas, threads: int) -> tuple[list[Part], list[Array]]:
     """The parts, and results that are to be added to that of the first."""
     rows, columns, inner = p.sizes
-    if rows * columns * inner < _SMALL:
-        threads = 1
+    threads = shared(threads, rows * columns * inner / _SMALL)
     if inner >= _LONG * max(rows, columns):
         ranges = [slice(*c) for c in cuts(inner, threads, _COLUMNS)]
         outs = [p.out, *[np.empty_like(p.out) for _ in ranges[1:]]]
@@ -118,8 +117,7 @@ def _vector_parts(p: Product, blas: Blas, threads: int) -> tuple[list[Part], lis
     matrix, x = (p.b, p.a.array) if by_row else (p.a, p.b.array)
     lies = matrix.array.T if matrix.turned else matrix.array
     summed = by_row != matrix.turned  # a row of it gives a share of the whole result
-    if lies.size < _SMALL_VECTOR:
-        threads = 1
+    threads = shared(threads, lies.size / _SMALL_VECTOR)
     x, y = x.reshape(-1), p.out.reshape(-1)
     ranges = [slice(*c) for c in cuts(len(lies), threads, _COLUMNS)]
     partial = [np.empty_like(y) for _ in ranges[1:]] if summed else []

@@ -13,7 +13,7 @@ from ...ops.random import name_hash
 from . import driver
 from .kernels import compiled, prologue, words
 from .loops import BYTE, LINE, WORTH
-from .tape import Tape, Task, cuts
+from .tape import Tape, Task, cuts, shared
 
 PLACES: Final = """\
     for i in range(labels.shape[0]):
@@ -52,13 +52,13 @@ def append_finite(arrays: Sequence[Array], refused: Array, tape: Tape) -> int:
     parts: list[list[Task]] = [[] for _ in range(tape.threads)]
     for a in arrays:
         flat = a.reshape(-1)
-        worth = BYTE * a.nbytes > WORTH
+        threads = shared(tape.threads, BYTE * a.nbytes / WORTH)
         text = [
             *prologue([("a", flat), ("refused", refused)]),
             FINITE.format(zero=f"{a.dtype.name}(0)"),
         ]
         kernel = compiled("\n".join(text))
-        ranges = cuts(flat.size, tape.threads if worth else 1, LINE)
+        ranges = cuts(flat.size, threads, LINE)
         for part, (start, stop) in zip(parts, ranges, strict=False):
             given = words([flat[start:stop], refused])
             part.append(Task(driver.KERNEL, kernel.address, given))
@@ -82,7 +82,7 @@ def append_mask(op: DropoutMask, step: Array, out: Array, tape: Tape) -> int:
     flat = out.reshape(-1)
     key = np.array([op.seed, name_hash(op.key)], np.uint64).view(np.int64)
     below, scale = np.array([op.below]), np.array([op.scale], out.dtype)
-    threads = tape.threads if _DRAWN * flat.size > WORTH else 1
+    threads = shared(tape.threads, _DRAWN * flat.size / WORTH)
     parts: list[list[Task]] = []
     for start, stop in cuts(flat.size, threads, _BLOCK):
         first = np.array([start // _BLOCK])

@@ -36,6 +36,11 @@ def float_code(a: Array) -> int | None:
     return _CODES.get(a.dtype.str[1:]) if a.dtype.isnative else None
 
 
+def shared(threads: int, worth: float) -> int:
+    """How many of the threads share work that is `worth` so many parts."""
+    return max(1, min(threads, int(worth)))
+
+
 def cuts(count: int, parts: int, multiple: int = 1) -> list[tuple[int, int]]:
     """So many rows as ranges of one length, a multiple of `multiple`; the last has what is left."""
     length = -(-count // parts)

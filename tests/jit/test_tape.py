@@ -14,7 +14,7 @@ pytest.importorskip("numba")
 from verigrad.runtime.jit import driver
 from verigrad.runtime.jit.kernels import compiled, prologue, words
 from verigrad.runtime.jit.special import append_finite
-from verigrad.runtime.jit.tape import Tape, Task, added, cuts
+from verigrad.runtime.jit.tape import Tape, Task, added, cuts, shared
 
 OPTIONS = {
     "optimizer": vg.Adam(0.01),
@@ -39,6 +39,11 @@ def test_cuts_cover_all_rows_once(count: int, parts: int, multiple: int) -> None
     assert len(ranges) <= parts
     assert [k for start, stop in ranges for k in range(start, stop)] == [*range(count)]
     assert all(start % multiple == 0 and start < stop for start, stop in ranges)
+
+
+def test_work_is_shared_by_as_many_threads_as_it_is_worth() -> None:
+    assert [shared(4, worth) for worth in (0.0, 0.9, 1.0, 2.5, 4.0, 1e9)] == [1, 1, 1, 2, 4, 4]
+    assert shared(1, 1e9) == 1
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
