@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from ..graph import Array, Product
+from ..ops.dropout import DropoutMask
 from .aligned import aligned_bytes
+from .recording import Call
 
 # Squares, and the shapes of layers: batch by features, few classes, the gradients of weights.
 _PRODUCTS: Final = (
@@ -22,6 +25,10 @@ _PIECE: Final = 16_384
 """Elements that stay in the cache, of which three arrays are read and written there."""
 _ROWS: Final = 128
 _AGAIN: Final = 16
+_CHAIN: Final = 8
+_NAMES: Final = {"f4": "f32", "f8": "f64"}
+_LEAST: Final = 5e-8
+"""Seconds that a probe takes at least, when what it takes to start one has been taken off."""
 _SMALLEST, _LARGEST, _GROWTH = 1 << 18, 1 << 27, 8
 
 Probe = Callable[[], object]
@@ -29,7 +36,8 @@ Probe = Callable[[], object]
 
 class Machine(NamedTuple):
     """Seconds of a call, of another behind it, of a row that is reduced, of an operation on an
-    element in cache, of an element that is squared and summed, and of what products are made of.
+    element in cache, of an element that is squared and summed, of one that is drawn at random, and
+    of what products are made of.
 
     `products` holds for each layout, whether a and b are read transposed, the seconds of a call
     and of one element of rows x inner x columns, rows x inner, inner x columns and rows x columns.
@@ -42,6 +50,7 @@ class Machine(NamedTuple):
     row: float
     element: float
     squared: float
+    drawn: float
     products: dict[tuple[bool, bool], tuple[float, ...]]
     bandwidths: tuple[tuple[int, float], ...]
 
@@ -59,11 +68,32 @@ class Machine(NamedTuple):
         return nbytes / float(np.exp(rate))
 
 
-class Calibration:
-    """Probes of the machine, timed one after another in rounds between which others may work."""
+def calls_of_numpy(calls: Sequence[Call]) -> Probe:
+    """The calls as they are."""
+    bound = [partial(c.function, *c.arguments, **c.keywords) for c in calls]
+    if len(bound) == 1:
+        return bound[0]
 
-    def __init__(self, dtype: np.dtype[np.generic], footprint: int) -> None:
-        self._probes = dict(_probes(dtype, footprint))
+    def made() -> None:
+        for call in bound:
+            call()
+
+    return made
+
+
+class Calibration:
+    """Probes of the machine, timed one after another in rounds between which others may work.
+
+    `prepare` makes calls of NumPy what a backend makes of them, in a function that runs them.
+    """
+
+    def __init__(
+        self,
+        dtype: np.dtype[np.generic],
+        footprint: int,
+        prepare: Callable[[Sequence[Call]], Probe] = calls_of_numpy,
+    ) -> None:
+        self._probes = {key: prepare(calls) for key, calls in _probes(dtype, footprint)}
         self._times: dict[object, list[float]] = {key: [] for key in self._probes}
 
     def round(self) -> None:
@@ -77,6 +107,9 @@ class Calibration:
     def machine(self) -> Machine:
         """What the rounds have found."""
         found = {key: typical(times) for key, times in self._times.items()}
+        del found["nothing"]
+        nothing = min(self._times["nothing"])
+        found = {key: max(_LEAST, t - nothing) for key, t in found.items()}
         products = {}
         for layout in _LAYOUTS:
             measured = [found[layout, shape] for shape in _PRODUCTS]
@@ -84,11 +117,11 @@ class Calibration:
         bandwidths = [(key, key / t) for key, t in found.items() if isinstance(key, int)]
         call = (found["call"] + found["reduce"]) / 2
         again = min(call, found["calls"] / _AGAIN)
-        element = (found["vectors"] + found["scaled"]) / (2 * _PIECE)
+        element = (found["vectors"] + found["scaled"]) / (2 * _CHAIN * _PIECE)
         reduced = [found[key] - found["reduce"] for key in ("sums", "maxima", "columns")]
-        squared = found["squares"] / (4 * _PIECE)
+        squared, drawn = found["squares"] / (4 * _PIECE), found["mask"] / _PIECE
         row = max(0.0, sum(reduced) / (3 * _ROWS))
-        return Machine(call, again, row, element, squared, products, tuple(bandwidths))
+        return Machine(call, again, row, element, squared, drawn, products, tuple(bandwidths))
 
 
 def typical(times: Sequence[float]) -> float:
@@ -96,38 +129,46 @@ def typical(times: Sequence[float]) -> float:
     return sorted(times)[(len(times) - 1) // 4]
 
 
-def _probes(dtype: np.dtype[np.generic], footprint: int) -> Iterable[tuple[object, Probe]]:
-    def multiply(n: int, scaled: bool = False) -> Probe:
+def _probes(dtype: np.dtype[np.generic], footprint: int) -> Iterable[tuple[object, Sequence[Call]]]:
+    def multiply(n: int, scaled: bool = False) -> Call:
         a, out = _ones(n, dtype), _ones(n, dtype)
         b: Array = np.ones((), dtype) if scaled else _ones(n, dtype)
-        return lambda: np.multiply(a, b, out=out)
+        return Call(np.multiply, (a, b), {"out": out})
+
+    def chained(scaled: bool) -> Sequence[Call]:
+        """Operations on the same elements, as a group makes them."""
+        first = multiply(_PIECE, scaled)
+        out, (_, b) = first.keywords["out"], first.arguments
+        return [first, *[Call(np.multiply, (out, b), {"out": out})] * (_CHAIN - 1)]
+
+    def reduced(ufunc: np.ufunc, a: Array, axis: int | None, out: Array) -> Sequence[Call]:
+        kept = {"keepdims": True} if out.ndim == a.ndim else {}
+        return [Call(ufunc.reduce, (a,), {"axis": axis, "out": out, **kept})]
 
     few, rows = np.ones(8, dtype), np.ones((_ROWS, 10), dtype)
-    column, columns = np.ones((_ROWS, 1), dtype), np.ones(10, dtype)
+    column, columns, one = np.ones((_ROWS, 1), dtype), np.ones(10, dtype), np.ones((), dtype)
     many, once = _ones(4 * _PIECE, dtype), multiply(8)
-
-    def often() -> None:
-        for _ in range(_AGAIN):
-            once()
-
-    yield "call", once
-    yield "calls", often
-    yield "reduce", lambda: np.add.reduce(few)
-    yield "squares", lambda: np.dot(many, many)
-    yield "sums", lambda: np.add.reduce(rows, axis=-1, keepdims=True, out=column)
-    yield "maxima", lambda: np.maximum.reduce(rows, axis=-1, keepdims=True, out=column)
-    yield "columns", lambda: np.add.reduce(rows, axis=0, out=columns)
-    yield "vectors", multiply(_PIECE)
-    yield "scaled", multiply(_PIECE, scaled=True)
+    yield "call", [once]
+    yield "calls", [once] * _AGAIN
+    yield "reduce", reduced(np.add, few, None, one)
+    yield "squares", [Call(np.dot, (many, many), {"out": one})]
+    yield "sums", reduced(np.add, rows, -1, column)
+    yield "maxima", reduced(np.maximum, rows, -1, column)
+    yield "columns", reduced(np.add, rows, 0, columns)
+    drawing = DropoutMask("probe", 0.5, (_PIECE,), 2.0, dtype=_NAMES[dtype.str[1:]])
+    yield "mask", [Call(drawing.run, (np.array(0),), {"out": _ones(_PIECE, dtype)})]
+    yield "nothing", []
+    yield "vectors", chained(scaled=False)
+    yield "scaled", chained(scaled=True)
     size = _SMALLEST
     while True:
-        yield size, multiply(size // (3 * dtype.itemsize))
+        yield size, [multiply(size // (3 * dtype.itemsize))]
         if size >= min(footprint, _LARGEST):
             break
         size *= _GROWTH
     for layout in _LAYOUTS:
         for shape in _PRODUCTS:
-            yield (layout, shape), _multiplied(dtype, *shape, *layout)
+            yield (layout, shape), [_multiplied(dtype, *shape, *layout)]
 
 
 def _ones(n: int, dtype: np.dtype[np.generic]) -> Array:
@@ -139,11 +180,11 @@ def _ones(n: int, dtype: np.dtype[np.generic]) -> Array:
 
 def _multiplied(
     dtype: np.dtype[np.generic], m: int, k: int, p: int, transpose_a: bool, transpose_b: bool
-) -> Probe:
+) -> Call:
     a: Array = np.ones((k, m), dtype).T if transpose_a else np.ones((m, k), dtype)
     b: Array = np.ones((p, k), dtype).T if transpose_b else np.ones((k, p), dtype)
     out = np.empty((m, p), dtype)
-    return lambda: np.dot(a, b, out=out)
+    return Call(np.dot, (a, b), {"out": out})
 
 
 def _features(m: int, k: int, p: int) -> tuple[float, ...]:

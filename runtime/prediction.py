@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..graph import Graph, Node, Product, Schedule, holder, inside, kernel_groups
+from ..ops.dropout import DropoutMask
 from .cost import flops, product
 from .machine import Machine
 from .plan import Plan
@@ -22,6 +23,8 @@ class Work(NamedTuple):
     nodes: tuple[Node, ...]
     calls: Calls
     flops: int
+    drawn: int
+    """Elements that are drawn at random; their operations are no part of `flops`."""
     touched: tuple[tuple[Place, int], ...]
 
     @property
@@ -44,15 +47,18 @@ def works(plan: Plan, calls: Mapping[Kernel, Calls], watched: Sequence[Node]) ->
         if key == CHECK:
             # A sum of squares.
             size = 2 * sum(n.type.nbytes(sizes) // n.type.numpy.itemsize for n in watched)
-            found.append(Work(key, tuple(watched), count, size, touched(watched)))
+            found.append(Work(key, tuple(watched), count, size, 0, touched(watched)))
         elif key == COPIES:
             pairs = [(w, n) for w, n in g.updates.items() if _place(n, schedule) != w]
             moved = touched(m for pair in pairs for m in pair)
-            found.append(Work(key, tuple([n for _, n in pairs]), count, 0, moved))
+            found.append(Work(key, tuple([n for _, n in pairs]), count, 0, 0, moved))
         elif isinstance(key, int):
             nodes = groups[key]
-            size = sum(flops(n, sizes) for n in nodes)
-            found.append(Work(key, nodes, count, size, touched(_crossing(nodes, g))))
+            masks = [n for n in nodes if isinstance(n.op, DropoutMask)]
+            drawn = sum(n.type.nbytes(sizes) // n.type.numpy.itemsize for n in masks)
+            size = sum(flops(n, sizes) for n in nodes if n not in masks)
+            moved = touched(_crossing(nodes, g))
+            found.append(Work(key, nodes, count, size, drawn, moved))
     return found
 
 
@@ -83,6 +89,7 @@ def seconds(done: Sequence[Work], plan: Plan, machine: Machine) -> list[float]:
         elif work.key == COPIES:
             products = []
         alone = (work.flops - sum(p.flops for p in products)) * machine.element
+        alone += work.drawn * machine.drawn
         made = sum(map(machine.product, products))
         first = 0.0 if products else machine.call  # of a product, its time has its call in it
         called = first + max(0, work.calls.number - 1) * machine.again

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean
 from time import perf_counter
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ..graph import NUMPY_DTYPES, NonFiniteError, RunError, roles
 from .cost import nbytes
 from .executor import Executor
-from .machine import Calibration, Machine
+from .machine import Calibration, Machine, calls_of_numpy
+from .options import Backend
 from .prediction import seconds, works
-from .step import CHECK, COPIES, Calls, Kernel, Stamps
+from .recording import Call
+from .step import CHECK, COPIES, Calls, Kernel, Stamp, Stamps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,7 +159,8 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
         executor.step(arrays)
         return perf_counter() - start
 
-    calibration = Calibration(NUMPY_DTYPES[program.options.dtype], nbytes(g.order, sizes))
+    dtype = NUMPY_DTYPES[program.options.dtype]
+    calibration = Calibration(dtype, nbytes(g.order, sizes), prepare_for(program.options.backend))
     plain: list[float] = []
     timed: list[tuple[float, dict[Kernel, float]]] = []
     held = {**program.parameters}, {**program.state}
@@ -187,6 +190,15 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
     return Profile(
         g.name, sizes, _rows(executor, stamped.calls, calibration.machine(), found), whole
     )
+
+
+def prepare_for(backend: Backend) -> Callable[[Sequence[Call]], Callable[[], object]]:
+    """What makes probes of calls as the backend makes its steps."""
+    if backend == "numpy":
+        return calls_of_numpy
+    from .jit.probing import prepared
+
+    return prepared
 
 
 def _rows(
@@ -236,5 +248,8 @@ class Stamped:
 
     def spent(self) -> dict[Kernel, float]:
         """How long each kernel of the last step took, in the order of the step."""
-        pairs = pairwise(self._stamps)
+        stamps: list[Stamp] = []
+        for made in self._stamps:
+            stamps += made() if callable(made) else [made]
+        pairs = pairwise(stamps)
         return {ended: stop - start for (_, start), (ended, stop) in pairs}

@@ -18,8 +18,10 @@ from .tiling import tiling
 Key = tuple[int, tuple[int, ...], tuple[int, ...], str]
 Kernel = int | str
 """A part of a step: the number of a group, or CHECK, or COPIES."""
-Stamps = list[tuple[Kernel, float]]
-"""What has just ended, and when, for each stamp that a step has made."""
+Stamp = tuple[Kernel, float]
+"""What has just ended, and when."""
+Stamps = list[Stamp | Callable[[], list[Stamp]]]
+"""The stamps that a step has made; some are told when they are asked for."""
 
 
 class Calls(NamedTuple):

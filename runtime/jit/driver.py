@@ -19,6 +19,7 @@ from numba import carray, float32, float64, int64, literal_unroll, njit
 
 from .native import (
     add,
+    call_clock,
     call_getter,
     call_kernel,
     call_setter,
@@ -39,8 +40,9 @@ KERNEL: Final = 0
 GEMM: Final = 1
 GEMV: Final = 5
 SUM: Final = 9
-"""The first of their kinds: of products, four follow, for f32 and f64 with integers of 64 bits,
-and the same with 32; of sums, two."""
+CLOCK: Final = 11
+"""The first of their kinds: products come for f32 and f64 with integers of 64 bits, and the same
+with 32; sums for f32 and f64."""
 
 # An instruction: the address of its first task, its parts, the tasks of each, and the address of a
 # word that a task sets to refuse what it was given; 0 where none may.
@@ -104,6 +106,8 @@ def _make(first: Any, count: Any) -> None:
             wide_other = carray(pointer(t[3]), (t[4],), float64)
             for i in range(t[4]):
                 wide_into[i] += wide_other[i]
+        elif kind == CLOCK:
+            call_clock(f, t[2], t[3])
 
 
 make = njit("void(int64, int64)", nogil=True, cache=True, error_model="numpy")(_make)

@@ -182,6 +182,19 @@ def call_setter(typing: Any, function: Any, value: Any) -> tuple[Any, Codegen]:
     return types.void(types.int64, types.int64), codegen
 
 
+@intrinsic
+def call_clock(typing: Any, function: Any, clock: Any, words: Any) -> tuple[Any, Codegen]:
+    """`int clock_gettime(int, struct timespec *)`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        narrow = ir.IntType(32)
+        given = [builder.trunc(args[1], narrow), builder.inttoptr(args[2], _BYTE.as_pointer())]
+        _call(builder, args[0], narrow, [narrow, _BYTE.as_pointer()], given)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
 def gemm(real: Any, width: int) -> Any:
     """`cblas_?gemm` for floats of a type, and integers so many bits wide: c = a b, row-major.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,10 +12,11 @@ from ...ops.dropout import DropoutMask
 from ...ops.likelihood import LabelPlaces, NLLAt, SoftmaxNLLGrad
 from ..parts import Memory, Part, joined, parts
 from ..recording import Call, record
-from ..step import CHECK, Kernel, Stamps, Writer
+from ..step import CHECK, Kernel, Stamp, Stamps, Writer
 from ..tiling import tiling
 from . import products
 from .blas import numpy_blas
+from .clock import append_clock, now, seconds
 from .loops import Nest, Region, Text
 from .products import Product, product
 from .special import append_finite, append_mask, append_places
@@ -46,6 +47,7 @@ class JitWriter(Writer):
         self._held: list[tuple[Array, ...]] = []  # stand for temporaries: none is written
         self._begun = 0  # the instruction that the next run starts with
         self._listing: list[str] = []
+        self._noted: list[tuple[Kernel, Array]] = []
         self._whole = True
 
     def function(
@@ -80,7 +82,7 @@ class JitWriter(Writer):
         split = append_finite(joined(arrays), self._refused, self._tape)
         self._count(CHECK, 1)
         last = self._tape.runner(self._begun, len(self._tape), fed=False)
-        run = self._bound("run", self._begun, last)
+        run = self._bound("run", ("run", self._begun), last)
         self._begun = len(self._tape)
         self.lines.append(f"        return {run}()")
         self.lines.append(f"        #   all finite?{_in_parts(split)}")
@@ -89,9 +91,17 @@ class JitWriter(Writer):
         self._run()
 
     def _stamp(self, ended: Kernel) -> None:
-        if self._stamps is not None:
-            self._run()  # so that each group's time is its own
+        if self._stamps is None:
+            return
+        self._flush()  # so that each group's time is its own
+        noted = append_clock(self._tape) if self._begun < len(self._tape) else None
+        if noted is not None:
+            self._noted.append((ended, noted))
+            self.objects.update(stamp=self._stamps.append)
+            return
+        self._run()
         super()._stamp(ended)
+        self.objects.update(now=now)
 
     # ---- the tape ----------------------------------------------------------------------------
 
@@ -104,11 +114,21 @@ class JitWriter(Writer):
         self._flush()
         if self._begun == len(self._tape):
             return
-        run = self._bound("run", self._begun, self._tape.runner(self._begun, len(self._tape)))
+        run = self._bound(
+            "run", ("run", self._begun), self._tape.runner(self._begun, len(self._tape))
+        )
         self.lines.append(f"        {run}({self._given()}){otherwise}")
         self.lines += [f"        #   {line}" for line in self._listing]
+        if self._noted:
+            noted = self._bound("noted", ("noted", self._begun), self._noting())
+            self.lines.append(f"        stamp({noted})")
         self._begun = len(self._tape)
         self._listing = []
+
+    def _noting(self) -> Callable[[], list[Stamp]]:
+        """A function that gives the stamps that the tape has made."""
+        noted, self._noted = self._noted, []
+        return lambda: [(ended, seconds(at)) for ended, at in noted]
 
     def _leave(self) -> None:
         """Python's turn: what was on the tape runs before."""

@@ -13,8 +13,9 @@ import verigrad as vg
 from verigrad.graph import Product
 from verigrad.runtime import machine as machine_module
 from verigrad.runtime.machine import Calibration, Machine
+from verigrad.runtime.options import Backend
 from verigrad.runtime.prediction import seconds, works
-from verigrad.runtime.profiling import Profile
+from verigrad.runtime.profiling import Profile, prepare_for
 from verigrad.runtime.step import CHECK, COPIES, Calls
 from verigrad.runtime.tiling import TILE
 
@@ -167,11 +168,11 @@ def test_a_profile_is_plain_data(report: Profile) -> None:
 
 
 def made_up() -> Machine:
-    """A second a call, 1/2 another, 1/4 a row, 1/100 an operation, 1/200 a square, 1/10 an
-    element of a product, a byte 1/1000 or 1/10."""
+    """A second a call, 1/2 another, 1/4 a row, 1/100 an operation, 1/200 a square, 1/50
+    an element drawn, 1/10 an element of a product, a byte 1/1000 or 1/10."""
     layouts = ((False, False), (True, False), (False, True))
     return Machine(
-        *(1.0, 0.5, 0.25, 0.01, 0.005),
+        *(1.0, 0.5, 0.25, 0.01, 0.005, 0.02),
         dict.fromkeys(layouts, (1.0, 0.1, 0, 0, 0)),
         ((100, 1000.0), (10_000, 10.0)),
     )
@@ -200,6 +201,20 @@ def test_predictions_are_calls_products_and_the_longer_of_operations_and_bytes()
     assert tanh == pytest.approx(1 + 80 / 1000)
     done = works(plan, {0: Calls(2), 1: Calls(3, rows=8)}, [])
     assert seconds(done, plan, made_up()) == pytest.approx([1 + 3 + 0.5, 1 + 2 * 0.5 + 8 / 4 + 0.4])
+
+
+def test_what_is_drawn_at_random_has_a_rate_of_its_own() -> None:
+    h = vg.relu(vg.dense(vg.input("x", (50, 4)), 10, name="fc"))
+    h = vg.dense(h, 3)
+    net = vg.Graph("one", loss=vg.mean(vg.sum(h, axes=(1,))))
+    p = vg.compile(net, optimizer=vg.SGD(0.1), dropout=vg.Dropout(keep=0.5))
+    plan = p.plan()
+    s = plan.graph.schedule
+    (mask,) = [n for n in plan.graph.order if n.op.name == "dropout_mask"]
+    (work,) = works(plan, {s.groups[mask]: Calls(1)}, [])
+    assert work.drawn == 500 and work.flops == 0
+    fast = made_up()._replace(bandwidths=((1, 1e9), (2, 1e9)))
+    assert seconds([work], plan, fast) == pytest.approx([1 + 500 * 0.02])
 
 
 def test_what_is_written_where_it_was_read_is_in_the_cache() -> None:
@@ -243,13 +258,18 @@ def test_what_an_elementwise_group_makes_for_itself_is_not_moved() -> None:
     assert work.nbytes == 64 and work.flops == 64
 
 
-def test_a_calibration_gives_rates_that_are_rates() -> None:
-    calibration = Calibration(np.dtype(np.float32), 1 << 20)
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_calibration_gives_rates_that_are_rates(backend: Backend, dtype: type) -> None:
+    if backend == "numba":
+        pytest.importorskip("numba")
+    calibration = Calibration(np.dtype(dtype), 1 << 20, prepare_for(backend))
     for _ in range(3):
         calibration.round()
     found = calibration.machine()
     assert found.call > 0 and found.element > 0
     assert found.again <= found.call and found.row >= 0 and found.squared > 0
+    assert found.drawn > found.element
     assert all(rate > 0 for _, rate in found.bandwidths)
     assert all(min(c) >= 0 and max(c) > 0 for c in found.products.values())
     assert found.product(Product(64, 64, 64)) > found.product(Product(8, 8, 8)) > 0

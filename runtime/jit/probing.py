@@ -1,0 +1,45 @@
+"""NumPy calls as a tape, to time what the jitted backend takes for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ...ops.dropout import DropoutMask
+from ..recording import Call
+from .blas import numpy_blas
+from .loops import Nest, Text
+from .products import append, product
+from .special import append_mask
+from .statements import statement
+from .tape import Tape
+
+
+def prepared(calls: Sequence[Call]) -> Callable[[], object]:
+    """The calls as loops, products and masks, in a function that runs them; a call that is none
+    of them, or a product where no BLAS is known, is made as it stands."""
+    tape, nests = Tape([]), list[Nest]()
+    rest: list[Call] = []
+    for call in calls:
+        s, p, blas = statement(call), product(call), numpy_blas()
+        op = getattr(call.function, "__self__", None)
+        if s is not None:
+            if not nests or not nests[-1].accepts([s]):
+                nests.append(Nest(s.rows))
+            nests[-1].add([s])
+        elif p is not None and blas is not None:
+            append(p, blas, tape)
+        elif isinstance(op, DropoutMask):
+            (step,) = call.arguments
+            append_mask(op, step, call.keywords["out"], tape)
+        else:
+            rest.append(call)
+    for nest in nests:
+        Text(nest, frozenset()).append(tape)
+    run = tape.runner(0, len(tape))
+
+    def made() -> None:
+        run()
+        for call in rest:
+            call.function(*call.arguments, **call.keywords)
+
+    return made if rest else run
