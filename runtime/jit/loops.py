@@ -314,14 +314,13 @@ class Text:
             return self._scalars[o.key]
         if o.key in found:
             return found[o.key]
-        if o.role == "shared":
-            name = self._fresh()
-            self._line(depth, f"{name} = {self._array(o)}[j]")
-        else:
-            if o.key in self._dead:
-                self.kept_dead.add(o.key)
-            name = self._fresh()
-            self._line(depth, f"{name} = {self._array(o)}[i, j]")
+        # It is read from memory, where a temporary must then be.
+        if o.key in self._dead:
+            self.kept_dead.add(o.key)
+        name = self._fresh()
+        at = "j" if o.role == "shared" else "i, j"
+        self._line(depth, f"{name} = {self._array(o)}[{at}]")
+        if o.role == "matrix":
             found[o.key] = name
         return name
 
