@@ -11,7 +11,7 @@ PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
 	@echo "make test    install what the tests need too, and run them"
-	@echo "make test-jit runs those tests that compile programs on the jitted backend"
+	@echo "make test-jit runs all tests, their programs on the jitted backend"
 	@echo "make lint    check style (ruff) and types (mypy, strict)"
 	@echo "make bench   install the peers into $(BENCH), and time a step beside theirs"
 	@echo "make clean   remove $(VENV), $(BENCH) and what was built"
@@ -23,7 +23,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest tests $(ARGS)
 
 test-jit: $(VENV)/installed-dev
-	$(BIN)/python -m pytest $(addprefix tests/,api training optimizers checking jit) --backend numba
+	$(BIN)/python -m pytest tests --backend numba $(ARGS)
 
 # mypy wants the root folder to bear the package's name: build/mypy/verigrad is a link to it.
 lint: $(VENV)/installed-dev

@@ -1,4 +1,4 @@
-"""Functions that kernels call: an exponential whose loops become vectors, and random words."""
+"""Functions that kernels call: sums, an exponential whose loops become vectors, random words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from numba import float32, float64, int64, njit, uint64
 
-from .native import bits, high, number
+from .native import bits, high, number, plus
 
 _LOG2_E: Final = 1.4426950408889634
 _TO_WHOLE: Final = 6755399441055744.0
@@ -67,6 +67,34 @@ def _half(drawn: Any, k: Any) -> Any:
     return int64((drawn[k // 4] >> uint64(16 * (k % 4))) & uint64(0xFFFF))
 
 
+def _row_sum(a: Any, i: Any) -> Any:
+    """The sum of a row. All sums are made by these functions, each in an order of its own, so that
+    they have the same bits in whatever kernel they are made."""
+    found = a[i, 0]
+    for j in range(1, a.shape[1]):
+        found = plus(found, a[i, j])
+    return found
+
+
+def _total(a: Any) -> Any:
+    """The sum of a vector, in f64."""
+    found = 0.0
+    for i in range(a.shape[0]):
+        found = plus(found, float64(a[i]))
+    return found
+
+
+def _inner(a: Any, b: Any) -> Any:
+    """The sum of a b, for vectors, in f64."""
+    found = 0.0
+    for i in range(a.shape[0]):
+        found = plus(found, float64(a[i] * b[i]))
+    return found
+
+
+row_sum = njit(cache=True, error_model="numpy")(_row_sum)
+total = njit(cache=True, error_model="numpy")(_total)
+inner = njit(cache=True, error_model="numpy")(_inner)
 philox = njit(cache=True)(_philox)
 half = njit(cache=True)(_half)
 exp_f32 = njit(cache=True, error_model="numpy")(_exp_f32)

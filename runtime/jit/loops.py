@@ -26,6 +26,10 @@ BYTE: Final = 0.05
 """Nanoseconds to read or write a byte in cache."""
 _CALL: Final = 3.0
 """Nanoseconds of an element that a function of the C library makes."""
+_SUMMED: Final = 32
+"""Rows that a part with sums has at least."""
+_LONG: Final = 1_024
+"""More rows than that are elements of a vector, and no rows of a matrix."""
 LINE: Final = 16
 """Elements of a vector that threads divide are cut at multiples of a cache line."""
 
@@ -33,7 +37,8 @@ LINE: Final = 16
 class Nest:
     """Statements that one loop over rows computes, each row for itself.
 
-    A statement of columns sums up over the rows: what it gives is read by later nests only.
+    What a statement sums up over the rows is read by later nests only, and what it sums over all
+    elements is not written again in this one: that sum is made when all rows are done.
     """
 
     def __init__(self, rows: int | None) -> None:
@@ -42,6 +47,7 @@ class Nest:
         self._roles: dict[Region, set[str]] = {}
         self._written: set[Region] = set()
         self._ended: set[Region] = set()
+        self._summed: set[Region] = set()
 
     @property
     def nanoseconds(self) -> float:
@@ -55,6 +61,7 @@ class Nest:
         trial = Nest(self.rows)
         trial._roles = {region: set(roles) for region, roles in self._roles.items()}
         trial._written, trial._ended = set(self._written), set(self._ended)
+        trial._summed = set(self._summed)
         return all(trial._add(s) for s in added)
 
     def add(self, added: Iterable[Statement]) -> None:
@@ -69,12 +76,14 @@ class Nest:
             if o.key in self._ended or not self._fits(o, False):
                 return False
             self._roles.setdefault(o.key, set()).add(o.role)
-        if not self._fits(s.out, True):
+        if s.out.key in self._summed or not self._fits(s.out, True):
             return False
         self._roles.setdefault(s.out.key, set()).add(s.out.role)
         self._written.add(s.out.key)
         if s.kind in ("reduce_column", "reduce_all"):
             self._ended.add(s.out.key)
+        if s.kind == "reduce_all":
+            self._summed.update([o.key for o in s.inputs])
         return True
 
     def _fits(self, o: Operand, written: bool) -> bool:
@@ -117,9 +126,7 @@ class Text:
         """Puts the nest on a tape, and says in how many parts."""
         kernel = compiled(self.text)
         rows = self.nest.rows or 0
-        threads = shared(tape.threads, self.nest.nanoseconds / WORTH)
-        columns = any(self.arrays[k].ndim > 1 for k in self.cut)
-        ranges = cuts(rows, threads, 1 if columns else LINE) if rows else [(0, 0)]
+        ranges = self._ranges(rows, tape.threads) if rows else [(0, 0)]
         partial = {k: [np.empty_like(self.arrays[k]) for _ in ranges[1:]] for k in self.sums}
         parts: list[Part] = []
         for number, (start, stop) in enumerate(ranges):
@@ -132,6 +139,15 @@ class Text:
             sums = [t for k, others in partial.items() for t in added(others, self.arrays[k])]
             tape.add([sums])
         return len(parts)
+
+    def _ranges(self, rows: int, threads: int) -> list[tuple[int, int]]:
+        """The rows of each part; of a nest with sums, whatever else it computes: they would have
+        other bits."""
+        if self.sums:
+            return cuts(rows, shared(threads, rows / _SUMMED), LINE if rows > _LONG else 1)
+        columns = any(self.arrays[k].ndim > 1 for k in self.cut)
+        parts = shared(threads, self.nest.nanoseconds / WORTH)
+        return cuts(rows, parts, 1 if columns else LINE)
 
     # ---- names -------------------------------------------------------------------------------
 
@@ -172,7 +188,6 @@ class Text:
         """One loop over rows; a nest of scalars is no loop."""
         self._scalars: dict[Region, str] = {}
         self._row_values: dict[Region, str] = {}
-        totals: list[tuple[str, Statement]] = []
         depth = 1 if nest.rows is None else 2
         for s in nest.statements:
             for o in s.inputs:
@@ -182,31 +197,38 @@ class Text:
                 out = self._sum(s.out)
                 self._line(1, f"for j in range({out}.shape[0]):")
                 self._line(2, f"{out}[j] = 0")
-            if s.kind == "reduce_all":
-                total = self._fresh()
-                # Wider than NumPy's, which adds in pairs: one after another would lose digits.
-                self._line(1, f"{total} = 0.0")
-                totals.append((total, s))
-        if nest.rows is not None:
+        looped = any(s.kind != "reduce_all" for s in nest.statements)
+        if nest.rows is not None and looped:
             self._line(1, f"for i in range({self._array(_with_rows(nest))}.shape[0]):")
         block: list[Statement] = []
         reduced: dict[Region, str] = {}
         for s in nest.statements:
-            columns = s.columns if s.kind in ("map", "reduce_row", "reduce_column") else None
+            if s.kind == "reduce_all":
+                continue
+            by_column = s.kind in ("map", "greatest", "reduce_column")
+            columns = s.columns if by_column else None
             reads = {o.key for o in s.inputs if o.role == "row"}
             if block and (columns != block[0].columns or columns is None or reads & set(reduced)):
                 self._block(block, depth)
                 block, reduced = [], {}
             if columns is not None:
                 block.append(s)
-                if s.kind == "reduce_row":
+                if s.kind == "greatest":
                     reduced[s.out.key] = ""
                 continue
-            self._row(s, depth, {id(s): name for name, s in totals})
+            self._row(s, depth)
         if block:
             self._block(block, depth)
-        for total, s in totals:
-            self._line(1, f"{self._sum(s.out)}[0] = {_cast(s.out, total)}")
+        for s in nest.statements:
+            if s.kind == "reduce_all":
+                given = s.expression.format(*[self._in_memory(o) for o in s.inputs])
+                self._line(1, f"{self._sum(s.out)}[0] = {_cast(s.out, given)}")
+
+    def _in_memory(self, o: Operand) -> str:
+        """The argument for an array that is read from memory, where a temporary must then be."""
+        if o.key in self._dead:
+            self.kept_dead.add(o.key)
+        return self._array(o)
 
     def _scalar(self, o: Operand, depth: int) -> str:
         """The only element of an array, as a literal where it is a constant of every net."""
@@ -232,7 +254,7 @@ class Text:
             self._row_values[o.key] = name
         return self._row_values[o.key]
 
-    def _row(self, s: Statement, depth: int, totals: dict[int, str]) -> None:
+    def _row(self, s: Statement, depth: int) -> None:
         """A statement of one element a row."""
         if s.kind == "put":
             at, value = [self._row_value(o, depth) for o in s.inputs]
@@ -241,12 +263,10 @@ class Text:
         if s.kind == "take":
             at = self._row_value(s.inputs[1], depth)
             given = f"{self._flat(s.inputs[0])}[{at}]"
+        elif s.kind == "row_sum":
+            given = f"row_sum({self._in_memory(s.inputs[0])}, i)"
         else:
             read = [self._row_value(o, depth) for o in s.inputs]
-            if s.kind == "reduce_all":
-                total = totals[id(s)]
-                self._line(depth, f"{total} = plus({total}, {s.expression.format(*read)})")
-                return
             given = s.expression.format(*read).replace("zero", _cast(s.out, "0"))
         name = self._fresh()
         self._line(depth, f"{name} = {_cast(s.out, given)}")
@@ -266,10 +286,9 @@ class Text:
             for o in s.inputs:
                 if o.role == "row":
                     self._row_value(o, depth)
-            if s.kind == "reduce_row":
+            if s.kind == "greatest":
                 name = self._fresh()
-                first = "0" if s.expression == "add" else "-inf"
-                self._line(depth, f"{name} = {_cast(s.out, first)}")
+                self._line(depth, f"{name} = {_cast(s.out, '-inf')}")
                 sums.append((name, s))
         self._line(depth, f"for j in range({self._array(self._matrix(block))}.shape[1]):")
         found: dict[Region, str] = {}
@@ -277,14 +296,9 @@ class Text:
         running = {id(s): name for name, s in sums}
         for s in block:
             read = [self._element(o, found, depth + 1) for o in s.inputs]
-            if s.kind == "reduce_row":
+            if s.kind == "greatest":
                 name = running[id(s)]
-                given = (
-                    f"plus({name}, {read[0]})"
-                    if s.expression == "add"
-                    else f"greater({name}, {read[0]})"
-                )
-                self._line(depth + 1, f"{name} = {given}")
+                self._line(depth + 1, f"{name} = greater({name}, {read[0]})")
                 continue
             given = s.expression.format(*read).replace("zero", _cast(s.out, "0"))
             if s.kind == "reduce_column":
@@ -314,12 +328,9 @@ class Text:
             return self._scalars[o.key]
         if o.key in found:
             return found[o.key]
-        # It is read from memory, where a temporary must then be.
-        if o.key in self._dead:
-            self.kept_dead.add(o.key)
         name = self._fresh()
         at = "j" if o.role == "shared" else "i, j"
-        self._line(depth, f"{name} = {self._array(o)}[{at}]")
+        self._line(depth, f"{name} = {self._in_memory(o)}[{at}]")
         if o.role == "matrix":
             found[o.key] = name
         return name

@@ -13,7 +13,7 @@ from ..recording import Call
 Role = Literal["matrix", "row", "shared", "scalar"]
 """How a statement reads an array: element [i, j], element [i], element [j], or its only one."""
 
-Kind = Literal["map", "reduce_row", "reduce_column", "reduce_all", "take", "put"]
+Kind = Literal["map", "row_sum", "greatest", "reduce_column", "reduce_all", "take", "put"]
 
 EXPRESSIONS: Final[Mapping[Callable[..., Any], str]] = {
     np.add: "{0} + {1}",
@@ -173,16 +173,15 @@ def _reduction(call: Call, ufunc: np.ufunc) -> Statement | None:
     if not (x.flags.c_contiguous and out.flags.c_contiguous and x.dtype == out.dtype):
         return None
     axis = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
-    expression = "add" if ufunc is np.add else "maximum"
     if x.ndim == 2 and x.shape[1] > 1 and axis in (-1, 1):
-        read = (Operand(x, "matrix"),)
-        return Statement("reduce_row", expression, read, Operand(out, "row"), *x.shape)
+        kind: Kind = "row_sum" if ufunc is np.add else "greatest"
+        return Statement(kind, "", (Operand(x, "matrix"),), Operand(out, "row"), *x.shape)
     if x.ndim == 2 and x.shape[1] > 1 and axis == 0 and ufunc is np.add:
         read = (Operand(x, "matrix"),)
         return Statement("reduce_column", "{0}", read, Operand(out, "shared"), *x.shape)
     if x.ndim == 1 and axis in (None, 0) and ufunc is np.add:
         read = (Operand(x, "row"),)
-        return Statement("reduce_all", "{0}", read, Operand(out, "scalar"), x.shape[0], None)
+        return Statement("reduce_all", "total({0})", read, Operand(out, "scalar"), x.shape[0], None)
     return None
 
 
@@ -207,7 +206,7 @@ def _inner_product(call: Call) -> Statement | None:
     if not (a.flags.c_contiguous and b.flags.c_contiguous and a.dtype == b.dtype == out.dtype):
         return None
     read = (Operand(a, "row"), Operand(b, "row"))
-    return Statement("reduce_all", "{0} * {1}", read, Operand(out, "scalar"), len(a), None)
+    return Statement("reduce_all", "inner({0}, {1})", read, Operand(out, "scalar"), len(a), None)
 
 
 def _indexed(call: Call, flat: Array) -> Statement | None:

@@ -232,6 +232,7 @@ def test_what_is_written_where_it_was_read_is_in_the_cache() -> None:
     assert took == pytest.approx(1 + moved + in_cache)
 
 
+@pytest.mark.numpy_bits
 def test_calls_are_counted_tile_by_tile_and_so_are_rows() -> None:
     x, w = vg.input("x", ("N", 5)), vg.parameter("w", (5, TILE))
     net = vg.Graph("wide", loss=vg.mean(vg.sum(vg.tanh(vg.matmul(x, w)), axes=(1,))))
@@ -242,6 +243,7 @@ def test_calls_are_counted_tile_by_tile_and_so_are_rows() -> None:
     assert of["sum"] == of["mean"] == Calls(1 + 2, rows=4)  # one group
 
 
+@pytest.mark.numpy_bits
 def test_a_stamped_step_is_the_step_with_stamps_between_its_kernels() -> None:
     executor = program(vg.Adam(1e-3), width=4000).executable.executor({"N": 4})
     assert "stamp" not in executor.source and " for t0" in executor.source

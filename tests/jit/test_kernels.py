@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import batch, net
 from hypothesis import assume, given, settings
+from jit_runs import on_threads
 from random_graphs import nets, values_of
 
 import verigrad as vg
@@ -192,3 +193,41 @@ def test_the_cache_lies_where_the_variable_says(
     assert cache_folder() == tmp_path
     monkeypatch.delenv(KERNELS)
     assert cache_folder().parts[-2:] == ("verigrad", "kernels")
+
+
+def test_batch_norm_by_running_values_agrees(rng: np.random.Generator) -> None:
+    """What a kernel makes for a row of columns is read by the next: it must have been written."""
+    x = vg.input("x", ("N", 12))
+    h = vg.relu(vg.batch_norm(vg.dense(x, 9)))
+    n = vg.Graph("normed", {"scores": vg.dense(h, 4)})
+    options = {"inference_pipeline": vg.INFERENCE.without("fold_batch_norm")}
+    plain, jitted = both(n, **options)
+    assert "batch_norm" in [m.op.name for m in jitted.inference.order]
+    feeds = {"x": rng.random((7, 12), np.float32)}
+    assert close(plain.predict(feeds)["scores"], jitted.predict(feeds)["scores"])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_recomputation_changes_no_bit(threads: int, rng: np.random.Generator) -> None:
+    """Kernels then hold other statements, but a sum is made in the same order in each."""
+    x, y = vg.input("x", ("N", 24)), vg.input("y", ("N",), dtype="i64")
+    h = x
+    for _ in range(4):
+        h = vg.layer_norm(vg.relu(vg.batch_norm(vg.dense(h, 40))))
+    n = vg.Graph("deep", {"scores": h}, loss=vg.softmax_cross_entropy(vg.dense(h, 6), y))
+    options = {
+        "optimizer": vg.Adam(0.01),
+        "regularizer": vg.L2(0.1),
+        "dropout": vg.Dropout(keep=0.7),
+        "backend": "numba",
+    }
+    with on_threads(threads):
+        free = vg.compile(n, **options)
+        limit = int(0.8 * free.plan(N=200).nbytes)
+        limited = vg.compile(n, **options, memory_limit=limit, recompute=True)
+        assert limited.plan(N=200).recomputed
+        for _ in range(3):
+            feeds = batch(rng, 200, 24, 6)
+            assert limited.step(feeds) == free.step(feeds)
+        for name, value in free.parameters.items():
+            assert np.array_equal(value, limited.parameters[name]), name

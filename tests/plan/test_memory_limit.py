@@ -115,8 +115,8 @@ def test_any_set_may_be_computed_again(n: vg.Graph, size: int, data: st.DataObje
     expected = vg.interpret(g, {**values_of(n, size), **held(program)})
     assume(all(np.isfinite(a).all() for a in expected.updates.values()))
     assume(np.isfinite(expected.outputs["loss"]))
-    assert again.step(feeds) == float(expected.outputs["loss"])
-    assert not different(held(again), {**held(again), **expected.updates})
+    assert again.step(feeds) == program.step(feeds)
+    assert not different(held(again), held(program))
 
 
 @given(nets(most=20), st.sampled_from([1, 7, 64]), st.floats(0.3, 1.1), st.booleans())
