@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from verigrad.runtime.training.versions import versions as what_bits_depend_on
 
 from .contenders import CONTENDERS
 
@@ -22,7 +22,7 @@ def machine(threads: int) -> dict[str, Any]:
         "pinned": hasattr(os, "sched_setaffinity"),
         "system": platform.system(),
         "python": platform.python_version(),
-        "numpy_blas": _blas(),
+        "numpy_blas": what_bits_depend_on()["blas"],
     }
 
 
@@ -57,8 +57,3 @@ def _cpu() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _blas() -> str:
-    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return f"{built['name']} {built['version']}"

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from ...graph import Array
+from ...graph import Array, Node
 from . import driver
 from .kernels import compiled, prologue, words
 from .statements import Operand, Statement
@@ -43,6 +43,8 @@ class Nest:
 
     def __init__(self, rows: int | None) -> None:
         self.rows = rows
+        self.nodes: dict[Node, None] = {}
+        """Whose statements these are."""
         self.statements: list[Statement] = []
         self._roles: dict[Region, set[str]] = {}
         self._written: set[Region] = set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -43,7 +43,6 @@ class JitWriter(Writer):
         self._nests: list[Nest] = []
         self._dead: set[Region] = set()
         self._lasting: set[Region] = set()
-        self._first: Node | None = None
         self._held: list[tuple[Array, ...]] = []  # stand for temporaries: none is written
         self._begun = 0  # the instruction that the next run starts with
         self._listing: list[str] = []
@@ -139,11 +138,14 @@ class JitWriter(Writer):
         self._flush()
         assert self._blas is not None
         split = products.append(p, self._blas, self._tape)
-        self._listed(n, line, split)
+        self._listed((n,), line, split)
 
-    def _listed(self, n: Node, line: str, split: int) -> None:
-        self._listing.append(f"{line}{_in_parts(split)}  # {n.op.name}")
-        self._count(self.schedule.groups[n], 1)
+    def _listed(self, nodes: Iterable[Node], line: str, split: int) -> None:
+        """Notes what an instruction does, and for whom."""
+        first, *_ = nodes
+        ops = " + ".join(dict.fromkeys(n.op.name for n in nodes))
+        self._listing.append(f"{line}{_in_parts(split)}  # {ops}")
+        self._count(self.schedule.groups[first], 1)
 
     # ---- collecting --------------------------------------------------------------------------
 
@@ -158,7 +160,7 @@ class JitWriter(Writer):
         if isinstance(op, DropoutMask) and out.size:
             self._flush()
             split = append_mask(op, inputs[0], out, self._tape)
-            self._listed(n, f"{self.name(out)} = mask({self.name(inputs[0])})", split)
+            self._listed((n,), f"{self.name(out)} = mask({self.name(inputs[0])})", split)
             return
         calls = record(op, inputs, out, scratch)
         lines = [self._call(c, self.name) for c in calls or ()]
@@ -172,7 +174,7 @@ class JitWriter(Writer):
         for call, s, line in zip(calls, found, lines, strict=True):
             p = product(call) if s is None and self._blas is not None else None
             if s is not None:
-                self._add(n, [s], dead)
+                self._add((n,), [s], dead)
             elif p is not None:
                 self._product(n, p, str(line))
             else:
@@ -186,7 +188,7 @@ class JitWriter(Writer):
         self._flush()
         append_places(starts, labels, op.classes, out, self._refused, self._tape)
         first, second, result = [str(self.name(a)) for a in (starts, labels, out)]
-        self._listed(n, f"{result} = places({first}, {second}, {op.classes})", 1)
+        self._listed((n,), f"{result} = places({first}, {second}, {op.classes})", 1)
         checked = self._bound("k", id(op), op.run)
         self._run(f" or {checked}({first}, {second}, out={result})")
         line = next(k for k in reversed(range(len(self.lines))) if "run" in self.lines[k])
@@ -217,7 +219,7 @@ class JitWriter(Writer):
         if Text(alone, frozenset(dead)).kept_dead:
             return False
         self._held.append(held)
-        self._add(part.lane[0], statements, dead, inner=True)
+        self._add(part.lane, statements, dead, inner=True)
         return True
 
     def _statement(self, n: Node, call: Call) -> Statement | None:
@@ -225,7 +227,7 @@ class JitWriter(Writer):
         return None if indexed and not isinstance(n.op, _BY_ROW) else statement(call)
 
     def _add(
-        self, n: Node, statements: list[Statement], dead: set[Region], inner: bool = False
+        self, nodes: Nodes, statements: list[Statement], dead: set[Region], inner: bool = False
     ) -> None:
         """Into the nest before, where they fit; else into one of their own."""
         touched = {o.key for s in statements for o in (*s.inputs, s.out)} - dead
@@ -241,14 +243,12 @@ class JitWriter(Writer):
             last = Nest(statements[0].rows)
             self._nests.append(last)
         last.add(statements)
+        last.nodes.update(dict.fromkeys(nodes))
         self._dead |= dead
         self._lasting |= touched
-        self._first = n if self._first is None else self._first
 
     def _flush(self) -> None:
         """Puts all nests that wait on the tape."""
-        if not self._nests or self._first is None:
-            return
         texts = [Text(nest, frozenset(self._dead)) for nest in self._nests]
         kept = {region for text in texts for region in text.kept_dead}
         if kept:
@@ -257,8 +257,8 @@ class JitWriter(Writer):
             names = [self.name(a) for a in text.arrays]
             assert None not in names
             given = ", ".join(map(str, names))
-            self._listed(self._first, f"loop({given})", text.append(self._tape))
-        self._nests, self._dead, self._lasting, self._first = [], set(), set(), None
+            self._listed(text.nest.nodes, f"loop({given})", text.append(self._tape))
+        self._nests, self._dead, self._lasting = [], set(), set()
 
 
 def _in_parts(count: int) -> str:
