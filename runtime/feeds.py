@@ -76,7 +76,7 @@ class FeedReader:
         arrays: list[Array] = []
         for name, shape, dtype in self._seen:
             a = feeds.get(name)
-            if type(a) is not np.ndarray or a.shape != shape or a.dtype != dtype:
+            if type(a) is not np.ndarray or a.shape != shape or a.dtype is not dtype:
                 return None
             if not a.flags.c_contiguous:
                 return None

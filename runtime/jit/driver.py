@@ -17,20 +17,8 @@ from typing import Any, Final
 from llvmlite import ir
 from numba import carray, float32, float64, int64, literal_unroll, njit
 
-from .native import (
-    add,
-    call_clock,
-    call_getter,
-    call_kernel,
-    call_setter,
-    gemm,
-    gemv,
-    load,
-    pause,
-    pointer,
-    store,
-    swap,
-)
+from .foreign import call_clock, call_getter, call_kernel, call_setter, gemm, gemv
+from .native import add, load, pause, pointer, store, swap
 
 _BYTES: Final = 8
 

@@ -17,6 +17,8 @@ from ...graph import Array, RunError
 # No fast mathematics: an element has the same bits in whatever kernel it is made.
 _HEAD: Final = '''"""A kernel of verigrad. Whatever is changed here is lost."""
 
+# It calls functions of {functions}.
+
 from math import inf
 
 from numba import carray, cfunc
@@ -53,7 +55,7 @@ def compiled(text: str) -> Any:
     Numba is missing.
     """
     require_numba()
-    return _kernel(_HEAD + text)
+    return _kernel(_HEAD.replace("{functions}", _functions()) + text)
 
 
 def prologue(arguments: Sequence[tuple[str, Array]]) -> list[str]:
@@ -87,8 +89,19 @@ def require_numba() -> Any:
 
 
 @cache
+def _functions() -> str:
+    """A hash of the functions that kernels call: Numba does not see when these have changed."""
+    files = [Path(__file__).with_name(name) for name in ("functions.py", "native.py")]
+    return _hash(b"".join([f.read_bytes() for f in files]))
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+@cache
 def _kernel(text: str) -> Any:
-    name = f"verigrad_kernel_{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"
+    name = f"verigrad_kernel_{_hash(text.encode())}"
     path = cache_folder() / f"{name}.py"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.parent.mkdir(parents=True, exist_ok=True)

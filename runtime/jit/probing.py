@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from ...ops.dropout import DropoutMask
 from ..recording import Call
 from .blas import numpy_blas
-from .loops import Nest, Text
+from .loops import Text
+from .nests import Nest
 from .products import append, product
 from .special import append_mask
 from .statements import statement

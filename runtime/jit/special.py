@@ -12,8 +12,7 @@ from ...ops.dropout import DropoutMask
 from ...ops.random import name_hash
 from . import driver
 from .kernels import compiled, prologue, words
-from .loops import BYTE, LINE, WORTH
-from .tape import Tape, Task, cuts, shared
+from .tape import BYTE, LINE, WORTH, Tape, Task, cuts, shared
 
 PLACES: Final = """\
     for i in range(labels.shape[0]):

@@ -27,6 +27,13 @@ class Task(NamedTuple):
 Part = Sequence[Task]
 """What one thread makes, task after task."""
 
+WORTH: Final = 750.0
+"""Nanoseconds that a part takes at least: less is done sooner than threads agree."""
+BYTE: Final = 0.05
+"""Nanoseconds to read or write a byte in cache."""
+LINE: Final = 16
+"""Elements of a vector that threads divide are cut at multiples of a cache line."""
+
 _CODES: Final = {"f4": 0, "f8": 1}
 _NOTHING: Final = Task(driver.SUM, 0, (0, 0, 0))
 

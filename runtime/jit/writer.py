@@ -17,7 +17,8 @@ from ..tiling import tiling
 from . import products
 from .blas import numpy_blas
 from .clock import append_clock, now, seconds
-from .loops import Nest, Region, Text
+from .loops import Text
+from .nests import Nest, Region
 from .products import Product, product
 from .special import append_finite, append_mask, append_places
 from .statements import Statement, statement

@@ -14,6 +14,7 @@ from jit_runs import on_threads
 from random_graphs import nets, values_of
 
 import verigrad as vg
+from verigrad.runtime.jit import kernels as kernels_module
 from verigrad.runtime.jit import statements
 from verigrad.runtime.jit.kernels import KERNELS, _kernel, cache_folder
 
@@ -154,6 +155,21 @@ def test_a_kernel_that_was_changed_is_written_anew(empty_cache: Path) -> None:
     _kernel.cache_clear()
     vg.compile(net(6, 4, 3), optimizer=vg.SGD(0.1), backend="numba").source(N=4)
     assert {p: p.read_text() for p in empty_cache.glob("*.py")} == written
+
+
+def test_kernels_are_compiled_anew_where_the_functions_that_they_call_have_changed(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def source() -> None:
+        vg.compile(net(6, 4, 3), optimizer=vg.SGD(0.1), backend="numba").source(N=4)
+
+    source()
+    before = kernels(empty_cache)
+    source()
+    assert kernels(empty_cache) == before
+    monkeypatch.setattr(kernels_module, "_functions", lambda: "others")
+    source()
+    assert len(kernels(empty_cache)) == 2 * len(before)
 
 
 def test_failures_are_the_same(rng: np.random.Generator) -> None:
