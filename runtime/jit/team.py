@@ -49,7 +49,7 @@ class Team:
     """One leader at a time, and the helpers: one less than the threads that were ever wanted."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may make a step of its own
         self._helpers: list[Helper] = []
         self._wanted = 0
         self._words = aligned_bytes(8 * CONTROL).view("i8")
@@ -91,7 +91,7 @@ class Team:
 
     def forget(self) -> None:
         """In a forked process there are no helpers yet, and nobody holds the lock."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._helpers.clear()
         self._words[:] = 0
         self.resting = True
