@@ -6,8 +6,8 @@ kernel, of the BLAS, or a sum. A *part* is tasks that one thread makes one after
 Who makes a part does not change what it computes.
 
 One thread leads. It offers the parts of an instruction on a *ticket*, takes them itself as long
-as there are any, and waits for those that helpers have taken. A helper that is late, asleep or not
-there holds up nothing.
+as there are any, and waits for those that helpers have taken. A helper that has taken none, for it
+is late, asleep or not there, holds up nothing.
 """
 
 from __future__ import annotations
@@ -51,8 +51,12 @@ DONE: Final = 8
 OFFER: Final = 16
 """The address of the first task, and the tasks of a part."""
 STOP: Final = 24
-CONTROL: Final = 32
+HELD: Final = 32
+"""How many threads the BLAS had, while it is kept to one."""
+CONTROL: Final = 40
 _PART: Final = 256
+PARTS: Final = _PART - 1
+"""The most parts that an instruction may have: a ticket holds no larger number."""
 
 
 _gemm_f32, _gemm_f64 = gemm(ir.FloatType(), 64), gemm(ir.DoubleType(), 64)
@@ -117,6 +121,7 @@ def _lead(frame: Any, start: Any, stop: Any) -> Any:
     if setter != 0:
         threads = call_getter(getter)
         if threads != 1:
+            store(control + HELD * _BYTES, threads)
             call_setter(setter, 1)
     ticket = control + TICKET * _BYTES
     done = control + DONE * _BYTES
@@ -153,7 +158,9 @@ def _lead(frame: Any, start: Any, stop: Any) -> Any:
             break
         at += 1
     if setter != 0 and threads != 1:
-        call_setter(setter, threads)
+        if call_getter(getter) == 1:  # or else somebody has set it meanwhile
+            call_setter(setter, threads)
+        store(control + HELD * _BYTES, 0)
     return at
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
 from numba import float32, float64, int64, njit, uint64
 
+from ...graph import Array
 from .native import bits, high, number, plus
 
 _LOG2_E: Final = 1.4426950408889634
@@ -98,3 +100,21 @@ inner = njit(cache=True, error_model="numpy")(_inner)
 philox = njit(cache=True)(_philox)
 half = njit(cache=True)(_half)
 exp_f32 = njit(cache=True, error_model="numpy")(_exp_f32)
+
+
+def _each_exponential(x: Any, out: Any) -> None:
+    for i in range(x.shape[0]):
+        out[i] = exp_f32(x[i])
+
+
+_each = njit(cache=True, error_model="numpy", nogil=True)(_each_exponential)
+
+
+def exponentials(x: Array, *, out: Array) -> None:
+    """out = e^x for arrays of f32 of one shape, with the bits that loops have."""
+    if x.flags.c_contiguous and out.flags.c_contiguous:
+        _each(x.reshape(-1), out.reshape(-1))
+        return
+    flat = np.empty(out.size, out.dtype)
+    _each(np.ascontiguousarray(np.broadcast_to(x, out.shape)).reshape(-1), flat)
+    np.copyto(out, flat.reshape(out.shape))

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from ...graph import Array, RunError
 
-# No fast mathematics: an element has the same bits in whatever kernel it is made.
+# No fast mathematics: an element has the same bits in whatever kernel it is made. (What only NumPy
+# makes is made by it in each group.)
 _HEAD: Final = '''"""A kernel of verigrad. Whatever is changed here is lost."""
 
 # It calls functions of {functions}.

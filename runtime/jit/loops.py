@@ -279,5 +279,6 @@ def _literal(o: Operand) -> str | None:
 
 def _cast(o: Operand, text: str) -> str:
     """The text as a number of the array's dtype: Numba would compute in a wider one."""
-    kind = {"f4": "float32", "f8": "float64", "i8": "int64"}.get(o.array.dtype.str[1:])
+    kinds = {"f4": "float32", "f8": "float64", "i8": "int64", "b1": "bool_"}
+    kind = kinds.get(o.array.dtype.str[1:])
     return f"{kind}({text})" if kind is not None else text

@@ -73,12 +73,14 @@ class Nest:
     def _fits(self, o: Operand, written: bool) -> bool:
         """Whether an array is one that is known, in the same role, or apart from all."""
         start, size = o.key
+        # Every row reads these, before or after another has changed them.
+        changeless = ("shared", "scalar") if self.rows is not None else ("shared",)
         for (at, nbytes), roles in self._roles.items():
             changes = written or (at, nbytes) in self._written
             if not changes:
                 continue
             if (at, nbytes) == (start, size):
-                if roles != {o.role} or o.role in ("shared",):
+                if roles != {o.role} or o.role in changeless:
                     return False
             elif start < at + nbytes and at < start + size:
                 return False

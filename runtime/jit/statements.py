@@ -9,6 +9,8 @@ import numpy as np
 
 from ...graph import Array
 from ..recording import Call
+from .functions import exponentials
+from .tape import float_code
 
 Role = Literal["matrix", "row", "shared", "scalar"]
 """How a statement reads an array: element [i, j], element [i], element [j], or its only one."""
@@ -42,6 +44,18 @@ EXPRESSIONS: Final[Mapping[Callable[..., Any], str]] = {
 
 _QUICK: Final[Mapping[tuple[Callable[..., Any], str], str]] = {(np.exp, "f4"): "exp_f32({0})"}
 """Functions of ours for a dtype, which need no call of the C library."""
+_TRUTHS: Final = frozenset(
+    {
+        np.greater,
+        np.greater_equal,
+        np.less,
+        np.less_equal,
+        np.equal,
+        np.not_equal,
+        np.logical_not,
+    }
+)
+"""Functions that loops compute for a result of bools."""
 _SLOW: Final = frozenset({np.exp, np.log, np.power, np.tanh})
 _FEW: Final = 8_192
 """Up to so many elements are worth a call of the C library each: NumPy's loops use SIMD."""
@@ -90,16 +104,30 @@ def statement(call: Call) -> Statement | None:
     out = call.keywords.get("out")
     if call.function not in EXPRESSIONS or out is None or set(call.keywords) != {"out"}:
         return None
+    if out.dtype.kind == "b" and call.function not in _TRUTHS:
+        return None  # to NumPy, arithmetic of bools is logic
     quick = _QUICK.get((call.function, out.dtype.str[1:]))
     if call.function in _SLOW and quick is None and out.size > _FEW:
         return None
     inputs = [np.asarray(a) for a in call.arguments]
+    if call.function not in _TRUTHS and all(a.dtype.kind == "b" for a in inputs):
+        return None
     expression = quick or EXPRESSIONS[call.function]
     masked = _masked(call.function, inputs, out)
     if masked is not None:
         expression, inputs, out = masked
     made = _mapped(expression, inputs, out)
     return made._replace(calls=True) if made and call.function in _SLOW else made
+
+
+def quick_function(call: Call) -> Callable[..., None] | None:
+    """The function of ours that loops have in the place of the call's, for Python to call on
+    arrays; None where loops have NumPy's or the C library's."""
+    out = call.keywords.get("out")
+    if not isinstance(out, np.ndarray):
+        return None
+    name = _QUICK.get((call.function, out.dtype.str[1:]))
+    return exponentials if name is not None else None
 
 
 def _mapped(expression: str, inputs: list[Array], out: Array) -> Statement | None:
@@ -166,7 +194,9 @@ def _copy(call: Call) -> Statement | None:
 
 
 def _reduction(call: Call, ufunc: np.ufunc) -> Statement | None:
-    (x,) = call.arguments
+    (x, *others) = call.arguments
+    if others or set(call.keywords) - {"out", "axis", "keepdims"} or float_code(x) is None:
+        return None
     out, axis = call.keywords["out"], call.keywords.get("axis", 0)
     if not (ufunc in (np.add, np.maximum) and call.function.__name__ == "reduce"):
         return None
@@ -190,6 +220,8 @@ def _column_product(call: Call) -> Statement | None:
     if call.arguments[0] != "nd,nd->d" or set(call.keywords) != {"out"}:
         return None
     _, a, b = call.arguments
+    if float_code(a) is None or a.dtype != b.dtype:
+        return None
     if a.shape[1] < 2 or not (a.flags.c_contiguous and b.flags.c_contiguous):
         return None
     read = (Operand(a, "matrix"), Operand(b, "matrix"))
@@ -201,7 +233,7 @@ def _inner_product(call: Call) -> Statement | None:
     """The sum of a b over all elements of two vectors."""
     a, b = call.arguments
     out = call.keywords.get("out")
-    if out is None or a.ndim != 1 or b.ndim != 1:
+    if out is None or a.ndim != 1 or b.ndim != 1 or float_code(a) is None:
         return None
     if not (a.flags.c_contiguous and b.flags.c_contiguous and a.dtype == b.dtype == out.dtype):
         return None

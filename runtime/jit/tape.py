@@ -45,7 +45,7 @@ def float_code(a: Array) -> int | None:
 
 def shared(threads: int, worth: float) -> int:
     """How many of the threads share work that is `worth` so many parts."""
-    return max(1, min(threads, int(worth)))
+    return max(1, min(threads, int(worth), driver.PARTS))
 
 
 def cuts(count: int, parts: int, multiple: int = 1) -> list[tuple[int, int]]:

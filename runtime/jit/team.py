@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..aligned import aligned_bytes
-from .driver import CONTROL, STOP, serve
+from . import blas
+from .driver import CONTROL, HELD, STOP, serve
 
 _PATIENCE: Final = 30_000
 """Looks for work, of some 30 ns each, before a helper sleeps."""
@@ -56,6 +57,7 @@ class Team:
         self._words[:] = 0
         self.control = int(self._words.ctypes.data)
         """The address of the words that the threads share."""
+        self._over = False
         self.resting = False
         """Whether a helper may be asleep, or is still to come."""
 
@@ -74,25 +76,30 @@ class Team:
 
     def _rouse(self) -> None:
         self.resting = False
-        while len(self._helpers) < self._wanted:
-            self._helpers.append(Helper(self))
+        while len(self._helpers) < self._wanted and not self._over:
+            try:
+                self._helpers.append(Helper(self))
+            except RuntimeError:  # no thread can be started any more: the leader makes all parts
+                self._over = True
         for helper in self._helpers:
             helper.wake()
 
     def end(self) -> None:
         """Ends all helpers: native code must not run when the interpreter has gone."""
         with self._lock:
+            self._over = True
             self._words[STOP] = 1
             for helper in self._helpers:
                 helper.end()
             self._helpers.clear()
             self._words[STOP] = 0
-            self.resting = True
 
     def forget(self) -> None:
-        """In a forked process there are no helpers yet, and nobody holds the lock."""
+        """In a forked process there are no helpers yet, and nobody holds the lock or the BLAS."""
         self._lock = threading.RLock()
         self._helpers.clear()
+        if self._words[HELD]:
+            blas.set_threads(int(self._words[HELD]))
         self._words[:] = 0
         self.resting = True
 

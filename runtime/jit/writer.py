@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from .loops import Text
 from .nests import Nest, Region
 from .products import Product, product
 from .special import append_finite, append_mask, append_places
-from .statements import Statement, statement
+from .statements import Statement, quick_function, statement
 from .tape import Tape
 
 _BY_ROW: Final = (NLLAt, SoftmaxNLLGrad)
@@ -72,7 +72,12 @@ class JitWriter(Writer):
                 self._one(n)
             return
         for part in parts(self.g, group, tiles, self.memory):
-            if not self._loop(part):
+            if self._loop(part):
+                continue
+            if part.rows <= part.step:
+                for n, inputs, out, scratch in part.kernels(0, part.rows):
+                    self._calls(n, inputs, out, scratch)
+            else:
                 self._leave()
                 self._tiled(part)
 
@@ -148,12 +153,27 @@ class JitWriter(Writer):
         self._listing.append(f"{line}{_in_parts(split)}  # {ops}")
         self._count(self.schedule.groups[first], 1)
 
+    def _shown(self, a: Array) -> str:
+        """What the text calls an array; what lies in a feed, by the feed's name."""
+        within = [k for k, f in enumerate(self._feed_memory) if np.may_share_memory(a, f)]
+        return f"feed{within[0]}" if within else str(self.name(a))
+
+    def _call(self, call: Call, name: Callable[[Any], str | None]) -> str | None:
+        """A function has the bits of a loop where Python calls it, too."""
+        ours = quick_function(call)
+        return super()._call(call if ours is None else call._replace(function=ours), name)
+
     # ---- collecting --------------------------------------------------------------------------
 
     def _one(self, n: Node) -> None:
-        """A node by itself: each of its calls is a product, a statement, or else a line."""
+        """A node by itself, on its places."""
         inputs = [self.memory.arrays[i] for i in n.inputs]
-        out, scratch = self.memory.arrays[n], self.memory.scratch.get(n, ())
+        self._calls(n, inputs, self.memory.arrays[n], self.memory.scratch.get(n, ()))
+
+    def _calls(
+        self, n: Node, inputs: Sequence[Array], out: Array, scratch: tuple[Array, ...]
+    ) -> None:
+        """The calls of a node's kernel: each is a product, a statement, or else a line."""
         if isinstance(n.op, LabelPlaces):
             self._places(n, n.op, inputs, out)
             return
@@ -225,7 +245,8 @@ class JitWriter(Writer):
 
     def _statement(self, n: Node, call: Call) -> Statement | None:
         indexed = isinstance(getattr(call.function, "__self__", None), np.ndarray)
-        return None if indexed and not isinstance(n.op, _BY_ROW) else statement(call)
+        found = None if indexed and not isinstance(n.op, _BY_ROW) else statement(call)
+        return found if found is not None and Nest(found.rows).accepts([found]) else None
 
     def _add(
         self, nodes: Nodes, statements: list[Statement], dead: set[Region], inner: bool = False
@@ -255,9 +276,7 @@ class JitWriter(Writer):
         if kept:
             texts = [Text(nest, frozenset(self._dead - kept)) for nest in self._nests]
         for text in texts:
-            names = [self.name(a) for a in text.arrays]
-            assert None not in names
-            given = ", ".join(map(str, names))
+            given = ", ".join([self._shown(a) for a in text.arrays])
             self._listed(text.nest.nodes, f"loop({given})", text.append(self._tape))
         self._nests, self._dead, self._lasting = [], set(), set()
 

@@ -44,6 +44,7 @@ def test_cuts_cover_all_rows_once(count: int, parts: int, multiple: int) -> None
 def test_work_is_shared_by_as_many_threads_as_it_is_worth() -> None:
     assert [shared(4, worth) for worth in (0.0, 0.9, 1.0, 2.5, 4.0, 1e9)] == [1, 1, 1, 2, 4, 4]
     assert shared(1, 1e9) == 1
+    assert shared(1_000, 1e9) == driver.PARTS  # no ticket has room for more
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -63,6 +64,14 @@ def test_all_parts_of_all_instructions_run(threads: int) -> None:
             expected[:1] *= 2
             expected[50] *= 2
             assert (a == expected).all()
+
+
+def test_as_many_parts_as_a_ticket_holds() -> None:
+    a = np.ones(driver.PARTS, "f4")
+    tape = Tape([])
+    tape.add([[doubling(a[k : k + 1])] for k in range(driver.PARTS)])
+    assert tape.runner(0, 1)()
+    assert (a == 2).all()
 
 
 def test_a_range_of_a_tape_runs_by_itself() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -46,6 +48,26 @@ def test_helpers_sleep_when_there_is_nothing_to_do_and_wake_again(
     )
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers")
+def test_a_signal_handler_may_make_a_step(rng: np.random.Generator) -> None:
+    """Whatever the main thread does at that moment."""
+    feeds = batch(rng, 96, 64, 6)
+    with on_threads(2):
+        program, other = [vg.compile(net(64, 96, 6), **OPTIONS) for _ in range(2)]
+        losses: list[float] = []
+        before = signal.signal(signal.SIGALRM, lambda *_: losses.append(other.step(feeds)))
+        end = time.monotonic() + 20
+        try:
+            while len(losses) < 8 and time.monotonic() < end:
+                signal.setitimer(signal.ITIMER_REAL, 1e-3)  # one at a time
+                for _ in range(20):
+                    program.step(feeds)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+    assert losses and all(np.isfinite(losses))
+
+
 def test_programs_of_several_threads_do_not_disturb_each_other(rng: np.random.Generator) -> None:
     feeds = [batch(rng, 96, 64, 6) for _ in range(40)]
     n = net(64, 96, 80, 6)
@@ -78,6 +100,29 @@ feeds = {"x": np.ones((128, 64), "f4"), "y": np.zeros(128, "i8")}
 first = program.step(feeds)
 assert len(TEAM._helpers) == 1
 """
+BUSY = """
+import threading
+over = []
+def train():
+    while not over:
+        program.step(feeds)
+threading.Thread(target=train).start()
+from verigrad.runtime.jit.blas import numpy_blas
+import ctypes
+told = ctypes.CFUNCTYPE(ctypes.c_int)(numpy_blas().get_threads) if numpy_blas() else None
+codes = []
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if told is None or told() == 2 else 1)
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+over.append(True)
+sys.exit(max(codes))
+"""
+LATE = """
+TEAM.end()
+assert program.step(feeds) < first and not TEAM._helpers
+"""
 FORK = """
 child = os.fork()
 if child == 0:
@@ -90,10 +135,13 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
-@pytest.mark.parametrize("then", ["", FORK], ids=["ends", "forks"])
+@pytest.mark.parametrize(
+    "then", ["", LATE, FORK, BUSY], ids=["ends", "steps late", "forks", "forks in a step"]
+)
 def test_a_process_with_helpers(then: str) -> None:
-    if then and not hasattr(sys.modules["os"], "fork"):
+    if "fork" in then and not hasattr(os, "fork"):
         pytest.skip("this system has no fork")
     code = [sys.executable, "-c", PROGRAM + then]
-    done = subprocess.run(code, capture_output=True, text=True, timeout=120)
+    two = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run(code, capture_output=True, text=True, timeout=120, env=two)
     assert done.returncode == 0 and not done.stderr, done.stderr
