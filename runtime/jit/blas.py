@@ -67,10 +67,3 @@ def threads() -> int:
         return cores
     told: int = ctypes.CFUNCTYPE(ctypes.c_int)(blas.get_threads)()
     return min(cores, told)
-
-
-def set_threads(count: int) -> None:
-    """Sets the threads of the BLAS, where that can be done."""
-    blas = numpy_blas()
-    if blas is not None and blas.set_threads:
-        ctypes.CFUNCTYPE(None, ctypes.c_int)(blas.set_threads)(count)

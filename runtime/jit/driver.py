@@ -51,9 +51,7 @@ DONE: Final = 8
 OFFER: Final = 16
 """The address of the first task, and the tasks of a part."""
 STOP: Final = 24
-HELD: Final = 32
-"""How many threads the BLAS had, while it is kept to one."""
-CONTROL: Final = 40
+CONTROL: Final = 32
 _PART: Final = 256
 PARTS: Final = _PART - 1
 """The most parts that an instruction may have: a ticket holds no larger number."""
@@ -121,7 +119,6 @@ def _lead(frame: Any, start: Any, stop: Any) -> Any:
     if setter != 0:
         threads = call_getter(getter)
         if threads != 1:
-            store(control + HELD * _BYTES, threads)
             call_setter(setter, 1)
     ticket = control + TICKET * _BYTES
     done = control + DONE * _BYTES
@@ -157,10 +154,9 @@ def _lead(frame: Any, start: Any, stop: Any) -> Any:
             store(refusal, 0)
             break
         at += 1
-    if setter != 0 and threads != 1:
-        if call_getter(getter) == 1:  # or else somebody has set it meanwhile
-            call_setter(setter, threads)
-        store(control + HELD * _BYTES, 0)
+    # Where it is no longer 1, somebody has set it meanwhile.
+    if setter != 0 and threads != 1 and call_getter(getter) == 1:
+        call_setter(setter, threads)
     return at
 
 

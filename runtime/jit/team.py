@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..aligned import aligned_bytes
-from . import blas
-from .driver import CONTROL, HELD, STOP, serve
+from .driver import CONTROL, STOP, serve
 
 _PATIENCE: Final = 30_000
 """Looks for work, of some 30 ns each, before a helper sleeps."""
@@ -94,12 +93,17 @@ class Team:
             self._helpers.clear()
             self._words[STOP] = 0
 
+    def hold(self) -> None:
+        """Waits for the step that somebody makes, and lets nobody begin another."""
+        self._lock.acquire()
+
+    def release(self) -> None:
+        self._lock.release()
+
     def forget(self) -> None:
-        """In a forked process there are no helpers yet, and nobody holds the lock or the BLAS."""
+        """In a forked process there are no helpers yet, and nobody holds the lock."""
         self._lock = threading.RLock()
         self._helpers.clear()
-        if self._words[HELD]:
-            blas.set_threads(int(self._words[HELD]))
         self._words[:] = 0
         self.resting = True
 
@@ -107,4 +111,5 @@ class Team:
 TEAM: Final = Team()
 atexit.register(TEAM.end)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=TEAM.forget)
+    # Not in the middle of a step: the BLAS would be kept to one thread in the child.
+    os.register_at_fork(before=TEAM.hold, after_in_parent=TEAM.release, after_in_child=TEAM.forget)

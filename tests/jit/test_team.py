@@ -142,6 +142,7 @@ def test_a_process_with_helpers(then: str) -> None:
     if "fork" in then and not hasattr(os, "fork"):
         pytest.skip("this system has no fork")
     code = [sys.executable, "-c", PROGRAM + then]
-    two = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    quiet = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}  # of forks beside threads
+    two = {**os.environ, **quiet, "OPENBLAS_NUM_THREADS": "2"}
     done = subprocess.run(code, capture_output=True, text=True, timeout=120, env=two)
     assert done.returncode == 0 and not done.stderr, done.stderr
