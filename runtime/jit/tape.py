@@ -29,7 +29,7 @@ Part = Sequence[Task]
 
 WORTH: Final = 750.0
 """Nanoseconds that a part takes at least: less is done sooner than threads agree."""
-BYTE: Final = 0.05
+BYTE: Final = 0.02
 """Nanoseconds to read or write a byte in cache."""
 LINE: Final = 16
 """Elements of a vector that threads divide are cut at multiples of a cache line."""
@@ -89,11 +89,15 @@ class Tape:
 
         Where it is not `fed`, a function of nothing: the last feeds are still there.
         """
-        native = driver.runner(len(self._feeds) if fed else 0)
-        run, lay = TEAM.run, self._frame
+        run = driver.runner(len(self._feeds) if fed else 0)
+        team, lock, lay = TEAM, TEAM.lock, self._frame
 
         def made(*feeds: Array) -> bool:
-            return run(native, self._laid or lay(), start, stop, *feeds) == stop
+            with lock:
+                if team.resting:
+                    team.rouse()
+                ended: int = run(self._laid or lay(), start, stop, *feeds)
+                return ended == stop
 
         TEAM.join(self.threads)
         return made

@@ -5,8 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from ..aligned import aligned_bytes
 from .driver import CONTROL, STOP, serve
@@ -49,7 +48,8 @@ class Team:
     """One leader at a time, and the helpers: one less than the threads that were ever wanted."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may make a step of its own
+        self.lock = threading.RLock()
+        """Held by who leads; a signal handler may lead within a step."""
         self._helpers: list[Helper] = []
         self._wanted = 0
         self._words = aligned_bytes(8 * CONTROL).view("i8")
@@ -66,14 +66,8 @@ class Team:
             self._wanted = threads - 1
             self.resting = True
 
-    def run(self, run: Callable[..., int], *given: Any) -> int:
-        """What `run` gives: it leads through a tape, and the helpers are awake."""
-        with self._lock:
-            if self.resting:
-                self._rouse()
-            return run(*given)
-
-    def _rouse(self) -> None:
+    def rouse(self) -> None:
+        """Wakes all helpers, and lets those come that are still to come; under the lock."""
         self.resting = False
         while len(self._helpers) < self._wanted and not self._over:
             try:
@@ -85,7 +79,7 @@ class Team:
 
     def end(self) -> None:
         """Ends all helpers: native code must not run when the interpreter has gone."""
-        with self._lock:
+        with self.lock:
             self._over = True
             self._words[STOP] = 1
             for helper in self._helpers:
@@ -93,23 +87,20 @@ class Team:
             self._helpers.clear()
             self._words[STOP] = 0
 
-    def hold(self) -> None:
-        """Waits for the step that somebody makes, and lets nobody begin another."""
-        self._lock.acquire()
-
-    def release(self) -> None:
-        self._lock.release()
-
     def forget(self) -> None:
-        """In a forked process there are no helpers yet, and nobody holds the lock."""
-        self._lock = threading.RLock()
+        """In a forked process there are no helpers yet; who forked has held the lock."""
         self._helpers.clear()
         self._words[:] = 0
         self.resting = True
+        self.lock.release()
 
 
 TEAM: Final = Team()
 atexit.register(TEAM.end)
 if hasattr(os, "register_at_fork"):
     # Not in the middle of a step: the BLAS would be kept to one thread in the child.
-    os.register_at_fork(before=TEAM.hold, after_in_parent=TEAM.release, after_in_child=TEAM.forget)
+    os.register_at_fork(
+        before=TEAM.lock.acquire,
+        after_in_parent=TEAM.lock.release,
+        after_in_child=TEAM.forget,
+    )

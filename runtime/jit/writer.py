@@ -58,9 +58,8 @@ class JitWriter(Writer):
         self._whole = self._whole and not copies
         if name == "commit" and self._whole and self._stamps is None:
             self._functions.append("step")
-            self.lines += ["", f"    def step({self._given()}):"]
             run = self._bound("run", "step", self._tape.runner(0, len(self._tape)))
-            self.lines.append(f"        return {run}({self._given()})  # all of the above")
+            self.lines += ["", f"    step = {run}  # all of the above at once"]
 
     def group(self, group: Nodes) -> None:
         if self._once:

@@ -121,7 +121,7 @@ def test_without_a_blas_numpy_makes_the_products(
     assert np.isclose(program.step(feeds), expected, rtol=1e-6)
     lines = [line.strip() for line in program.source(N=16).splitlines()]
     assert sum(line.startswith("dot(") for line in lines) == 8
-    assert "def step" not in program.source(N=16)
+    assert "step = run" not in program.source(N=16)
 
 
 @needs_blas
