@@ -65,6 +65,11 @@ class Op(Record):
     straight: ClassVar[bool] = False
     """Whether `run` makes the same NumPy calls, each with an `out`, whatever the values are: an
     executor may then make them itself."""
+    by_row: ClassVar[bool] = False
+    """Whether what `run` takes and puts by places of the flat array lies in the row that it makes:
+    it can then make one row after another."""
+    draws: ClassVar[bool] = False
+    """Whether each element of the result is drawn at random."""
     flops_per_element: ClassVar[int] = 1
     """Operations for an element of the result, beside a matrix product; see `flops`."""
 

@@ -61,6 +61,7 @@ class DropoutMask(Op):
     """
 
     name: ClassVar[str] = "dropout_mask"
+    draws: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 12  # on integers: Philox and a comparison
     key: str
     keep: float

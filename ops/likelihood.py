@@ -176,6 +176,7 @@ class NLLAt(Op):
     """y[i] = -log_probabilities.flat[places[i]], for [N,C] and i64[N] from label_places."""
 
     name: ClassVar[str] = "nll_at"
+    by_row: ClassVar[bool] = True
     fused: ClassVar[bool] = True
     straight: ClassVar[bool] = True
 
@@ -195,6 +196,7 @@ class SoftmaxNLLGrad(Op):
     """
 
     name: ClassVar[str] = "softmax_nll_grad"
+    by_row: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 1 + TRANSCENDENTAL
     fused: ClassVar[bool] = True
     straight: ClassVar[bool] = True

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..graph import Graph, Node, Product, Schedule, holder, inside, kernel_groups
-from ..ops.dropout import DropoutMask
 from .cost import flops, product
 from .machine import Machine
 from .plan import Plan
@@ -54,7 +53,7 @@ def works(plan: Plan, calls: Mapping[Kernel, Calls], watched: Sequence[Node]) ->
             found.append(Work(key, tuple([n for _, n in pairs]), count, 0, 0, moved))
         elif isinstance(key, int):
             nodes = groups[key]
-            masks = [n for n in nodes if isinstance(n.op, DropoutMask)]
+            masks = [n for n in nodes if n.op.draws]
             drawn = sum(n.type.nbytes(sizes) // n.type.numpy.itemsize for n in masks)
             size = sum(flops(n, sizes) for n in nodes if n not in masks)
             moved = touched(_crossing(nodes, g))

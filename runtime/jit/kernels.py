@@ -52,8 +52,7 @@ def compiled(text: str) -> Any:
     """The kernel of a text: a C function of the address of its words; it has an `address`.
 
     A kernel is compiled once for all nets, sizes and processes: its file is named by the hash of
-    its text, and Numba keeps what it compiled beside it. Raises RunError where
-    Numba is missing.
+    its text, and Numba keeps what it compiled beside it. Raises RunError where Numba is missing.
     """
     require_numba()
     return _kernel(_HEAD.replace("{functions}", _functions()) + text)

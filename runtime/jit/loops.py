@@ -158,10 +158,8 @@ class Text:
             return self._scalars[o.key]
         literal = _literal(o)
         if literal is None:
-            if o.key in self._dead:
-                self.kept_dead.add(o.key)
             literal = self._fresh()
-            self._line(depth, f"{literal} = {self._array(o)}[0]")
+            self._line(depth, f"{literal} = {self._in_memory(o)}[0]")
         self._scalars[o.key] = literal
         return literal
 
@@ -169,10 +167,8 @@ class Text:
         if o.role == "scalar":
             return self._scalar(o, depth)
         if o.key not in self._row_values:
-            if o.key in self._dead:
-                self.kept_dead.add(o.key)
             name = self._fresh()
-            self._line(depth, f"{name} = {self._array(o)}[i]")
+            self._line(depth, f"{name} = {self._in_memory(o)}[i]")
             self._row_values[o.key] = name
         return self._row_values[o.key]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from ...graph import Array, Graph, Node, Nodes
 from ...ops.dropout import DropoutMask
-from ...ops.likelihood import LabelPlaces, NLLAt, SoftmaxNLLGrad
+from ...ops.likelihood import LabelPlaces
 from ..parts import Memory, Part, joined, parts
 from ..recording import Call, record
 from ..step import CHECK, Kernel, Stamp, Stamps, Writer
@@ -23,9 +23,6 @@ from .products import Product, product
 from .special import append_finite, append_mask, append_places
 from .statements import Statement, quick_function, statement
 from .tape import Tape
-
-_BY_ROW: Final = (NLLAt, SoftmaxNLLGrad)
-"""Ops whose take and put stay in the row: another's may read rows that are not made yet."""
 
 
 class JitWriter(Writer):
@@ -85,10 +82,7 @@ class JitWriter(Writer):
         self.lines += ["", "    def finite():"]
         split = append_finite(joined(arrays), self._refused, self._tape)
         self._count(CHECK, 1)
-        last = self._tape.runner(self._begun, len(self._tape), fed=False)
-        run = self._bound("run", ("run", self._begun), last)
-        self._begun = len(self._tape)
-        self.lines.append(f"        return {run}()")
+        self.lines.append(f"        return {self._runner(fed=False)}()")
         self.lines.append(f"        #   all finite?{_in_parts(split)}")
 
     def end(self) -> None:
@@ -112,22 +106,27 @@ class JitWriter(Writer):
     def _given(self) -> str:
         return ", ".join([f"feed{i}" for i in range(len(self.memory.feeds))])
 
-    def _run(self, otherwise: str = "") -> None:
-        """A line that runs what has come onto the tape since the last; `otherwise` is what is
-        called where it refuses."""
+    def _runner(self, *, fed: bool = True) -> str:
+        """The name of a function that runs what has come onto the tape since the last."""
+        made = self._tape.runner(self._begun, len(self._tape), fed=fed)
+        name = self._bound("run", ("run", self._begun), made)
+        self._begun = len(self._tape)
+        return name
+
+    def _run(self) -> None:
+        """A line that runs what has come onto the tape, if anything has."""
         self._flush()
-        if self._begun == len(self._tape):
-            return
-        run = self._bound(
-            "run", ("run", self._begun), self._tape.runner(self._begun, len(self._tape))
-        )
-        self.lines.append(f"        {run}({self._given()}){otherwise}")
+        if self._begun < len(self._tape):
+            self.lines.append(f"        {self._runner()}({self._given()})")
+            self._end_run()
+
+    def _end_run(self) -> None:
+        """What stands below a run: what it makes, and the stamps that it has noted."""
         self.lines += [f"        #   {line}" for line in self._listing]
+        self._listing = []
         if self._noted:
             noted = self._bound("noted", ("noted", self._begun), self._noting())
             self.lines.append(f"        stamp({noted})")
-        self._begun = len(self._tape)
-        self._listing = []
 
     def _noting(self) -> Callable[[], list[Stamp]]:
         """A function that gives the stamps that the tape has made."""
@@ -210,9 +209,9 @@ class JitWriter(Writer):
         first, second, result = [str(self.name(a)) for a in (starts, labels, out)]
         self._listed((n,), f"{result} = places({first}, {second}, {op.classes})", 1)
         checked = self._bound("k", id(op), op.run)
-        self._run(f" or {checked}({first}, {second}, out={result})")
-        line = next(k for k in reversed(range(len(self.lines))) if "run" in self.lines[k])
-        self._nodes[line + 1] = n
+        otherwise = f"{checked}({first}, {second}, out={result})"
+        self.line(n, f"{self._runner()}({self._given()}) or {otherwise}")
+        self._end_run()
 
     def _loop(self, part: Part) -> bool:
         """A tiled part as statements of one nest, its temporaries as values that stay inside."""
@@ -244,7 +243,7 @@ class JitWriter(Writer):
 
     def _statement(self, n: Node, call: Call) -> Statement | None:
         indexed = isinstance(getattr(call.function, "__self__", None), np.ndarray)
-        found = None if indexed and not isinstance(n.op, _BY_ROW) else statement(call)
+        found = None if indexed and not n.op.by_row else statement(call)
         return found if found is not None and Nest(found.rows).accepts([found]) else None
 
     def _add(
