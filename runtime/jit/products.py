@@ -20,8 +20,9 @@ _SMALL_VECTOR: Final = 10_000
 _LONG: Final = 8
 """A product whose inner size is so many times its others is cut along it. Cut along its rows or
 columns, each thread would put the whole of the other operand in order for itself."""
-_FLAT: Final = 4
-"""A result with more columns than so many times its rows is cut along its columns."""
+_FLAT: Final = 1.5
+"""A result with more columns than so many times its rows is cut along its columns: the right
+operand, which is then the larger, is put in order once, each half by the thread that reads it."""
 _ROWS: Final = 4
 _COLUMNS: Final = 16
 """What the BLAS works on at a time: a part is a multiple of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -49,10 +50,10 @@ def shared(threads: int, worth: float) -> int:
 
 
 def cuts(count: int, parts: int, multiple: int = 1) -> list[tuple[int, int]]:
-    """So many rows as ranges of one length, a multiple of `multiple`; the last has what is left."""
-    length = -(-count // parts)
-    length = max(1, -(-length // multiple) * multiple)
-    return [(at, min(at + length, count)) for at in range(0, count, length)]
+    """So many rows as ranges of about one length, each but the last a multiple of `multiple`."""
+    at = [round(k * count / parts / multiple) * multiple for k in range(parts)]
+    bounds = [*dict.fromkeys([k for k in at if k < count]), count]
+    return list(pairwise(bounds))
 
 
 def added(partial: Sequence[Array], out: Array) -> Part:

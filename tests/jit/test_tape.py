@@ -39,6 +39,7 @@ def test_cuts_cover_all_rows_once(count: int, parts: int, multiple: int) -> None
     assert len(ranges) <= parts
     assert [k for start, stop in ranges for k in range(start, stop)] == [*range(count)]
     assert all(start % multiple == 0 and start < stop for start, stop in ranges)
+    assert max(stop - start for start, stop in ranges) <= count / parts + multiple
 
 
 def test_work_is_shared_by_as_many_threads_as_it_is_worth() -> None:
