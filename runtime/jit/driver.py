@@ -17,6 +17,8 @@ from typing import Any, Final
 from llvmlite import ir
 from numba import carray, float32, float64, int64, literal_unroll, njit
 
+from . import choice
+from .choice import next_alone, note
 from .foreign import call_clock, call_getter, call_kernel, call_setter, gemm, gemv
 from .native import add, load, pause, pointer, store, swap
 
@@ -37,9 +39,20 @@ with 32; sums for f32 and f64."""
 INSTRUCTION: Final = 4
 
 # A frame: the addresses of the words that threads share, of the instructions and of the patches,
-# how many patches there are, and the functions that tell and set the threads of the BLAS, 0 where
-# there are none; then the addresses of the feeds.
-FRAME: Final = 6
+# how many patches there are, the functions that tell and set the threads of the BLAS, 0 where
+# there are none, and the clock, as its function, 0 where there is none, and its number; then the
+# addresses of the feeds.
+FRAME: Final = 8
+
+# A run: the address of the frame, the first instruction and the one behind the last, whether any of
+# them has several parts, room for a time, and then a choice.
+FRAME_AT: Final = 0
+START: Final = 1
+STOP_BEFORE: Final = 2
+SHARES: Final = 3
+_TIME: Final = 4
+CHOICE: Final = 6
+RUN: Final = CHOICE + choice.WORDS
 
 # A patch: the address of a word that is to hold an address in a feed, which feed, and how far in.
 PATCH: Final = 3
@@ -103,13 +116,24 @@ def _make(first: Any, count: Any) -> None:
 make = njit("void(int64, int64)", nogil=True, cache=True, error_model="numpy")(_make)
 
 
-def _lead(frame: Any, start: Any, stop: Any) -> Any:
-    """Runs the instructions of a frame from `start` up to `stop`, and gives the number of the one
-    that refused, or `stop`.
+def _nanoseconds(frame: Any, run: Any) -> Any:
+    """What the clock shows; a run has room for it."""
+    place = run + _TIME * _BYTES
+    call_clock(load(frame + 6 * _BYTES), load(frame + 7 * _BYTES), place)
+    return load(place) * 1_000_000_000 + load(place + _BYTES)
+
+
+nanoseconds = njit("int64(int64, int64)", nogil=True, cache=True)(_nanoseconds)
+
+
+def _lead(run: Any) -> Any:
+    """Whether all instructions of a run ran, and none refused.
 
     While it runs, the BLAS makes each product on the thread that asks for it; where the BLAS was
     kept to one thread, no helper is asked either.
     """
+    r = carray(pointer(run), (RUN,), int64)
+    frame, at, stop = r[FRAME_AT], r[START], r[STOP_BEFORE]
     f = carray(pointer(frame), (FRAME,), int64)
     control, instructions, patches, getter, setter = f[0], f[1], f[2], f[4], f[5]
     for k in range(f[3]):
@@ -124,11 +148,17 @@ def _lead(frame: Any, start: Any, stop: Any) -> Any:
     done = control + DONE * _BYTES
     expected = load(done)
     number = load(ticket) // (_PART * _PART)
-    at = start
+    chosen = run + CHOICE * _BYTES
+    alone, tries, began = threads == 1, False, int64(0)
+    if r[SHARES] != 0 and not alone and f[6] != 0:
+        alone = next_alone(chosen)
+        tries = r[CHOICE + choice.LEFT] < 0
+        if tries:
+            began = nanoseconds(frame, run)
     while at < stop:
         i = carray(pointer(instructions + at * INSTRUCTION * _BYTES), (INSTRUCTION,), int64)
         first, parts, tasks, refusal = i[0], i[1], i[2], i[3]
-        if parts == 1 or threads == 1:
+        if parts == 1 or alone:
             for part in range(parts):
                 make(first + part * tasks * TASK * _BYTES, tasks)
         else:
@@ -157,29 +187,32 @@ def _lead(frame: Any, start: Any, stop: Any) -> Any:
     # Where it is no longer 1, somebody has set it meanwhile.
     if setter != 0 and threads != 1 and call_getter(getter) == 1:
         call_setter(setter, threads)
-    return at
+    if tries and at == stop:
+        note(chosen, nanoseconds(frame, run) - began)
+    return at == stop
 
 
-def _feed_one(frame: Any, start: Any, stop: Any, a: Any) -> Any:
+def _feed_one(run: Any, a: Any) -> Any:
     """Runs with one feed."""
-    store(frame + FRAME * _BYTES, a.ctypes.data)
-    return lead(frame, start, stop)
+    store(load(run) + FRAME * _BYTES, a.ctypes.data)
+    return lead(run)
 
 
-def _feed_two(frame: Any, start: Any, stop: Any, a: Any, b: Any) -> Any:
+def _feed_two(run: Any, a: Any, b: Any) -> Any:
     """Runs with two feeds. Numba takes named arguments in half the time of a tuple."""
-    store(frame + FRAME * _BYTES, a.ctypes.data)
-    store(frame + (FRAME + 1) * _BYTES, b.ctypes.data)
-    return lead(frame, start, stop)
+    place = load(run) + FRAME * _BYTES
+    store(place, a.ctypes.data)
+    store(place + _BYTES, b.ctypes.data)
+    return lead(run)
 
 
-def _feed(frame: Any, start: Any, stop: Any, *feeds: Any) -> Any:
+def _feed(run: Any, *feeds: Any) -> Any:
     """Runs with any feeds."""
-    place = frame + FRAME * _BYTES
+    place = load(run) + FRAME * _BYTES
     for a in literal_unroll(feeds):
         store(place, a.ctypes.data)
         place += _BYTES
-    return lead(frame, start, stop)
+    return lead(run)
 
 
 def _help(control: Any, patience: Any) -> None:
@@ -200,7 +233,7 @@ def _help(control: Any, patience: Any) -> None:
             pause()
 
 
-lead = njit("int64(int64, int64, int64)", nogil=True, cache=True, error_model="numpy")(_lead)
+lead = njit("boolean(int64)", nogil=True, cache=True, error_model="numpy")(_lead)
 serve = njit("void(int64, int64)", nogil=True, cache=True, error_model="numpy")(_help)
 _ANY: Final = njit(nogil=True, cache=True)(_feed)
 _KNOWN: Final = {
@@ -211,5 +244,5 @@ _KNOWN: Final = {
 
 
 def runner(feeds: int) -> Any:
-    """The function that runs a frame on so many feeds: `run(frame, start, stop, *feeds)`."""
+    """The function that makes a run on so many feeds: `made(run, *feeds)`."""
     return _KNOWN.get(feeds, _ANY)

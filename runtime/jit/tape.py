@@ -10,7 +10,7 @@ import numpy as np
 
 from ...graph import Array
 from ..aligned import aligned_bytes
-from . import blas, driver
+from . import blas, choice, clock, driver
 from .team import TEAM
 
 Word = int | Array
@@ -75,7 +75,8 @@ class Tape:
         self._feeds = [(a.ctypes.data, a.nbytes) for a in feeds]
         self._instructions: list[tuple[Sequence[Part], Array | None]] = []
         self._held: list[Array] = [*feeds]
-        self._laid = 0
+        self._runs: list[Array] = []
+        self._laid = False
 
     def __len__(self) -> int:
         return len(self._instructions)
@@ -83,7 +84,16 @@ class Tape:
     def add(self, parts: Sequence[Part], refusal: Array | None = None) -> None:
         """An instruction; a task may set the word `refusal`, so that the run ends behind it."""
         self._instructions.append((parts, refusal))
-        self._laid = 0
+        self._laid = False
+
+    def add_clock(self) -> Array | None:
+        """A look at the clock, and the array that it is noted in; None where there is no clock."""
+        function, number = clock.native_clock()
+        if not function:
+            return None
+        noted = np.zeros(2, np.int64)
+        self.add([[Task(driver.CLOCK, function, (number, noted))]])
+        return noted
 
     def runner(self, start: int, stop: int, *, fed: bool = True) -> Callable[..., bool]:
         """A function of the feeds: whether all instructions of the range ran, none refused.
@@ -91,20 +101,28 @@ class Tape:
         Where it is not `fed`, a function of nothing: the last feeds are still there.
         """
         run = driver.runner(len(self._feeds) if fed else 0)
-        team, lock, lay = TEAM, TEAM.lock, self._frame
+        words = np.zeros(driver.RUN, np.int64)
+        words[[driver.START, driver.STOP_BEFORE]] = start, stop
+        chosen, address = words[driver.CHOICE :], int(words.ctypes.data)
+        choice.reset(chosen)
+        self._runs.append(words)
+        self._laid = False
+        team, lock, lay, asks, shares = TEAM, TEAM.lock, self._lay, choice.asks, driver.SHARES
 
         def made(*feeds: Array) -> bool:
             with lock:
-                if team.resting:
+                if not self._laid:
+                    lay()
+                if team.resting and words.item(shares) and asks(chosen):
                     team.rouse()
-                ended: int = run(self._laid or lay(), start, stop, *feeds)
-                return ended == stop
+                ran: bool = run(address, *feeds)
+                return ran
 
         TEAM.join(self.threads)
         return made
 
-    def _frame(self) -> int:
-        """The address of the frame, when all has been laid out."""
+    def _lay(self) -> None:
+        """Lays all out in memory, and tells the runs where."""
         padded = [_of_one_length(parts) for parts, _ in self._instructions]
         tasks = [t for parts in padded for part in parts for t in part]
         at = len(padded) * driver.INSTRUCTION
@@ -127,10 +145,14 @@ class Tape:
         known = blas.numpy_blas()
         setting = (known.get_threads, known.set_threads) if known else (0, 0)
         places = TEAM.control, memory.address(0), int(patches.ctypes.data), len(patches)
-        frame = np.array([*places, *setting, *[0] * len(self._feeds)], np.int64)
+        rest = *setting, *clock.native_clock(), *[0] * len(self._feeds)
+        frame = np.array([*places, *rest], np.int64)
         self._held = [*self._held, *memory.held, memory.words, patches, frame]
-        self._laid = int(frame.ctypes.data)
-        return self._laid
+        for words in self._runs:
+            start, stop = words[[driver.START, driver.STOP_BEFORE]]
+            words[driver.FRAME_AT] = frame.ctypes.data
+            words[driver.SHARES] = any(len(parts) > 1 for parts in padded[start:stop])
+        self._laid = True
 
 
 class _Memory:

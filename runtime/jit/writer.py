@@ -16,7 +16,7 @@ from ..step import CHECK, Kernel, Stamp, Stamps, Writer
 from ..tiling import tiling
 from . import products
 from .blas import numpy_blas
-from .clock import append_clock, now, seconds
+from .clock import now, seconds
 from .loops import Text
 from .nests import Nest, Region
 from .products import Product, product
@@ -92,7 +92,7 @@ class JitWriter(Writer):
         if self._stamps is None:
             return
         self._flush()  # so that each group's time is its own
-        noted = append_clock(self._tape) if self._begun < len(self._tape) else None
+        noted = self._tape.add_clock() if self._begun < len(self._tape) else None
         if noted is not None:
             self._noted.append((ended, noted))
             self.objects.update(stamp=self._stamps.append)

@@ -30,7 +30,7 @@ def keys_of_a_step(program: vg.Program, size: int) -> list[object]:
 
 def test_a_clock_on_the_tape_is_that_of_python() -> None:
     tape = Tape([])
-    noted = [clock.append_clock(tape) for _ in range(3)]
+    noted = [tape.add_clock() for _ in range(3)]
     if any(n is None for n in noted):
         pytest.skip("this system has no clock_gettime")
     before = clock.now()
@@ -45,7 +45,7 @@ def test_each_group_and_the_check_have_a_time(
 ) -> None:
     """Also where the tape knows no clock, and Python looks at its own."""
     if not known:
-        monkeypatch.setattr(clock, "_function", lambda: 0)
+        monkeypatch.setattr(clock, "native_clock", lambda: (0, 0))
     with on_threads(2):
         program = vg.compile(net(64, 96, 6), **OPTIONS)
         feeds = batch(rng, 96, 64, 6)

@@ -1,0 +1,148 @@
+"""Whether a run asks helpers: what it tries, what it keeps to, and that no bit depends on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import batch, net
+from jit_runs import on_threads, same_bits, state_after
+
+import verigrad as vg
+
+pytest.importorskip("numba")
+
+from verigrad.runtime.jit import choice, clock, driver
+from verigrad.runtime.jit.tape import Tape, Task
+from verigrad.runtime.jit.team import TEAM
+
+HELPED, ALONE = 0, 1
+
+
+class Runs:
+    """Runs that take as long as a test says, with helpers and without."""
+
+    def __init__(self) -> None:
+        self.words = np.zeros(choice.WORDS, np.int64)
+        choice.reset(self.words)
+        self.address = int(self.words.ctypes.data)
+
+    def go(self, count: int, helped: int = 100, alone: int = 100) -> list[bool]:
+        """Makes so many runs; who made each of them: whether the leader alone."""
+        made = []
+        for _ in range(count):
+            made.append(bool(choice.next_alone(self.address)))
+            if self.words[choice.LEFT] < 0:
+                choice.note(self.address, alone if made[-1] else helped)
+        return made
+
+    def tried(self, helped: int, alone: int) -> list[bool]:
+        """Runs up to the end of the next tries."""
+        return self.go(int(self.words[choice.LEFT]) + 2 * choice.TRIES, helped, alone)
+
+
+def test_helpers_are_asked_until_both_have_been_tried() -> None:
+    made = Runs().tried(helped=100, alone=50)
+    assert len(made) == choice.FIRST + 2 * choice.TRIES
+    assert not any(made[: -choice.TRIES]) and all(made[-choice.TRIES :])
+
+
+@pytest.mark.parametrize(("helped", "alone", "kept"), [(100, 99, ALONE), (99, 100, HELPED)])
+def test_what_took_less_time_is_kept_to(helped: int, alone: int, kept: int) -> None:
+    runs = Runs()
+    runs.tried(helped, alone)
+    assert set(runs.go(choice.SPELL)) == {bool(kept)}
+
+
+def test_a_choice_changes_when_times_do() -> None:
+    runs = Runs()
+    runs.tried(helped=100, alone=50)
+    assert all(runs.go(10))
+    runs.tried(helped=100, alone=200)
+    assert not any(runs.go(10))
+    runs.tried(helped=100, alone=50)
+    assert all(runs.go(10))
+
+
+def test_one_long_try_is_no_reason() -> None:
+    """The least of a kind's tries counts: others may have been interrupted."""
+    runs = Runs()
+    runs.go(choice.FIRST + 5, helped=100)
+    runs.go(1, helped=10_000)
+    runs.tried(helped=100, alone=150)
+    assert not any(runs.go(10))
+
+
+def test_tries_that_were_refused_leave_no_time() -> None:
+    runs = Runs()
+    for _ in range(choice.FIRST + 2 * choice.TRIES - 1):
+        choice.next_alone(runs.address)  # noted by nobody
+    assert runs.go(1, alone=50) == [True]
+    assert all(runs.go(choice.SPELL))
+
+
+def test_helpers_are_woken_before_they_are_tried() -> None:
+    runs = Runs()
+    runs.tried(helped=100, alone=50)
+    assert not choice.asks(runs.words)
+    runs.go(choice.SPELL - choice.WAKING)
+    assert choice.asks(runs.words)
+
+
+def doubling(a: np.ndarray) -> Task:
+    return Task(driver.SUM, 0, (a, a, a.size))
+
+
+def offers() -> int:
+    return int(TEAM._words[driver.TICKET])
+
+
+def test_a_run_alone_offers_nothing_and_makes_the_same() -> None:
+    a = np.ones(64, "f4")
+    with on_threads(2):
+        tape = Tape([])
+        tape.add([[doubling(a[:32])], [doubling(a[32:])]])
+        run = tape.runner(0, 1)
+        (words,) = tape._runs
+        assert run() and (a == 2).all()
+        assert words[driver.SHARES]
+        before = offers()
+        assert run() and offers() > before
+        before = offers()
+        words[driver.CHOICE + choice.ALONE] = True
+        assert run() and offers() == before
+        assert (a == 8).all()
+
+
+def test_a_run_whose_instructions_have_one_part_wakes_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(TEAM, "rouse", lambda: pytest.fail("helpers were woken"))
+    monkeypatch.setattr(TEAM, "resting", True)
+    a = np.ones(8, "f4")
+    tape = Tape([])
+    tape.add([[doubling(a)]])
+    assert tape.runner(0, 1)() and (a == 2).all()
+
+
+def test_without_a_clock_helpers_are_always_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "native_clock", lambda: (0, 0))
+    a = np.ones(64, "f4")
+    with on_threads(2):
+        tape = Tape([])
+        tape.add([[doubling(a[:32])], [doubling(a[32:])]])
+        run = tape.runner(0, 1)
+        for _ in range(choice.FIRST + 3 * choice.TRIES):
+            before = offers()
+            assert run() and offers() > before
+
+
+def test_steps_while_both_are_tried_have_the_same_bits(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n, feeds = net(64, 96, 6), [batch(rng, 96, 64, 6)] * (choice.FIRST + 3 * choice.TRIES)
+    options = {"optimizer": vg.Adam(0.01), "dropout": vg.Dropout(keep=0.5), "backend": "numba"}
+    with on_threads(2):
+        trying = state_after(n, feeds, **options)
+        monkeypatch.setattr(clock, "native_clock", lambda: (0, 0))
+        helped = state_after(n, feeds, **options)
+    assert same_bits(trying, helped)
