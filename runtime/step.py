@@ -58,6 +58,7 @@ class Writer:
         self._names: dict[object, str] = {}
         self._feeds = {_key(memory.arrays[n]): f"feed{i}" for i, n in enumerate(memory.feeds)}
         self._feed_memory = [memory.arrays[n] for n in memory.feeds]
+        self._filled: dict[tuple[bytes, str, tuple[int, ...]], Array] = {}
 
     # ---- the parts of the text ---------------------------------------------------------------
 
@@ -219,7 +220,7 @@ class Writer:
                 return None if None in parts else f"({''.join(f'{p}, ' for p in parts)})"
             return name(value)
 
-        arguments = [argument(a) for a in call.arguments]
+        arguments = [argument(a) for a in self._spread(call)]
         keywords = {k: argument(v) for k, v in call.keywords.items()}
         owner = getattr(call.function, "__self__", None)
         numpys = isinstance(owner, np.ufunc) or call.function.__module__ == "numpy"
@@ -234,6 +235,22 @@ class Writer:
             return None
         given = [*[a for a in arguments if a], *[f"{k}={v}" for k, v in keywords.items()]]
         return f"{function}({', '.join(given)})"
+
+    def _spread(self, call: Call) -> Sequence[Any]:
+        """The arguments, a number in a maximum or minimum as an array full of it: NumPy uses SIMD
+        for two arrays, and takes five times as long for an array and a number."""
+        if call.function not in (np.maximum, np.minimum):
+            return call.arguments
+        shape = call.keywords["out"].shape
+        return [self._full(a, shape) if _is_number(a) else a for a in call.arguments]
+
+    def _full(self, number: Array, shape: tuple[int, ...]) -> Array:
+        key = number.tobytes(), number.dtype.str, shape
+        if key not in self._filled:
+            self._filled[key] = np.zeros(shape, number.dtype)
+            if any(key[0]):  # memory that is never written is one page of zeros, in the cache
+                self._filled[key].fill(number)
+        return self._filled[key]
 
     def _tiled(self, part: Part) -> None:
         if part.rows <= part.step:
@@ -293,6 +310,11 @@ class _Loop:
 
 def _key(a: Array) -> Key:
     return a.ctypes.data, a.shape, a.strides, a.dtype.str
+
+
+def _is_number(a: Any) -> bool:
+    """Whether it is a number that a recording holds."""
+    return isinstance(a, np.ndarray) and a.ndim == 0 and not a.flags.writeable
 
 
 def _whole_numbers(value: object) -> bool:

@@ -61,6 +61,31 @@ def test_a_step_is_prepared_computed_checked_and_committed() -> None:
     assert any("feed0" in line for line in found["compute"])
 
 
+def test_a_maximum_with_a_number_is_one_of_two_arrays() -> None:
+    """NumPy uses SIMD for these; layers of one width read the same array."""
+    program = vg.compile(net(12, 8, 8, 6, 4), optimizer=vg.SGD(0.1))
+    writer = program.executable.executor({"N": 5}).written()
+    found = [line for line in writer.lines if "maximum(" in line]
+    names = [re.findall(r"a\d+", line) for line in found]
+    assert [read for _, read, _ in names][:2] == [names[0][1]] * 2
+    for first, read, out in names:
+        assert first == out
+        assert writer.objects[read].shape == writer.objects[out].shape
+        assert not writer.objects[read].any()
+
+
+@pytest.mark.parametrize("bound", [-1.0, 0.0, 0.5])
+def test_a_bound_is_a_number_only_where_it_never_changes(bound: float) -> None:
+    x, most = vg.input("x", ("N", 3)), vg.input("most", ())
+    low = vg.maximum(x, bound)
+    program = vg.compile(vg.Graph("g", {"y": vg.minimum(low, most), "z": vg.minimum(low, 0.75)}))
+    values = np.linspace(-2, 2, 12, dtype="f4").reshape(4, 3)
+    for limit in (0.25, -0.5, 1.5):
+        found = program.predict(x=values, most=np.float32(limit))
+        assert (found["y"] == np.minimum(np.maximum(values, bound), limit)).all()
+        assert (found["z"] == np.minimum(np.maximum(values, bound), 0.75)).all()
+
+
 def test_inference_commits_nothing() -> None:
     program = vg.compile(vg.Graph("g", {"y": vg.dense(vg.input("x", ("N", 3)), 2)}))
     assert parts(program.source(N=4))["commit"] == ["pass"]
