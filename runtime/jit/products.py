@@ -11,15 +11,16 @@ from ...graph import Array
 from ..recording import Call
 from . import driver
 from .blas import Blas
-from .tape import Part, Tape, Task, added, cuts, float_code, shared
+from .tape import Part, Tape, Task, cuts, float_code, shared
 
 _SMALL: Final = 40_000
 """Multiplications that each part has at least: fewer are made sooner than threads agree."""
 _SMALL_VECTOR: Final = 10_000
 """The same of a matrix by a vector."""
-_LONG: Final = 8
-"""A product whose inner size is so many times its others is cut along it. Cut along its rows or
-columns, each thread would put the whole of the other operand in order for itself."""
+_LONG: Final = 1.5
+"""A product whose inner size is so many times its others is cut along it: the threads' results are
+less to exchange than what they would read of the operands. Of a layer's weights each then reads
+the rows that it has itself updated."""
 _FLAT: Final = 1.5
 """A result with more columns than so many times its rows is cut along its columns: the right
 operand, which is then the larger, is put in order once, each half by the thread that reads it."""
@@ -74,22 +75,22 @@ def append(p: Product, blas: Blas, tape: Tape) -> int:
     threads = tape.threads if blas.set_threads else 1
     rows, columns, _ = p.sizes
     vector = rows == 1 or columns == 1
-    parts, partial = _vector_parts(p, blas, threads) if vector else _parts(p, blas, threads)
+    parts, partial = (_vector_parts if vector else _parts)(p, blas, threads, tape)
     tape.add(parts)
     if partial:
-        tape.add([added(partial, p.out)])
+        tape.add_sum(partial, p.out)
     return len(parts)
 
 
-def _parts(p: Product, blas: Blas, threads: int) -> tuple[list[Part], list[Array]]:
+def _parts(p: Product, blas: Blas, threads: int, tape: Tape) -> tuple[list[Part], list[Array]]:
     """The parts, and results that are to be added to that of the first."""
     rows, columns, inner = p.sizes
     threads = shared(threads, rows * columns * inner / _SMALL)
     if inner >= _LONG * max(rows, columns):
         ranges = [slice(*c) for c in cuts(inner, threads, _COLUMNS)]
-        outs = [p.out, *[np.empty_like(p.out) for _ in ranges[1:]]]
-        made = [_gemm(p, blas, o, inner=r) for o, r in zip(outs, ranges, strict=True)]
-        return [[t] for t in made], outs[1:]
+        partial = tape.spare(p.out, len(ranges) - 1)
+        made = [_gemm(p, blas, o, inner=r) for o, r in zip([p.out, *partial], ranges, strict=True)]
+        return [[t] for t in made], partial
     if columns > _FLAT * rows:
         made = [_gemm(p, blas, p.out, columns=slice(*c)) for c in cuts(columns, threads, _COLUMNS)]
     else:
@@ -112,7 +113,9 @@ def _gemm(
     return Task(_kind(driver.GEMM, out, blas), _of(blas.gemm, out), (*turned, *sizes, *matrices))
 
 
-def _vector_parts(p: Product, blas: Blas, threads: int) -> tuple[list[Part], list[Array]]:
+def _vector_parts(
+    p: Product, blas: Blas, threads: int, tape: Tape
+) -> tuple[list[Part], list[Array]]:
     """The same of a matrix by a vector, cut along the rows of the matrix as it lies."""
     by_row = p.out.shape[0] == 1
     matrix, x = (p.b, p.a.array) if by_row else (p.a, p.b.array)
@@ -121,7 +124,7 @@ def _vector_parts(p: Product, blas: Blas, threads: int) -> tuple[list[Part], lis
     threads = shared(threads, lies.size / _SMALL_VECTOR)
     x, y = x.reshape(-1), p.out.reshape(-1)
     ranges = [slice(*c) for c in cuts(len(lies), threads, _COLUMNS)]
-    partial = [np.empty_like(y) for _ in ranges[1:]] if summed else []
+    partial = tape.spare(y, len(ranges) - 1) if summed else []
     made: list[Part] = []
     for k, r in enumerate(ranges):
         given = (x[r], [y, *partial][k]) if summed else (x, y[r])

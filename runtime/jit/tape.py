@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ...graph import Array
-from ..aligned import aligned_bytes
+from ..aligned import ALIGNMENT, aligned_bytes
 from . import blas, choice, clock, driver
 from .team import TEAM
 
@@ -75,6 +75,7 @@ class Tape:
         self._feeds = [(a.ctypes.data, a.nbytes) for a in feeds]
         self._instructions: list[tuple[Sequence[Part], Array | None]] = []
         self._held: list[Array] = [*feeds]
+        self._spare = aligned_bytes(0)
         self._runs: list[Array] = []
         self._laid = False
 
@@ -85,6 +86,22 @@ class Tape:
         """An instruction; a task may set the word `refusal`, so that the run ends behind it."""
         self._instructions.append((parts, refusal))
         self._laid = False
+
+    def spare(self, like: Array, count: int) -> list[Array]:
+        """Room for so many partial results of a form, until they are added up: the next find the
+        same."""
+        nbytes = -(-like.nbytes // ALIGNMENT) * ALIGNMENT
+        if count * nbytes > self._spare.nbytes:
+            self._spare = aligned_bytes(count * nbytes)
+        places = [self._spare[k * nbytes :][: like.nbytes] for k in range(count)]
+        return [place.view(like.dtype).reshape(like.shape) for place in places]
+
+    def add_sum(self, partial: Sequence[Array], out: Array) -> None:
+        """An instruction that adds partial results to that of the first part."""
+        worth = BYTE * (2 + len(partial)) * out.nbytes / WORTH
+        multiple = LINE if out.ndim == 1 else 1
+        ranges = [slice(*c) for c in cuts(len(out), shared(self.threads, worth), multiple)]
+        self.add([added([a[r] for a in partial], out[r]) for r in ranges])
 
     def add_clock(self) -> Array | None:
         """A look at the clock, and the array that it is noted in; None where there is no clock."""

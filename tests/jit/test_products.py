@@ -77,7 +77,14 @@ def test_products_are_those_of_numpy(
 @needs_blas
 @pytest.mark.parametrize(
     ("sizes", "parts"),
-    [((4, 4, 4), 1), ((64, 64, 64), 2), ((16, 64, 300), 2), ((8, 900, 8), 2), ((1, 300, 90), 2)],
+    [
+        ((4, 4, 4), 1),
+        ((64, 64, 64), 2),
+        ((16, 64, 300), 2),
+        ((8, 900, 8), 2),
+        ((1, 300, 90), 2),
+        ((128, 784, 512), 2),
+    ],
     ids=str,
 )
 def test_what_is_large_is_cut(sizes: tuple[int, int, int], parts: int) -> None:
@@ -89,7 +96,7 @@ def test_what_is_large_is_cut(sizes: tuple[int, int, int], parts: int) -> None:
 
 def test_what_is_no_product_of_matrices_is_left() -> None:
     a, wide = np.ones((4, 4), "f4"), np.ones((4, 4), "f8")
-    out = np.empty((4, 4), "f4")
+    out = np.zeros((4, 4), "f4")
     for call in (
         Call(np.dot, (a[0], a[1]), {"out": np.empty((), "f4")}),
         Call(np.dot, (a, wide), {"out": np.empty((4, 4), "f8")}),

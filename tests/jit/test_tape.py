@@ -121,6 +121,34 @@ def test_partial_sums_are_added(dtype: str, rng: np.random.Generator) -> None:
     assert (out == expected).all()
 
 
+@pytest.mark.parametrize("shape", [(5, 7), (300, 200), (20_000,)])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_results_are_added_by_as_many_threads_as_there_are(
+    threads: int, shape: tuple[int, ...], rng: np.random.Generator
+) -> None:
+    with on_threads(threads):
+        tape = Tape([])
+        out = rng.random(shape)
+        partial = tape.spare(out, 2)
+        for a in partial:
+            a[:] = rng.random(shape)
+        expected = out + partial[0] + partial[1]
+        tape.add_sum(partial, out)
+        assert tape.runner(0, 1)()
+    assert (out == expected).all()
+    assert len(tape._instructions[0][0]) == (1 if shape == (5, 7) else threads)
+
+
+def test_room_for_results_is_used_again() -> None:
+    tape = Tape([])
+    small, large = np.zeros((3, 3), "f4"), np.zeros((40, 3), "f8")
+    assert tape.spare(small, 0) == []
+    first, second, third = tape.spare(large, 3)
+    assert not np.may_share_memory(first, second) and not np.may_share_memory(second, third)
+    assert np.shares_memory(first, tape.spare(small, 1)[0])
+    assert {a.ctypes.data % 64 for a in (first, second, third)} == {0}
+
+
 @pytest.mark.parametrize("threads", [2, 3])
 def test_who_makes_a_part_and_in_what_order_does_not_change_a_bit(
     threads: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
