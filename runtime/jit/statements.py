@@ -56,6 +56,8 @@ _TRUTHS: Final = frozenset(
     }
 )
 """Functions that loops compute for a result of bools."""
+_NARROW: Final = 32
+"""Fewer columns are no loop of vectors: such a function then runs over all elements as one row."""
 _SLOW: Final = frozenset({np.exp, np.log, np.power, np.tanh})
 _FEW: Final = 8_192
 """Up to so many elements are worth a call of the C library each: NumPy's loops use SIMD."""
@@ -116,6 +118,8 @@ def statement(call: Call) -> Statement | None:
     masked = _masked(call.function, inputs, out)
     if masked is not None:
         expression, inputs, out = masked
+    if quick and out.ndim == 2 and out.shape[1] < _NARROW and out.flags.c_contiguous:
+        inputs, out = [_flat(a) for a in inputs], _flat(out)
     made = _mapped(expression, inputs, out)
     return made._replace(calls=True) if made and call.function in _SLOW else made
 
@@ -141,6 +145,10 @@ def _mapped(expression: str, inputs: list[Array], out: Array) -> Statement | Non
     role: Role = "scalar" if rows is None else "row" if columns is None else "matrix"
     read = tuple([o for o in operands if o is not None])
     return Statement("map", expression, read, Operand(out, role), rows, columns)
+
+
+def _flat(a: Array) -> Array:
+    return a.reshape(-1) if a.flags.c_contiguous else a
 
 
 def _masked(
