@@ -1,4 +1,4 @@
-"""Whether a run asks helpers: it tries both now and then, and keeps to what took less time.
+"""Whether a run asks helpers: now and then it tries the other, and keeps to what took less time.
 
 How fast data goes from one core to another is not the same on all machines, nor, where they are
 shared with others, from one minute to the next. Who makes a part does not change what it computes.
@@ -16,20 +16,22 @@ from .native import pointer
 ALONE: Final = 0
 """Whether the leader makes all parts itself."""
 LEFT: Final = 1
-"""Runs until both are tried again; from 0 down, what is tried."""
+"""Runs until both are timed again; below 0, minus those that have been."""
 _BEST: Final = 2
-"""The fewest nanoseconds of a try with helpers, and of one without."""
+"""The fewest nanoseconds of a run as it is, and of one the other way."""
 WORDS: Final = 4
 
 FIRST: Final = 32
-SPELL: Final = 2_000
-"""Runs before the first tries, and between tries."""
-TRIES: Final = 16
-"""Runs that are tried with helpers, and then as many without."""
-_SETTLING: Final = 2
+SPELL: Final = 500
+"""Runs before the first that are timed, and between these."""
+TIMED: Final = 16
+"""Runs that are timed as they are, and then at most as many the other way."""
+SETTLING: Final = 2
 """Of these, the first still find their data where the runs before have left it."""
+_HOPELESS: Final = 1.25
+"""The other way is given up where its first two runs take so many times as long."""
 WAKING: Final = 16
-"""So many runs before they are tried, helpers are woken."""
+"""So many runs before any is timed, helpers are woken."""
 _FOREVER: Final = 1 << 62
 
 
@@ -47,18 +49,21 @@ def _next_alone(choice: Any) -> Any:
     """Begins a run: whether the leader makes all parts."""
     c = carray(pointer(choice), (WORDS,), int64)
     c[LEFT] -= 1
-    return c[ALONE] != 0 if c[LEFT] >= 0 else -c[LEFT] > TRIES
+    return (c[ALONE] != 0) == (c[LEFT] >= -TIMED)
 
 
 def _note(choice: Any, nanoseconds: Any) -> None:
-    """Ends a run that was a try, and after the last one chooses."""
+    """Ends a run that was timed, and after the last one chooses."""
     c = carray(pointer(choice), (WORDS,), int64)
-    tried = -c[LEFT]
-    kind = _BEST + (1 if tried > TRIES else 0)
-    if (tried - 1) % TRIES >= _SETTLING:
+    nth = -c[LEFT] - 1
+    other = nth >= TIMED
+    if nth % TIMED >= SETTLING:
+        kind = _BEST + 1 if other else _BEST
         c[kind] = min(c[kind], nanoseconds)
-    if tried >= 2 * TRIES:
-        c[ALONE] = 1 if c[_BEST + 1] < c[_BEST] else 0
+    seen = other and nth % TIMED > SETTLING
+    if nth + 1 >= 2 * TIMED or (seen and c[_BEST + 1] > _HOPELESS * c[_BEST]):
+        if c[_BEST + 1] < c[_BEST]:
+            c[ALONE] = 1 - c[ALONE]
         c[LEFT] = SPELL
         c[_BEST] = c[_BEST + 1] = _FOREVER
 

@@ -149,11 +149,11 @@ def _lead(run: Any) -> Any:
     expected = load(done)
     number = load(ticket) // (_PART * _PART)
     chosen = run + CHOICE * _BYTES
-    alone, tries, began = threads == 1, False, int64(0)
+    alone, timed, began = threads == 1, False, int64(0)
     if r[SHARES] != 0 and not alone and f[6] != 0:
         alone = next_alone(chosen)
-        tries = r[CHOICE + choice.LEFT] < 0
-        if tries:
+        timed = r[CHOICE + choice.LEFT] < 0
+        if timed:
             began = nanoseconds(frame, run)
     while at < stop:
         i = carray(pointer(instructions + at * INSTRUCTION * _BYTES), (INSTRUCTION,), int64)
@@ -187,7 +187,7 @@ def _lead(run: Any) -> Any:
     # Where it is no longer 1, somebody has set it meanwhile.
     if setter != 0 and threads != 1 and call_getter(getter) == 1:
         call_setter(setter, threads)
-    if tries and at == stop:
+    if timed and at == stop:
         note(chosen, nanoseconds(frame, run) - began)
     return at == stop
 

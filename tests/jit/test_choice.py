@@ -35,54 +35,65 @@ class Runs:
                 choice.note(self.address, alone if made[-1] else helped)
         return made
 
-    def tried(self, helped: int, alone: int) -> list[bool]:
-        """Runs up to the end of the next tries."""
-        return self.go(int(self.words[choice.LEFT]) + 2 * choice.TRIES, helped, alone)
+    def timed(self, helped: int, alone: int) -> list[bool]:
+        """Runs up to the end of the next that are timed."""
+        made = self.go(int(self.words[choice.LEFT]) + choice.TIMED, helped, alone)
+        while self.words[choice.LEFT] < 0:
+            made += self.go(1, helped, alone)
+        return made
 
 
-def test_helpers_are_asked_until_both_have_been_tried() -> None:
-    made = Runs().tried(helped=100, alone=50)
-    assert len(made) == choice.FIRST + 2 * choice.TRIES
-    assert not any(made[: -choice.TRIES]) and all(made[-choice.TRIES :])
+def test_helpers_are_asked_until_both_ways_have_been_timed() -> None:
+    made = Runs().timed(helped=100, alone=50)
+    assert len(made) == choice.FIRST + 2 * choice.TIMED
+    assert not any(made[: -choice.TIMED]) and all(made[-choice.TIMED :])
 
 
 @pytest.mark.parametrize(("helped", "alone", "kept"), [(100, 99, ALONE), (99, 100, HELPED)])
 def test_what_took_less_time_is_kept_to(helped: int, alone: int, kept: int) -> None:
     runs = Runs()
-    runs.tried(helped, alone)
+    runs.timed(helped, alone)
     assert set(runs.go(choice.SPELL)) == {bool(kept)}
 
 
 def test_a_choice_changes_when_times_do() -> None:
     runs = Runs()
-    runs.tried(helped=100, alone=50)
+    runs.timed(helped=100, alone=50)
     assert all(runs.go(10))
-    runs.tried(helped=100, alone=200)
+    runs.timed(helped=100, alone=200)
     assert not any(runs.go(10))
-    runs.tried(helped=100, alone=50)
+    runs.timed(helped=100, alone=50)
     assert all(runs.go(10))
 
 
-def test_one_long_try_is_no_reason() -> None:
-    """The least of a kind's tries counts: others may have been interrupted."""
+@pytest.mark.parametrize(("alone", "tried"), [(120, choice.TIMED), (130, choice.SETTLING + 2)])
+def test_what_takes_much_longer_is_given_up_early(alone: int, tried: int) -> None:
+    runs = Runs()
+    assert sum(runs.timed(helped=100, alone=alone)) == tried
+    assert not any(runs.go(choice.SPELL))
+    assert sum(runs.timed(helped=100, alone=alone)) == tried
+
+
+def test_one_long_run_is_no_reason() -> None:
+    """The least of a kind's times counts: other runs may have been interrupted."""
     runs = Runs()
     runs.go(choice.FIRST + 5, helped=100)
     runs.go(1, helped=10_000)
-    runs.tried(helped=100, alone=150)
+    runs.timed(helped=100, alone=150)
     assert not any(runs.go(10))
 
 
-def test_tries_that_were_refused_leave_no_time() -> None:
+def test_runs_that_were_refused_leave_no_time() -> None:
     runs = Runs()
-    for _ in range(choice.FIRST + 2 * choice.TRIES - 1):
+    for _ in range(choice.FIRST + 2 * choice.TIMED - 1):
         choice.next_alone(runs.address)  # noted by nobody
     assert runs.go(1, alone=50) == [True]
     assert all(runs.go(choice.SPELL))
 
 
-def test_helpers_are_woken_before_they_are_tried() -> None:
+def test_helpers_are_woken_before_runs_are_timed() -> None:
     runs = Runs()
-    runs.tried(helped=100, alone=50)
+    runs.timed(helped=100, alone=50)
     assert not choice.asks(runs.words)
     runs.go(choice.SPELL - choice.WAKING)
     assert choice.asks(runs.words)
@@ -131,15 +142,15 @@ def test_without_a_clock_helpers_are_always_asked(monkeypatch: pytest.MonkeyPatc
         tape = Tape([])
         tape.add([[doubling(a[:32])], [doubling(a[32:])]])
         run = tape.runner(0, 1)
-        for _ in range(choice.FIRST + 3 * choice.TRIES):
+        for _ in range(choice.FIRST + 3 * choice.TIMED):
             before = offers()
             assert run() and offers() > before
 
 
-def test_steps_while_both_are_tried_have_the_same_bits(
+def test_steps_while_both_ways_are_timed_have_the_same_bits(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    n, feeds = net(64, 96, 6), [batch(rng, 96, 64, 6)] * (choice.FIRST + 3 * choice.TRIES)
+    n, feeds = net(64, 96, 6), [batch(rng, 96, 64, 6)] * (choice.FIRST + 3 * choice.TIMED)
     options = {"optimizer": vg.Adam(0.01), "dropout": vg.Dropout(keep=0.5), "backend": "numba"}
     with on_threads(2):
         trying = state_after(n, feeds, **options)
