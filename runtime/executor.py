@@ -210,9 +210,11 @@ def _write(
     copies = []
     for w, n in g.updates.items():
         if n in g.inputs or arrays[w] is not arrays[n]:
-            copies.append(f"copyto({writer.name(arrays[w])}, {writer.name(arrays[n])})")
+            copies.append(
+                f"copyto({writer.names.value(arrays[w])}, {writer.names.value(arrays[n])})"
+            )
     if copies:
-        writer.function_name(np.copyto)
+        writer.names.function(np.copyto)
     writer.function("prepare", once)
     writer.function("compute", early)
     writer.finite([arrays[n] for n in watched])

@@ -11,11 +11,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..graph import Array, Graph, Node, Nodes, Source, kernel_groups
+from .names import Key, Names, key
 from .parts import Memory, Part, joined, parts
 from .recording import Call, record
 from .tiling import tiling
 
-Key = tuple[int, tuple[int, ...], tuple[int, ...], str]
 Kernel = int | str
 """A part of a step: the number of a group, or CHECK, or COPIES."""
 Stamp = tuple[Kernel, float]
@@ -54,11 +54,7 @@ class Writer:
         self._stamps = stamps
         self._nodes: dict[int, Node] = {}
         self._functions: list[str] = []
-        self.objects: dict[str, Any] = {}
-        self._names: dict[object, str] = {}
-        self._feeds = {_key(memory.arrays[n]): f"feed{i}" for i, n in enumerate(memory.feeds)}
-        self._feed_memory = [memory.arrays[n] for n in memory.feeds]
-        self._filled: dict[tuple[bytes, str, tuple[int, ...]], Array] = {}
+        self.names = Names([memory.arrays[n] for n in memory.feeds])
 
     # ---- the parts of the text ---------------------------------------------------------------
 
@@ -97,11 +93,11 @@ class Writer:
         """`def finite()`: whether the sum of all squares is finite; false may be an overflow."""
         terms = []
         for flat in joined(arrays):
-            name = self.name(flat)
+            name = self.names.value(flat)
             terms.append(f"dot({name}, {name})" if flat.ndim else f"{name}.item()")
         if any("dot" in t for t in terms):
-            self.function_name(np.dot)
-        self.objects["isfinite"] = math.isfinite
+            self.names.function(np.dot)
+        self.names.objects["isfinite"] = math.isfinite
         self._count(CHECK, len(terms))
         self._functions.append("finite")
         self.lines += ["", "    def finite():"]
@@ -114,7 +110,7 @@ class Writer:
             for n in group:
                 inputs = [self.memory.arrays[i] for i in n.inputs]
                 scratch = self.memory.scratch.get(n, ())
-                self._kernel(n, inputs, self.memory.arrays[n], scratch, self.name, "")
+                self._kernel(n, inputs, self.memory.arrays[n], scratch, self.names.value, "")
         else:
             for part in parts(self.g, group, tiles, self.memory):
                 self._tiled(part)
@@ -128,7 +124,7 @@ class Writer:
         """The functions that the text defines; errors in them name the file."""
         space: dict[str, Any] = {}
         exec(compile(self.text(), file, "exec"), space)
-        functions: dict[str, Callable[..., Any]] = space["make"](self.objects)
+        functions: dict[str, Callable[..., Any]] = space["make"](self.names.objects)
         return functions
 
     def nodes(self) -> dict[int, Node]:
@@ -138,7 +134,7 @@ class Writer:
 
     def _head(self) -> list[str]:
         used = set(re.findall(r"\w+", "\n".join(self.lines)))
-        named = [f"    {name} = objects[{name!r}]" for name in self.objects if name in used]
+        named = [f"    {name} = objects[{name!r}]" for name in self.names.objects if name in used]
         return ["def make(objects):", *named]
 
     def _count(self, kernel: Kernel, number: int, rows: int = 0) -> None:
@@ -147,44 +143,8 @@ class Writer:
 
     def _stamp(self, ended: Kernel) -> None:
         if self._stamps is not None:
-            self.objects.update(stamp=self._stamps.append, now=perf_counter)
+            self.names.objects.update(stamp=self._stamps.append, now=perf_counter)
             self.lines.append(f"        stamp(({ended!r}, now()))")
-
-    # ---- names -------------------------------------------------------------------------------
-
-    def name(self, value: Any) -> str | None:
-        """How the text says a value: a number, a feed, or the name of a bound object.
-
-        None for a part of a feed, which only the kernel can take.
-        """
-        if isinstance(value, np.ndarray):
-            key = _key(value)
-            if key in self._feeds:
-                return self._feeds[key]
-            turned = self._feeds.get(_key(value.T))
-            if turned is not None:
-                return f"{turned}.T"
-            if any(np.may_share_memory(value, f) for f in self._feed_memory):
-                return None
-            return self._bound("a", key, value)
-        if value is None or isinstance(value, (bool, int)) or _whole_numbers(value):
-            return repr(value)
-        return self._bound("c", id(value), value)
-
-    def function_name(self, function: Callable[..., Any]) -> str:
-        """The name of a NumPy function, such as add, or add_reduce for np.add.reduce."""
-        name = function.__name__
-        ufunc = getattr(function, "__self__", None)
-        if isinstance(ufunc, np.ufunc):
-            name = f"{ufunc.__name__}_{name}"
-        self.objects.setdefault(name, function)
-        return name
-
-    def _bound(self, prefix: str, key: object, value: Any) -> str:
-        if key not in self._names:
-            self._names[key] = f"{prefix}{len(self._names)}"
-            self.objects[self._names[key]] = value
-        return self._names[key]
 
     # ---- lines -------------------------------------------------------------------------------
 
@@ -220,7 +180,7 @@ class Writer:
                 return None if None in parts else f"({''.join(f'{p}, ' for p in parts)})"
             return name(value)
 
-        arguments = [argument(a) for a in self._spread(call)]
+        arguments = [argument(a) for a in self.names.spread(call)]
         keywords = {k: argument(v) for k, v in call.keywords.items()}
         owner = getattr(call.function, "__self__", None)
         numpys = isinstance(owner, np.ufunc) or call.function.__module__ == "numpy"
@@ -228,48 +188,31 @@ class Writer:
             held = name(owner)
             function = f"{held}.{call.function.__name__}" if held else None
         elif isinstance(call.function, np.ufunc) or numpys:
-            function = self.function_name(call.function)
+            function = self.names.function(call.function)
         else:
-            function = self._bound("k", id(owner), call.function)
+            function = self.names.bound("k", id(owner), call.function)
         if None in (function, *arguments, *keywords.values()):
             return None
         given = [*[a for a in arguments if a], *[f"{k}={v}" for k, v in keywords.items()]]
         return f"{function}({', '.join(given)})"
 
-    def _spread(self, call: Call) -> Sequence[Any]:
-        """The arguments, a number in a maximum or minimum as an array full of it: NumPy uses SIMD
-        for two arrays, and takes five times as long for an array and a number."""
-        if call.function not in (np.maximum, np.minimum):
-            return call.arguments
-        shape = call.keywords["out"].shape
-        return [self._full(a, shape) if _is_number(a) else a for a in call.arguments]
-
-    def _full(self, number: Array, shape: tuple[int, ...]) -> Array:
-        key = number.tobytes(), number.dtype.str, shape
-        if key not in self._filled:
-            self._filled[key] = np.zeros(shape, number.dtype)
-            if any(key[0]):  # memory that is never written is one page of zeros, in the cache
-                self._filled[key].fill(number)
-        return self._filled[key]
-
     def _tiled(self, part: Part) -> None:
         if part.rows <= part.step:
             for n, inputs, out, scratch in part.kernels(0, part.rows):
-                self._kernel(n, inputs, out, scratch, self.name, "")
+                self._kernel(n, inputs, out, scratch, self.names.value, "")
             return
-        loop = _Loop(part, self.name)
+        loop = _Loop(part, self.names.value)
         header = len(self.lines)
         self.lines.append("")
         for n, inputs, out, scratch in part.kernels(0, part.step):
             self._kernel(n, inputs, out, scratch, loop.name, "    ", part.rows // part.step)
-        tiles = self._bound("tiles", id(loop), loop.tiles())
-        self._names[loop] = tiles  # keeps the loop, and so its id, as long as the names
+        tiles = self.names.bound("tiles", loop, loop.tiles())
         variables = "".join([f"{v}, " for v in loop.variables])
         self.lines[header] = f"        for {variables} in {tiles}:".replace(",  in", ", in")
         rest = part.rows % part.step
         if rest:
             for n, inputs, out, scratch in part.kernels(part.rows - rest, part.rows):
-                self._kernel(n, inputs, out, scratch, self.name, "")
+                self._kernel(n, inputs, out, scratch, self.names.value, "")
 
 
 class _Loop:
@@ -291,13 +234,13 @@ class _Loop:
             # A part of a tile lies elsewhere in the next: only the kernel can take it.
             cut = any(np.may_share_memory(value, a) for a in self._whole.values())
             return None if cut else self._otherwise(value)
-        base, key = self._whole[at], _key(value)
+        base, same = self._whole[at], key(value)
         if value.shape != self._shapes[at] or value.itemsize != base.itemsize:
             return None
-        if key not in self._names:
-            self._names[key] = f"t{len(self._names)}"
-            self.variables[self._names[key]] = base, value.dtype
-        return self._names[key]
+        if same not in self._names:
+            self._names[same] = f"t{len(self._names)}"
+            self.variables[self._names[same]] = base, value.dtype
+        return self._names[same]
 
     def tiles(self) -> list[tuple[Array, ...]]:
         step = self.part.step
@@ -306,19 +249,6 @@ class _Loop:
             tuple([base[at : at + step].view(t) for base, t in self.variables.values()])
             for at in whole
         ]
-
-
-def _key(a: Array) -> Key:
-    return a.ctypes.data, a.shape, a.strides, a.dtype.str
-
-
-def _is_number(a: Any) -> bool:
-    """Whether it is a number that a recording holds."""
-    return isinstance(a, np.ndarray) and a.ndim == 0 and not a.flags.writeable
-
-
-def _whole_numbers(value: object) -> bool:
-    return isinstance(value, tuple) and all(isinstance(v, int) for v in value)
 
 
 def phases(g: Graph) -> tuple[list[Nodes], list[Nodes], list[Nodes]]:

@@ -55,7 +55,7 @@ class JitWriter(Writer):
         self._whole = self._whole and not copies
         if name == "commit" and self._whole and self._stamps is None:
             self._functions.append("step")
-            run = self._bound("run", "step", self._tape.runner(0, len(self._tape)))
+            run = self.names.bound("run", "step", self._tape.runner(0, len(self._tape)))
             self.lines += ["", f"    step = {run}  # all of the above at once"]
 
     def group(self, group: Nodes) -> None:
@@ -95,11 +95,11 @@ class JitWriter(Writer):
         noted = self._tape.add_clock() if self._begun < len(self._tape) else None
         if noted is not None:
             self._noted.append((ended, noted))
-            self.objects.update(stamp=self._stamps.append)
+            self.names.objects.update(stamp=self._stamps.append)
             return
         self._run()
         super()._stamp(ended)
-        self.objects.update(now=now)
+        self.names.objects.update(now=now)
 
     # ---- the tape ----------------------------------------------------------------------------
 
@@ -109,7 +109,7 @@ class JitWriter(Writer):
     def _runner(self, *, fed: bool = True) -> str:
         """The name of a function that runs what has come onto the tape since the last."""
         made = self._tape.runner(self._begun, len(self._tape), fed=fed)
-        name = self._bound("run", ("run", self._begun), made)
+        name = self.names.bound("run", ("run", self._begun), made)
         self._begun = len(self._tape)
         return name
 
@@ -125,7 +125,7 @@ class JitWriter(Writer):
         self.lines += [f"        #   {line}" for line in self._listing]
         self._listing = []
         if self._noted:
-            noted = self._bound("noted", ("noted", self._begun), self._noting())
+            noted = self.names.bound("noted", ("noted", self._begun), self._noting())
             self.lines.append(f"        stamp({noted})")
 
     def _noting(self) -> Callable[[], list[Stamp]]:
@@ -153,8 +153,7 @@ class JitWriter(Writer):
 
     def _shown(self, a: Array) -> str:
         """What the text calls an array; what lies in a feed, by the feed's name."""
-        within = [k for k, f in enumerate(self._feed_memory) if np.may_share_memory(a, f)]
-        return f"feed{within[0]}" if within else str(self.name(a))
+        return self.names.feed(a) or str(self.names.value(a))
 
     def _call(self, call: Call, name: Callable[[Any], str | None]) -> str | None:
         """A function has the bits of a loop where Python calls it, too."""
@@ -179,13 +178,15 @@ class JitWriter(Writer):
         if isinstance(op, DropoutMask) and out.size:
             self._flush()
             split = append_mask(op, inputs[0], out, self._tape)
-            self._listed((n,), f"{self.name(out)} = mask({self.name(inputs[0])})", split)
+            self._listed(
+                (n,), f"{self.names.value(out)} = mask({self.names.value(inputs[0])})", split
+            )
             return
         calls = record(op, inputs, out, scratch)
-        lines = [self._call(c, self.name) for c in calls or ()]
+        lines = [self._call(c, self.names.value) for c in calls or ()]
         if calls is None or None in lines:
             self._leave()
-            self._kernel(n, inputs, out, scratch, self.name, "")
+            self._kernel(n, inputs, out, scratch, self.names.value, "")
             return
         found = [self._statement(n, c) for c in calls]
         # A temporary need not be written, unless a call between the statements may read it.
@@ -206,9 +207,9 @@ class JitWriter(Writer):
         starts, labels = inputs
         self._flush()
         append_places(starts, labels, op.classes, out, self._refused, self._tape)
-        first, second, result = [str(self.name(a)) for a in (starts, labels, out)]
+        first, second, result = [str(self.names.value(a)) for a in (starts, labels, out)]
         self._listed((n,), f"{result} = places({first}, {second}, {op.classes})", 1)
-        checked = self._bound("k", id(op), op.run)
+        checked = self.names.bound("k", id(op), op.run)
         otherwise = f"{checked}({first}, {second}, out={result})"
         self.line(n, f"{self._runner()}({self._given()}) or {otherwise}")
         self._end_run()
@@ -224,7 +225,7 @@ class JitWriter(Writer):
         statements: list[Statement] = []
         for n, inputs, out, scratch in part._replace(temporaries=held).kernels(0, part.rows):
             calls = record(n.op.bind(self.memory.sizes), inputs, out, scratch)
-            if calls is None or None in [self._call(c, self.name) for c in calls]:
+            if calls is None or None in [self._call(c, self.names.value) for c in calls]:
                 return False
             found = [self._statement(n, c) for c in calls]
             if None in found:

@@ -70,8 +70,8 @@ def test_a_maximum_with_a_number_is_one_of_two_arrays() -> None:
     assert [read for _, read, _ in names][:2] == [names[0][1]] * 2
     for first, read, out in names:
         assert first == out
-        assert writer.objects[read].shape == writer.objects[out].shape
-        assert not writer.objects[read].any()
+        assert writer.names.objects[read].shape == writer.names.objects[out].shape
+        assert not writer.names.objects[read].any()
 
 
 @pytest.mark.parametrize("bound", [-1.0, 0.0, 0.5])

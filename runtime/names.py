@@ -1,0 +1,95 @@
+"""What the text of a step calls the things that it reads, and what stands behind each name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..graph import Array
+from .recording import Call
+
+Key = tuple[int, tuple[int, ...], tuple[int, ...], str]
+
+
+class Names:
+    """Names for arrays, numbers and functions; `objects` has what each stands for.
+
+    What is fed has the name of its input, `feed0` and so on, as it lies elsewhere at each step.
+    """
+
+    def __init__(self, feeds: Sequence[Array]) -> None:
+        self.objects: dict[str, Any] = {}
+        self._names: dict[object, str] = {}
+        self._memory = feeds
+        self._feeds = {key(a): f"feed{i}" for i, a in enumerate(feeds)}
+        self._filled: dict[tuple[bytes, str, tuple[int, ...]], Array] = {}
+
+    def value(self, value: Any) -> str | None:
+        """How the text says a value: a number, a feed, or the name of a bound object.
+
+        None for a part of a feed, which only the kernel can take.
+        """
+        if isinstance(value, np.ndarray):
+            same = key(value)
+            if same in self._feeds:
+                return self._feeds[same]
+            turned = self._feeds.get(key(value.T))
+            if turned is not None:
+                return f"{turned}.T"
+            return None if self.feed(value) else self.bound("a", same, value)
+        if value is None or isinstance(value, (bool, int)) or _whole_numbers(value):
+            return repr(value)
+        return self.bound("c", id(value), value)
+
+    def feed(self, a: Array) -> str | None:
+        """The feed in whose memory an array lies."""
+        within = [k for k, f in enumerate(self._memory) if np.may_share_memory(a, f)]
+        return f"feed{within[0]}" if within else None
+
+    def function(self, function: Callable[..., Any]) -> str:
+        """The name of a NumPy function, such as add, or add_reduce for np.add.reduce."""
+        name = function.__name__
+        ufunc = getattr(function, "__self__", None)
+        if isinstance(ufunc, np.ufunc):
+            name = f"{ufunc.__name__}_{name}"
+        self.objects.setdefault(name, function)
+        return name
+
+    def bound(self, prefix: str, what: object, value: Any) -> str:
+        """The name that `what` has; at first, one that begins so, for the value."""
+        if what not in self._names:
+            self._names[what] = f"{prefix}{len(self._names)}"
+            self.objects[self._names[what]] = value
+        return self._names[what]
+
+    def spread(self, call: Call) -> Sequence[Any]:
+        """The arguments of a call, a number in a maximum or minimum as an array full of it: NumPy
+        uses SIMD for two arrays, and takes five times as long for an array and a number."""
+        if call.function not in (np.maximum, np.minimum):
+            return call.arguments
+        shape = call.keywords["out"].shape
+        return [self._full(a, shape) if _is_number(a) else a for a in call.arguments]
+
+    def _full(self, number: Array, shape: tuple[int, ...]) -> Array:
+        same = number.tobytes(), number.dtype.str, shape
+        if same not in self._filled:
+            self._filled[same] = np.zeros(shape, number.dtype)
+            if any(same[0]):  # memory that is never written is one page of zeros, in the cache
+                self._filled[same].fill(number)
+        return self._filled[same]
+
+
+def key(a: Array) -> Key:
+    """What two arrays have in common that are one."""
+    return a.ctypes.data, a.shape, a.strides, a.dtype.str
+
+
+def _is_number(a: Any) -> bool:
+    """Whether it is a number that a recording holds."""
+    return isinstance(a, np.ndarray) and a.ndim == 0 and not a.flags.writeable
+
+
+def _whole_numbers(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(v, int) for v in value)
