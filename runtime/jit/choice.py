@@ -46,26 +46,27 @@ def asks(words: Any) -> bool:
 
 
 def _next_alone(choice: Any) -> Any:
-    """Begins a run: whether the leader makes all parts."""
+    """Begins a run: whether the leader makes all parts. When all have been timed, it chooses."""
     c = carray(pointer(choice), (WORDS,), int64)
     c[LEFT] -= 1
+    if c[LEFT] < -2 * TIMED:
+        if c[_BEST + 1] < c[_BEST] < _FOREVER:
+            c[ALONE] = 1 - c[ALONE]
+        c[LEFT] = SPELL
+        c[_BEST] = c[_BEST + 1] = _FOREVER
     return (c[ALONE] != 0) == (c[LEFT] >= -TIMED)
 
 
 def _note(choice: Any, nanoseconds: Any) -> None:
-    """Ends a run that was timed, and after the last one chooses."""
+    """Ends a run that was timed, and was not refused."""
     c = carray(pointer(choice), (WORDS,), int64)
     nth = -c[LEFT] - 1
     other = nth >= TIMED
     if nth % TIMED >= SETTLING:
         kind = _BEST + 1 if other else _BEST
         c[kind] = min(c[kind], nanoseconds)
-    seen = other and nth % TIMED > SETTLING
-    if nth + 1 >= 2 * TIMED or (seen and c[_BEST + 1] > _HOPELESS * c[_BEST]):
-        if c[_BEST + 1] < c[_BEST]:
-            c[ALONE] = 1 - c[ALONE]
-        c[LEFT] = SPELL
-        c[_BEST] = c[_BEST + 1] = _FOREVER
+    if other and nth % TIMED > SETTLING and c[_BEST + 1] > _HOPELESS * c[_BEST]:
+        c[LEFT] = -2 * TIMED
 
 
 next_alone = njit("boolean(int64)", nogil=True, cache=True)(_next_alone)

@@ -57,7 +57,7 @@ _TRUTHS: Final = frozenset(
 )
 """Functions that loops compute for a result of bools."""
 _NARROW: Final = 32
-"""Fewer columns are no loop of vectors: such a function then runs over all elements as one row."""
+"""Fewer columns are no loop of vectors."""
 _SLOW: Final = frozenset({np.exp, np.log, np.power, np.tanh})
 _FEW: Final = 8_192
 """Up to so many elements are worth a call of the C library each: NumPy's loops use SIMD."""
@@ -118,10 +118,23 @@ def statement(call: Call) -> Statement | None:
     masked = _masked(call.function, inputs, out)
     if masked is not None:
         expression, inputs, out = masked
-    if quick and out.ndim == 2 and out.shape[1] < _NARROW and out.flags.c_contiguous:
-        inputs, out = [_flat(a) for a in inputs], _flat(out)
     made = _mapped(expression, inputs, out)
     return made._replace(calls=True) if made and call.function in _SLOW else made
+
+
+def flattened(s: Statement) -> Statement:
+    """A function of the elements of a narrow matrix as one of a vector; any other as it is."""
+    whole = all(o.role in ("matrix", "scalar") for o in s.inputs)
+    if s.expression not in _QUICK.values() or s.columns is None or not whole:
+        return s
+    if s.columns >= _NARROW:
+        return s
+
+    def flat(o: Operand) -> Operand:
+        return Operand(o.array.reshape(-1), "row") if o.role == "matrix" else o
+
+    inputs = tuple([flat(o) for o in s.inputs])
+    return s._replace(inputs=inputs, out=flat(s.out), rows=s.out.array.size, columns=None)
 
 
 def quick_function(call: Call) -> Callable[..., None] | None:
@@ -145,10 +158,6 @@ def _mapped(expression: str, inputs: list[Array], out: Array) -> Statement | Non
     role: Role = "scalar" if rows is None else "row" if columns is None else "matrix"
     read = tuple([o for o in operands if o is not None])
     return Statement("map", expression, read, Operand(out, role), rows, columns)
-
-
-def _flat(a: Array) -> Array:
-    return a.reshape(-1) if a.flags.c_contiguous else a
 
 
 def _masked(

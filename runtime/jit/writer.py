@@ -21,7 +21,7 @@ from .loops import Text
 from .nests import Nest, Region
 from .products import Product, product
 from .special import append_finite, append_mask, append_places
-from .statements import Statement, quick_function, statement
+from .statements import Statement, flattened, quick_function, statement
 from .tape import Tape
 
 
@@ -188,7 +188,7 @@ class JitWriter(Writer):
             self._leave()
             self._kernel(n, inputs, out, scratch, self.names.value, "")
             return
-        found = [self._statement(n, c) for c in calls]
+        found = [s and flattened(s) for s in [self._statement(n, c) for c in calls]]
         # A temporary need not be written, unless a call between the statements may read it.
         dead = set() if None in found else {(a.ctypes.data, a.nbytes) for a in scratch}
         for call, s, line in zip(calls, found, lines, strict=True):

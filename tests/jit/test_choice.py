@@ -36,17 +36,17 @@ class Runs:
         return made
 
     def timed(self, helped: int, alone: int) -> list[bool]:
-        """Runs up to the end of the next that are timed."""
-        made = self.go(int(self.words[choice.LEFT]) + choice.TIMED, helped, alone)
+        """Runs up to the end of the next that are timed, and one, which begins a new spell."""
+        made = self.go(int(self.words[choice.LEFT]) + 1, helped, alone)
         while self.words[choice.LEFT] < 0:
             made += self.go(1, helped, alone)
         return made
 
 
 def test_helpers_are_asked_until_both_ways_have_been_timed() -> None:
-    made = Runs().timed(helped=100, alone=50)
+    *made, chosen = Runs().timed(helped=100, alone=50)
     assert len(made) == choice.FIRST + 2 * choice.TIMED
-    assert not any(made[: -choice.TIMED]) and all(made[-choice.TIMED :])
+    assert not any(made[: -choice.TIMED]) and all(made[-choice.TIMED :]) and chosen
 
 
 @pytest.mark.parametrize(("helped", "alone", "kept"), [(100, 99, ALONE), (99, 100, HELPED)])
@@ -83,12 +83,22 @@ def test_one_long_run_is_no_reason() -> None:
     assert not any(runs.go(10))
 
 
-def test_runs_that_were_refused_leave_no_time() -> None:
+@pytest.mark.parametrize("refused", [choice.TIMED, 2 * choice.TIMED])
+def test_runs_that_were_refused_are_no_reason(refused: int) -> None:
+    """They leave no time; where one way has none, the choice stays, until the next are timed."""
     runs = Runs()
-    for _ in range(choice.FIRST + 2 * choice.TIMED - 1):
+    for _ in range(choice.FIRST + refused):
         choice.next_alone(runs.address)  # noted by nobody
-    assert runs.go(1, alone=50) == [True]
-    assert all(runs.go(choice.SPELL))
+    while runs.words[choice.LEFT] < 0:
+        runs.go(1, alone=50)
+    assert not any(runs.go(choice.SPELL - 1))
+    assert runs.timed(helped=100, alone=50)[-1]
+
+
+def test_runs_that_are_always_refused_are_not_timed_for_ever() -> None:
+    runs = Runs()
+    made = [choice.next_alone(runs.address) for _ in range(10 * choice.SPELL)]
+    assert sum(made) <= 10 * choice.TIMED
 
 
 def test_helpers_are_woken_before_runs_are_timed() -> None:

@@ -133,6 +133,32 @@ def test_a_step_of_a_dense_net_is_all_on_the_tape() -> None:
     assert all("dot(" in s or "loop(" in s or " = mask(" in s or " = places(" in s for s in listed)
 
 
+@pytest.mark.parametrize("columns", [8, 31, 32, 100])
+def test_a_chain_around_an_exponential_is_one_loop(columns: int) -> None:
+    """However narrow, and also where it is long enough to run tile by tile."""
+    x, y = vg.input("x", ("N", 30)), vg.input("y", ("N",), dtype="i64")
+    h = vg.dense(x, columns)
+    scores = vg.dense(vg.exp(-vg.square(h)), 4)
+    n = vg.Graph("bells", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
+    with on_threads(2):
+        source = vg.compile(n, optimizer=vg.SGD(0.1), backend="numba").source(N=8_000)
+    assert "# linear + square + negative + exp\n" in source and "step = run" in source
+
+
+@pytest.mark.parametrize("columns", [2, 10, 31, 32, 40])
+@pytest.mark.parametrize("rows", [1, 5, 64])
+def test_the_exponentials_of_a_softmax_are_those_of_numpy(
+    rows: int, columns: int, rng: np.random.Generator
+) -> None:
+    """Those of few classes run over all elements as one row."""
+    x = vg.input("x", ("N", columns))
+    plain, jitted = both(vg.Graph("g", {"log": vg.log_softmax(x)}))
+    feeds = {"x": (10 * rng.standard_normal((rows, columns))).astype("f4")}
+    assert close(plain.predict(feeds)["log"], jitted.predict(feeds)["log"])
+    loops = [line for line in jitted.source(N=rows).splitlines() if "loop(" in line]
+    assert rows == 1 or len(loops) == (1 if columns >= 32 else 3)
+
+
 def test_a_new_net_of_known_parts_compiles_nothing(
     empty_cache: Path, rng: np.random.Generator
 ) -> None:
