@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ..graph import Array
 from .recording import Call
+
+_LARGE: Final = 1 << 20
+"""Bytes of the largest array that is held for a number."""
+_LONG_ROW: Final = 256
+"""Elements of a row that are worth a turn of NumPy's loop over rows."""
 
 Key = tuple[int, tuple[int, ...], tuple[int, ...], str]
 
@@ -66,18 +71,20 @@ class Names:
 
     def spread(self, call: Call) -> Sequence[Any]:
         """The arguments of a call, a number in a maximum or minimum as an array full of it: NumPy
-        uses SIMD for two arrays, and takes five times as long for an array and a number."""
+        uses SIMD for two arrays, and takes five times as long for an array and a number. Beside
+        a large result it is a row, if that is long enough."""
         if call.function not in (np.maximum, np.minimum):
             return call.arguments
-        shape = call.keywords["out"].shape
+        out: Array = call.keywords["out"]
+        shape = out.shape if out.nbytes <= _LARGE else out.shape[-1:]
+        if shape != out.shape and shape[0] < _LONG_ROW:
+            return call.arguments
         return [self._full(a, shape) if _is_number(a) else a for a in call.arguments]
 
     def _full(self, number: Array, shape: tuple[int, ...]) -> Array:
         same = number.tobytes(), number.dtype.str, shape
         if same not in self._filled:
-            self._filled[same] = np.zeros(shape, number.dtype)
-            if any(same[0]):  # memory that is never written is one page of zeros, in the cache
-                self._filled[same].fill(number)
+            self._filled[same] = np.full(shape, number)
         return self._filled[same]
 
 

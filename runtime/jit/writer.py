@@ -160,6 +160,10 @@ class JitWriter(Writer):
         ours = quick_function(call)
         return super()._call(call if ours is None else call._replace(function=ours), name)
 
+    def _arguments(self, call: Call) -> Sequence[Any]:
+        """Numbers as they are: in loops they take no time, and few calls are left to NumPy."""
+        return call.arguments
+
     # ---- collecting --------------------------------------------------------------------------
 
     def _one(self, n: Node) -> None:

@@ -74,6 +74,22 @@ def test_a_maximum_with_a_number_is_one_of_two_arrays() -> None:
         assert not writer.names.objects[read].any()
 
 
+@pytest.mark.parametrize(("long_row", "held"), [(8, (8,)), (9, ())])
+def test_beside_a_large_result_a_number_takes_little_memory(
+    long_row: int, held: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("verigrad.runtime.names._LARGE", 4 * 8 * 4)
+    monkeypatch.setattr("verigrad.runtime.names._LONG_ROW", long_row)
+    program = vg.compile(net(12, 8, 4), optimizer=vg.SGD(0.1))
+    for rows, shape in ((4, (4, 8)), (5, held)):
+        writer = program.executable.executor({"N": rows}).written()
+        (line,) = [line for line in writer.lines if "maximum(" in line]
+        _, read, _ = re.findall(r"[ac]\d+", line)
+        assert writer.names.objects[read].shape == shape
+    feeds = batch(np.random.default_rng(0), 5, 12, 4)
+    assert program.step(feeds) == vg.compile(net(12, 8, 4), optimizer=vg.SGD(0.1)).step(feeds)
+
+
 @pytest.mark.parametrize("bound", [-1.0, 0.0, 0.5])
 def test_a_bound_is_a_number_only_where_it_never_changes(bound: float) -> None:
     x, most = vg.input("x", ("N", 3)), vg.input("most", ())
