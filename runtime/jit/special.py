@@ -31,18 +31,20 @@ FINITE: Final = """\
 """
 """Refuses where the sum of all squares is not finite."""
 MASK: Final = """\
-    for b in range((out.shape[0] + 15) // 16):
-        drawn = philox(key[0], key[1], first[0] + b, step[0])
-        if 16 * b + 16 <= out.shape[0]:
-            for k in range(16):
-                out[16 * b + k] = scale[0] if half(drawn, k) < below[0] else nothing
-        else:
-            for k in range(out.shape[0] - 16 * b):
-                out[16 * b + k] = scale[0] if half(drawn, k) < below[0] else nothing
+    kept, limit, k0, k1, at, drawing = scale[0], below[0], key[0], key[1], first[0], step[0]
+    whole = out.shape[0] // 16
+    for b in range(whole):
+        drawn = philox(k0, k1, at + b, drawing)
+        for k in range(16):
+            out[16 * b + k] = kept if half(drawn, k) < limit else nothing
+    if 16 * whole < out.shape[0]:
+        drawn = philox(k0, k1, at + whole, drawing)
+        for k in range(out.shape[0] - 16 * whole):
+            out[16 * whole + k] = kept if half(drawn, k) < limit else nothing
 """
 """A dropout mask, 16 elements of each block of four words."""
 _BLOCK: Final = 16
-_DRAWN: Final = 0.8
+_DRAWN: Final = 1.0
 """Nanoseconds of an element of a mask."""
 
 
