@@ -19,12 +19,17 @@ class Call(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """The rows that a reduction along some axes walks one by one; 0 of another call."""
+        """The rows that NumPy walks one by one: of a reduction along some axes, and of a matrix
+        with a row or a column; 0 of another call."""
+        if isinstance(self.function, np.ufunc):
+            out: Array = self.keywords["out"]
+            shapes = {np.shape(a) for a in self.arguments} - {(), out.shape}
+            return _rows(out) if shapes and out.ndim > 1 else 0
         ufunc = getattr(self.function, "__self__", None)
         if not isinstance(ufunc, np.ufunc) or self.keywords.get("axis") is None:
             return 0
         (x,) = self.arguments
-        return int(x.size // max(1, x.shape[-1]))
+        return _rows(x)
 
 
 def record(
@@ -54,6 +59,10 @@ def record(
         # collector looks through: the memory would never be freed.
         tape.calls.clear()
     return calls
+
+
+def _rows(a: Array) -> int:
+    return int(a.size // max(1, a.shape[-1]))
 
 
 class _UnrecordableError(Exception):

@@ -95,6 +95,28 @@ def test_nothing_is_written_while_a_kernel_is_recorded() -> None:
     assert all(type(v) is np.ndarray for c in calls for v in (*c.arguments, c.keywords["out"]))
 
 
+@pytest.mark.parametrize(
+    ("function", "arguments", "keywords", "rows"),
+    [
+        (np.add, [(4, 6), (4, 6)], {}, 0),
+        (np.add, [(4, 6), ()], {}, 0),
+        (np.add, [(4, 6), (6,)], {}, 4),
+        (np.multiply, [(4, 1), (4, 6)], {}, 4),
+        (np.exp, [(4, 6)], {}, 0),
+        (np.add.reduce, [(4, 6)], {"axis": 0}, 4),
+        (np.add.reduce, [(4, 6)], {"axis": None}, 0),
+        (np.dot, [(4, 5), (5, 6)], {}, 0),
+    ],
+    ids=str,
+)
+def test_a_call_knows_the_rows_that_numpy_walks(
+    function: Callable[..., Any], arguments: list[tuple[int, ...]], keywords: dict, rows: int
+) -> None:
+    given = tuple([np.ones(shape, np.float32) for shape in arguments])
+    out = np.asarray(function(*given, **keywords))
+    assert Call(function, given, {**keywords, "out": out}).rows == rows
+
+
 @pytest.mark.parametrize("refused", [False, True])
 def test_a_record_lets_go_of_the_arrays(refused: bool) -> None:
     """Views of noted arrays hold the tape, and ndarrays are nothing that Python collects."""
