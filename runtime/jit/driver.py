@@ -42,6 +42,7 @@ INSTRUCTION: Final = 4
 # how many patches there are, the functions that tell and set the threads of the BLAS, 0 where
 # there are none, and the clock, as its function, 0 where there is none, and its number; then the
 # addresses of the feeds.
+_CLOCK: Final = 6
 FRAME: Final = 8
 
 # A run: the address of the frame, the first instruction and the one behind the last, whether any of
@@ -118,9 +119,10 @@ make = njit("void(int64, int64)", nogil=True, cache=True, error_model="numpy")(_
 
 def _nanoseconds(frame: Any, run: Any) -> Any:
     """What the clock shows; a run has room for it."""
-    place = run + _TIME * _BYTES
-    call_clock(load(frame + 6 * _BYTES), load(frame + 7 * _BYTES), place)
-    return load(place) * 1_000_000_000 + load(place + _BYTES)
+    f = carray(pointer(frame), (FRAME,), int64)
+    r = carray(pointer(run), (RUN,), int64)
+    call_clock(f[_CLOCK], f[_CLOCK + 1], run + _TIME * _BYTES)
+    return r[_TIME] * 1_000_000_000 + r[_TIME + 1]
 
 
 nanoseconds = njit("int64(int64, int64)", nogil=True, cache=True)(_nanoseconds)
@@ -150,7 +152,7 @@ def _lead(run: Any) -> Any:
     number = load(ticket) // (_PART * _PART)
     chosen = run + CHOICE * _BYTES
     alone, timed, began = threads == 1, False, int64(0)
-    if r[SHARES] != 0 and not alone and f[6] != 0:
+    if r[SHARES] != 0 and not alone and f[_CLOCK] != 0:
         alone = next_alone(chosen)
         timed = r[CHOICE + choice.LEFT] < 0
         if timed:
