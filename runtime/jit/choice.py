@@ -30,6 +30,9 @@ SETTLING: Final = 2
 """Of these, the first still find their data where the runs before have left it."""
 _HOPELESS: Final = 1.25
 """The other way is given up where its first two runs take so many times as long."""
+_LONG: Final = 1_000_000
+"""Nanoseconds of a run with helpers from which on no other way is tried: what threads exchange is
+then little beside what they make."""
 WAKING: Final = 16
 """So many runs before any is timed, helpers are woken."""
 _FOREVER: Final = 1 << 62
@@ -65,7 +68,9 @@ def _note(choice: Any, nanoseconds: Any) -> None:
     if nth % TIMED >= SETTLING:
         kind = _BEST + 1 if other else _BEST
         c[kind] = min(c[kind], nanoseconds)
-    if other and nth % TIMED > SETTLING and c[_BEST + 1] > _HOPELESS * c[_BEST]:
+    hopeless = other and nth % TIMED > SETTLING and c[_BEST + 1] > _HOPELESS * c[_BEST]
+    needless = nth + 1 == TIMED and c[ALONE] == 0 and c[_BEST] >= _LONG
+    if hopeless or needless:
         c[LEFT] = -2 * TIMED
 
 

@@ -74,6 +74,16 @@ def test_what_takes_much_longer_is_given_up_early(alone: int, tried: int) -> Non
     assert sum(runs.timed(helped=100, alone=alone)) == tried
 
 
+def test_helpers_are_asked_for_all_long_runs() -> None:
+    runs = Runs()
+    assert not any(runs.timed(helped=1_000_000, alone=500_000))
+    assert not any(runs.timed(helped=1_000_000, alone=500_000))
+    runs.timed(helped=900_000, alone=500_000)
+    assert all(runs.go(10))
+    runs.timed(helped=1_000_000, alone=2_000_000)
+    assert not any(runs.go(10))
+
+
 def test_one_long_run_is_no_reason() -> None:
     """The least of a kind's times counts: other runs may have been interrupted."""
     runs = Runs()
