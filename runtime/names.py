@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from ..graph import Array
-from .recording import Call
-
-_LARGE: Final = 1 << 20
-"""Bytes of the largest array that is held for a number."""
-_LONG_ROW: Final = 256
-"""Elements of a row that are worth a turn of NumPy's loop over rows."""
 
 Key = tuple[int, tuple[int, ...], tuple[int, ...], str]
 
@@ -29,7 +23,6 @@ class Names:
         self._names: dict[object, str] = {}
         self._memory = feeds
         self._feeds = {key(a): f"feed{i}" for i, a in enumerate(feeds)}
-        self._filled: dict[tuple[bytes, str, tuple[int, ...]], Array] = {}
 
     def value(self, value: Any) -> str | None:
         """How the text says a value: a number, a feed, or the name of a bound object.
@@ -69,33 +62,10 @@ class Names:
             self.objects[self._names[what]] = value
         return self._names[what]
 
-    def spread(self, call: Call) -> Sequence[Any]:
-        """The arguments of a call, a number in a maximum or minimum as an array full of it: NumPy
-        uses SIMD for two arrays, and takes five times as long for an array and a number. Beside
-        a large result it is a row, if that is long enough."""
-        if call.function not in (np.maximum, np.minimum):
-            return call.arguments
-        out: Array = call.keywords["out"]
-        shape = out.shape if out.nbytes <= _LARGE else out.shape[-1:]
-        if shape != out.shape and shape[0] < _LONG_ROW:
-            return call.arguments
-        return [self._full(a, shape) if _is_number(a) else a for a in call.arguments]
-
-    def _full(self, number: Array, shape: tuple[int, ...]) -> Array:
-        same = number.tobytes(), number.dtype.str, shape
-        if same not in self._filled:
-            self._filled[same] = np.full(shape, number)
-        return self._filled[same]
-
 
 def key(a: Array) -> Key:
     """What two arrays have in common that are one."""
     return a.ctypes.data, a.shape, a.strides, a.dtype.str
-
-
-def _is_number(a: Any) -> bool:
-    """Whether it is a number that a recording holds."""
-    return isinstance(a, np.ndarray) and a.ndim == 0 and not a.flags.writeable
 
 
 def _whole_numbers(value: object) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..graph import Array, Graph, Node, Nodes, Source, kernel_groups
+from .filled import Filled
 from .names import Key, Names, key
 from .parts import Memory, Part, joined, parts
 from .recording import Call, record
@@ -55,6 +56,7 @@ class Writer:
         self._nodes: dict[int, Node] = {}
         self._functions: list[str] = []
         self.names = Names([memory.arrays[n] for n in memory.feeds])
+        self._filled = Filled()
 
     # ---- the parts of the text ---------------------------------------------------------------
 
@@ -198,7 +200,7 @@ class Writer:
 
     def _arguments(self, call: Call) -> Sequence[Any]:
         """What the call is given, in the form that is fastest."""
-        return self.names.spread(call)
+        return self._filled.arguments(call)
 
     def _tiled(self, part: Part) -> None:
         if part.rows <= part.step:

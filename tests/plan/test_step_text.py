@@ -78,8 +78,8 @@ def test_a_maximum_with_a_number_is_one_of_two_arrays() -> None:
 def test_beside_a_large_result_a_number_takes_little_memory(
     long_row: int, held: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("verigrad.runtime.names._LARGE", 4 * 8 * 4)
-    monkeypatch.setattr("verigrad.runtime.names._LONG_ROW", long_row)
+    monkeypatch.setattr("verigrad.runtime.filled._LARGE", 4 * 8 * 4)
+    monkeypatch.setattr("verigrad.runtime.filled._LONG_ROW", long_row)
     program = vg.compile(net(12, 8, 4), optimizer=vg.SGD(0.1))
     for rows, shape in ((4, (4, 8)), (5, held)):
         writer = program.executable.executor({"N": rows}).written()
