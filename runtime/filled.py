@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -30,7 +31,8 @@ class Filled:
             return call.arguments
         out: Array = call.keywords["out"]
         shape = out.shape if out.nbytes <= _LARGE else out.shape[-1:]
-        if shape != out.shape and shape[0] < _LONG_ROW:
+        held = math.prod(shape) * out.itemsize <= _LARGE
+        if not held or (shape != out.shape and shape[0] < _LONG_ROW):
             return call.arguments
         return [self._full(a, shape) if _is_number(a) else a for a in call.arguments]
 

@@ -13,8 +13,10 @@ from runner import same_bits
 
 import verigrad as vg
 from verigrad.passes.schedule import ScheduleBuffers
+from verigrad.runtime import filled
 from verigrad.runtime.executor import Executor
 from verigrad.runtime.plan import Plan
+from verigrad.runtime.recording import Call
 
 pytestmark = pytest.mark.numpy_bits
 
@@ -88,6 +90,21 @@ def test_beside_a_large_result_a_number_takes_little_memory(
         assert writer.names.objects[read].shape == shape
     feeds = batch(np.random.default_rng(0), 5, 12, 4)
     assert program.step(feeds) == vg.compile(net(12, 8, 4), optimizer=vg.SGD(0.1)).step(feeds)
+
+
+@pytest.mark.parametrize(
+    ("shape", "held"),
+    [((4, 8), (4, 8)), ((5, 8), (8,)), ((32,), (32,)), ((33,), ()), ((2, 33), ()), ((9, 4), ())],
+)
+def test_no_array_for_a_number_is_larger_than_the_bound(
+    shape: tuple[int, ...], held: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filled, "_LARGE", 32 * 4)
+    monkeypatch.setattr(filled, "_LONG_ROW", 8)
+    x, number = np.ones(shape, np.float32), np.zeros((), np.float32)
+    number.setflags(write=False)
+    first, second = filled.Filled().arguments(Call(np.maximum, (x, number), {"out": x}))
+    assert first is x and second.shape == held
 
 
 @pytest.mark.parametrize("bound", [-1.0, 0.0, 0.5])
