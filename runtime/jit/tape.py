@@ -77,6 +77,8 @@ class Tape:
         self._held: list[Array] = [*feeds]
         self._spare = aligned_bytes(0)
         self._runs: list[Array] = []
+        self._given = np.zeros(len(self._feeds), np.int64)
+        """Where the last feeds lie: the end of the frame, when there is one."""
         self._laid = False
 
     def __len__(self) -> int:
@@ -162,8 +164,8 @@ class Tape:
         known = blas.numpy_blas()
         setting = (known.get_threads, known.set_threads) if known else (0, 0)
         places = TEAM.control, memory.address(0), int(patches.ctypes.data), len(patches)
-        rest = *setting, *clock.native_clock(), *[0] * len(self._feeds)
-        frame = np.array([*places, *rest], np.int64)
+        frame = np.array([*places, *setting, *clock.native_clock(), *self._given], np.int64)
+        self._given = frame[driver.FRAME :]
         self._held = [*self._held, *memory.held, memory.words, patches, frame]
         for words in self._runs:
             start, stop = words[[driver.START, driver.STOP_BEFORE]]
