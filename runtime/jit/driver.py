@@ -128,6 +128,29 @@ def _nanoseconds(frame: Any, run: Any) -> Any:
 nanoseconds = njit("int64(int64, int64)", nogil=True, cache=True)(_nanoseconds)
 
 
+def _share(control: Any, number: Any, first: Any, parts: Any, tasks: Any) -> Any:
+    """Offers the parts of an instruction and takes them as long as there are any; gives how many
+    helpers have taken."""
+    ticket = control + TICKET * _BYTES
+    offer = carray(pointer(control + OFFER * _BYTES), (2,), int64)
+    offer[0] = first
+    offer[1] = tasks
+    store(ticket, (number * _PART + parts) * _PART + 1)
+    make(first, tasks)
+    mine = 1
+    while True:
+        v = load(ticket)
+        part = v % _PART
+        if part >= parts:
+            return parts - mine
+        if swap(ticket, v, v + 1):
+            make(first + part * tasks * TASK * _BYTES, tasks)
+            mine += 1
+
+
+share = njit("int64(int64, int64, int64, int64, int64)", nogil=True, cache=True)(_share)
+
+
 def _lead(run: Any) -> Any:
     """Whether all instructions of a run ran, and none refused.
 
@@ -146,10 +169,9 @@ def _lead(run: Any) -> Any:
         threads = call_getter(getter)
         if threads != 1:
             call_setter(setter, 1)
-    ticket = control + TICKET * _BYTES
     done = control + DONE * _BYTES
     expected = load(done)
-    number = load(ticket) // (_PART * _PART)
+    number = load(control + TICKET * _BYTES) // (_PART * _PART)
     chosen = run + CHOICE * _BYTES
     alone, timed, began = threads == 1, False, int64(0)
     if r[SHARES] != 0 and not alone and f[_CLOCK] != 0:
@@ -165,21 +187,7 @@ def _lead(run: Any) -> Any:
                 make(first + part * tasks * TASK * _BYTES, tasks)
         else:
             number += 1
-            offer = carray(pointer(control + OFFER * _BYTES), (2,), int64)
-            offer[0] = first
-            offer[1] = tasks
-            store(ticket, (number * _PART + parts) * _PART + 1)
-            make(first, tasks)
-            mine = 1
-            while True:
-                v = load(ticket)
-                part = v % _PART
-                if part >= parts:
-                    break
-                if swap(ticket, v, v + 1):
-                    make(first + part * tasks * TASK * _BYTES, tasks)
-                    mine += 1
-            expected += parts - mine
+            expected += share(control, number, first, parts, tasks)
             while load(done) != expected:
                 pause()
         if refusal != 0 and load(refusal) != 0:
