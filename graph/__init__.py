@@ -1,7 +1,7 @@
 """The IR: what a program is."""
 
 from .errors import GraphError, NonFiniteError, PassError, RunError, VerigradError, suggest
-from .graph import Graph, Schedule
+from .graph import ALIGNMENT, Graph, Schedule
 from .groups import Nodes, domain, holder, inside, kernel_groups, lanes
 from .location import Location, created_at
 from .node import Layer, Node, Operand, apply, op_function
@@ -27,6 +27,7 @@ from .verify import verify, violations
 from .walk import depth_first
 
 __all__ = [
+    "ALIGNMENT",
     "NUMPY_DTYPES",
     "OPS",
     "TRANSCENDENTAL",

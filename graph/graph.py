@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .errors import GraphError, suggest
 from .naming import assign_names, layer_names, layer_of, number_layers
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from networkx import MultiDiGraph
+
+
+ALIGNMENT: Final = 64
+"""Bytes that every buffer begins at a multiple of, but for those packed behind another."""
 
 
 class Schedule(Record):

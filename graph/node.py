@@ -77,6 +77,13 @@ class Node:
         )
 
     @property
+    def reusable(self) -> list[Node]:
+        """The inputs in whose place the result may lie, best first: those that the op declares,
+        but none that it reads twice, unless it does so element by element."""
+        declared = [self.inputs[k] for k in self.op.inplace if k < len(self.inputs)]
+        return [i for i in declared if self.op.elementwise or self.inputs.count(i) == 1]
+
+    @property
     def asked_name(self) -> str | None:
         """The name that was asked for, with its layer's, as far as it is known yet."""
         if self.layer is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from .errors import GraphError
-from .graph import Graph, Schedule
+from .graph import ALIGNMENT, Graph, Schedule
 from .groups import inside, kernel_groups
 from .node import Node
 from .op import OPS, Source
@@ -124,20 +124,31 @@ def _schedule(g: Graph, s: Schedule) -> Iterator[str]:
 
 def _takeover(g: Graph, s: Schedule, place: dict[Node, int], n: Node, old: Node) -> Iterator[str]:
     label = f"%{g.names[n]} takes over %{g.names[old]}"
-    if not any(i < len(n.inputs) and n.inputs[i] is old for i in n.op.inplace):
-        yield f"{label}, which {n.op.name} does not declare as inplace"
+    if old not in n.reusable:
+        twice = ", or reads twice" if n.inputs.count(old) > 1 else ""
+        yield f"{label}, which {n.op.name} does not declare as inplace{twice}"
     if old.type != n.type:
         yield f"{label}, whose type is {old.type}, not {n.type}"
     late = [u for u in g.users[old] if u is not n and place[u] > place[n]]
     if late:
         yield f"{label}, which %{g.names[late[0]]} reads later"
     if isinstance(old.op, Source):
-        if g.updates.get(old) is not n:
+        if g.updates.get(old) is not _last_taker(s, n):
             yield f"{label}, a source that it is not the update of"
     elif old in g.roots:
         yield f"{label}, which the graph returns"
     if old in s.once and n not in s.once:
         yield f"{label}, which is computed once and must stay"
+
+
+def _last_taker(s: Schedule, n: Node) -> Node:
+    """The last of those that take over a result, one from another."""
+    takers = {old: taker for taker, old in s.takeovers.items()}
+    seen = {n}
+    while n in takers and takers[n] not in seen:
+        n = takers[n]
+        seen.add(n)
+    return n
 
 
 def _places(g: Graph, s: Schedule) -> Iterator[str]:
@@ -147,6 +158,7 @@ def _places(g: Graph, s: Schedule) -> Iterator[str]:
     intact: list[tuple[int, int, int, int, str, Node]] = []  # first and last group, bytes, label
     hidden = {n for group in kernel_groups(s) for n in inside(g, group)}
     in_sources: set[Node] = set()
+    behind = {n for pack in s.packs for n in pack[1:]} | set(s.takeovers)
     for n in s.order:
         old = s.takeovers.get(n)
         if old is not None and (old in in_sources or isinstance(old.op, Source)):
@@ -160,6 +172,8 @@ def _places(g: Graph, s: Schedule) -> Iterator[str]:
         kept = n in g.roots or (n in s.once and any(u not in s.once for u in g.users[n]))
         last = end if kept else max([groups[n], *readers])
         start, size = s.places[n]
+        if start % ALIGNMENT and n not in behind:
+            yield f"%{g.names[n]} begins at byte {start}, which is no multiple of {ALIGNMENT}"
         intact.append((groups[n], last, start, start + size, f"%{g.names[n]}", n))
     for n, temporaries in s.scratch.items():
         for start, size in temporaries:

@@ -10,7 +10,7 @@ from .initializers import Normal, first_value
 from .joining import concat, pad, slice
 from .layers import dense, mlp
 from .likelihood import log_softmax, nll, softmax
-from .linear import Linear, LinearRelu, MatMul, linear, matmul
+from .linear import Gemm, Linear, LinearRelu, MatMul, linear, matmul
 from .losses import (
     binary_cross_entropy_with_logits,
     hinge,
@@ -52,10 +52,11 @@ from .shaping import (
     reshape,
     transpose,
 )
-from .updates import DecayAdd, DecayAddSquare, Descend, DescendScaled, Update
+from .updates import Axpy, DecayAdd, DecayAddSquare, Descend, DescendScaled, Update
 
 __all__ = [
     "MODES",
+    "Axpy",
     "BatchNorm",
     "BatchVariance",
     "BroadcastTo",
@@ -66,6 +67,7 @@ __all__ = [
     "Descend",
     "DescendScaled",
     "DropoutMask",
+    "Gemm",
     "LayerDropout",
     "Linear",
     "LinearRelu",

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..graph import Array, GraphError, IntShape, Node, Op, Product, TensorType, apply, op
+from .blas import add_product
 from .reductions import sum
 
 
@@ -58,6 +59,42 @@ class MatMul(Op):
 
     def run(self, a: Array, b: Array, *, out: Array) -> None:
         np.dot(a.T if self.transpose_a else a, b.T if self.transpose_b else b, out=out)
+
+
+@op
+class Gemm(Op):
+    """c' = beta c + alpha a b, for c [M,P], a [M,K], b [K,P] and scalars; a, b read transposed.
+
+    BLAS's name for it: where c' takes over c, the product is written nowhere else, and the sum is
+    rounded where the BLAS rounds it.
+    """
+
+    name: ClassVar[str] = "gemm"
+    inplace: ClassVar[tuple[int, ...]] = (0,)
+    flops_per_element: ClassVar[int] = 3
+    fused: ClassVar[bool] = True
+    transpose_a: bool = False
+    transpose_b: bool = False
+
+    def infer(self, *types: TensorType) -> TensorType:
+        self.takes(types, 5, "c", "a", "b", "alpha", "beta")
+        c, a, b, *scalars = types
+        made = MatMul(self.transpose_a, self.transpose_b).infer(a, b)
+        if c != made:
+            raise GraphError(f"c is {c}, but the product of a and b is {made} ({a} and {b})")
+        for name, t in zip(("alpha", "beta"), scalars, strict=True):
+            if t != c.with_shape(()):
+                raise GraphError(f"{name} is {t}, where {c.with_shape(())} is expected")
+        return c
+
+    def product(self, result: IntShape, *inputs: IntShape) -> Product | None:
+        return MatMul(self.transpose_a, self.transpose_b).product(result, *inputs[1:])
+
+    def run(self, c: Array, a: Array, b: Array, alpha: Array, beta: Array, *, out: Array) -> None:
+        if out is not c:
+            np.copyto(out, c)
+        left, right = a.T if self.transpose_a else a, b.T if self.transpose_b else b
+        add_product(left, right, out, float(alpha), float(beta))
 
 
 @op
@@ -131,7 +168,7 @@ class LinearRelu(Op):
 
 def is_product(n: Node) -> bool:
     """Whether a node is a matrix product, with whatever is fused to it."""
-    return isinstance(n.op, (MatMul, Linear, LinearRelu))
+    return isinstance(n.op, (MatMul, Gemm, Linear, LinearRelu))
 
 
 def affine(x: Array, weight: Array, bias: Array, out: Array) -> None:

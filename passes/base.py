@@ -13,6 +13,9 @@ from ..graph import Graph, GraphError, Node, PassError
 SWEEPS: Final = 10
 """How many sweeps a fixed point may take."""
 
+ASSUMED: Final = 128
+"""What a symbol counts as where a pass weighs sizes; what it does is right for any."""
+
 Numbers = Literal["nothing", "reassociate", "meaning"]
 
 

@@ -21,11 +21,10 @@ from ..graph import (
     lanes,
 )
 from ..ops.linear import is_product
+from .base import ASSUMED
 
 Signature = tuple[object, ...]
 
-_ROWS: Final = 128
-"""What a symbol counts as where results are compared in size."""
 _FEWER: Final = 8
 """A reduction makes at most one element of so many."""
 
@@ -212,7 +211,7 @@ def _joined(calls: Iterable[list[Node]]) -> Iterator[list[Node]]:
 
 
 def _in_place(group: Sequence[Node], made: set[Node]) -> bool:
-    return any(k < len(n.inputs) and n.inputs[k] in made for n in group for k in n.op.inplace)
+    return any(i in made for n in group for i in n.reusable)
 
 
 def _by_rows(group: Sequence[Node]) -> bool:
@@ -252,7 +251,7 @@ def _columns(g: Graph, s: Schedule, group: Nodes, rows: Sequence[Nodes]) -> list
 
 
 def _size(n: Node) -> int:
-    return n.type.nbytes(dict.fromkeys(n.type.symbols, _ROWS))
+    return n.type.nbytes(dict.fromkeys(n.type.symbols, ASSUMED))
 
 
 def _can_be_packed(n: Node) -> bool:

@@ -69,8 +69,7 @@ class _Part:
             users = g.users[n]
             self.users.append([number[u] for u in users if u in number])
             self.kept.append(n in g.roots or len(self.users[-1]) < len(users))
-            over = [n.inputs[k] for k in n.op.inplace if k < len(n.inputs)]
-            self.taken.append([number[i] for i in over if i in number])
+            self.taken.append([number[i] for i in n.reusable if i in number])
         self._types = [n.type for n in nodes]
         self.choice = False
         """Whether an order was ever free to take one node or another."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from .add_in_place import AddInPlace
 from .attach_optimizer import AttachOptimizer
 from .clip_gradients import ClipGradients
 from .differentiate import Differentiate
@@ -33,6 +34,7 @@ TRAINING: Final = Pipeline(
         EliminateCommon(),
         FuseLinearRelu(),
         FuseSoftmaxNLL(),
+        AddInPlace(),
         ScheduleBuffers(),
     )
 )

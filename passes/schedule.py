@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from ..graph import Constant, Graph, Node, Parameter, Schedule, Source, State
 from ..ops import copy
-from .base import Pass
+from .base import ASSUMED, Pass
 from .grouping import kernel_calls, packs
 from .order import fewest_bytes
-
-_ASSUMED: Final = 128
-"""What a symbol counts as where the order weighs bytes; any size gives a legal order."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class ScheduleBuffers(Pass):
         late = _readers_of(g, writes)
         once = _unchanging(g, fixed=not (self.parameters_change or g.updates))
         early = [n for n in g.order if n not in late and n not in once]
-        sizes = self.sizes or dict.fromkeys({s for n in g.nodes for s in n.type.symbols}, _ASSUMED)
+        sizes = self.sizes or dict.fromkeys({s for n in g.nodes for s in n.type.symbols}, ASSUMED)
         order = fewest_bytes(g, early, sizes)
         phases = (
             [n for n in g.order if n in once],
@@ -112,26 +109,44 @@ def _copy_sources_that_change(g: Graph) -> Graph:
 
 
 def _state_writes(g: Graph) -> dict[Node, Node]:
-    """Updates that may be computed in the place of what they update.
+    """Updates that may be computed in the place of what they update, and what each takes over.
 
-    Not where another node reads the old value later in the graph's order, nor where one value
-    updates two sources: it can lie in one place only.
+    An update may be several ops, each in the place of the one before. Not where another node reads
+    the old value later in the graph's order, nor where one value updates two sources: it can lie
+    in one place only.
     """
     place = {n: i for i, n in enumerate(g.order)}
-    writes: dict[Node, Node] = {}
+    chains: dict[Node, dict[Node, Node]] = {}
     for w, n in g.updates.items():
-        declared = any(k < len(n.inputs) and n.inputs[k] is w for k in n.op.inplace)
-        if declared and n not in writes:
-            writes[n] = w
-    late = _readers_of(g, writes)
-    return {
-        n: w
-        for n, w in writes.items()
-        if all(u is n or u not in late or place[u] < place[n] for u in g.users[w])
-    }
+        chain = _chain(g, w, n)
+        if chain and not any(n in other for other in chains.values()):
+            chains[w] = chain
+    late = _readers_of(g, [n for chain in chains.values() for n in chain])
+    writes: dict[Node, Node] = {}
+    for w, chain in chains.items():
+        first = next(n for n, old in chain.items() if old is w)
+        if all(u is first or u not in late or place[u] < place[first] for u in g.users[w]):
+            writes.update(chain)
+    return writes
 
 
-def _readers_of(g: Graph, nodes: Mapping[Node, Node]) -> set[Node]:
+def _chain(g: Graph, w: Node, new: Node) -> dict[Node, Node]:
+    """The ops that make `new` in the place of `w`, and what each takes over; none where they
+    cannot."""
+    chain: dict[Node, Node] = {}
+    n: Node | None = new
+    while n is not None:
+        if w in n.reusable:
+            return {**chain, n: w}
+        own = [i for i in n.reusable if i.inputs and g.users[i] == (n,) and i not in g.roots]
+        before = next((i for i in own if i.type == w.type and not i.op.elementwise), None)
+        if before is not None:
+            chain[n] = before
+        n = before
+    return {}
+
+
+def _readers_of(g: Graph, nodes: Iterable[Node]) -> set[Node]:
     """The nodes, and all that is computed from them."""
     found = set(nodes)
     for n in g.order:
@@ -158,9 +173,8 @@ def _takeovers(
     for n in order:
         if n in taken:
             continue
-        for k in n.op.inplace:
-            x = n.inputs[k] if k < len(n.inputs) else None
-            if x is None or x not in last or x in g.roots or x in given or x.type != n.type:
+        for x in n.reusable:
+            if x not in last or x in g.roots or x in given or x.type != n.type:
                 continue
             if group[x] == group[n] or (x in once and n not in once):
                 continue

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
-from ..graph import Array
-
-ALIGNMENT: Final = 64
-"""Bytes that every buffer begins at a multiple of, but for those packed behind another."""
+from ..graph import ALIGNMENT, Array
 
 
 def aligned_bytes(nbytes: int) -> Array:

@@ -19,6 +19,7 @@ from ..graph import (
     VerigradError,
     kernel_groups,
 )
+from ..ops import Gemm
 from .aligned import aligned_bytes
 from .options import Backend
 from .parts import Memory
@@ -46,13 +47,14 @@ class Executor:
         self._arena = aligned_bytes(plan.nbytes)
         self._arrays = _bind(self.graph, plan, self._arena, values)
         self._backend = backend
-        self.watched = _watched(self.graph)
+        self._added = _added_in_place(self.graph)
+        self.watched = _watched(self.graph, self._added)
         writer = self.written()
         self.source, self._lines = writer.text(), writer.nodes()
         functions = writer.made(_FILE)
         self._prepare: Callable[..., None] = functions["prepare"]
         self._compute: Callable[..., None] = functions["compute"]
-        self._finite: Callable[[], bool] = functions["finite"]
+        self._finite: Callable[..., bool] = functions["finite"]
         self._commit: Callable[..., None] = functions["commit"]
         self._whole: Callable[..., bool] | None = functions.get("step")
         self._prepared: int | None = None
@@ -100,7 +102,7 @@ class Executor:
     def _run_step(self, feeds: Sequence[Array]) -> None:
         self._run_compute(feeds, 0)
         # A sum of squares is cheaper than a look at each element; one that overflows is looked at.
-        if not self._finite():
+        if not self._finite(*feeds):
             self._check_finite()
         self.writing = True
         try:
@@ -123,10 +125,17 @@ class Executor:
         """Raises NonFiniteError with the names of what is not finite, if anything is."""
         names = self.graph.names
         bad = [names[n] for n in self.watched if not np.isfinite(self.array(n)).all()]
+        bad = bad or [names[n] for n in self._added if not np.isfinite(self._alone(n)).all()]
         if bad:
             loss = self.graph.loss
             value = f"the loss is {float(self.array(loss)):g}" if loss is not None else "no loss"
             raise NonFiniteError(f"{value}; not finite: {', '.join('%' + b for b in bad)}")
+
+    def _alone(self, n: Node) -> Array:
+        """What a node's kernel gives, where nothing is written yet."""
+        made = np.empty_like(self.array(n))
+        n.op.run(*[self.array(i) for i in n.inputs], out=made)
+        return made
 
     def output(self, key: str) -> Array:
         """A copy of an output."""
@@ -178,17 +187,28 @@ def _bind(g: Graph, plan: Plan, arena: Array, values: Mapping[str, Array]) -> di
     return arrays
 
 
-def _watched(g: Graph) -> list[Node]:
-    """The loss, and the computed floats that updates read or are."""
+def _added_in_place(g: Graph) -> list[Node]:
+    """The products that are added where states lie: they are nowhere before they are written."""
+    return [n for group in phases(g)[2] for n in group if isinstance(n.op, Gemm)]
+
+
+def _watched(g: Graph, added: Sequence[Node]) -> list[Node]:
+    """The loss, the computed floats that updates read or are, and all factors of the products that
+    are added in place.
+
+    Where the squares of all factors have a finite sum, so has each element of a product (Cauchy
+    and Schwarz: it is at most half of the sum).
+    """
     late = {n for group in phases(g)[2] for n in group}
+    factors = dict.fromkeys([i for n in added for i in n.inputs[1:3]])
     read = [i for n in g.order if n in late for i in n.inputs]
     read += [n for n in g.updates.values() if n not in late]
     if g.loss is not None and g.updates:
         read.insert(0, g.loss)
     return [
         n
-        for n in dict.fromkeys(read)
-        if n not in late and n.type.is_float and not isinstance(n.op, Source)
+        for n in dict.fromkeys([*read, *factors])
+        if n not in late and n.type.is_float and (n in factors or not isinstance(n.op, Source))
     ]
 
 
@@ -217,7 +237,8 @@ def _write(
         writer.names.function(np.copyto)
     writer.function("prepare", once)
     writer.function("compute", early)
-    writer.finite([arrays[n] for n in watched])
+    fixed = [arrays[n] for n in watched if n not in fed]
+    writer.finite(fixed, [fed[n] for n in watched if n in fed])
     writer.function("commit", late, copies, after=CHECK)
     return writer
 

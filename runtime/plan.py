@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..graph import (
+    ALIGNMENT,
     Graph,
     Node,
     PassError,
@@ -19,7 +20,6 @@ from ..graph import (
     kernel_groups,
     verify,
 )
-from .aligned import ALIGNMENT
 from .tiling import tiling
 
 

@@ -6,12 +6,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from math import prod
 from typing import Final, NamedTuple
 
-from ..graph import Graph, Node, Source, roles
+from ..graph import ALIGNMENT, Graph, Node, Source, roles
 from ..ops import MatMul
 from ..ops.linear import is_product
 from ..passes import Recompute
 from ..passes.recompute import read_again
-from .aligned import ALIGNMENT
 from .plan import Plan
 
 _PARTS: Final = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128)

@@ -67,9 +67,8 @@ class Writer:
 
         `after` is what has ended when it begins.
         """
-        feeds = ", ".join([f"feed{i}" for i in range(len(self.memory.feeds))])
         self._functions.append(name)
-        self.lines += ["", f"    def {name}({feeds}):"]
+        self.lines += ["", f"    def {name}({self._given()}):"]
         before = len(self.lines)
         self._stamp(after)
         for group in groups:
@@ -91,19 +90,27 @@ class Writer:
         self.lines.append(f"        {text}")
         self._nodes[len(self.lines)] = n
 
-    def finite(self, arrays: Sequence[Array]) -> None:
-        """`def finite()`: whether the sum of all squares is finite; false may be an overflow."""
+    def finite(self, arrays: Sequence[Array], fed: Sequence[Array]) -> None:
+        """`def finite(feed0, ...)`: whether the sum of all squares, of what lies in the arena and
+        of what is fed, is finite; false may be an overflow."""
         terms = []
         for flat in joined(arrays):
             name = self.names.value(flat)
             terms.append(f"dot({name}, {name})" if flat.ndim else f"{name}.item()")
-        if any("dot" in t for t in terms):
-            self.names.function(np.dot)
+        for feed in fed:
+            name = self.names.value(feed)
+            terms.append(f"vdot({name}, {name})")
+        for function in (np.dot, np.vdot):
+            if any(t.startswith(function.__name__) for t in terms):
+                self.names.function(function)
         self.names.objects["isfinite"] = math.isfinite
         self._count(CHECK, len(terms))
         self._functions.append("finite")
-        self.lines += ["", "    def finite():"]
+        self.lines += ["", f"    def finite({self._given()}):"]
         self.lines.append(f"        return isfinite({' + '.join(terms) or '0.0'})")
+
+    def _given(self) -> str:
+        return ", ".join([f"feed{i}" for i in range(len(self.memory.feeds))])
 
     def group(self, group: Nodes) -> None:
         """The lines of one kernel call."""

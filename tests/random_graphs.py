@@ -9,7 +9,7 @@ import numpy as np
 
 import verigrad as vg
 from verigrad.graph import OPS
-from verigrad.ops import DecayAdd, Descend
+from verigrad.ops import Axpy, DecayAdd, Descend, Gemm
 
 ROWS, ROW, SQUARE, SCALAR, COLUMN = ("N", 4), (4,), (4, 4), (), ("N", 1)
 BROADCAST = {  # which shapes may join one without changing it
@@ -95,6 +95,19 @@ class Builder:
         w = self.pick(ROW, SQUARE)
         return vg.apply(Descend(), w, self.pick(w.type.shape), self.pick(SCALAR))
 
+    def multiple(self) -> vg.Node:
+        y = self.pick(ROW, SQUARE)
+        return vg.apply(Axpy(), y, self.pick(y.type.shape), self.pick(SCALAR))
+
+    def accumulated(self) -> vg.Node:
+        scalars = self.pick(SCALAR), self.pick(SCALAR)
+        if self.draw(st.booleans()):
+            return vg.apply(
+                Gemm(True), self.pick(SQUARE), self.pick(ROWS), self.pick(ROWS), *scalars
+            )
+        c = self.pick(ROWS, SQUARE)
+        return vg.apply(Gemm(), c, self.pick(c.type.shape), self.pick(SQUARE), *scalars)
+
 
 DIFFERENTIABLE = {
     Builder.unary: 3,
@@ -106,7 +119,14 @@ DIFFERENTIABLE = {
     Builder.reduction: 1,
     Builder.transpose: 1,
 }
-ANY = {**DIFFERENTIABLE, Builder.relu_grad: 1, Builder.decayed: 2, Builder.descended: 2}
+ANY = {
+    **DIFFERENTIABLE,
+    Builder.relu_grad: 1,
+    Builder.decayed: 2,
+    Builder.descended: 2,
+    Builder.multiple: 1,
+    Builder.accumulated: 2,
+}
 
 
 @st.composite

@@ -24,8 +24,8 @@ from .native import add, load, pause, pointer, store, swap
 
 _BYTES: Final = 8
 
-# A task: its kind, the address of its function, and up to 11 arguments.
-TASK: Final = 13
+# A task: its kind, the address of its function, and up to 13 arguments.
+TASK: Final = 15
 KERNEL: Final = 0
 GEMM: Final = 1
 GEMV: Final = 5
@@ -85,13 +85,21 @@ def _make(first: Any, count: Any) -> None:
         if kind == KERNEL:
             call_kernel(f, t[2])
         elif kind == GEMM:
-            _gemm_f32(f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12])
+            _gemm_f32(
+                f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14]
+            )
         elif kind == GEMM + 1:
-            _gemm_f64(f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12])
+            _gemm_f64(
+                f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14]
+            )
         elif kind == GEMM + 2:
-            _gemm_f32_i32(f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12])
+            _gemm_f32_i32(
+                f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14]
+            )
         elif kind == GEMM + 3:
-            _gemm_f64_i32(f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12])
+            _gemm_f64_i32(
+                f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14]
+            )
         elif kind == GEMV:
             _gemv_f32(f, t[2], t[3], t[4], t[5], t[6], t[7])
         elif kind == GEMV + 1:

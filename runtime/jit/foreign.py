@@ -8,15 +8,11 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from ...ops.blas import AS_IT_IS, ROW_MAJOR, TRANSPOSED
 from .native import Codegen
 
 _BYTE: Final = ir.IntType(8)
 _WORD: Final = ir.IntType(64)
-
-ROW_MAJOR: Final = 101
-TRANSPOSED: Final = 112
-AS_IT_IS: Final = 111
-"""What the C interface of the BLAS calls these."""
 
 
 @intrinsic
@@ -67,33 +63,34 @@ def call_clock(typing: Any, function: Any, clock: Any, words: Any) -> tuple[Any,
 
 
 def gemm(real: Any, width: int) -> Any:
-    """`cblas_?gemm` for floats of a type, and integers so many bits wide: c = a b, row-major.
+    """`cblas_?gemm` for floats of a type, and integers so many bits wide, row-major:
+    c = alpha a b + beta c.
 
     Takes its address, whether a and b are transposed, rows, columns and inner size of the result,
-    and address and row length of a, b and c.
+    address and row length of a, b and c, and the addresses of alpha and beta.
     """
 
     @intrinsic
     def call(
         typing: Any, function: Any, turned_a: Any, turned_b: Any, m: Any, n: Any, k: Any,
-        a: Any, lda: Any, b: Any, ldb: Any, c: Any, ldc: Any,
+        a: Any, lda: Any, b: Any, ldb: Any, c: Any, ldc: Any, alpha: Any, beta: Any,
     ) -> tuple[Any, Codegen]:  # fmt: skip
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            f, ta, tb, m, n, k, a, lda, b, ldb, c, ldc = args
+            f, ta, tb, m, n, k, a, lda, b, ldb, c, ldc, alpha, beta = args
             c_call = _Cblas(builder, real, width)
             c_call.enum(ir.Constant(ir.IntType(32), ROW_MAJOR))
             c_call.enum(_turned(builder, ta))
             c_call.enum(_turned(builder, tb))
             c_call.integers(m, n, k)
-            c_call.number(1.0)
+            c_call.number_at(alpha)
             c_call.matrix(a, lda)
             c_call.matrix(b, ldb)
-            c_call.number(0.0)
+            c_call.number_at(beta)
             c_call.matrix(c, ldc)
             c_call.make(f)
             return context.get_dummy_value()
 
-        return types.void(*[types.int64] * 12), codegen
+        return types.void(*[types.int64] * 14), codegen
 
     return call
 
@@ -150,6 +147,10 @@ class _Cblas:
 
     def number(self, value: float) -> None:
         self._add(self._real, ir.Constant(self._real, value))
+
+    def number_at(self, address: Any) -> None:
+        place = self._builder.inttoptr(address, self._real.as_pointer())
+        self._add(self._real, self._builder.load(place))
 
     def matrix(self, address: Any, length: Any) -> None:
         self._add(_BYTE.as_pointer(), self._builder.inttoptr(address, _BYTE.as_pointer()))

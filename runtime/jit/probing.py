@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ...ops.blas import numpy_blas
 from ...ops.dropout import DropoutMask
 from ..recording import Call
-from .blas import numpy_blas
 from .loops import Text
 from .nests import Nest
 from .products import append, product

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ...graph import Array
+from ...ops.blas import Blas, Operand, operand
 from ..recording import Call
 from . import driver
-from .blas import Blas
 from .tape import Part, Tape, Task, cuts, float_code, shared
 
 _SMALL: Final = 40_000
@@ -29,20 +29,14 @@ _COLUMNS: Final = 16
 """What the BLAS works on at a time: a part is a multiple of it."""
 
 
-class Operand(NamedTuple):
-    """A matrix, and how it lies: transposed or not, and how long a row in memory is."""
-
-    array: Array
-    turned: bool
-    length: int
-
-
 class Product(NamedTuple):
-    """out = a b, for matrices of one float type."""
+    """out = a b, for matrices of one float type; or out = beta out + alpha a b."""
 
     a: Operand
     b: Operand
     out: Array
+    scaled: tuple[Array, Array] | None = None
+    """Alpha and beta, as arrays without axes; None for 1 and 0."""
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -54,27 +48,28 @@ def product(call: Call) -> Product | None:
     """The call as a product; None where it is another, or one that only NumPy makes."""
     if call.function not in (np.dot, np.matmul) or set(call.keywords) != {"out"}:
         return None
-    out: Array = call.keywords["out"]
-    arrays = [*call.arguments, out]
-    if any(a.ndim != 2 or a.dtype != out.dtype or float_code(a) is None for a in arrays):
-        return None
-    a, b = map(_operand, call.arguments)
-    if a is None or b is None or not out.flags.c_contiguous:
-        return None
-    return Product(a, b, out)
+    a, b = call.arguments
+    return matrices(a, b, call.keywords["out"])
 
 
-def _operand(array: Array) -> Operand | None:
-    if array.flags.c_contiguous:
-        return Operand(array, False, array.shape[1])
-    return Operand(array, True, array.shape[0]) if array.flags.f_contiguous else None
+def matrices(
+    a: Array, b: Array, out: Array, scaled: tuple[Array, Array] | None = None
+) -> Product | None:
+    """The product of matrices; None where only NumPy makes it."""
+    given = (a, b, out)
+    if any(m.ndim != 2 or m.dtype != out.dtype or float_code(m) is None for m in given):
+        return None
+    left, right = operand(a), operand(b)
+    if left is None or right is None or not out.flags.c_contiguous:
+        return None
+    return Product(left, right, out, scaled)
 
 
 def append(p: Product, blas: Blas, tape: Tape) -> int:
     """Puts the product on a tape, and says in how many parts."""
     threads = tape.threads if blas.set_threads else 1
     rows, columns, _ = p.sizes
-    vector = rows == 1 or columns == 1
+    vector = (rows == 1 or columns == 1) and p.scaled is None
     parts, partial = (_vector_parts if vector else _parts)(p, blas, threads, tape)
     tape.add(parts)
     if partial:
@@ -86,7 +81,7 @@ def _parts(p: Product, blas: Blas, threads: int, tape: Tape) -> tuple[list[Part]
     """The parts, and results that are to be added to that of the first."""
     rows, columns, inner = p.sizes
     threads = shared(threads, rows * columns * inner / _SMALL)
-    if inner >= _LONG * max(rows, columns):
+    if inner >= _LONG * max(rows, columns) and p.scaled is None:
         ranges = [slice(*c) for c in cuts(inner, threads, _COLUMNS)]
         partial = tape.spare(p.out, len(ranges) - 1)
         made = [_gemm(p, blas, o, inner=r) for o, r in zip([p.out, *partial], ranges, strict=True)]
@@ -109,8 +104,10 @@ def _gemm(
     a, b, c = p.a.array[rows, inner], p.b.array[inner, columns], out[rows, columns]
     sizes = (*c.shape, a.shape[1])
     turned = int(p.a.turned), int(p.b.turned)
-    matrices = (a, p.a.length, b, p.b.length, c, out.shape[1])
-    return Task(_kind(driver.GEMM, out, blas), _of(blas.gemm, out), (*turned, *sizes, *matrices))
+    given = (a, p.a.length, b, p.b.length, c, out.shape[1])
+    one, zero = np.ones((), out.dtype), np.zeros((), out.dtype)
+    words = (*turned, *sizes, *given, *(p.scaled or (one, zero)))
+    return Task(_kind(driver.GEMM, out, blas), _of(blas.gemm, out), words)
 
 
 def _vector_parts(

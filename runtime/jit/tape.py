@@ -8,9 +8,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ...graph import Array
-from ..aligned import ALIGNMENT, aligned_bytes
-from . import blas, choice, clock, driver
+from ...graph import ALIGNMENT, Array
+from ...ops import blas
+from ..aligned import aligned_bytes
+from . import choice, clock, driver
 from .team import TEAM
 
 Word = int | Array
@@ -77,8 +78,6 @@ class Tape:
         self._held: list[Array] = [*feeds]
         self._spare = aligned_bytes(0)
         self._runs: list[Array] = []
-        self._given = np.zeros(len(self._feeds), np.int64)
-        """Where the last feeds lie: the end of the frame, when there is one."""
         self._laid = False
 
     def __len__(self) -> int:
@@ -114,12 +113,9 @@ class Tape:
         self.add([[Task(driver.CLOCK, function, (number, noted))]])
         return noted
 
-    def runner(self, start: int, stop: int, *, fed: bool = True) -> Callable[..., bool]:
-        """A function of the feeds: whether all instructions of the range ran, none refused.
-
-        Where it is not `fed`, a function of nothing: the last feeds are still there.
-        """
-        run = driver.runner(len(self._feeds) if fed else 0)
+    def runner(self, start: int, stop: int) -> Callable[..., bool]:
+        """A function of the feeds: whether all instructions of the range ran, none refused."""
+        run = driver.runner(len(self._feeds))
         words = np.zeros(driver.RUN, np.int64)
         words[[driver.START, driver.STOP_BEFORE]] = start, stop
         chosen, address = words[driver.CHOICE :], int(words.ctypes.data)
@@ -164,8 +160,8 @@ class Tape:
         known = blas.numpy_blas()
         setting = (known.get_threads, known.set_threads) if known else (0, 0)
         places = TEAM.control, memory.address(0), int(patches.ctypes.data), len(patches)
-        frame = np.array([*places, *setting, *clock.native_clock(), *self._given], np.int64)
-        self._given = frame[driver.FRAME :]
+        rest = *setting, *clock.native_clock(), *[0] * len(self._feeds)
+        frame = np.array([*places, *rest], np.int64)
         self._held = [*self._held, *memory.held, memory.words, patches, frame]
         for words in self._runs:
             start, stop = words[[driver.START, driver.STOP_BEFORE]]

@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 
 from ...graph import Array, Graph, Node, Nodes
+from ...ops.blas import numpy_blas
 from ...ops.dropout import DropoutMask
 from ...ops.likelihood import LabelPlaces
+from ...ops.linear import Gemm
+from ...ops.updates import Axpy
 from ..parts import Memory, Part, joined, parts
 from ..recording import Call, record
 from ..step import CHECK, Kernel, Stamp, Stamps, Writer
 from ..tiling import tiling
 from . import products
-from .blas import numpy_blas
 from .clock import now, seconds
 from .loops import Text
 from .nests import Nest, Region
-from .products import Product, product
+from .products import Product, matrices, product
 from .special import append_finite, append_mask, append_places
 from .statements import Statement, flattened, quick_function, statement
 from .tape import Tape
@@ -77,12 +79,13 @@ class JitWriter(Writer):
                 self._leave()
                 self._tiled(part)
 
-    def finite(self, arrays: Sequence[Array]) -> None:
+    def finite(self, arrays: Sequence[Array], fed: Sequence[Array]) -> None:
         self._functions.append("finite")
-        self.lines += ["", "    def finite():"]
-        split = append_finite(joined(arrays), self._refused, self._tape)
+        self.lines += ["", f"    def finite({self._given()}):"]
+        checked = [*joined(arrays), *[a.reshape(-1) for a in fed]]
+        split = append_finite(checked, self._refused, self._tape)
         self._count(CHECK, 1)
-        self.lines.append(f"        return {self._runner(fed=False)}()")
+        self.lines.append(f"        return {self._runner()}({self._given()})")
         self.lines.append(f"        #   all finite?{_in_parts(split)}")
 
     def end(self) -> None:
@@ -103,12 +106,9 @@ class JitWriter(Writer):
 
     # ---- the tape ----------------------------------------------------------------------------
 
-    def _given(self) -> str:
-        return ", ".join([f"feed{i}" for i in range(len(self.memory.feeds))])
-
-    def _runner(self, *, fed: bool = True) -> str:
+    def _runner(self) -> str:
         """The name of a function that runs what has come onto the tape since the last."""
-        made = self._tape.runner(self._begun, len(self._tape), fed=fed)
+        made = self._tape.runner(self._begun, len(self._tape))
         name = self.names.bound("run", ("run", self._begun), made)
         self._begun = len(self._tape)
         return name
@@ -178,6 +178,10 @@ class JitWriter(Writer):
         if isinstance(n.op, LabelPlaces):
             self._places(n, n.op, inputs, out)
             return
+        if isinstance(n.op, Gemm) and self._gemm(n, n.op, inputs, out):
+            return
+        if isinstance(n.op, Axpy) and self._axpy(n, inputs, out):
+            return
         op = n.op.bind(self.memory.sizes)
         if isinstance(op, DropoutMask) and out.size:
             self._flush()
@@ -205,6 +209,32 @@ class JitWriter(Writer):
                 self._leave()
                 self.line(n, str(line))
                 self._count(self.schedule.groups[n], 1)
+
+    def _gemm(self, n: Node, op: Gemm, inputs: Sequence[Array], out: Array) -> bool:
+        """Puts a product that is added to `out` on the tape, if it can be."""
+        c, a, b, *scaled = inputs
+        left, right = a.T if op.transpose_a else a, b.T if op.transpose_b else b
+        p = matrices(left, right, out, (scaled[0], scaled[1]))
+        if self._blas is None or p is None or out is not c:
+            return False
+        shown = ", ".join([self._shown(m) for m in inputs])
+        self._product(n, p, f"gemm({shown})")
+        return True
+
+    def _axpy(self, n: Node, inputs: Sequence[Array], out: Array) -> bool:
+        """Makes y + alpha x statements of loops, if it can be: these have threads of their own."""
+        y, x, result = [a.reshape(-1) for a in (*inputs[:2], out)]
+        times = np.empty_like(result)
+        calls = (
+            Call(np.multiply, (x, inputs[2]), {"out": times}),
+            Call(np.add, (y, times), {"out": result}),
+        )
+        found = [s for s in [self._statement(n, c) for c in calls] if s is not None]
+        if len(found) < len(calls):
+            return False
+        self._held.append((times,))
+        self._add((n,), found, {(times.ctypes.data, times.nbytes)})
+        return True
 
     def _places(self, n: Node, op: LabelPlaces, inputs: Sequence[Array], out: Array) -> None:
         """The places of the labels; where one is out of range, the op's own kernel says so."""

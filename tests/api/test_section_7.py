@@ -111,6 +111,7 @@ def test_stages_show_the_pipeline_in_order(ran: dict[str, object]) -> None:
         "eliminate_common",
         "fuse_linear_relu",
         "fuse_softmax_nll",
+        "add_in_place",
         "schedule",
     ]
     assert all(isinstance(g, vg.Graph) for g in stages.values())

@@ -33,6 +33,7 @@ CHECKS = [
     "pass eliminate_common",
     "pass fuse_linear_relu",
     "pass fuse_softmax_nll",
+    "pass add_in_place",
     "inference pass fold_batch_norm",
     "inference pass fold_constants",
     "inference pass simplify",

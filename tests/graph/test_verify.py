@@ -167,6 +167,7 @@ def test_a_schedule_is_sound() -> None:
         ({"takeovers": {"w.1": "c"}}, "which descend does not declare as inplace"),
         ({"takeovers": {"c": "b", "b": "a"}}, "%b takes over %a, which the graph returns"),
         ({"places": {"a": (0, 64)}}, "%b has no place in the arena"),
+        ({"places": {"a": (8, 64)}}, "%a begins at byte 8, which is no multiple of 64"),
     ],
 )  # fmt: skip
 def test_a_schedule_that_cannot_be_is_reported(fields: dict, violation: str) -> None:

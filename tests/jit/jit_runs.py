@@ -10,7 +10,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import verigrad as vg
-from verigrad.runtime.jit import blas
+from verigrad.ops import blas
 
 Bits = Mapping[str, np.ndarray]
 

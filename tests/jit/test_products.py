@@ -14,8 +14,8 @@ import verigrad as vg
 
 pytest.importorskip("numba")
 
+from verigrad.ops.blas import Blas, numpy_blas
 from verigrad.runtime.jit import products, writer
-from verigrad.runtime.jit.blas import Blas, numpy_blas
 from verigrad.runtime.jit.tape import Tape
 from verigrad.runtime.recording import Call
 

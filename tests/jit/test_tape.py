@@ -95,15 +95,6 @@ def test_what_lies_in_a_feed_follows_the_feed() -> None:
     assert (given == 0).all()
 
 
-def test_the_last_feeds_are_still_there_for_a_run_that_is_made_later() -> None:
-    given, fed = np.zeros(8, "f4"), np.ones(8, "f4")
-    tape = Tape([given])
-    tape.add([[doubling(given[2:5])]])
-    assert tape.runner(0, 1)(fed)
-    assert tape.runner(0, 1, fed=False)()
-    assert fed.tolist() == [1, 1, 4, 4, 4, 1, 1, 1]
-
-
 def test_a_refusal_ends_the_run_and_is_forgotten() -> None:
     refused, a, b = np.zeros(1, np.int64), np.ones(40_000, "f4"), np.ones(4, "f4")
     tape = Tape([])

@@ -89,7 +89,7 @@ PROGRAM = """
 import os, sys
 import numpy as np
 import verigrad as vg
-from verigrad.runtime.jit import blas
+from verigrad.ops import blas
 from verigrad.runtime.jit.team import TEAM
 blas.threads = lambda: 2
 x, y = vg.input("x", ("N", 64)), vg.input("y", ("N",), dtype="i64")
@@ -107,7 +107,7 @@ def train():
     while not over:
         program.step(feeds)
 threading.Thread(target=train).start()
-from verigrad.runtime.jit.blas import numpy_blas
+from verigrad.ops.blas import numpy_blas
 import ctypes
 told = ctypes.CFUNCTYPE(ctypes.c_int)(numpy_blas().get_threads) if numpy_blas() else None
 codes = []

@@ -117,6 +117,10 @@ def slow_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return y
 
 
+def scaled_sum(c: Arrays, a: Arrays, b: Arrays, alpha: float, beta: float) -> Arrays:
+    return beta * c + alpha * slow_product(a, b)
+
+
 def each(f: Callable[[float], float]) -> Callable[[Arrays], Arrays]:
     """A function of numbers, element by element."""
     return lambda x: np.array([f(float(v)) for v in x.reshape(-1)]).reshape(x.shape)
@@ -458,6 +462,30 @@ TABLE: list[Row] = [
     row("matmul", "f32[N,4] f32[N,2]", lambda a, b: slow_product(a.T, b), transpose_a=True),
     *(
         row(
+            "gemm",
+            f"{dtype}[3,2] {a.replace('f32', dtype)} {b.replace('f32', dtype)} {dtype}[] {dtype}[]",
+            lambda c, a, b, alpha, beta, ta=ta, tb=tb: (
+                beta * c + alpha * slow_product(a.T if ta else a, b.T if tb else b)
+            ),
+            transpose_a=ta,
+            transpose_b=tb,
+            errors=[
+                f"f32[3,2] {a} {b} f32[]",
+                f"f32[2,3] {a} {b} f32[] f32[]",
+                f"f64[3,2] {a} {b} f32[] f32[]",
+                f"f32[3,2] {a} {b} f64[] f32[]",
+                f"f32[3,2] {a} {b} f32[] f32[1]",
+                f"f32[3,2] {a} f32[5,5] f32[] f32[]",
+            ],
+        )
+        for dtype in ("f32", "f64")
+        for ta, a in ((False, "f32[3,N]"), (True, "f32[N,3]"))
+        for tb, b in ((False, "f32[N,2]"), (True, "f32[2,N]"))
+    ),
+    row("gemm", "f32[N,2] f32[N,4] f32[4,2] f32[] f32[]", scaled_sum),
+    row("gemm", "f32[0,2] f32[0,4] f32[4,2] f32[] f32[]", scaled_sum),
+    *(
+        row(
             name,
             "f32[N,4] f32[4,3] f32[3]",
             reference,
@@ -622,6 +650,20 @@ TABLE: list[Row] = [
         ],
     ),
     row("descend", "f32[0] f32[0] f32[]", lambda w, d, rate: w),
+    row(
+        "axpy",
+        "f32[3,2] f32[3,2] f32[]",
+        lambda y, x, alpha: y + alpha * x,
+        errors=[
+            "f32[3] f32[3]",
+            "f32[3] f32[3] f32[1]",
+            "f32[3] f32[2] f32[]",
+            "f32[3] f32[3] f64[]",
+            "i64[3] i64[3] i64[]",
+        ],
+    ),
+    row("axpy", "f64[40000] f64[40000] f64[]", lambda y, x, alpha: y + alpha * x),
+    row("axpy", "f32[0] f32[0] f32[]", lambda y, x, alpha: y),
     row(
         "descend_scaled",
         "f32[3,2] f32[3,2] f32[3,2] f32[] f32[]",

@@ -17,8 +17,7 @@ import networkx as nx
 import numpy as np
 
 import verigrad as vg
-from verigrad.graph import Constant, Input, Schedule, Source
-from verigrad.runtime.aligned import ALIGNMENT
+from verigrad.graph import ALIGNMENT, Constant, Input, Schedule, Source
 from verigrad.runtime.tiling import Tiling, tiling
 
 Place = tuple[str, int, int]
@@ -149,6 +148,10 @@ class Oracle:
             yield from self._tile_by_tile(members, lanes, tiles)
         kept = [n for n in members if n not in self.hidden]
         taken = [self.s.takeovers[n] for n in kept if n in self.s.takeovers]
+        for n in kept:
+            old = self.s.takeovers.get(n)
+            if n.inputs.count(old) > 1 and not n.op.elementwise:
+                yield f"%{names[n]} takes over %{names[old]} while it still reads it"
         scratch = self._scratch(members, tiles)
         tags = [self._new() for _ in scratch]
         for tag, place in zip(tags, scratch, strict=True):

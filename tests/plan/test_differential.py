@@ -27,6 +27,7 @@ OPTIONAL = [
     "eliminate_common",
     "fuse_linear_relu",
     "fuse_softmax_nll",
+    "add_in_place",
 ]
 OPTIMIZERS = [
     vg.SGD(0.1),
@@ -325,7 +326,7 @@ def test_reading_an_operand_transposed_may_add_up_in_another_order(
     assert np.allclose(program.predict(feeds)["y"], declared, rtol=1e-5, atol=1e-5)
     numbers = {p.name: p.numbers for p in vg.TRAINING}
     said = {name for name in OPTIONAL if numbers[name] != "nothing"}
-    assert said == {"simplify", "fuse_softmax_nll"}
+    assert said == {"simplify", "fuse_softmax_nll", "add_in_place"}
 
 
 @given(graphs(), st.sampled_from([0, 1, 3]))

@@ -52,7 +52,7 @@ def test_a_step_is_prepared_computed_checked_and_committed() -> None:
     assert re.findall(r"def (\w+)\((.*)\)", source)[1:] == [
         ("prepare", "feed0, feed1"),
         ("compute", "feed0, feed1"),
-        ("finite", ""),
+        ("finite", "feed0, feed1"),
         ("commit", "feed0, feed1"),
     ]
     found = parts(source)

@@ -1,0 +1,255 @@
+"""Adds what an update adds straight to what it updates: products, and multiples of tensors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar, Final, NamedTuple
+
+from ..graph import Constant, Graph, Input, Node, Source, apply, constant
+from ..ops import Axpy, DecayAdd, Descend, Gemm, MatMul, multiply
+from ..ops.arithmetic import Add, Multiply
+from .base import ASSUMED, Numbers, Pass, Refused, Rewrite
+
+
+@dataclass(frozen=True)
+class AddInPlace(Pass):
+    """An update that adds to the old value becomes gemm and axpy, and a product is kept nowhere.
+
+    Before:
+
+        graph net {
+          %dy: f32[N,256] = input
+          %x: f32[N,256] = input
+          %w: f32[256,256] = parameter{init=zeros}
+          %w.velocity: f32[256,256] = state{init=zeros}
+          %c0.1: f32[] = constant{0.1}
+          %w.grad: f32[256,256] = matmul{transpose_a=true}(%x, %dy)
+          %w.velocity.1: f32[256,256] = decay_add{0.9}(%w.velocity, %w.grad)
+          %w.1: f32[256,256] = descend(%w, %w.velocity.1, %c0.1)
+          update %w.velocity = %w.velocity.1
+          update %w = %w.1
+          return dy=%dy
+        }
+
+    After:
+
+        graph net {
+          %dy: f32[N,256] = input
+          %x: f32[N,256] = input
+          %w: f32[256,256] = parameter{init=zeros}
+          %w.velocity: f32[256,256] = state{init=zeros}
+          %c1: f32[] = constant{1.0}
+          %c0.9: f32[] = constant{0.9}
+          %c-0.1: f32[] = constant{-0.1}
+          %w.velocity.1: f32[256,256] = gemm{transpose_a=true}(%w.velocity, %x, %dy, %c1, %c0.9)
+          %w.1: f32[256,256] = axpy(%w, %w.velocity.1, %c-0.1)
+          update %w.velocity = %w.velocity.1
+          update %w = %w.1
+          return dy=%dy
+        }
+
+    Where both a product and a decay of weights are added to a velocity, one comes after the
+    other. Not to what does not itself decay, such as a weight: it would round each by itself, and
+    a small one away at each step. Not a product that is read elsewhere, nor one whose factors,
+    which must then be kept until states are written, are larger than it. A multiple is only of
+    what is there as a whole anyway. Not for tensors under `smallest` elements, which stay in the
+    cache; a symbol counts as `rows`. After differentiation and simplification, since gemm and
+    axpy have no gradient and no other rewrites.
+    """
+
+    name: ClassVar[str] = "add_in_place"
+    breaks: ClassVar[tuple[str, ...]] = ("differentiable",)
+    numbers: ClassVar[Numbers] = "reassociate"
+    smallest: int = 32_768
+    rows: int = ASSUMED
+
+    def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:
+        made = _Scalars()
+        rewritten: set[Node] = set()
+        kept = _kept(g)
+        updated = Counter(g.updates.values())
+        for old, new in g.updates.items():
+            if self._is_small(old) or updated[new] > 1:
+                continue
+            what = f"added to %{g.names[old]} in its place"
+            terms, sums = _terms(g, new)
+            if any(isinstance(t.node.op, MatMul) for t in terms):
+                why_not = self._why_not(g, old, terms, kept)
+                if why_not is None:
+                    rewritten |= sums
+                    yield Rewrite(new, made.total(old, terms), f"a product {what}")
+                    continue
+                yield Refused(new, f"no product {what}: {why_not}")
+            multiple = _multiple(old, new)
+            if multiple is not None and multiple.node in kept:
+                rewritten.add(new)
+                yield Rewrite(new, made.plus(old, multiple), f"a multiple {what}")
+        for n in g.order:
+            found = None if n in rewritten or self._is_small(n) else _computed_and_multiple(g, n)
+            if found is not None:
+                old, multiple = found
+                what = f"a multiple added to %{g.names[old]} in its place"
+                yield Rewrite(n, made.plus(old, multiple), what)
+
+    def _is_small(self, n: Node) -> bool:
+        t = n.type
+        return bool(t.symbols) or not t.is_float or self._size(n) < self.smallest
+
+    def _why_not(
+        self, g: Graph, old: Node, terms: Sequence[_Term], kept: frozenset[Node]
+    ) -> str | None:
+        """Why a sum with products is not made one by one in the place of the old value."""
+        shares = [t.factor for t in terms if t.node is old]
+        if len(shares) != 1:
+            return f"%{g.names[old]} is added {len(shares)} times, where once is expected"
+        if shares == [_ONE] and len(terms) > 2:
+            return "more is added, and would be rounded by itself at each step"
+        factors: set[Node] = set()
+        for n, _ in terms:
+            if isinstance(n.op, MatMul):
+                if _is_read_elsewhere(g, n):
+                    return f"%{g.names[n]} is read elsewhere"
+                factors.update([i for i in n.inputs if not isinstance(i.op, Input)])
+            elif n not in kept:
+                return f"%{g.names[n]}, which is added too, would have to be kept"
+        if sum(map(self._size, factors)) > self._size(old):
+            return "its factors, which would have to be kept, are larger than it"
+        return None
+
+    def _size(self, n: Node) -> int:
+        return prod(n.type.bind(dict.fromkeys(n.type.symbols, self.rows)))
+
+
+class _Factor(NamedTuple):
+    """What something is multiplied by: a number, and scalars that a step computes."""
+
+    number: float
+    scalars: tuple[Node, ...]
+
+    def times(self, *others: Node | float) -> _Factor:
+        number, scalars = self
+        for other in others:
+            if not isinstance(other, Node):
+                number *= other
+            elif isinstance(other.op, Constant):
+                number *= float(other.op.value.array)
+            else:
+                scalars = (*scalars, other)
+        return _Factor(number, scalars)
+
+
+_ONE: Final = _Factor(1.0, ())
+
+
+class _Term(NamedTuple):
+    """A part of a sum."""
+
+    node: Node
+    factor: _Factor
+
+
+def _terms(g: Graph, new: Node) -> tuple[list[_Term], set[Node]]:
+    """What the sum `new` is made of, as far as nothing else reads its parts; and these parts."""
+    found: list[_Term] = []
+    sums: set[Node] = set()
+    stack = [_Term(new, _ONE)]
+    while stack:
+        n, factor = stack.pop()
+        parts = None if n is not new and _is_read_elsewhere(g, n) else _summands(n)
+        if parts is None:
+            found.append(_Term(n, factor))
+            continue
+        sums.add(n)
+        stack += [_Term(part, factor.times(*by)) for part, *by in parts]
+    return found, sums
+
+
+def _summands(n: Node) -> list[tuple[Node, *tuple[Node | float, ...]]] | None:
+    """What a node adds, each with what it is multiplied by; None of what is no sum of several."""
+    if len(set(n.inputs)) < len(n.inputs):
+        return None
+    if isinstance(n.op, Descend):
+        w, d, rate = n.inputs
+        return [(w,), (d, -1.0, rate)]
+    if isinstance(n.op, DecayAdd):
+        v, g = n.inputs
+        return [(v, n.op.decay), (g, n.op.scale)]
+    if isinstance(n.op, (Add, Multiply)):
+        a, b = n.inputs
+        if isinstance(n.op, Multiply) and not (a.type.rank and b.type.rank):
+            return [(a, b) if a.type.rank else (b, a)]
+        if isinstance(n.op, Add) and a.type == b.type:
+            return [(a,), (b,)]
+    return None
+
+
+def _multiple(old: Node, new: Node) -> _Term | None:
+    """What `new` adds to the old value, if that is one multiple of one thing."""
+    terms = [_Term(n, _ONE.times(*by)) for n, *by in _summands(new) or ()]
+    if len(terms) != 2 or terms[0] != (old, _ONE) or terms[1].node is old:
+        return None
+    return terms[1]
+
+
+def _computed_and_multiple(g: Graph, n: Node) -> tuple[Node, _Term] | None:
+    """What a sum is made of: something computed for it alone, and a multiple of what is kept."""
+    if not isinstance(n.op, Add) or n.inputs[0].type != n.inputs[1].type:
+        return None
+    for old, product in (n.inputs, n.inputs[::-1]):
+        parts = None if _is_read_elsewhere(g, product) else _summands(product)
+        if parts is None or len(parts) != 1 or not old.inputs or _is_read_elsewhere(g, old):
+            continue
+        x, *by = parts[0]
+        if isinstance(x.op, Source) or len(g.users[x]) > 1:
+            return old, _Term(x, _ONE.times(*by))
+    return None
+
+
+def _is_read_elsewhere(g: Graph, n: Node) -> bool:
+    return len(g.users[n]) > 1 or n in g.roots
+
+
+def _kept(g: Graph) -> frozenset[Node]:
+    """What is there as a whole when states are written: sources, new values, and what is computed
+    before any of these."""
+    late = set(g.updates.values())
+    for n in g.order:
+        if late.intersection(n.inputs):
+            late.add(n)
+    return frozenset(g.nodes).difference(late).union(g.roots)
+
+
+class _Scalars:
+    """Factors as nodes, one for all that have it."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[_Factor, str], Node] = {}
+
+    def node(self, factor: _Factor, dtype: str) -> Node:
+        if (factor, dtype) not in self._made:
+            made = constant(factor.number, dtype)
+            for s in factor.scalars:
+                made = multiply(made, s)
+            self._made[factor, dtype] = made
+        return self._made[factor, dtype]
+
+    def plus(self, y: Node, term: _Term) -> Node:
+        """y and a multiple."""
+        return apply(Axpy(), y, term.node, self.node(term.factor, y.type.dtype))
+
+    def total(self, old: Node, terms: Sequence[_Term]) -> Node:
+        """The sum of all: products first, as they are added to a share of the old value."""
+        new, dtype = old, old.type.dtype
+        (share,) = [t.factor for t in terms if t.node is old]
+        for n, factor in terms:
+            if isinstance(n.op, MatMul):
+                by = self.node(factor, dtype), self.node(share, dtype)
+                new = apply(Gemm(n.op.transpose_a, n.op.transpose_b), new, *n.inputs, *by)
+                share = _ONE
+        for term in terms:
+            if term.node is not old and not isinstance(term.node.op, MatMul):
+                new = self.plus(new, term)
+        return new

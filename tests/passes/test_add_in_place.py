@@ -1,0 +1,146 @@
+"""What an update adds in place: the same numbers, no gradient in memory, no state lost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import batch, net
+
+import verigrad as vg
+from verigrad.ops import blas
+from verigrad.passes.add_in_place import AddInPlace
+
+PLAIN = vg.TRAINING.without("add_in_place")
+ALWAYS = PLAIN.insert(AddInPlace(smallest=1, rows=1), after="fuse_softmax_nll")
+"""The pass on tensors of any size."""
+OPTIMIZERS = [
+    vg.SGD(0.1),
+    vg.SGD(vg.schedules.cosine(0.1, steps=100)),
+    vg.Momentum(0.1),
+    vg.Momentum(0.1, rate_is="inside"),
+    vg.Momentum(0.1, dampening=0.5),
+    vg.Nesterov(0.1),
+    vg.Nesterov(0.1, lookahead=False),
+    vg.Adam(0.01),
+]
+
+
+def held(program: vg.Program) -> dict[str, np.ndarray]:
+    return {**program.parameters, **program.state}
+
+
+@pytest.fixture(params=["blas", "no blas"])
+def with_and_without_a_blas(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if request.param == "no blas":
+        monkeypatch.setattr(blas, "_callable", lambda dtype: None)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+@pytest.mark.parametrize("regularizer", [None, vg.L1(0.01), vg.L2(0.01)], ids=repr)
+@pytest.mark.usefixtures("with_and_without_a_blas")
+def test_steps_are_as_near_as_rounding_with_and_without_it(
+    optimizer: vg.Optimizer, regularizer: vg.Regularizer | None, rng: np.random.Generator
+) -> None:
+    options = {"optimizer": optimizer, "regularizer": regularizer, "dtype": "f64", "seed": 1}
+    n = net(12, 8, 6, 4)
+    here, there = (vg.compile(n, pipeline=p, **options) for p in (ALWAYS, PLAIN))
+    for size in (5, 5, 1, 64):
+        feeds = batch(rng, size, 12, 4)
+        assert np.isclose(here.step(feeds), there.step(feeds), rtol=1e-12, atol=0)
+    for name, value in held(there).items():
+        assert np.allclose(held(here)[name], value, rtol=1e-10, atol=1e-14), name
+    ops = [x.op.name for x in here.training.order]
+    gradient_is_read_twice = isinstance(optimizer, vg.Adam) or "lookahead=False" in repr(optimizer)
+    assert "axpy" in ops or "gemm" in ops or gradient_is_read_twice
+    assert not {"gemm", "axpy"} & {x.op.name for x in there.training.order}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_a_planned_step_is_that_of_the_interpreter(
+    optimizer: vg.Optimizer, rng: np.random.Generator
+) -> None:
+    program = vg.compile(
+        net(12, 8, 6, 4), optimizer=optimizer, regularizer=vg.L2(0.01), pipeline=ALWAYS
+    )
+    for size in (5, 1, 64):
+        feeds = batch(rng, size, 12, 4)
+        expected = vg.interpret(program.training, {**feeds, **held(program)})
+        assert np.isclose(program.step(feeds), float(expected.outputs["loss"]), rtol=1e-6)
+        for name, value in expected.updates.items():
+            assert np.allclose(held(program)[name], value, rtol=1e-5, atol=1e-6), name
+
+
+def test_gradients_of_large_weights_are_nowhere_in_memory() -> None:
+    n = net(784, 512, 256, 10)
+    plans = [
+        vg.compile(n, optimizer=vg.Momentum(0.1), pipeline=p).plan(N=128)
+        for p in (vg.TRAINING, PLAIN)
+    ]
+    here, there = (plan.nbytes for plan in plans)
+    gradients = 4 * (784 * 512 + 512 * 256)
+    assert here < there - 0.75 * gradients
+    made = [x for x in plans[0].graph.order if x.op.name in ("gemm", "axpy")]
+    assert len(made) == 4
+    assert all(plans[0].graph.schedule.takeovers[x] in plans[0].graph.sources for x in made)
+
+
+def test_several_additions_are_made_in_one_place() -> None:
+    n = net(784, 512, 10)
+    program = vg.compile(n, optimizer=vg.Momentum(0.1), regularizer=vg.L2(0.1))
+    g = program.plan(N=128).graph
+    takes = {g.names[x]: g.names[old] for x, old in g.schedule.takeovers.items()}
+    assert takes["fc1.weight.velocity.1"] == "fc1.gemm"
+    assert takes["fc1.gemm"] == "fc1.weight.velocity"
+    assert "copyto" not in program.source(N=128).partition("def commit")[2]
+
+
+# ---- a step that fails has written nothing --------------------------------------------------
+
+
+def steep(size: int = 1) -> vg.Graph:
+    """y = x w, whose gradient by w is x times what is fed as s; the loss at w = 0 is 0."""
+    x, s = vg.input("x", ("N", size)), vg.input("s", ("N", 6))
+    w = vg.parameter("w", (size, 6), init="zeros")
+    return vg.Graph("steep", loss=vg.sum(vg.matmul(x, w) * s))
+
+
+@pytest.mark.parametrize("optimizer", [vg.SGD(0.1), vg.Momentum(0.1)], ids=repr)
+def test_a_product_that_overflows_is_found_before_it_is_added(optimizer: vg.Optimizer) -> None:
+    program = vg.compile(steep(), optimizer=optimizer, pipeline=ALWAYS)
+    assert "gemm" in [x.op.name for x in program.training.order]
+    feeds = {"x": np.full((2, 1), 1e30, "f4"), "s": np.full((2, 6), 1e30, "f4")}
+    before = held(program)
+    with pytest.raises(vg.NonFiniteError, match="not finite: %w"):
+        program.step(feeds)
+    assert all((held(program)[k] == v).all() for k, v in before.items())
+    program.step({k: a * 0 + 1 for k, a in feeds.items()})
+    assert program.parameters["w"].tolist() == [[np.float32(-0.2)] * 6]
+
+
+def test_factors_whose_squares_overflow_may_have_a_finite_product() -> None:
+    program = vg.compile(steep(), optimizer=vg.SGD(0.1), pipeline=ALWAYS)
+    feeds = {"x": np.full((2, 1), 1e25, "f4"), "s": np.full((2, 6), 1e-25, "f4")}
+    assert program.step(feeds) == 0
+    assert np.allclose(program.parameters["w"], -0.2)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["x", "s"])
+def test_a_feed_that_is_not_finite_is_named(name: str, bad: float) -> None:
+    program = vg.compile(steep(), optimizer=vg.SGD(0.1), pipeline=ALWAYS)
+    feeds = {"x": np.ones((2, 1), "f4"), "s": np.ones((2, 6), "f4")}
+    feeds[name][1, 0] = bad
+    with pytest.raises(vg.NonFiniteError, match=f"input '{name}' holds"):
+        program.step(feeds)
+    assert (program.parameters["w"] == 0).all()
+
+
+def test_a_batch_without_rows_changes_nothing_but_by_decay() -> None:
+    program = vg.compile(steep(3), optimizer=vg.Momentum(0.1), pipeline=ALWAYS)
+    full = {"x": np.ones((2, 3), "f4"), "s": np.ones((2, 6), "f4")}
+    program.step(full)
+    moved = program.parameters["w"].copy()
+    program.step({k: a[:0] for k, a in full.items()})
+    assert np.allclose(program.parameters["w"], moved * 1.9)
