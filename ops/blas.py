@@ -80,9 +80,10 @@ class Operand(NamedTuple):
 
 def operand(array: Array) -> Operand | None:
     """How a matrix lies; None where its rows or columns have gaps."""
+    rows, columns = array.shape
     if array.flags.c_contiguous:
-        return Operand(array, False, array.shape[1])
-    return Operand(array, True, array.shape[0]) if array.flags.f_contiguous else None
+        return Operand(array, False, max(1, columns))
+    return Operand(array, True, max(1, rows)) if array.flags.f_contiguous else None
 
 
 def add_product(a: Array, b: Array, out: Array, alpha: float, beta: float) -> None:
@@ -96,8 +97,8 @@ def add_product(a: Array, b: Array, out: Array, alpha: float, beta: float) -> No
             np.add(out[rows], part, out=out[rows])
     elif out.size:
         turned = [TRANSPOSED if o.turned else AS_IT_IS for o in (left, right)]
-        matrices = (left, right, Operand(out, False, out.shape[1]))
-        first, second, third = [(o.array.ctypes.data, max(1, o.length)) for o in matrices]
+        first, second = [(o.array.ctypes.data, o.length) for o in (left, right)]
+        third = out.ctypes.data, out.shape[1]
         sizes = *out.shape, a.shape[1]
         blas.gemm(ROW_MAJOR, *turned, *sizes, alpha, *first, *second, beta, *third)
 

@@ -38,7 +38,10 @@ SIZES = [
 
 
 def run(call: Call, threads: int, blas: Blas | None = BLAS) -> int:
-    p = products.product(call)
+    return made(products.product(call), threads, blas)
+
+
+def made(p: products.Product | None, threads: int, blas: Blas | None = BLAS) -> int:
     assert p is not None and blas is not None
     with on_threads(threads):
         tape = Tape([])
@@ -72,6 +75,26 @@ def test_products_are_those_of_numpy(
             run(Call(np.dot, (a, b), {"out": out}), threads)
             tolerance = {"f4": 1e-4, "f8": 1e-12}[dtype]
             assert np.allclose(out, a.astype("f8") @ b.astype("f8"), rtol=tolerance, atol=tolerance)
+
+
+@needs_blas
+@pytest.mark.parametrize("sizes", [*SIZES, (5, 0, 3)], ids=str)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_products_are_added_to_what_is_there(
+    sizes: tuple[int, int, int], threads: int, dtype: str, rng: np.random.Generator
+) -> None:
+    m, k, n = sizes
+    a, b = (rng.standard_normal(shape).astype(dtype) for shape in ((k, m), (k, n)))
+    out = rng.standard_normal((m, n)).astype(dtype)
+    alpha, beta = np.array(-0.25, dtype), np.array(0.5, dtype)
+    expected = 0.5 * out.astype("f8") - 0.25 * (a.T.astype("f8") @ b.astype("f8"))
+    made(products.matrices(a.T, b, out, (alpha, beta)), threads)
+    tolerance = {"f4": 1e-4, "f8": 1e-12}[dtype]
+    assert np.allclose(out, expected, rtol=tolerance, atol=tolerance)
+    alpha[()], beta[()], before = 0, 2, out.copy()  # read anew in each run
+    made(products.matrices(a.T, b, out, (alpha, beta)), threads)
+    assert (out == 2 * before).all()
 
 
 @needs_blas
