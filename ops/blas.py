@@ -106,10 +106,12 @@ def add_product(a: Array, b: Array, out: Array, alpha: float, beta: float) -> No
 def add_multiple(x: Array, out: Array, alpha: float) -> None:
     """out += alpha x, by `axpy`; in pieces by NumPy where the BLAS cannot be called."""
     blas = _callable(out.dtype.str)
-    if blas is None or not (x.flags.c_contiguous and out.flags.c_contiguous):
-        for rows in _pieces(len(out), out[:1].size):
-            part = np.multiply(x[rows], alpha)
-            np.add(out[rows], part, out=out[rows])
+    if not (x.flags.c_contiguous and out.flags.c_contiguous):
+        np.add(out, np.multiply(x, alpha), out=out)
+    elif blas is None:
+        x, out = x.reshape(-1), out.reshape(-1)
+        for some in _pieces(out.size, 1):
+            np.add(out[some], np.multiply(x[some], alpha), out=out[some])
     else:
         blas.axpy(out.size, alpha, x.ctypes.data, 1, out.ctypes.data, 1)
 

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar, Final, NamedTuple
 
-from ..graph import Constant, Graph, Input, Node, Source, apply, constant
+from ..graph import Constant, Graph, Input, Node, Source, State, apply, constant
 from ..ops import Axpy, DecayAdd, Descend, Gemm, MatMul, multiply
 from ..ops.arithmetic import Add, Multiply
 from .base import ASSUMED, Numbers, Pass, Refused, Rewrite
+
+_LEAST: Final = {"f32": 2.0**-126, "f64": 2.0**-1022}
+"""The least numbers that have all their digits."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,14 @@ class AddInPlace(Pass):
           return dy=%dy
         }
 
-    Where both a product and a decay of weights are added to a velocity, one comes after the
-    other. Not to what does not itself decay, such as a weight: it would round each by itself, and
-    a small one away at each step. Not a product that is read elsewhere, nor one whose factors,
-    which must then be kept until states are written, are larger than it. A multiple is only of
-    what is there as a whole anyway. Not for tensors under `smallest` elements, which stay in the
-    cache; a symbol counts as `rows`. After differentiation and simplification, since gemm and
-    axpy have no gradient and no other rewrites.
+    Where a decay of weights is added to a velocity beside the product, one comes after the other.
+    Not so to what does not itself decay, such as a weight: it would round each by itself, and a
+    small one away at each step. Not a product that is read elsewhere, nor products whose computed
+    factors, which must then be kept until states are written, are larger. Not what an executor
+    could not look at before it writes: what is fed, or a product by more than 1. A multiple is
+    only of what is there as a whole anyway. Not for tensors under `smallest` elements, which stay
+    in the cache; a symbol counts as `rows`. After differentiation and simplification, since gemm
+    and axpy have no gradient and no other rewrites.
     """
 
     name: ClassVar[str] = "add_in_place"
@@ -69,7 +73,8 @@ class AddInPlace(Pass):
     def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:
         made = _Scalars()
         rewritten: set[Node] = set()
-        kept = _kept(g)
+        late = _late(g)
+        kept = frozenset(g.nodes).difference(late).union(g.roots)
         updated = Counter(g.updates.values())
         for old, new in g.updates.items():
             if self._is_small(old) or updated[new] > 1:
@@ -77,7 +82,7 @@ class AddInPlace(Pass):
             what = f"added to %{g.names[old]} in its place"
             terms, sums = _terms(g, new)
             if any(isinstance(t.node.op, MatMul) for t in terms):
-                why_not = self._why_not(g, old, terms, kept)
+                why_not = self._why_not(g, old, terms, late)
                 if why_not is None:
                     rewritten |= sums
                     yield Rewrite(new, made.total(old, terms), f"a product {what}")
@@ -99,7 +104,7 @@ class AddInPlace(Pass):
         return bool(t.symbols) or not t.is_float or self._size(n) < self.smallest
 
     def _why_not(
-        self, g: Graph, old: Node, terms: Sequence[_Term], kept: frozenset[Node]
+        self, g: Graph, old: Node, terms: Sequence[_Term], late: frozenset[Node]
     ) -> str | None:
         """Why a sum with products is not made one by one in the place of the old value."""
         shares = [t.factor for t in terms if t.node is old]
@@ -108,13 +113,20 @@ class AddInPlace(Pass):
         if shares == [_ONE] and len(terms) > 2:
             return "more is added, and would be rounded by itself at each step"
         factors: set[Node] = set()
-        for n, _ in terms:
+        for n, factor in terms:
+            name = g.names[n]
             if isinstance(n.op, MatMul):
                 if _is_read_elsewhere(g, n):
-                    return f"%{g.names[n]} is read elsewhere"
+                    return f"%{name} is read elsewhere"
+                if n in late:
+                    return f"%{name} reads a new value"
+                if 0 < abs(factor.number) < _LEAST[n.type.dtype]:
+                    return f"%{name} would be multiplied by {factor.number:g}, in {n.type.dtype} 0"
                 factors.update([i for i in n.inputs if not isinstance(i.op, Input)])
-            elif n not in kept:
-                return f"%{g.names[n]}, which is added too, would have to be kept"
+            elif n in late and n not in g.roots:
+                return f"%{name}, which is added too, would have to be kept"
+            elif n is not old and isinstance(n.op, (Input, State)):
+                return f"%{name}, which is added too, is looked at in the sum alone"
         if sum(map(self._size, factors)) > self._size(old):
             return "its factors, which would have to be kept, are larger than it"
         return None
@@ -152,14 +164,16 @@ class _Term(NamedTuple):
 
 
 def _terms(g: Graph, new: Node) -> tuple[list[_Term], set[Node]]:
-    """What the sum `new` is made of, as far as nothing else reads its parts; and these parts."""
+    """What the sum `new` is made of, as far as nothing else reads its parts, and none is more than
+    what it is made of; and these parts."""
     found: list[_Term] = []
     sums: set[Node] = set()
     stack = [_Term(new, _ONE)]
     while stack:
         n, factor = stack.pop()
-        parts = None if n is not new and _is_read_elsewhere(g, n) else _summands(n)
-        if parts is None:
+        parts = _summands(n)
+        inner = n is not new
+        if parts is None or (inner and (_is_read_elsewhere(g, n) or not _are_shares(parts))):
             found.append(_Term(n, factor))
             continue
         sums.add(n)
@@ -167,7 +181,10 @@ def _terms(g: Graph, new: Node) -> tuple[list[_Term], set[Node]]:
     return found, sums
 
 
-def _summands(n: Node) -> list[tuple[Node, *tuple[Node | float, ...]]] | None:
+_Summands = list[tuple[Node, *tuple[Node | float, ...]]]
+
+
+def _summands(n: Node) -> _Summands | None:
     """What a node adds, each with what it is multiplied by; None of what is no sum of several."""
     if len(set(n.inputs)) < len(n.inputs):
         return None
@@ -184,6 +201,12 @@ def _summands(n: Node) -> list[tuple[Node, *tuple[Node | float, ...]]] | None:
         if isinstance(n.op, Add) and a.type == b.type:
             return [(a,), (b,)]
     return None
+
+
+def _are_shares(parts: _Summands) -> bool:
+    """Whether all is multiplied by constants from -1 to 1: what is finite stays finite."""
+    factors = [_ONE.times(*by) for _, *by in parts]
+    return all(not f.scalars and abs(f.number) <= 1 for f in factors)
 
 
 def _multiple(old: Node, new: Node) -> _Term | None:
@@ -212,14 +235,13 @@ def _is_read_elsewhere(g: Graph, n: Node) -> bool:
     return len(g.users[n]) > 1 or n in g.roots
 
 
-def _kept(g: Graph) -> frozenset[Node]:
-    """What is there as a whole when states are written: sources, new values, and what is computed
-    before any of these."""
+def _late(g: Graph) -> frozenset[Node]:
+    """The new values, and all that reads one."""
     late = set(g.updates.values())
     for n in g.order:
         if late.intersection(n.inputs):
             late.add(n)
-    return frozenset(g.nodes).difference(late).union(g.roots)
+    return frozenset(late)
 
 
 class _Scalars:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from ..graph import Constant, Graph, Node, Parameter, Schedule, Source, State
 from ..ops import copy
+from ..ops.linear import is_product
 from .base import ASSUMED, Pass
 from .grouping import kernel_calls, packs
 from .order import fewest_bytes
@@ -46,17 +47,19 @@ class ScheduleBuffers(Pass):
     schedule. Where `parameters_change` is false, as in inference, what depends on them alone is
     computed once for as long as they stay. The order is the best of several for
     {"N": 128}; it is legal for any. With `sizes` it is the best for them, and nothing is packed,
-    which leaves more room for other results.
+    which leaves more room for other results. Without `in_place`, a product that an update adds has
+    a place of its own, as it needs its factors no longer than until it is made.
     """
 
     name: ClassVar[str] = "schedule"
     gives: ClassVar[tuple[str, ...]] = ("scheduled",)
     sizes: Mapping[str, int] | None = None
     parameters_change: bool = True
+    in_place: bool = True
 
     def apply(self, g: Graph) -> Graph:
         g = _copy_sources_that_change(g)
-        writes = _state_writes(g)
+        writes = _state_writes(g, self.in_place)
         late = _readers_of(g, writes)
         once = _unchanging(g, fixed=not (self.parameters_change or g.updates))
         early = [n for n in g.order if n not in late and n not in once]
@@ -108,18 +111,19 @@ def _copy_sources_that_change(g: Graph) -> Graph:
     return g.but(outputs=outputs, updates={w: n for w, n in updates.items() if n is not w})
 
 
-def _state_writes(g: Graph) -> dict[Node, Node]:
+def _state_writes(g: Graph, products: bool) -> dict[Node, Node]:
     """Updates that may be computed in the place of what they update, and what each takes over.
 
     An update may be several ops, each in the place of the one before. Not where another node reads
     the old value later in the graph's order, nor where one value updates two sources: it can lie
-    in one place only.
+    in one place only; nor, unless it is asked for, with `products`.
     """
     place = {n: i for i, n in enumerate(g.order)}
     chains: dict[Node, dict[Node, Node]] = {}
     for w, n in g.updates.items():
         chain = _chain(g, w, n)
-        if chain and not any(n in other for other in chains.values()):
+        asked = products or not any(map(is_product, chain))
+        if chain and asked and not any(n in other for other in chains.values()):
             chains[w] = chain
     late = _readers_of(g, [n for chain in chains.values() for n in chain])
     writes: dict[Node, Node] = {}

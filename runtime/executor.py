@@ -125,16 +125,18 @@ class Executor:
         """Raises NonFiniteError with the names of what is not finite, if anything is."""
         names = self.graph.names
         bad = [names[n] for n in self.watched if not np.isfinite(self.array(n)).all()]
-        bad = bad or [names[n] for n in self._added if not np.isfinite(self._alone(n)).all()]
+        bad = bad or [names[n] for n in self._added if not np.isfinite(self._product(n)).all()]
         if bad:
             loss = self.graph.loss
             value = f"the loss is {float(self.array(loss)):g}" if loss is not None else "no loss"
             raise NonFiniteError(f"{value}; not finite: {', '.join('%' + b for b in bad)}")
 
-    def _alone(self, n: Node) -> Array:
-        """What a node's kernel gives, where nothing is written yet."""
-        made = np.empty_like(self.array(n))
-        n.op.run(*[self.array(i) for i in n.inputs], out=made)
+    def _product(self, n: Node) -> Array:
+        """The product that a node adds in place, by itself."""
+        made = np.zeros_like(self.array(n))
+        one, zero = np.ones((), made.dtype), np.zeros((), made.dtype)
+        _, a, b, *_ = n.inputs
+        n.op.run(made, self.array(a), self.array(b), one, zero, out=made)
         return made
 
     def output(self, key: str) -> Array:
@@ -188,16 +190,18 @@ def _bind(g: Graph, plan: Plan, arena: Array, values: Mapping[str, Array]) -> di
 
 
 def _added_in_place(g: Graph) -> list[Node]:
-    """The products that are added where states lie: they are nowhere before they are written."""
-    return [n for group in phases(g)[2] for n in group if isinstance(n.op, Gemm)]
+    """The products that are added where states lie, of factors that are there before."""
+    late = [n for group in phases(g)[2] for n in group]
+    added = [n for n in late if isinstance(n.op, Gemm)]
+    return [n for n in added if not set(late).intersection(n.inputs[1:3])]
 
 
 def _watched(g: Graph, added: Sequence[Node]) -> list[Node]:
-    """The loss, the computed floats that updates read or are, and all factors of the products that
-    are added in place.
+    """The loss, the computed floats that updates read or are, and the factors of what is added in
+    place.
 
-    Where the squares of all factors have a finite sum, so has each element of a product (Cauchy
-    and Schwarz: it is at most half of the sum).
+    Where the squares of all factors have a finite sum, each element of the products is finite
+    (Cauchy and Schwarz: it is at most half of the sum), and so is what they are a share of.
     """
     late = {n for group in phases(g)[2] for n in group}
     factors = dict.fromkeys([i for n in added for i in n.inputs[1:3]])

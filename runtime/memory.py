@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple, Protocol
 
 from ..graph import Graph, RunError
+from ..ops import Gemm
 from .plan import Plan
-from .recomputing import Recomputation
+from .recomputing import Recomputation, live_bytes
 
 _SHOWN: Final = 5
 """How many of the largest buffers an error names."""
@@ -16,9 +17,10 @@ Sizes = Mapping[str, int]
 
 
 class Scheduling(Protocol):
-    """Schedules a graph; with sizes, in the best order for them."""
+    """Schedules a graph; with sizes, in the best order for them, and products that updates add in
+    their place or, with the same bits, in one of their own."""
 
-    def __call__(self, g: Graph, sizes: Sizes | None = None) -> Graph: ...
+    def __call__(self, g: Graph, sizes: Sizes | None = None, in_place: bool = True) -> Graph: ...
 
 
 class Memory(NamedTuple):
@@ -52,11 +54,17 @@ class Memory(NamedTuple):
         plans = [made(g)]
         if self.limit is None or plans[0].nbytes <= self.limit:
             return plans[0]
-        plans.append(made(self.schedule(g, sizes)))
+        plans.append(made(self._in_best_order(g, sizes)))
         if recompute and plans[1].nbytes > self.limit:
-            again = Recomputation(g, sizes, lambda g: self.schedule(g, sizes), made)
+            again = Recomputation(g, sizes, lambda g: self._in_best_order(g, sizes), made)
             plans.append(again.within(self.limit))
         return min(plans, key=lambda plan: plan.nbytes)
+
+    def _in_best_order(self, g: Graph, sizes: Sizes) -> Graph:
+        """Factors are kept until states are written, or else products: whatever is less."""
+        added = any(isinstance(n.op, Gemm) for n in g.order)
+        scheduled = [self.schedule(g, sizes, at) for at in ((True, False) if added else (True,))]
+        return min(scheduled, key=lambda s: live_bytes(s, sizes))
 
     def _fewer(self, g: Graph, over: Plan, unoptimised: Graph) -> int:
         """The most rows that are found to fit where the plan `over` does not; 0 for none."""

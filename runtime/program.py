@@ -332,13 +332,16 @@ class Program:
         """The part of a compiled graph that some outputs need, scheduled anew."""
         return self._schedule(g.but(outputs=outputs, updates={}))
 
-    def _schedule(self, g: Graph, sizes: Mapping[str, int] | None = None) -> Graph:
+    def _schedule(
+        self, g: Graph, sizes: Mapping[str, int] | None = None, in_place: bool = True
+    ) -> Graph:
         """The graph, scheduled anew: where sizes are given, with the best order for them."""
         scheduling = [p for p in self.options.pipeline if "scheduled" in p.gives]
         if not scheduling:
             return g
         p = scheduling[-1]
-        return (p.but(sizes=sizes) if sizes and "sizes" in p.options() else p).apply(g)
+        asked = {"sizes": sizes, "in_place": in_place} if sizes else {}
+        return p.but(**{k: v for k, v in asked.items() if k in p.options()}).apply(g)
 
     def _executable(self, g: Graph, unoptimised: Graph) -> Executable:
         memory = Memory(self.options.memory_limit, self.options.recompute, self._schedule)

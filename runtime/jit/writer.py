@@ -215,8 +215,13 @@ class JitWriter(Writer):
         c, a, b, *scaled = inputs
         left, right = a.T if op.transpose_a else a, b.T if op.transpose_b else b
         p = matrices(left, right, out, (scaled[0], scaled[1]))
-        if self._blas is None or p is None or out is not c:
+        if self._blas is None or p is None:
             return False
+        if out is not c:
+            copied = self._statement(n, Call(np.copyto, (out.reshape(-1), c.reshape(-1)), {}))
+            if copied is None:
+                return False
+            self._add((n,), [copied], set())
         shown = ", ".join([self._shown(m) for m in inputs])
         self._product(n, p, f"gemm({shown})")
         return True

@@ -664,6 +664,7 @@ TABLE: list[Row] = [
     ),
     row("axpy", "f64[40000] f64[40000] f64[]", lambda y, x, alpha: y + alpha * x),
     row("axpy", "f32[0] f32[0] f32[]", lambda y, x, alpha: y),
+    row("axpy", "f32[] f32[] f32[]", lambda y, x, alpha: y + alpha * x),
     row(
         "descend_scaled",
         "f32[3,2] f32[3,2] f32[3,2] f32[] f32[]",

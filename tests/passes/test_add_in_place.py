@@ -144,3 +144,98 @@ def test_a_batch_without_rows_changes_nothing_but_by_decay() -> None:
     moved = program.parameters["w"].copy()
     program.step({k: a[:0] for k, a in full.items()})
     assert np.allclose(program.parameters["w"], moved * 1.9)
+
+
+def updated(new: dict[str, str], **sources: str) -> vg.Graph:
+    """A net that trains q, beside updates of states u and w as text such as `0.9 * w + p`."""
+    x, y = vg.input("x", ("N", 200)), vg.input("y", ("N", 200))
+    square = (200, 200)
+    q = vg.parameter("q", square)
+    names = {
+        "vg": vg,
+        "p": vg.matmul(x, y, transpose_a=True),
+        "u": vg.state("u", square, init="zeros"),
+        "w": vg.state("w", square, init="zeros"),
+        "f": vg.input("f", square),
+        "k": vg.input("k", square),
+    }
+    for name, text in sources.items():
+        names[name] = eval(text, names)
+    updates = {names[name]: eval(text, names) for name, text in new.items()}
+    loss = vg.mean(vg.matmul(vg.exp(names["f"]) if "late" in sources else x, q))
+    return vg.Graph("g", loss=loss, updates=updates)
+
+
+@pytest.mark.parametrize(
+    ("text", "feeds"),
+    [
+        ("0.9 * w + (p + 0.1 * f)", {"f": np.nan}),
+        ("0.9 * w + (p + 1e30 * f)", {"f": 1e10}),
+        ("w + -1e30 * p", {"x": 1e5, "y": 1e5}),
+    ],
+)
+def test_what_is_added_beside_a_product_is_looked_at(text: str, feeds: dict[str, float]) -> None:
+    program = vg.compile(updated({"w": text}), optimizer=vg.SGD(0.1))
+    values = {"x": 1.0, "y": 1.0, "f": 1.0} | feeds
+    shapes = {"x": (2, 200), "y": (2, 200), "f": (200, 200)}
+    wanted = [program.training.names[n] for n in program.training.inputs]
+    before = held(program)
+    with pytest.raises(vg.NonFiniteError):
+        program.step({k: np.full(shapes[k], values[k], "f4") for k in wanted})
+    assert all((held(program)[k] == v).all() for k, v in before.items())
+
+
+@pytest.mark.parametrize(
+    ("scale", "factor"), [("1e25 * (1e20 * p)", 1e-13), ("1e-25 * (1e-25 * p)", 1e17)]
+)
+def test_scales_are_not_joined_to_what_no_number_is(scale: str, factor: float) -> None:
+    n = updated({"w": f"w + {scale}"})
+    feeds = {"x": np.full((2, 200), factor, "f4"), "y": np.full((2, 200), factor, "f4")}
+    here, there = (vg.compile(n, optimizer=vg.SGD(0.1), pipeline=p) for p in (vg.TRAINING, PLAIN))
+    assert here.step(feeds) == there.step(feeds)
+    assert np.allclose(here.state["w"], there.state["w"], rtol=1e-5) and here.state["w"].all()
+
+
+def test_a_factor_that_is_computed_late_is_not_looked_at_before(rng: np.random.Generator) -> None:
+    new = {"u": "un", "w": "0.9 * w + vg.matmul(vg.tanh(un * 0.5), k)"}
+    n = updated(new, un="u + 1.0 * p", late="0")
+    values = {"x": 1e-25, "y": 1e25, "f": 57.0, "k": 1e20}
+    shapes = {"x": (2, 200), "y": (2, 200), "f": (200, 200), "k": (200, 200)}
+    feeds = {k: np.full(shapes[k], v, "f4") for k, v in values.items()}
+    program = vg.compile(n, optimizer=vg.SGD(1e-30))
+    program.step(feeds)
+    assert np.isfinite(program.state["w"]).all() and program.state["w"].all()
+
+
+# ---- memory ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", [vg.SGD(0.1), vg.Momentum(0.1)], ids=repr)
+def test_a_limit_can_still_be_met_by_computing_again(optimizer: vg.Optimizer) -> None:
+    n = net(*[256] * 13, 10)
+    limits = {"memory_limit": 10_000_000, "recompute": True}
+    plans = [
+        vg.compile(n, optimizer=optimizer, pipeline=p, **limits).plan(N=1000)
+        for p in (vg.TRAINING, PLAIN)
+    ]
+    assert plans[0].nbytes <= plans[1].nbytes and plans[0].recomputed
+
+
+def test_what_is_computed_again_has_the_same_bits(rng: np.random.Generator) -> None:
+    n = net(*[256] * 6, 10)
+    free = vg.compile(n, optimizer=vg.Momentum(0.1), regularizer=vg.L2(0.1))
+    tight = vg.compile(
+        n,
+        optimizer=vg.Momentum(0.1),
+        regularizer=vg.L2(0.1),
+        memory_limit=free.plan(N=500).nbytes * 2 // 3,
+        recompute=True,
+    )
+    plan = tight.plan(N=500)
+    added = [x for x in plan.graph.order if x.op.name == "gemm"]
+    assert plan.recomputed and added
+    assert not any(x in plan.graph.schedule.takeovers for x in added)  # places of their own
+    for _ in range(3):
+        feeds = batch(rng, 500, 256, 10)
+        assert free.step(feeds) == tight.step(feeds)
+    assert all((held(tight)[k] == v).all() for k, v in held(free).items())
