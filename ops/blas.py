@@ -97,8 +97,8 @@ def add_product(a: Array, b: Array, out: Array, alpha: float, beta: float) -> No
             np.add(out[rows], part, out=out[rows])
     elif out.size:
         turned = [TRANSPOSED if o.turned else AS_IT_IS for o in (left, right)]
-        first, second = [(o.array.ctypes.data, o.length) for o in (left, right)]
-        third = out.ctypes.data, out.shape[1]
+        first, second = [(_address(o.array), o.length) for o in (left, right)]
+        third = _address(out), out.shape[1]
         sizes = *out.shape, a.shape[1]
         blas.gemm(ROW_MAJOR, *turned, *sizes, alpha, *first, *second, beta, *third)
 
@@ -113,7 +113,13 @@ def add_multiple(x: Array, out: Array, alpha: float) -> None:
         for some in _pieces(out.size, 1):
             np.add(out[some], np.multiply(x[some], alpha), out=out[some])
     else:
-        blas.axpy(out.size, alpha, x.ctypes.data, 1, out.ctypes.data, 1)
+        blas.axpy(out.size, alpha, _address(x), 1, _address(out), 1)
+
+
+def _address(a: Array) -> int:
+    """Where an array lies; `a.ctypes.data` leaves cycles that no count of references frees."""
+    address: int = a.__array_interface__["data"][0]
+    return address
 
 
 def _pieces(rows: int, columns: int) -> list[slice]:

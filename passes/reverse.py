@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..graph import Graph, GraphError, Node, TensorType, constant, created_at, depth_first
-from ..ops import add, broadcast_to, reshape, sum
+from ..ops import add, broadcast_to, negative, reshape, sum
+from ..ops.arithmetic import Negative
 
 
 def grad(y: Node, xs: Sequence[Node]) -> list[Node]:
@@ -99,7 +100,8 @@ def _accumulate(parts: Sequence[Node]) -> Node:
 def unbroadcast(dy: Node, to: TensorType) -> Node:
     """The cotangent of what was broadcast: summed over the axes along which it was repeated.
 
-    Goes by types alone, so a symbol is never taken for a 1, also where its size is 1.
+    Goes by types alone, so a symbol is never taken for a 1, also where its size is 1. What was
+    subtracted is summed before its sign is changed: there is less of it then.
     """
     if dy.type == to:
         return dy
@@ -110,7 +112,9 @@ def unbroadcast(dy: Node, to: TensorType) -> Node:
         k + extra for k, d in enumerate(to.shape) if d == 1 and dy.type.shape[k + extra] != 1
     ]
     axes = [*range(extra), *repeated]
-    if axes:
+    if axes and isinstance(dy.op, Negative):
+        dy = negative(sum(dy.inputs[0], axes))
+    elif axes:
         dy = sum(dy, axes)
     if dy.type == to:
         return dy
