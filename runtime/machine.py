@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ..graph import Array, Product
+from ..ops import Axpy
 from ..ops.dropout import DropoutMask
 from .aligned import aligned_bytes
 from .recording import Call
@@ -38,13 +39,13 @@ Probe = Callable[[], object]
 
 class Machine(NamedTuple):
     """Seconds of a call, of another behind it, of a row that is reduced, of an operation on an
-    element in cache, of an element that is squared and summed, of one that is drawn at random, and
-    of what products are made of.
+    element in cache, of an element that is squared and summed, of one that is drawn at random, of
+    one that is converted to another type, and of what products are made of.
 
     `products` holds for each layout, whether a and b are read transposed, the seconds of a call
     and of one element of rows x inner x columns, rows x inner, inner x columns and rows x columns.
     `bandwidths` are pairs of a footprint and the bytes a second that pass where so many were moved
-    since they were last in use.
+    since they were last in use; `added` are the same where a multiple is added by the BLAS.
     """
 
     call: float
@@ -53,8 +54,10 @@ class Machine(NamedTuple):
     element: float
     squared: float
     drawn: float
+    cast: float
     products: dict[tuple[bool, bool], tuple[float, ...]]
     bandwidths: tuple[tuple[int, float], ...]
+    added: tuple[tuple[int, float], ...]
 
     def product(self, p: Product) -> float:
         """The seconds of a matrix product."""
@@ -63,9 +66,9 @@ class Machine(NamedTuple):
         layout = (p.transpose_a and not p.transpose_b, p.transpose_b)
         return float(np.dot(self.products[layout], _features(*p[:3])))
 
-    def moved(self, nbytes: int, distance: int) -> float:
+    def moved(self, nbytes: int, distance: int, *, added: bool = False) -> float:
         """The seconds of bytes that were in use before `distance` others were moved."""
-        footprints, rates = zip(*self.bandwidths, strict=True)
+        footprints, rates = zip(*(self.added if added else self.bandwidths), strict=True)
         rate = np.interp(np.log(max(distance, 1)), np.log(footprints), np.log(rates))
         return nbytes / float(np.exp(rate))
 
@@ -121,14 +124,18 @@ class Calibration:
         begin = max(0.0, 2 * found["half"] - found[_SMALLEST])
         sizes = [key for key in found if isinstance(key, int)]
         bandwidths = [(size, size / max(_LEAST, found[size] - begin)) for size in sizes]
+        # What is added to is read and written.
+        added = [(size, 1.5 * size / found["added", size]) for size in sizes]
         call = (found["call"] + found["reduce"]) / 2
         again = min(call, found["calls"] / _AGAIN)
         more = [found["chain", scaled] - found["one", scaled] for scaled in (False, True)]
         element = sum([max(_LEAST, t) for t in more]) / (2 * (_CHAIN - 1) * _PIECE)
         reduced = [found[key] - found["reduce"] for key in ("sums", "maxima", "columns")]
         squared, drawn = found["squares"] / (4 * _PIECE), found["mask"] / _PIECE
+        cast = max(0.0, found["cast"] - found["one", False]) / _PIECE
         row = max(0.0, sum(reduced) / (3 * _ROWS))
-        return Machine(call, again, row, element, squared, drawn, products, tuple(bandwidths))
+        rates = call, again, row, element, squared, drawn, cast
+        return Machine(*rates, products, tuple(bandwidths), tuple(added))
 
 
 def typical(times: Sequence[float]) -> float:
@@ -152,6 +159,10 @@ def _probes(dtype: np.dtype[np.generic], footprint: int) -> Iterable[tuple[objec
         kept = {"keepdims": True} if out.ndim == a.ndim else {}
         return [Call(ufunc.reduce, (a,), {"axis": axis, "out": out, **kept})]
 
+    def multiple(n: int) -> Call:
+        y, x, little = _ones(n, dtype), _ones(n, dtype), np.full((), 1e-30, dtype)  # of 0, no work
+        return Call(Axpy().run, (y, x, little), {"out": y})
+
     few, rows = np.ones(8, dtype), np.ones((_ROWS, 10), dtype)
     column, columns, one = np.ones((_ROWS, 1), dtype), np.ones(10, dtype), np.ones((), dtype)
     many, once = _ones(4 * _PIECE, dtype), multiply(8)
@@ -164,6 +175,8 @@ def _probes(dtype: np.dtype[np.generic], footprint: int) -> Iterable[tuple[objec
     yield "columns", reduced(np.add, rows, 0, columns)
     drawing = DropoutMask("probe", 0.5, (_PIECE,), 2.0, dtype=_NAMES[dtype.str[1:]])
     yield "mask", [Call(drawing.run, (np.array(0),), {"out": _ones(_PIECE, dtype)})]
+    bits = _ones(_PIECE, dtype).view(f"i{dtype.itemsize}")
+    yield "cast", [Call(np.multiply, (bits, np.ones(_PIECE, np.bool_)), {"out": bits})]
     yield "nothing", []
     for scaled in (False, True):
         chain = chained(scaled)
@@ -173,6 +186,7 @@ def _probes(dtype: np.dtype[np.generic], footprint: int) -> Iterable[tuple[objec
     yield "half", [multiply(size // (6 * dtype.itemsize))]
     while True:
         yield size, [multiply(size // (3 * dtype.itemsize))]
+        yield ("added", size), [multiple(size // (2 * dtype.itemsize))]
         if size >= min(footprint, _LARGEST):
             break
         size *= _GROWTH

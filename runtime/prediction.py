@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..graph import Graph, Node, Product, Schedule, holder, inside, kernel_groups
+from ..ops import Axpy, Gemm
 from .cost import flops, product
 from .machine import Machine
 from .plan import Plan
@@ -22,6 +23,8 @@ class Work(NamedTuple):
     nodes: tuple[Node, ...]
     calls: Calls
     flops: int
+    alone: int
+    """The operations that are no part of a call of the BLAS."""
     drawn: int
     """Elements that are drawn at random; their operations are no part of `flops`."""
     touched: tuple[tuple[Place, int], ...]
@@ -46,19 +49,28 @@ def works(plan: Plan, calls: Mapping[Kernel, Calls], watched: Sequence[Node]) ->
         if key == CHECK:
             # A sum of squares.
             size = 2 * sum(n.type.nbytes(sizes) // n.type.numpy.itemsize for n in watched)
-            found.append(Work(key, tuple(watched), count, size, 0, touched(watched)))
+            found.append(Work(key, tuple(watched), count, size, 0, 0, touched(watched)))
         elif key == COPIES:
             pairs = [(w, n) for w, n in g.updates.items() if _place(n, schedule) != w]
             moved = touched(m for pair in pairs for m in pair)
-            found.append(Work(key, tuple([n for _, n in pairs]), count, 0, 0, moved))
+            found.append(Work(key, tuple([n for _, n in pairs]), count, 0, 0, 0, moved))
         elif isinstance(key, int):
             nodes = groups[key]
             masks = [n for n in nodes if n.op.draws]
             drawn = sum(n.type.nbytes(sizes) // n.type.numpy.itemsize for n in masks)
             size = sum(flops(n, sizes) for n in nodes if n not in masks)
+            alone = size - sum(_of_the_blas(n, sizes) for n in nodes)
             moved = touched(_crossing(nodes, g))
-            found.append(Work(key, nodes, count, size, drawn, moved))
+            found.append(Work(key, nodes, count, size, alone, drawn, moved))
     return found
+
+
+def _of_the_blas(n: Node, sizes: Mapping[str, int]) -> int:
+    """The operations that a node has the BLAS make."""
+    if isinstance(n.op, (Axpy, Gemm)):
+        return flops(n, sizes)
+    made = product(n, sizes)
+    return made.flops if made else 0
 
 
 def seconds(done: Sequence[Work], plan: Plan, machine: Machine) -> list[float]:
@@ -72,10 +84,11 @@ def seconds(done: Sequence[Work], plan: Plan, machine: Machine) -> list[float]:
     recent: dict[Place, int] = {}  # what was in use, the latest last
     for number, work in enumerate([*done, *done]):
         carried = 0.0
+        added = work.key != CHECK and any(isinstance(n.op, Axpy) for n in work.nodes)
         met: set[Place] = set()
         for place, nbytes in work.touched:
             distance = 0 if place in met else _since(place, recent) + work.nbytes
-            carried += machine.moved(nbytes, distance)
+            carried += machine.moved(nbytes, distance, added=added)
             met.add(place)
         for place, nbytes in work.touched:
             recent.pop(place, None)
@@ -87,12 +100,11 @@ def seconds(done: Sequence[Work], plan: Plan, machine: Machine) -> list[float]:
             products = [Product(1, work.flops // 2, 1)]
         elif work.key == COPIES:
             products = []
-        alone = (work.flops - sum(p.flops for p in products)) * machine.element
-        alone += work.drawn * machine.drawn
+        alone = work.alone * machine.element + work.drawn * machine.drawn
         made = sum(map(machine.product, products))
         first = 0.0 if products else machine.call  # of a product, its time has its call in it
         called = first + max(0, work.calls.number - 1) * machine.again
-        walked = work.calls.rows * machine.row
+        walked = work.calls.rows * machine.row + work.calls.cast * machine.cast
         from_memory = all(p.of_vectors for p in products)  # else, fitted with the products
         total.append(called + walked + max(made + alone, carried if from_memory else 0.0))
     return total

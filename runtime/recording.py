@@ -31,6 +31,19 @@ class Call(NamedTuple):
         (x,) = self.arguments
         return _rows(x)
 
+    @property
+    def cast(self) -> int:
+        """The elements that NumPy converts to another type on the way: what bools multiply."""
+        if not isinstance(self.function, np.ufunc):
+            return 0
+        given = [a for a in self.arguments if isinstance(a, np.ndarray)]
+        if len(given) < self.function.nin or len({a.dtype for a in given}) == 1:
+            return 0
+        used = self.function.resolve_dtypes(
+            (*[a.dtype for a in given], *[None] * self.function.nout)
+        )
+        return sum(int(a.size) for a, t in zip(given, used, strict=False) if a.dtype != t)
+
 
 def record(
     op: Op, inputs: Sequence[Array], out: Array, scratch: Sequence[Array] = ()

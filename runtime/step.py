@@ -26,10 +26,12 @@ Stamps = list[Stamp | Callable[[], list[Stamp]]]
 
 
 class Calls(NamedTuple):
-    """What the lines of a kernel make: calls, tile by tile, and the rows that reductions walk."""
+    """What the lines of a kernel make: calls, tile by tile, the rows that reductions walk, and the
+    elements that are converted to another type."""
 
     number: int = 0
     rows: int = 0
+    cast: int = 0
 
 
 CHECK: Final = "check"
@@ -146,9 +148,9 @@ class Writer:
         named = [f"    {name} = objects[{name!r}]" for name in self.names.objects if name in used]
         return ["def make(objects):", *named]
 
-    def _count(self, kernel: Kernel, number: int, rows: int = 0) -> None:
+    def _count(self, kernel: Kernel, number: int, rows: int = 0, cast: int = 0) -> None:
         before = self.calls.get(kernel, Calls())
-        self.calls[kernel] = Calls(before.number + number, before.rows + rows)
+        self.calls[kernel] = Calls(before.number + number, before.rows + rows, before.cast + cast)
 
     def _stamp(self, ended: Kernel) -> None:
         if self._stamps is not None:
@@ -176,8 +178,8 @@ class Writer:
             lines = [self._call(Call(op.run, tuple(inputs), whole), name)]
         ours = type(n.op).__module__.split(".")[0] == __name__.split(".")[0]
         note = f"  # {n.op.name}" if ours else ""
-        rows = sum(c.rows for c in calls or ())
-        self._count(self.schedule.groups[n], times * len(lines), times * rows)
+        rows, cast = sum(c.rows for c in calls or ()), sum(c.cast for c in calls or ())
+        self._count(self.schedule.groups[n], times * len(lines), times * rows, times * cast)
         for line in lines:
             self.line(n, f"{indent}{line}{note}")
             note = ""

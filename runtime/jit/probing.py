@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ...ops import Axpy
 from ...ops.blas import numpy_blas
 from ...ops.dropout import DropoutMask
 from ..recording import Call
 from .loops import Text
-from .nests import Nest
+from .nests import Nest, Region
 from .products import append, product
 from .special import append_mask
-from .statements import statement
+from .statements import multiple, statement
 from .tape import Tape
 
 
@@ -20,9 +21,10 @@ def prepared(calls: Sequence[Call]) -> Callable[[], object]:
     of them, or a product where no BLAS is known, is made as it stands."""
     tape, nests = Tape([]), list[Nest]()
     rest: list[Call] = []
-    for call in calls:
-        s, p, blas = statement(call), product(call), numpy_blas()
+    looped, dead = _looped(calls)
+    for call in looped:
         op = getattr(call.function, "__self__", None)
+        s, p, blas = statement(call), product(call), numpy_blas()
         if s is not None:
             if not nests or not nests[-1].accepts([s]):
                 nests.append(Nest(s.rows))
@@ -35,7 +37,7 @@ def prepared(calls: Sequence[Call]) -> Callable[[], object]:
         else:
             rest.append(call)
     for nest in nests:
-        Text(nest, frozenset()).append(tape)
+        Text(nest, dead).append(tape)
     run = tape.runner(0, len(tape))
 
     def made() -> None:
@@ -44,3 +46,18 @@ def prepared(calls: Sequence[Call]) -> Callable[[], object]:
             call.function(*call.arguments, **call.keywords)
 
     return made if rest else run
+
+
+def _looped(calls: Sequence[Call]) -> tuple[list[Call], frozenset[Region]]:
+    """The calls, `axpy` as those that loops can make; and what these do not write."""
+    found: list[Call] = []
+    dead: set[Region] = set()
+    for call in calls:
+        if isinstance(getattr(call.function, "__self__", None), Axpy):
+            y, x, alpha = call.arguments
+            parts, times = multiple(y, x, alpha, call.keywords["out"])
+            found += parts
+            dead.add((times.ctypes.data, times.nbytes))
+        else:
+            found.append(call)
+    return found, frozenset(dead)

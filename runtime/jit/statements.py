@@ -137,6 +137,14 @@ def flattened(s: Statement) -> Statement:
     return s._replace(inputs=inputs, out=flat(s.out), rows=s.out.array.size, columns=None)
 
 
+def multiple(y: Array, x: Array, alpha: Array, out: Array) -> tuple[list[Call], Array]:
+    """y + alpha x as calls that loops can make, and what stands between them, which none writes."""
+    y, x, out = (a.reshape(-1) for a in (y, x, out))
+    times = np.empty_like(out)
+    calls = [Call(np.multiply, (x, alpha), {"out": times}), Call(np.add, (y, times), {"out": out})]
+    return calls, times
+
+
 def quick_function(call: Call) -> Callable[..., None] | None:
     """The function of ours that loops have in the place of the call's, for Python to call on
     arrays; None where loops have NumPy's or the C library's."""

@@ -23,7 +23,7 @@ from .loops import Text
 from .nests import Nest, Region
 from .products import Product, matrices, product
 from .special import append_finite, append_mask, append_places
-from .statements import Statement, flattened, quick_function, statement
+from .statements import Statement, flattened, multiple, quick_function, statement
 from .tape import Tape
 
 
@@ -228,12 +228,8 @@ class JitWriter(Writer):
 
     def _axpy(self, n: Node, inputs: Sequence[Array], out: Array) -> bool:
         """Makes y + alpha x statements of loops, if it can be: these have threads of their own."""
-        y, x, result = [a.reshape(-1) for a in (*inputs[:2], out)]
-        times = np.empty_like(result)
-        calls = (
-            Call(np.multiply, (x, inputs[2]), {"out": times}),
-            Call(np.add, (y, times), {"out": result}),
-        )
+        y, x, alpha = inputs
+        calls, times = multiple(y, x, alpha, out)
         found = [s for s in [self._statement(n, c) for c in calls] if s is not None]
         if len(found) < len(calls):
             return False

@@ -11,11 +11,13 @@ import pytest
 
 import verigrad as vg
 from verigrad.graph import Product
+from verigrad.passes.add_in_place import AddInPlace
 from verigrad.runtime import machine as machine_module
 from verigrad.runtime.machine import Calibration, Machine
 from verigrad.runtime.options import Backend
 from verigrad.runtime.prediction import seconds, works
 from verigrad.runtime.profiling import Profile, prepare_for
+from verigrad.runtime.recording import Call
 from verigrad.runtime.step import CHECK, COPIES, Calls
 from verigrad.runtime.tiling import TILE
 
@@ -172,9 +174,10 @@ def made_up() -> Machine:
     an element drawn, 1/10 an element of a product, a byte 1/1000 or 1/10."""
     layouts = ((False, False), (True, False), (False, True))
     return Machine(
-        *(1.0, 0.5, 0.25, 0.01, 0.005, 0.02),
+        *(1.0, 0.5, 0.25, 0.01, 0.005, 0.02, 0.03),
         dict.fromkeys(layouts, (1.0, 0.1, 0, 0, 0)),
         ((100, 1000.0), (10_000, 10.0)),
+        ((100, 2000.0), (10_000, 200.0)),
     )
 
 
@@ -230,6 +233,50 @@ def test_what_is_written_where_it_was_read_is_in_the_cache() -> None:
     moved = sum(machine.moved(nbytes, update.nbytes) for _, nbytes in update.touched)
     in_cache = machine.moved(8000, 0) - machine.moved(8000, update.nbytes)
     assert took == pytest.approx(1 + moved + in_cache)
+
+
+def test_what_the_blas_adds_is_no_operation_on_an_element() -> None:
+    x, s, w = vg.input("x", ("N", 20)), vg.input("s", ("N", 30)), vg.parameter("w", (20, 30))
+    pipeline = vg.TRAINING.without("add_in_place").insert(
+        AddInPlace(smallest=1, rows=1), before="schedule"
+    )
+    net = vg.Graph("one", loss=vg.sum(vg.matmul(x, w) * s))
+    plan = vg.compile(net, optimizer=vg.Momentum(1.0), pipeline=pipeline).plan(N=5)
+    g = plan.graph
+    keys = {n.op.name: g.schedule.groups[n] for n in g.schedule.order}
+    done = works(plan, {keys["gemm"]: Calls(1), keys["axpy"]: Calls(1)}, [])
+    gemm, axpy = done
+    assert gemm.flops == 2 * 20 * 5 * 30 + 3 * 600 and axpy.flops == 2 * 600
+    assert gemm.alone == axpy.alone == 0
+    machine = made_up()._replace(added=((1, 1e9), (2, 1e9)))
+    assert seconds(done, plan, machine) == pytest.approx([1 + 0.1 * 20 * 5 * 30, 1.0], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "cast"),
+    [
+        (np.multiply, ("f4", "f4"), 0),
+        (np.multiply, ("i4", "?"), 10),
+        (np.multiply, ("f4", "f8"), 10),
+        (np.less_equal, ("f4", "f4"), 0),
+        (np.logical_not, ("?",), 0),
+    ],
+)
+def test_elements_that_numpy_converts_are_counted(
+    function: np.ufunc, given: tuple[str, ...], cast: int
+) -> None:
+    call = Call(function, tuple([np.ones(10, t) for t in given]), {"out": np.empty(10)})
+    assert call.cast == cast
+
+
+@pytest.mark.numpy_bits
+def test_a_gradient_of_relu_has_its_bools_converted() -> None:
+    executor = program(vg.SGD(0.1)).executable.executor({"N": 4})
+    g, calls = executor.graph, executor.written().calls
+    made = [n for n in g.schedule.order if n.op.name == "relu_grad"]
+    assert made
+    for n in made:
+        assert calls[g.schedule.groups[n]].cast == n.type.nbytes({"N": 4}) // 4
 
 
 @pytest.mark.numpy_bits
