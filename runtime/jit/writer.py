@@ -25,6 +25,7 @@ from .products import Product, matrices, product
 from .special import append_finite, append_mask, append_places
 from .statements import Statement, flattened, multiple, quick_function, statement
 from .tape import Tape
+from .waiting import Waiting
 
 
 class JitWriter(Writer):
@@ -40,9 +41,7 @@ class JitWriter(Writer):
         self._tape = Tape([memory.arrays[n] for n in memory.feeds])
         self._blas = numpy_blas()
         self._refused = np.zeros(1, np.int64)
-        self._nests: list[Nest] = []
-        self._dead: set[Region] = set()
-        self._lasting: set[Region] = set()
+        self._waiting = Waiting()
         self._held: list[tuple[Array, ...]] = []  # stand for temporaries: none is written
         self._begun = 0  # the instruction that the next run starts with
         self._listing: list[str] = []
@@ -285,34 +284,16 @@ class JitWriter(Writer):
     def _add(
         self, nodes: Nodes, statements: list[Statement], dead: set[Region], inner: bool = False
     ) -> None:
-        """Into the nest before, where they fit; else into one of their own."""
-        touched = {o.key for s in statements for o in (*s.inputs, s.out)} - dead
-        if touched & self._dead or dead & self._lasting:
-            self._flush()  # a temporary's place is another's: what is written there must stay
-        last = self._nests[-1] if self._nests else None
-        joins = last is not None and last.accepts(statements)
-        if joins and inner and last is not None:
-            trial = Nest(last.rows)
-            trial.add([*last.statements, *statements])
-            joins = not Text(trial, frozenset(dead)).kept_dead
-        if not joins or last is None:
-            last = Nest(statements[0].rows)
-            self._nests.append(last)
-        last.add(statements)
-        last.nodes.update(dict.fromkeys(nodes))
-        self._dead |= dead
-        self._lasting |= touched
+        """Statements that wait for others beside which they run."""
+        if self._waiting.clashes(statements, dead):
+            self._flush()
+        self._waiting.add(nodes, statements, dead, inner)
 
     def _flush(self) -> None:
         """Puts all nests that wait on the tape."""
-        texts = [Text(nest, frozenset(self._dead)) for nest in self._nests]
-        kept = {region for text in texts for region in text.kept_dead}
-        if kept:
-            texts = [Text(nest, frozenset(self._dead - kept)) for nest in self._nests]
-        for text in texts:
+        for text in self._waiting.taken():
             given = ", ".join([self._shown(a) for a in text.arrays])
             self._listed(text.nest.nodes, f"loop({given})", text.append(self._tape))
-        self._nests, self._dead, self._lasting = [], set(), set()
 
 
 def _in_parts(count: int) -> str:
