@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from .errors import GraphError
@@ -108,10 +108,15 @@ def _schedule(g: Graph, s: Schedule) -> Iterator[str]:
     groups = [s.groups.get(n, -1) for n in s.order]
     if groups != sorted(groups) or set(groups) != set(range(len(set(groups)))):
         yield "the groups are not numbered from 0 in the order in which they run"
-    takers = Counter(s.takeovers.values())
+    count = Counter(s.takeovers.values())
+    takers = {old: n for n, old in s.takeovers.items()}
     for n, old in s.takeovers.items():
         yield from _takeover(g, s, place, n, old)
-        if takers[old] > 1:
+        if isinstance(old.op, Source) and g.updates.get(old) is not _last_taker(takers, n):
+            yield (
+                f"%{g.names[n]} takes over %{g.names[old]}, a source that it is not the update of"
+            )
+        if count[old] > 1:
             yield f"%{g.names[n]} takes over %{g.names[old]}, and so does another node"
     for n in g.roots:
         if isinstance(n.op, Source) and g.updates.get(n, n) is not n:
@@ -132,18 +137,14 @@ def _takeover(g: Graph, s: Schedule, place: dict[Node, int], n: Node, old: Node)
     late = [u for u in g.users[old] if u is not n and place[u] > place[n]]
     if late:
         yield f"{label}, which %{g.names[late[0]]} reads later"
-    if isinstance(old.op, Source):
-        if g.updates.get(old) is not _last_taker(s, n):
-            yield f"{label}, a source that it is not the update of"
-    elif old in g.roots:
+    if not isinstance(old.op, Source) and old in g.roots:
         yield f"{label}, which the graph returns"
     if old in s.once and n not in s.once:
         yield f"{label}, which is computed once and must stay"
 
 
-def _last_taker(s: Schedule, n: Node) -> Node:
+def _last_taker(takers: Mapping[Node, Node], n: Node) -> Node:
     """The last of those that take over a result, one from another."""
-    takers = {old: taker for taker, old in s.takeovers.items()}
     seen = {n}
     while n in takers and takers[n] not in seen:
         n = takers[n]

@@ -120,12 +120,14 @@ def _state_writes(g: Graph, products: bool) -> dict[Node, Node]:
     """
     place = {n: i for i, n in enumerate(g.order)}
     chains: dict[Node, dict[Node, Node]] = {}
+    taken: set[Node] = set()
     for w, n in g.updates.items():
         chain = _chain(g, w, n)
         asked = products or not any(map(is_product, chain))
-        if chain and asked and not any(n in other for other in chains.values()):
+        if chain and asked and taken.isdisjoint(chain):
             chains[w] = chain
-    late = _readers_of(g, [n for chain in chains.values() for n in chain])
+            taken.update(chain)
+    late = _readers_of(g, taken)
     writes: dict[Node, Node] = {}
     for w, chain in chains.items():
         first = next(n for n, old in chain.items() if old is w)
