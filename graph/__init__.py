@@ -24,7 +24,7 @@ from .sources import (
 )
 from .types import NUMPY_DTYPES, Dim, Shape, TensorType, broadcast, dtype_name
 from .verify import verify, violations
-from .walk import depth_first
+from .walk import depth_first, readers_of
 
 __all__ = [
     "ALIGNMENT",
@@ -76,6 +76,7 @@ __all__ = [
     "op_function",
     "parameter",
     "parse",
+    "readers_of",
     "roles",
     "state",
     "suggest",

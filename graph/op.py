@@ -70,6 +70,8 @@ class Op(Record):
     it can then make one row after another."""
     draws: ClassVar[bool] = False
     """Whether each element of the result is drawn at random."""
+    of_the_blas: ClassVar[bool] = False
+    """Whether a call of the BLAS makes all of the result, and not a matrix product alone."""
     flops_per_element: ClassVar[int] = 1
     """Operations for an element of the result, beside a matrix product; see `flops`."""
 

@@ -111,11 +111,8 @@ def _schedule(g: Graph, s: Schedule) -> Iterator[str]:
     count = Counter(s.takeovers.values())
     takers = {old: n for n, old in s.takeovers.items()}
     for n, old in s.takeovers.items():
-        yield from _takeover(g, s, place, n, old)
-        if isinstance(old.op, Source) and g.updates.get(old) is not _last_taker(takers, n):
-            yield (
-                f"%{g.names[n]} takes over %{g.names[old]}, a source that it is not the update of"
-            )
+        last = _last_taker(takers, n)
+        yield from _takeover(g, s, place, n, old, last)
         if count[old] > 1:
             yield f"%{g.names[n]} takes over %{g.names[old]}, and so does another node"
     for n in g.roots:
@@ -127,7 +124,10 @@ def _schedule(g: Graph, s: Schedule) -> Iterator[str]:
         yield from _places(g, s)
 
 
-def _takeover(g: Graph, s: Schedule, place: dict[Node, int], n: Node, old: Node) -> Iterator[str]:
+def _takeover(
+    g: Graph, s: Schedule, place: dict[Node, int], n: Node, old: Node, last: Node
+) -> Iterator[str]:
+    """What is wrong where `n` takes over `old`; `last` is what holds the place in the end."""
     label = f"%{g.names[n]} takes over %{g.names[old]}"
     if old not in n.reusable:
         twice = ", or reads twice" if n.inputs.count(old) > 1 else ""
@@ -137,7 +137,10 @@ def _takeover(g: Graph, s: Schedule, place: dict[Node, int], n: Node, old: Node)
     late = [u for u in g.users[old] if u is not n and place[u] > place[n]]
     if late:
         yield f"{label}, which %{g.names[late[0]]} reads later"
-    if not isinstance(old.op, Source) and old in g.roots:
+    if isinstance(old.op, Source):
+        if g.updates.get(old) is not last:
+            yield f"{label}, a source that it is not the update of"
+    elif old in g.roots:
         yield f"{label}, which the graph returns"
     if old in s.once and n not in s.once:
         yield f"{label}, which is computed once and must stay"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from .errors import GraphError
@@ -32,3 +32,12 @@ def depth_first(roots: Iterable[Node]) -> list[Node]:
                     done[n] = True
                     order.append(n)
     return order
+
+
+def readers_of(order: Sequence[Node], nodes: Iterable[Node]) -> set[Node]:
+    """The nodes, and all that is computed from them; `order` has inputs before their readers."""
+    found = set(nodes)
+    for n in order:
+        if not found.isdisjoint(n.inputs):
+            found.add(n)
+    return found

@@ -70,6 +70,7 @@ class Gemm(Op):
     """
 
     name: ClassVar[str] = "gemm"
+    of_the_blas: ClassVar[bool] = True
     inplace: ClassVar[tuple[int, ...]] = (0,)
     flops_per_element: ClassVar[int] = 3
     fused: ClassVar[bool] = True
@@ -169,6 +170,14 @@ class LinearRelu(Op):
 def is_product(n: Node) -> bool:
     """Whether a node is a matrix product, with whatever is fused to it."""
     return isinstance(n.op, (MatMul, Gemm, Linear, LinearRelu))
+
+
+def added_factors(n: Node) -> tuple[Node, Node] | None:
+    """The matrices whose product a node adds to its first input; None of another node."""
+    if not isinstance(n.op, Gemm):
+        return None
+    _, a, b, *_ = n.inputs
+    return a, b
 
 
 def affine(x: Array, weight: Array, bias: Array, out: Array) -> None:

@@ -102,6 +102,7 @@ class Axpy(Op):
     """
 
     name: ClassVar[str] = "axpy"
+    of_the_blas: ClassVar[bool] = True
     inplace: ClassVar[tuple[int, ...]] = (0,)
     flops_per_element: ClassVar[int] = 2
     fused: ClassVar[bool] = True

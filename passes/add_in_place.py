@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar, Final, NamedTuple
 
-from ..graph import Constant, Graph, Input, Node, Source, State, apply, constant
+from ..graph import Constant, Graph, Input, Node, Source, State, apply, constant, readers_of
 from ..ops import Axpy, DecayAdd, Descend, Gemm, MatMul, multiply
 from ..ops.arithmetic import Add, Multiply
 from .base import ASSUMED, Numbers, Pass, Refused, Rewrite
@@ -73,7 +73,7 @@ class AddInPlace(Pass):
     def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:
         made = _Scalars()
         rewritten: set[Node] = set()
-        late = _late(g)
+        late = readers_of(g.order, g.updates.values())
         kept = frozenset(g.nodes).difference(late).union(g.roots)
         updated = Counter(g.updates.values())
         for old, new in g.updates.items():
@@ -103,9 +103,7 @@ class AddInPlace(Pass):
         t = n.type
         return bool(t.symbols) or not t.is_float or self._size(n) < self.smallest
 
-    def _why_not(
-        self, g: Graph, old: Node, terms: Sequence[_Term], late: frozenset[Node]
-    ) -> str | None:
+    def _why_not(self, g: Graph, old: Node, terms: Sequence[_Term], late: set[Node]) -> str | None:
         """Why a sum with products is not made one by one in the place of the old value."""
         shares = [t.factor for t in terms if t.node is old]
         if len(shares) != 1:
@@ -233,15 +231,6 @@ def _computed_and_multiple(g: Graph, n: Node) -> tuple[Node, _Term] | None:
 
 def _is_read_elsewhere(g: Graph, n: Node) -> bool:
     return len(g.users[n]) > 1 or n in g.roots
-
-
-def _late(g: Graph) -> frozenset[Node]:
-    """The new values, and all that reads one."""
-    late = set(g.updates.values())
-    for n in g.order:
-        if late.intersection(n.inputs):
-            late.add(n)
-    return frozenset(late)
 
 
 class _Scalars:

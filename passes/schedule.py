@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph import Constant, Graph, Node, Parameter, Schedule, Source, State
+from ..graph import Constant, Graph, Node, Parameter, Schedule, Source, State, readers_of
 from ..ops import copy
 from ..ops.linear import is_product
 from .base import ASSUMED, Pass
@@ -60,7 +60,7 @@ class ScheduleBuffers(Pass):
     def apply(self, g: Graph) -> Graph:
         g = _copy_sources_that_change(g)
         writes = _state_writes(g, self.in_place)
-        late = _readers_of(g, writes)
+        late = readers_of(g.order, writes)
         once = _unchanging(g, fixed=not (self.parameters_change or g.updates))
         early = [n for n in g.order if n not in late and n not in once]
         sizes = self.sizes or dict.fromkeys({s for n in g.nodes for s in n.type.symbols}, ASSUMED)
@@ -127,7 +127,7 @@ def _state_writes(g: Graph, products: bool) -> dict[Node, Node]:
         if chain and asked and taken.isdisjoint(chain):
             chains[w] = chain
             taken.update(chain)
-    late = _readers_of(g, taken)
+    late = readers_of(g.order, taken)
     writes: dict[Node, Node] = {}
     for w, chain in chains.items():
         first = next(n for n, old in chain.items() if old is w)
@@ -150,15 +150,6 @@ def _chain(g: Graph, w: Node, new: Node) -> dict[Node, Node]:
             chain[n] = before
         n = before
     return {}
-
-
-def _readers_of(g: Graph, nodes: Iterable[Node]) -> set[Node]:
-    """The nodes, and all that is computed from them."""
-    found = set(nodes)
-    for n in g.order:
-        if any(i in found for i in n.inputs):
-            found.add(n)
-    return found
 
 
 def _takeovers(

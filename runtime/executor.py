@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import Context
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from ..graph import (
     VerigradError,
     kernel_groups,
 )
-from ..ops import Gemm
+from ..ops.linear import added_factors
 from .aligned import aligned_bytes
 from .options import Backend
 from .parts import Memory
@@ -47,8 +47,10 @@ class Executor:
         self._arena = aligned_bytes(plan.nbytes)
         self._arrays = _bind(self.graph, plan, self._arena, values)
         self._backend = backend
-        self._added = _added_in_place(self.graph)
-        self.watched = _watched(self.graph, self._added)
+        late = dict.fromkeys([n for group in phases(self.graph)[2] for n in group])
+        self._added = _factors(late)
+        factors = dict.fromkeys([i for pair in self._added.values() for i in pair])
+        self.watched = _watched(self.graph, late, factors)
         writer = self.written()
         self.source, self._lines = writer.text(), writer.nodes()
         functions = writer.made(_FILE)
@@ -135,8 +137,7 @@ class Executor:
         """The product that a node adds in place, by itself."""
         made = np.zeros_like(self.array(n))
         one, zero = np.ones((), made.dtype), np.zeros((), made.dtype)
-        _, a, b, *_ = n.inputs
-        n.op.run(made, self.array(a), self.array(b), one, zero, out=made)
+        n.op.run(made, *map(self.array, self._added[n]), one, zero, out=made)
         return made
 
     def output(self, key: str) -> Array:
@@ -189,22 +190,19 @@ def _bind(g: Graph, plan: Plan, arena: Array, values: Mapping[str, Array]) -> di
     return arrays
 
 
-def _added_in_place(g: Graph) -> list[Node]:
-    """The products that are added where states lie, of factors that are there before."""
-    late = [n for group in phases(g)[2] for n in group]
-    added = [n for n in late if isinstance(n.op, Gemm)]
-    return [n for n in added if not set(late).intersection(n.inputs[1:3])]
+def _factors(late: Collection[Node]) -> dict[Node, tuple[Node, Node]]:
+    """The products that are added where states lie, by their factors, where these are early."""
+    added = {n: factors for n in late if (factors := added_factors(n)) is not None}
+    return {n: (a, b) for n, (a, b) in added.items() if a not in late and b not in late}
 
 
-def _watched(g: Graph, added: Sequence[Node]) -> list[Node]:
+def _watched(g: Graph, late: Collection[Node], factors: Collection[Node]) -> list[Node]:
     """The loss, the computed floats that updates read or are, and the factors of what is added in
-    place.
+    place; `late` is what runs from the first write of state on.
 
     Where the squares of all factors have a finite sum, each element of the products is finite
     (Cauchy and Schwarz: it is at most half of the sum), and so is what they are a share of.
     """
-    late = {n for group in phases(g)[2] for n in group}
-    factors = dict.fromkeys([i for n in added for i in n.inputs[1:3]])
     read = [i for n in g.order if n in late for i in n.inputs]
     read += [n for n in g.updates.values() if n not in late]
     if g.loss is not None and g.updates:

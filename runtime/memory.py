@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple, Protocol
 
 from ..graph import Graph, RunError
-from ..ops import Gemm
+from ..ops.linear import added_factors
 from .plan import Plan
 from .recomputing import Recomputation, live_bytes
 
@@ -62,7 +62,7 @@ class Memory(NamedTuple):
 
     def _in_best_order(self, g: Graph, sizes: Sizes) -> Graph:
         """Factors are kept until states are written, or else products: whatever is less."""
-        added = any(isinstance(n.op, Gemm) for n in g.order)
+        added = any(map(added_factors, g.order))
         scheduled = [self.schedule(g, sizes, at) for at in ((True, False) if added else (True,))]
         return min(scheduled, key=lambda s: live_bytes(s, sizes))
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..graph import Graph, Node, Product, Schedule, holder, inside, kernel_groups
-from ..ops import Axpy, Gemm
 from .cost import flops, product
 from .machine import Machine
 from .plan import Plan
@@ -67,7 +66,7 @@ def works(plan: Plan, calls: Mapping[Kernel, Calls], watched: Sequence[Node]) ->
 
 def _of_the_blas(n: Node, sizes: Mapping[str, int]) -> int:
     """The operations that a node has the BLAS make."""
-    if isinstance(n.op, (Axpy, Gemm)):
+    if n.op.of_the_blas:
         return flops(n, sizes)
     made = product(n, sizes)
     return made.flops if made else 0
@@ -84,7 +83,7 @@ def seconds(done: Sequence[Work], plan: Plan, machine: Machine) -> list[float]:
     recent: dict[Place, int] = {}  # what was in use, the latest last
     for number, work in enumerate([*done, *done]):
         carried = 0.0
-        added = work.key != CHECK and any(isinstance(n.op, Axpy) for n in work.nodes)
+        added = work.key != CHECK and any(n.op.of_the_blas for n in work.nodes)
         met: set[Place] = set()
         for place, nbytes in work.touched:
             distance = 0 if place in met else _since(place, recent) + work.nbytes

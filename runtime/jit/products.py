@@ -105,8 +105,8 @@ def _gemm(
     sizes = (*c.shape, a.shape[1])
     turned = int(p.a.turned), int(p.b.turned)
     given = (a, p.a.length, b, p.b.length, c, out.shape[1])
-    one, zero = np.ones((), out.dtype), np.zeros((), out.dtype)
-    words = (*turned, *sizes, *given, *(p.scaled or (one, zero)))
+    scaled = p.scaled or (np.ones((), out.dtype), np.zeros((), out.dtype))
+    words = (*turned, *sizes, *given, *scaled)
     return Task(_kind(driver.GEMM, out, blas), _of(blas.gemm, out), words)
 
 

@@ -637,31 +637,25 @@ TABLE: list[Row] = [
         scale=0.1,
         errors=["f32[3]", "f32[3] f32[2]", "f32[3] f64[3]", "i64[3] i64[3]"],
     ),
-    row(
-        "descend",
-        "f32[3,2] f32[3,2] f32[]",
-        lambda w, d, rate: w - rate * d,
-        errors=[
-            "f32[3] f32[3]",
-            "f32[3] f32[3] f32[1]",
-            "f32[3] f32[2] f32[]",
-            "f32[3] f32[3] f64[]",
-            "i64[3] i64[3] i64[]",
-        ],
+    *(
+        row(
+            name,
+            "f32[3,2] f32[3,2] f32[]",
+            reference,
+            errors=[
+                "f32[3] f32[3]",
+                "f32[3] f32[3] f32[1]",
+                "f32[3] f32[2] f32[]",
+                "f32[3] f32[3] f64[]",
+                "i64[3] i64[3] i64[]",
+            ],
+        )
+        for name, reference in (
+            ("descend", lambda w, d, rate: w - rate * d),
+            ("axpy", lambda y, x, alpha: y + alpha * x),
+        )
     ),
     row("descend", "f32[0] f32[0] f32[]", lambda w, d, rate: w),
-    row(
-        "axpy",
-        "f32[3,2] f32[3,2] f32[]",
-        lambda y, x, alpha: y + alpha * x,
-        errors=[
-            "f32[3] f32[3]",
-            "f32[3] f32[3] f32[1]",
-            "f32[3] f32[2] f32[]",
-            "f32[3] f32[3] f64[]",
-            "i64[3] i64[3] i64[]",
-        ],
-    ),
     row("axpy", "f64[40000] f64[40000] f64[]", lambda y, x, alpha: y + alpha * x),
     row("axpy", "f32[0] f32[0] f32[]", lambda y, x, alpha: y),
     row("axpy", "f32[] f32[] f32[]", lambda y, x, alpha: y + alpha * x),
