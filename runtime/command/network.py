@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...graph import Graph, Node, constant, input, op_function
-from ...ops import batch_norm, dense, multiply, softmax_cross_entropy, subtract
+from ...ops import batch_norm, cast, dense, multiply, softmax_cross_entropy, subtract
 from ..data.parts import Classification
 from ..data.scaling import standardizing
 from ..data.schema import described
@@ -20,9 +20,8 @@ def declare(data: Classification, settings: Settings) -> Graph:
     activation = op_function(settings.activation)
     assert activation is not None
     init = settings.make_init()
-    x = input("x", ("N", data.features))
+    h = _scaled(data)
     y = input("y", ("N",), dtype="i64")
-    h = _scaled(x, data)
     for size in settings.hidden:
         h = dense(h, size, init=init, bias=not settings.batch_norm)
         h = activation(batch_norm(h) if settings.batch_norm else h)
@@ -54,8 +53,14 @@ def compiled(data: Classification, settings: Settings, steps: int | None = None)
     return program
 
 
-def _scaled(x: Node, data: Classification) -> Node:
-    """Features of mean 0 and variance 1, by constants that the training part gave."""
-    mean, inverse = standardizing(data.train.x, data.pixels)
-    centred = subtract(x, constant(mean, name="mean"), name="centred")
-    return multiply(centred, constant(inverse, name="inverse_deviation"), name="scaled")
+def _scaled(data: Classification) -> Node:
+    """The input `x` as features of mean 0 and variance 1, by constants that the training part gave.
+
+    What f32 does not hold beside its size is read, and centred, in f64.
+    """
+    scaling = standardizing(data.train.x, data.pixels)
+    x = input("x", ("N", data.features), scaling.dtype)
+    mean = constant(scaling.mean, scaling.dtype, name="mean")
+    inverse = constant(scaling.inverse, scaling.dtype, name="inverse_deviation")
+    scaled = multiply(subtract(x, mean, name="centred"), inverse, name="scaled")
+    return scaled if scaling.dtype == "f32" else cast(scaled, "f32")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...graph import Array, RunError
+from .moments import moments
 from .parts import Classification, Part, Samples
 
 
@@ -46,14 +47,7 @@ def _means(data: Classification) -> Array:
             f"{data.name}: column {data.columns[column]!r} has no value in any of the {len(x)} "
             "rows to train on; leave it out of the file"
         )
-    with np.errstate(over="ignore"):
-        means: Array = np.where(present, x, 0.0).sum(axis=0) / present.sum(axis=0)
-    for column in np.flatnonzero(~np.isfinite(means)):
-        raise RunError(
-            f"{data.name}: the numbers in column {data.columns[column]!r} are too large to have "
-            "a mean"
-        )
-    return means
+    return moments(x).mean
 
 
 def _filled(x: Array, fill: Array) -> Array:

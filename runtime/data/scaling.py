@@ -7,16 +7,22 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ...graph import Array
+from .moments import moments
 
-_CHUNK: Final = 1024
-"""How many rows are held as f64 at a time."""
+_ERROR: Final = 1e-3
+"""By what part of its deviation a feature may be rounded where it is read."""
 
 
 class Scaling(NamedTuple):
-    """(x - mean) inverse: `mean` f64[features]; `inverse` f64[features], or f64[] for all."""
+    """(x - mean) inverse: `mean` f64[features]; `inverse` f64[features], or f64[] for all.
+
+    `dtype` is the one to read x in: f64 where a feature varies by little beside its size, as
+    times do, or is no number of f32; else f32.
+    """
 
     mean: Array
     inverse: Array
+    dtype: str
 
 
 def standardizing(x: Array, pixels: bool) -> Scaling:
@@ -24,14 +30,32 @@ def standardizing(x: Array, pixels: bool) -> Scaling:
 
     Each feature has a deviation of its own, but pixels share one, of all of them: that of a
     border pixel, which hardly ever changes, would make the noise in it as large as the image.
-    A feature that never changes stays 0.
+    A feature that never changes stays 0. One that changes by no more than its size is rounded
+    by, or than the least normal number, is no signal and stays near 0: divided by so small a
+    deviation, any other value would be huge. Both are measured by their size.
     """
-    mean = x.mean(axis=0, dtype=np.float64)
-    variance = np.zeros_like(mean)
-    for start in range(0, len(x), _CHUNK):
-        variance += np.square(x[start : start + _CHUNK] - mean).sum(axis=0)
-    variance /= len(x)
+    found = moments(x)
+    deviation = found.relative * found.unit
+    varies = (found.relative > _noise(x.dtype)) & (deviation >= np.finfo(np.float64).tiny)
     if pixels:
-        variance = variance.mean()
-    deviation = np.sqrt(variance)
-    return Scaling(mean, 1.0 / np.where(deviation > 0, deviation, 1.0))
+        deviation = np.sqrt(np.square(deviation).mean())
+        inverse = 1.0 / np.where(deviation > 0, deviation, 1.0)
+    else:
+        inverse = 1.0 / np.where(varies, deviation, np.maximum(found.size, 1.0))
+    return Scaling(found.mean, inverse, _read_in(found.size, inverse, varies))
+
+
+def _noise(dtype: np.dtype[np.generic]) -> float:
+    """The deviation, beside its size, of a feature that its rounding alone makes.
+
+    What is kept in 16 bits or as integers is measured to the last of them.
+    """
+    return float(np.finfo(np.float32 if dtype == np.float32 else np.float64).eps)
+
+
+def _read_in(size: Array, inverse: Array, varies: Array) -> str:
+    """f32 where that holds what varies to a small part of its deviation, and the rest at all."""
+    f32 = np.finfo(np.float32)
+    error = np.where(varies, size * (f32.eps / 2) * inverse, 0.0)
+    fine = (error <= _ERROR) & (size <= f32.max) & (inverse <= 1 / f32.tiny)
+    return "f32" if fine.all() else "f64"

@@ -74,7 +74,6 @@ CSV_ERRORS = [
         "kind",
         "column 'a' has no value in any of the 14 rows to train on; leave it out",
     ),
-    ("a,kind\n" + "1e308,x\n1e308,y\n" * 10, "kind", "column 'a' are too large to have a mean"),
     ("a,kind\n1,x\nblue,y\n", "kind", "line 3, column 'a': found 'blue', where a number"),
     ("a,kind\n-inf,x\n1,y\n", "kind", "line 2, column 'a': found '-inf', where a finite number"),
     ("a,kind\n1,x\n1, \n", "kind", "line 3: the class in column 'kind' is missing"),

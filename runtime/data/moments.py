@@ -1,0 +1,58 @@
+"""Mean and deviation of columns, right whatever the size of their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ...graph import Array
+
+_CHUNK: Final = 1024
+"""How many rows are held as f64 at a time."""
+
+_SMALLEST: Final = -1000
+"""The least power of two that a column is divided by: with less, the quotient might overflow."""
+
+_LAST: Final = np.finfo(np.float64).eps
+"""What the last bit of numbers from 1 to 2 stands for."""
+
+
+class Moments(NamedTuple):
+    """Of each column: its mean, its largest absolute value and its deviation, all f64[columns].
+
+    The deviation is `relative` times `unit`, the power of two below `size`.
+    """
+
+    mean: Array
+    size: Array
+    relative: Array
+    unit: Array
+
+
+def moments(x: Array) -> Moments:
+    """The moments of what the columns of x [n,columns] hold. NaN stands for a missing value, of
+    which no column consists.
+
+    Of a column that never changes, the mean is its value, and the deviation 0. Numbers are
+    summed in a unit in which their squares are neither infinite nor 0.
+    """
+    least, most = (f.reduce(x, axis=0).astype(np.float64) for f in (np.fmin, np.fmax))
+    size = np.maximum(abs(least), abs(most))
+    unit = np.ldexp(1.0, np.maximum(np.frexp(size)[1], _SMALLEST) - 1)
+    gaps = x.dtype.kind == "f" and bool(np.isnan(x.min()))  # else nobody has to look for them
+    count = (~np.isnan(x)).sum(axis=0) if gaps else len(x)
+
+    def differences(centre: Array | float) -> Iterator[Array]:
+        """From the centre, some rows at a time; 0 for what is missing."""
+        for start in range(0, len(x), _CHUNK):
+            d = x[start : start + _CHUNK] / unit - centre
+            yield np.where(np.isnan(d), 0.0, d) if gaps else d
+
+    mean = sum(d.sum(axis=0) for d in differences(0.0)) / count
+    missed = sum(d.sum(axis=0) for d in differences(mean)) / count
+    mean = np.where(abs(missed) > _LAST, mean + missed, mean)  # else, it is rounding too
+    mean = np.clip(mean, least / unit, most / unit)
+    variance = sum(np.square(d).sum(axis=0) for d in differences(mean)) / count
+    return Moments(mean * unit, size, np.sqrt(variance), unit)
