@@ -32,6 +32,7 @@ lint: $(VENV)/installed-dev
 	mkdir -p build/mypy
 	ln -sfn ../.. build/mypy/verigrad
 	MYPYPATH=build/mypy $(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+	MYPYPATH=build/mypy $(BIN)/mypy --follow-imports=silent tests/test_typed_use.py
 
 # The peers stay out of the way of the tests, in an environment of their own.
 bench: $(BENCH)/installed

@@ -1,13 +1,21 @@
 """The IR: what a program is."""
 
-from .errors import GraphError, NonFiniteError, PassError, RunError, VerigradError, suggest
+from .errors import (
+    CallError,
+    GraphError,
+    NonFiniteError,
+    PassError,
+    RunError,
+    VerigradError,
+    suggest,
+)
 from .graph import ALIGNMENT, Graph, Schedule
 from .groups import Nodes, domain, holder, inside, kernel_groups, lanes
 from .location import Location, created_at
 from .node import Layer, Node, Operand, apply, op_function
 from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, Product, Source, op
 from .parser import parse
-from .record import Record, Value
+from .record import Record, Value, field
 from .roles import roles
 from .sources import (
     ArrayValue,
@@ -33,6 +41,7 @@ __all__ = [
     "TRANSCENDENTAL",
     "Array",
     "ArrayValue",
+    "CallError",
     "Constant",
     "Dim",
     "FromArray",
@@ -67,6 +76,7 @@ __all__ = [
     "depth_first",
     "domain",
     "dtype_name",
+    "field",
     "holder",
     "input",
     "inside",

@@ -13,6 +13,10 @@ class GraphError(VerigradError):
     """A graph, a type or a text of one that cannot be."""
 
 
+class CallError(GraphError, TypeError):
+    """Arguments that a call does not take, as Python's own TypeError; it is both."""
+
+
 class PassError(VerigradError):
     """A pass or a pipeline that cannot run, or that broke what it promised."""
 

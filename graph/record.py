@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from inspect import Parameter, Signature, signature
 from typing import Any, ClassVar, Self, dataclass_transform
+
+from .errors import CallError
 
 _REQUIRED: Any = object()
 
@@ -11,46 +14,108 @@ def _class_var(annotation: object) -> bool:
     return str(annotation).removeprefix("typing.").startswith("ClassVar")
 
 
-@dataclass_transform(frozen_default=True)
+class _ByName:
+    """The mark of a field that is given by name alone, with its default."""
+
+    def __init__(self, default: object) -> None:
+        self.default = default
+
+
+def field(*, default: Any = _REQUIRED, kw_only: bool) -> Any:
+    """A field's default; with `kw_only=True` the field is given by name alone."""
+    return _ByName(default) if kw_only else default
+
+
+class _Fields:
+    """What `inspect.signature` and `help` show of a record: its fields, made when asked for."""
+
+    def __get__(self, record: Record | None, kind: type[Record]) -> Signature:
+        if kind.__init__ is not Record.__init__:
+            _, *own = signature(kind.__init__).parameters.values()
+            return Signature(own)
+        shown: list[Parameter] = []
+        for k, n in enumerate(kind.field_names):
+            default = kind.field_defaults.get(n, Parameter.empty)
+            placed = k < kind.placed and (
+                not shown or shown[-1].default is Parameter.empty or default is not Parameter.empty
+            )
+            how = Parameter.POSITIONAL_OR_KEYWORD if placed else Parameter.KEYWORD_ONLY
+            shown.append(Parameter(n, how, default=default, annotation=kind.field_types[n]))
+        return Signature(shown)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Record:
     """The part of a frozen dataclass that ops need, at a fiftieth of its import time.
 
-    A subclass lists its fields as annotations, defaults included, and may check them in
-    `__post_init__`, which sets a field anew with `self._set(name, value)`.
+    A subclass lists its fields as annotations, defaults included, in the order in which they are
+    given; those under `field(default=..., kw_only=True)` are given by name alone. A field that is
+    declared anew keeps its place. `__post_init__` may check the fields, and set one anew with
+    `self._set(name, value)`. What is given in another way than the fields can be is a CallError.
     """
 
     field_names: ClassVar[tuple[str, ...]] = ()
     field_defaults: ClassVar[dict[str, Any]] = {}
+    field_types: ClassVar[dict[str, Any]] = {}
+    """Each field's annotation, as it stands in the class."""
+    placed: ClassVar[int] = 0
+    """How many fields, the first ones, may be given by place."""
+
+    __signature__: ClassVar[Any] = _Fields()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         own_annotations = cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - much faster
-        names = [n for n, a in own_annotations.items() if not _class_var(a)]
-        own = {n: cls.__dict__[n] for n in names if n in cls.__dict__}
-        cls.field_names = (*(n for n in cls.field_names if n not in names), *names)
+        types = {n: a for n, a in own_annotations.items() if not _class_var(a)}
+        if not types:
+            return
+        own = {n: cls.__dict__[n] for n in types if n in cls.__dict__}
+        by_name = [n for n, v in own.items() if isinstance(v, _ByName)]
+        for n in by_name:
+            own[n] = own[n].default
+            setattr(cls, n, own[n])
+        placed = [n for n in cls.field_names[: cls.placed] if n not in by_name]
+        placed += [n for n in types if n not in placed and n not in by_name]
+        named = [n for n in cls.field_names if n not in placed]
+        cls.field_names = (*placed, *(n for n in by_name if n not in named), *named)
         cls.field_defaults = {**cls.field_defaults, **own}
+        cls.field_types = {**cls.field_types, **types}
+        cls.placed = len(placed)
 
     def __init__(self, *args: Any, **fields: Any) -> None:
         names = self.field_names
-        if len(args) == len(names) and not fields:
-            self.__dict__.update(zip(names, args, strict=True))
-            self.__post_init__()
-            return
+        if len(args) <= self.placed and not fields:
+            given = dict(zip(names, args, strict=False))
+        else:
+            given = self._by_name(args, fields)
+        if names:
+            given = self._told(given)
+            for n in names:
+                if n not in given:
+                    if n not in self.field_defaults:
+                        raise CallError(f"{type(self).__name__} needs the field {n!r}")
+                    given[n] = self.field_defaults[n]
+            self.__dict__.update(given)
+        self.__post_init__()
+
+    def _by_name(self, args: tuple[Any, ...], fields: dict[str, Any]) -> dict[str, Any]:
+        names, kind = self.field_names, type(self).__name__
         if len(args) > len(names):
-            raise TypeError(f"{type(self).__name__} has {len(names)} fields, {len(args)} given")
+            raise CallError(f"{kind} has {len(names)} fields, {len(args)} given")
+        if len(args) > self.placed:
+            n, value = names[self.placed], args[self.placed]
+            raise CallError(f"{kind} takes {n!r} by name alone: write {kind}({n}={value!r})")
         given = dict(zip(names, args, strict=False))
         for n in fields:
             if n not in names or n in given:
                 has = ", ".join(names) or "none"
                 problem = "given twice" if n in given else f"unknown; the fields are: {has}"
-                raise TypeError(f"{type(self).__name__}: field {n!r} is {problem}")
-        given.update(fields)
-        for n in names:
-            value = given[n] if n in given else self.field_defaults.get(n, _REQUIRED)
-            if value is _REQUIRED:
-                raise TypeError(f"{type(self).__name__} needs the field {n!r}")
-            object.__setattr__(self, n, value)
-        self.__post_init__()
+                raise CallError(f"{kind}: field {n!r} is {problem}")
+        return {**given, **fields}
+
+    def _told(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The given fields as they are held, before the defaults stand for the others."""
+        return given
 
     def __post_init__(self) -> None:
         """Checks the fields; raises where they cannot be."""

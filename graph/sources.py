@@ -15,6 +15,8 @@ from .record import Value
 from .types import TensorType, check_shape, dtype_name, name_pattern
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from .op import Array
 
 WRITTEN_OUT: Final = 16
@@ -72,6 +74,9 @@ class FromArray(Initializer):
     name: ClassVar[str] = "array"
     random: ClassVar[bool] = False
     value: ArrayValue
+
+    def __init__(self, value: ArrayLike | ArrayValue) -> None:
+        super().__init__(value=value)
 
     def __post_init__(self) -> None:
         # Text gives a list, or the name of an array that the parser puts in its place.

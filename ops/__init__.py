@@ -4,7 +4,7 @@ from . import init
 from .activations import elu, gelu, leaky_relu, selu, silu, softplus
 from .arithmetic import add, divide, maximum, minimum, multiply, negative, power, subtract
 from .comparison import equal, greater, greater_equal, less, less_equal, not_equal, where
-from .dropout import MODES, DropoutMask, LayerDropout, check_keep, dropout
+from .dropout import MODES, DropoutMask, LayerDropout, Mode, check_keep, dropout
 from .erf import erf
 from .initializers import Normal, first_value
 from .joining import concat, pad, slice
@@ -72,6 +72,7 @@ __all__ = [
     "Linear",
     "LinearRelu",
     "MatMul",
+    "Mode",
     "Normal",
     "Relu",
     "Reshape",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal, get_args
 
 import numpy as np
 
 from ..graph import Array, GraphError, Node, Op, Shape, TensorType, apply, op
 from .random import check_seed, generator
 
-MODES: Final = ("inverted", "vanilla")
+Mode = Literal["inverted", "vanilla"]
+MODES: Final = get_args(Mode)
 _LEVELS: Final = 1 << 16
 # 1,536 words of four values each: 12 kB at a time, since random_raw has no `out`.
 _PIECE: Final = 1536
@@ -28,7 +29,7 @@ class LayerDropout(Op):
     elementwise: ClassVar[bool] = True
     straight: ClassVar[bool] = True
     keep: float
-    mode: str = "inverted"
+    mode: Mode = "inverted"
 
     def __post_init__(self) -> None:
         self._set("keep", check_keep(self.keep))
@@ -107,7 +108,7 @@ def _halves(words: Array, count: int) -> Array:
     return words.astype("<u8", copy=False).view("<u2")[:count]
 
 
-def dropout(x: Node, *, keep: float, mode: str = "inverted", name: str | None = None) -> Node:
+def dropout(x: Node, *, keep: float, mode: Mode = "inverted", name: str | None = None) -> Node:
     """Declares dropout of x; `keep` in (0, 1] is the probability of keeping a unit.
 
     Inverted: x mask / keep in training, x in inference. Vanilla: x mask, and keep x.

@@ -48,19 +48,19 @@ class Binary(Elementwise):
 class UnaryFunction(Protocol):
     """The function of a unary op."""
 
-    def __call__(self, x: Operand, /, *, name: str | None = None) -> Node: ...
+    def __call__(self, x: Operand, *, name: str | None = None) -> Node: ...
 
 
 class BinaryFunction(Protocol):
     """The function of a binary op."""
 
-    def __call__(self, a: Operand, b: Operand, /, *, name: str | None = None) -> Node: ...
+    def __call__(self, a: Operand, b: Operand, *, name: str | None = None) -> Node: ...
 
 
 def unary(kind: type[Op]) -> UnaryFunction:
     """The function that applies a unary op without attributes, documented as the op is."""
 
-    def function(x: Operand, /, *, name: str | None = None) -> Node:
+    def function(x: Operand, *, name: str | None = None) -> Node:
         return apply(kind(), x, name=name)
 
     return _documented(function, kind)
@@ -69,7 +69,7 @@ def unary(kind: type[Op]) -> UnaryFunction:
 def binary(kind: type[Op]) -> BinaryFunction:
     """The function that applies a binary op without attributes, documented as the op is."""
 
-    def function(a: Operand, b: Operand, /, *, name: str | None = None) -> Node:
+    def function(a: Operand, b: Operand, *, name: str | None = None) -> Node:
         return apply(kind(), a, b, name=name)
 
     return _documented(function, kind)

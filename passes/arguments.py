@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -13,10 +13,8 @@ from ..graph import GraphError, Value
 class Given(Value):
     """A value that users write: NumPy's numbers are held as Python's, so that text reads back."""
 
-    if not TYPE_CHECKING:
-
-        def __init__(self, *args, **fields):
-            super().__init__(*map(as_python, args), **{k: as_python(v) for k, v in fields.items()})
+    def _told(self, given: dict[str, Any]) -> dict[str, Any]:
+        return {n: as_python(v) for n, v in given.items()}
 
 
 def as_python(value: object) -> object:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from ..graph import Graph, GraphError, Node, Value
-from ..ops import MODES, LayerDropout, Linear, LinearRelu, MatMul, check_keep
+from ..graph import Graph, GraphError, Node, field
+from ..ops import MODES, LayerDropout, Linear, LinearRelu, MatMul, Mode, check_keep
+from .arguments import Given
 from .base import Refused, chosen_by_name
 
 
-class Dropout(Value):
+class Dropout(Given):
     """Dropout behind each activation that a later linear layer reads, and on the input if asked.
 
     `keep` in (0, 1] is the probability of keeping a unit; `layers` gives other probabilities by
@@ -19,30 +20,27 @@ class Dropout(Value):
     """
 
     name: ClassVar[str] = "dropout"
-    keep: float
-    layers: Mapping[str, float]
-    input: float
-    mode: str
+    keep: float = field(default=1.0, kw_only=True)
+    layers: Mapping[str, float] = field(default={}, kw_only=True)
+    input: float = field(default=1.0, kw_only=True)
+    mode: Mode = field(default="inverted", kw_only=True)
 
-    def __init__(
-        self,
-        *,
-        keep: float = 1.0,
-        layers: Mapping[str, float] | None = None,
-        input: float = 1.0,
-        mode: str = "inverted",
-    ) -> None:
-        by_layer = {k: check_keep(v, f"keep of layer {k!r}") for k, v in (layers or {}).items()}
-        super().__init__(
-            keep=check_keep(keep),
-            layers=by_layer,
-            input=check_keep(input, "keep of the input"),
-            mode=mode,
-        )
-        if mode not in MODES:
+    def __post_init__(self) -> None:
+        layers = self.layers or {}
+        if not isinstance(layers, Mapping):
+            raise GraphError(f"layers is {layers!r}, where e.g. {{'fc2': 0.5}} is expected")
+        by_layer = {k: check_keep(v, f"keep of layer {k!r}") for k, v in layers.items()}
+        self._set("keep", check_keep(self.keep))
+        self._set("layers", by_layer)
+        self._set("input", check_keep(self.input, "keep of the input"))
+        if self.mode not in MODES:
             raise GraphError(
-                f"dropout mode is {mode!r}, where one of {', '.join(MODES)} is expected"
+                f"dropout mode is {self.mode!r}, where one of {', '.join(MODES)} is expected"
             )
+
+    def changed(self) -> dict[str, Any]:
+        """The probability, always: libraries differ in what they call it; what else is changed."""
+        return {"keep": self.keep, **super().changed()}
 
 
 class Site(NamedTuple):

@@ -2,7 +2,7 @@
 
 from .adaptive import AdaGrad, Adam, AdamW, RMSProp
 from .descent import SGD, Momentum, Nesterov
-from .optimizer import DIALECTS, Group, Optimizer
+from .optimizer import DIALECTS, Dialect, Group, Optimizer
 
 __all__ = [
     "DIALECTS",
@@ -10,6 +10,7 @@ __all__ = [
     "AdaGrad",
     "Adam",
     "AdamW",
+    "Dialect",
     "Group",
     "Momentum",
     "Nesterov",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ...graph import GraphError, Node, constant
+from ...graph import GraphError, Node, constant, field
 from ...ops import (
     DecayAdd,
     DecayAddSquare,
@@ -24,19 +24,17 @@ from ...ops import (
     where,
 )
 from ..arguments import check_choice, check_decay, check_flag, check_not_negative
-from .descent import PLACES
+from .descent import PLACES, Place
 from .optimizer import Optimizer, in_dtype, renewed
 
 
 class _Scaled(Optimizer):
-    """What the adaptive optimizers share: eps, outside the root or inside it."""
+    """What the adaptive optimizers share: eps outside the root, or inside it."""
 
-    eps: float = 1e-7
-    eps_inside: bool = False
+    eps_inside: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_not_negative(eps=self.eps)
         check_flag(eps_inside=self.eps_inside)
 
     def descend(self, w: Node, d: Node, s: Node, *scalars: Node) -> Node:
@@ -69,8 +67,7 @@ class AdaGrad(_Scaled):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_not_negative(start=self.start)
-        check_not_negative(lr_decay=self.lr_decay)
+        check_not_negative(eps=self.eps, start=self.start, lr_decay=self.lr_decay)
 
     def states(self) -> dict[str, float]:
         return {"square_sum": self.start}
@@ -102,11 +99,12 @@ class RMSProp(_Scaled):
     eps: float = 1e-7
     centered: bool = False
     momentum: float = 0.0
-    rate_is: str = "outside"
+    rate_is: Place = "outside"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_decay(decay=self.decay, momentum=self.momentum)
+        check_not_negative(eps=self.eps)
         check_flag(centered=self.centered)
         check_choice("rate_is", self.rate_is, PLACES)
 
@@ -165,7 +163,7 @@ class Adam(_Scaled):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_decay(beta1=self.beta1, beta2=self.beta2)
-        check_not_negative(eps_root=self.eps_root)
+        check_not_negative(eps=self.eps, eps_root=self.eps_root)
         check_flag(bias_correction=self.bias_correction, eps_hat=self.eps_hat)
         if self.first not in (0, 1):
             raise GraphError(f"first is {self.first!r}, where 0 or 1 is expected")
@@ -220,7 +218,7 @@ class AdamW(Adam):
         **Adam.dialects,
         "optax": {**Adam.dialects["optax"], "weight_decay": 1e-4},
     }
-    weight_decay: float = 0.01
+    weight_decay: float = field(default=0.01, kw_only=True)
 
     def kept(self, step: Node) -> list[Node]:
         return [1.0 - self.rate(step) * self.weight_decay] if self.weight_decay else []

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal, get_args
 
-from ...graph import GraphError, Node, apply, constant
+from ...graph import GraphError, Node, apply, constant, field
 from ...ops import DecayAdd, Descend, add, equal, multiply, negative, where
 from ..arguments import check_choice, check_decay, check_flag, check_not_negative
 from .optimizer import Optimizer, in_dtype, renewed
 
-PLACES: Final = ("outside", "inside")
+Place = Literal["outside", "inside"]
 """Whether a velocity is multiplied by the learning rate, or sums up what has been."""
+PLACES: Final = get_args(Place)
 
 
 class SGD(Optimizer):
@@ -27,8 +28,8 @@ class _Velocity(Optimizer):
     """What the optimizers with a velocity share: rho, dampening, and where the rate is."""
 
     rho: float = 0.9
-    rate_is: str = "outside"
-    dampening: float = 0.0
+    rate_is: Place = field(default="outside", kw_only=True)
+    dampening: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,8 +62,6 @@ class Momentum(_Velocity):
         "cs231n": {"rate_is": "inside"},
         "sklearn": {"rate_is": "inside"},
     }
-    rho: float = 0.9
-    dampening: float = 0.0
 
     def updates(self, w: Node, g: Node, states: Mapping[str, Node], step: Node) -> dict[Node, Node]:
         v, g = states["velocity"], self.damped(g, step)
@@ -91,7 +90,6 @@ class Nesterov(_Velocity):
         "sklearn": {"lookahead": False, "rate_is": "inside"},
         "optax": {"lookahead": False},
     }
-    rho: float = 0.9
     lookahead: bool = True
 
     def __post_init__(self) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal, get_args
 
-from ...graph import Constant, GraphError, Node, Op, apply, constant
+from ...graph import Constant, GraphError, Node, Op, apply, constant, field
 from ...ops import cast
-from ..arguments import Given, as_python, check_choice, check_not_negative, is_number
+from ..arguments import Given, check_choice, check_not_negative, is_number
 from ..schedules import Schedule
 
-DIALECTS: Final = ("course", "cs231n", "torch", "onnx", "sklearn", "optax")
+Dialect = Literal["course", "cs231n", "torch", "onnx", "sklearn", "optax"]
 """Whose formulas and defaults an optimizer has."""
+DIALECTS: Final = get_args(Dialect)
 
 
 class Group(Given):
@@ -51,27 +52,15 @@ class Optimizer(Given):
     decoupled: ClassVar[bool] = False
     """Whether the optimizer decays the parameter itself, and `weight_decay` is not added to g."""
     lr: float | Schedule
-    weight_decay: float = 0.0
-    groups: tuple[Group, ...] = ()
-    dialect: str = "course"
+    weight_decay: float = field(default=0.0, kw_only=True)
+    groups: Sequence[Group] = field(default=(), kw_only=True)
+    dialect: Dialect = field(default="course", kw_only=True)
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        # The rate comes first, then what is the optimizer's own, and last what all have.
-        last = ("weight_decay", "groups", "dialect")
-        own = [n for n in cls.__annotations__ if n in cls.field_names and n not in last]
-        rest = [n for n in cls.field_names if n not in ("lr", *own, *last)]
-        cls.field_names = ("lr", *own, *rest, *last)
-
-    if not TYPE_CHECKING:
-
-        def __init__(self, *args, **fields):
-            given = {**dict(zip(self.field_names, args, strict=False)), **fields}
-            dialect = as_python(given.get("dialect", "course"))
-            check_choice("dialect", dialect, DIALECTS)
-            meant = self.dialects.get(dialect, {})
-            told = {k: v for k, v in meant.items() if k not in given}
-            super().__init__(*args, **fields, **told)
+    def _told(self, given: dict[str, Any]) -> dict[str, Any]:
+        given = super()._told(given)
+        dialect = given.get("dialect", "course")
+        check_choice("dialect", dialect, DIALECTS)
+        return {**self.dialects.get(dialect, {}), **given}
 
     def changed(self) -> dict[str, Any]:
         """The fields that differ from what the dialect sets: what text and `repr` show."""

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from ...graph import Initializer, RunError, suggest
-from ...ops import MODES
+from ...ops import MODES, Mode
 from ...passes import (
     L1,
     L2,
@@ -23,7 +23,7 @@ from ...passes import (
     Optimizer,
     Regularizer,
 )
-from ...passes.optimizers import DIALECTS
+from ...passes.optimizers import DIALECTS, Dialect
 from ..data.source import FORMS
 from ..options import Backend
 from .methods import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, initializer
@@ -113,7 +113,8 @@ class Settings(NamedTuple):
         str, Option("How weights are updated.", type=click.Choice(list(OPTIMIZERS)))
     ] = "momentum"
     dialect: Annotated[
-        str, Option("Whose formulas and defaults the optimizer has.", type=click.Choice(DIALECTS))
+        Dialect,
+        Option("Whose formulas and defaults the optimizer has.", type=click.Choice(DIALECTS)),
     ] = "course"
     lr: Annotated[float | None, Option(f"Learning rate; unsaid: {_rates}.", type=float)] = None
     schedule: Annotated[
@@ -139,7 +140,7 @@ class Settings(NamedTuple):
     ] = (1.0,)
     keep_input: Annotated[float, Option("The same for the input.")] = 1.0
     dropout_mode: Annotated[
-        str, Option("Scale by keep in training (inverted) or after.", type=click.Choice(MODES))
+        Mode, Option("Scale by keep in training (inverted) or after.", type=click.Choice(MODES))
     ] = "inverted"
     l1: Annotated[float, Option("Strength of the L1 penalty.")] = 0.0
     l2: Annotated[float, Option("Strength of the L2 penalty, with the half.")] = 1e-4

@@ -69,7 +69,7 @@ def test_only_what_differs_from_the_defaults_is_shown() -> None:
 
 
 def test_a_subclass_adds_fields_and_changes_defaults() -> None:
-    assert Solid.field_names == ("x", "scale", "z", "y")
+    assert Solid.field_names == ("x", "y", "scale", "z")
     assert Solid(1).y == 7 and Solid(1).z == 5
 
 
