@@ -1,5 +1,6 @@
 """The IR: what a program is."""
 
+from .arrays import as_array, exactly
 from .errors import (
     CallError,
     GraphError,
@@ -70,12 +71,14 @@ __all__ = [
     "Value",
     "VerigradError",
     "apply",
+    "as_array",
     "broadcast",
     "constant",
     "created_at",
     "depth_first",
     "domain",
     "dtype_name",
+    "exactly",
     "field",
     "holder",
     "input",

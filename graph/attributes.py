@@ -182,16 +182,3 @@ def print_op(op: Op) -> str:
 def is_stored(value: object) -> bool:
     """Whether the text of a constant names an array that is stored elsewhere."""
     return isinstance(value, str) and value.startswith("stored-")
-
-
-def constant_value(value: Any, type: TensorType) -> ArrayValue:
-    """The constant's array from what its text gave."""
-    import numpy as np
-
-    held = "f64" if type.is_float else type.dtype
-    array = np.asarray(value, TensorType(held).numpy).reshape(
-        type.bind({}) if not np.size(value) else np.shape(value)
-    )
-    if array.shape != type.shape:
-        raise GraphError(f"the constant has shape {list(array.shape)}, its type says {type}")
-    return ArrayValue(array)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from .attributes import Reader, constant_value, is_stored, print_value
+from .attributes import Reader, is_stored, print_value
 from .errors import GraphError, suggest
 from .graph import Graph, Schedule
 from .node import Node, explain
 from .op import OPS, Op, Source
 from .record import Record
-from .sources import ArrayValue, Constant, FromArray, Parameter, State
+from .sources import ArrayValue, Constant, FromArray, Parameter, State, written_constant
 from .types import TensorType, parse_type, type_pattern
 
 if TYPE_CHECKING:
@@ -179,11 +179,7 @@ class _Parser:
         value: object = reader.fields(_ConstantText, "}").value
         if is_stored(value):
             value = self._array(str(value), "the constant")
-        try:
-            made = Constant(type, constant_value(value, type))
-        except (TypeError, ValueError):
-            raise GraphError(f"the value {value!r} is no {type}") from None
-        return made
+        return Constant(type, written_constant(value, type))
 
     def _stored(self, op: Op) -> Op:
         """The op with its first value's array put in, where its text only names that."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
+from .arrays import as_array, exactly
 from .errors import GraphError
 from .location import user_line
 from .node import Layer, Node, apply
@@ -93,6 +94,8 @@ class FromArray(Initializer):
                     f"init is an array of shape {list(shape)}, where {type} is expected"
                     f"\nfix: declare the parameter as {list(shape)}, or reshape the array"
                 )
+            if not type.is_float:
+                exactly(self.value.array, type.dtype, "init")
 
     def sample(self, shape: tuple[int, ...], words: Array) -> Array:
         return self.value.array.reshape(shape)
@@ -149,7 +152,7 @@ class Constant(Source):
 
 def as_initializer(init: object, type: TensorType) -> Initializer:
     """The initializer that `init` names, or that gives an array, checked against the type."""
-    if isinstance(init, np.ndarray):
+    if hasattr(init, "__array__"):
         init = FromArray(ArrayValue(_floats(init)))
     if isinstance(init, str):
         kinds = Initializer.kinds()
@@ -172,13 +175,7 @@ def as_initializer(init: object, type: TensorType) -> Initializer:
 
 
 def _floats(value: object) -> Array:
-    try:
-        array = np.asarray(value)
-    except ValueError as e:
-        raise GraphError(f"init is no array of numbers: {e}") from None
-    if array.dtype.kind not in "fiub":
-        raise GraphError(f"init is an array of {array.dtype}, where numbers are expected")
-    return array.astype(np.float64)
+    return as_array(value, "init", "an array of numbers", name="init").astype(np.float64)
 
 
 def input(name: str, shape: Iterable[int | str], dtype: str = "f32") -> Node:
@@ -235,13 +232,25 @@ def _declared_type(
 
 def constant(value: Any, dtype: str | None = None, *, name: str | None = None) -> Node:
     """A fixed scalar or array; unless said, f32, i64 for integers, bool for truth values."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
-        raise GraphError(f"a constant is made of numbers, not of {array.dtype}")
+    array = as_array(value, "a constant", name="value")
     kind = {"f": "f32", "i": "i64", "u": "i64", "b": "bool"}[array.dtype.kind]
     t = TensorType(dtype_name(dtype) if dtype is not None else kind, array.shape)
-    held = array.astype(np.float64) if t.is_float else array.astype(t.numpy)
-    return apply(Constant(t, ArrayValue(held)), name=name)
+    return apply(Constant(t, ArrayValue(_held(array, t))), name=name)
+
+
+def _held(array: Array, type: TensorType) -> Array:
+    """What a constant of that type keeps of its value: floats in f64."""
+    return array.astype(np.float64) if type.is_float else exactly(array, type.dtype, "a constant")
+
+
+def written_constant(value: Any, type: TensorType) -> ArrayValue:
+    """The value of a constant from what its text gave."""
+    array = as_array(value, "the constant", type, name="value")
+    if not array.size and 0 in type.shape and not type.symbols:
+        array = array.reshape(type.bind({}))
+    if array.shape != type.shape:
+        raise GraphError(f"the constant has shape {list(array.shape)}, its type says {type}")
+    return ArrayValue(_held(array, type))
 
 
 def _source(op: Source, name: str | None, layer: Layer | None = None) -> Node:

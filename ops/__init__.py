@@ -9,7 +9,7 @@ from .erf import erf
 from .initializers import Normal, first_value
 from .joining import concat, pad, slice
 from .layers import dense, mlp
-from .likelihood import log_softmax, nll, softmax
+from .likelihood import LabelError, check_labels, log_softmax, nll, softmax
 from .linear import Gemm, Linear, LinearRelu, MatMul, linear, matmul
 from .losses import (
     binary_cross_entropy_with_logits,
@@ -68,6 +68,7 @@ __all__ = [
     "DescendScaled",
     "DropoutMask",
     "Gemm",
+    "LabelError",
     "LayerDropout",
     "Linear",
     "LinearRelu",
@@ -85,6 +86,7 @@ __all__ = [
     "broadcast_to",
     "cast",
     "check_keep",
+    "check_labels",
     "check_seed",
     "concat",
     "copy",

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from ..graph import Array, GraphError, Initializer, TensorType
+from ..graph import Array, GraphError, Initializer, TensorType, as_array, exactly
 from .random import words
 
 _CHUNK: Final = 16_384
@@ -141,12 +141,15 @@ def first_value(init: Initializer, type: TensorType, seed: int, name: str) -> Ar
     shape = type.bind({})
     size = int(np.prod(shape, dtype=np.int64))
     given = words(seed, name, 2 * size) if init.random else np.empty(0, np.uint64)
-    drawn = np.asarray(init.sample(shape, given))
-    if drawn.shape != shape or drawn.dtype.kind not in "biuf":
+    what = f"what the initializer {init.name} gives {name!r}"
+    drawn = as_array(init.sample(shape, given), what, type, name="sample")
+    if drawn.shape != shape:
         raise GraphError(
             f"the initializer {init.name} gives {name!r} {drawn.dtype}{list(drawn.shape)}, "
             f"where {type} is expected\nfix: let `sample` return an array of the shape it is given"
         )
+    if not type.is_float:
+        return exactly(drawn, type.dtype, what)
     return drawn.astype(np.float64, copy=False).astype(type.numpy, order="C")
 
 

@@ -6,9 +6,12 @@ class weights; weights that sum to 0 give NaN, which a step reports.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 
-from ..graph import GraphError, Node, TensorType, constant
+import numpy as np
+
+from ..graph import Array, GraphError, Node, TensorType, as_array, constant, exactly
 from .activations import softplus
 from .arithmetic import add, divide, minimum, multiply, subtract
 from .likelihood import log_softmax, nll
@@ -17,20 +20,23 @@ from .reductions import mean, sum
 from .relu import relu
 from .shaping import broadcast_to, reshape
 
+ClassWeights = Sequence[float] | Array | Mapping[int, float]
+
 
 def softmax_cross_entropy(
     scores: Node,
     labels: Node,
     *,
-    class_weights: Iterable[float] | None = None,
+    class_weights: ClassWeights | None = None,
     sample_weights: Node | None = None,
     label_smoothing: float = 0.0,
     name: str | None = None,
 ) -> Node:
     """The mean over rows of -ln softmax(scores)[label]: scores [N,C] floats, labels i64[N].
 
-    `class_weights`, C numbers, weigh each row by its label's; `sample_weights`, a node [N], by
-    its own; with both, by their product. `label_smoothing` e in [0, 1) takes (1 - e) of the
+    `class_weights` weigh each row by its label's: C numbers, or a dict of them by class, in which
+    a class that is left out weighs 1. `sample_weights`, a node [N], weigh it by its own; with
+    both, by their product. `label_smoothing` e in [0, 1) takes (1 - e) of the
     label and e / C of each class; that share is weighed class by class, as torch does. Made of
     log_softmax, nll and mean. Source: the softmax loss of CS231n and EECS 498, and torch's
     cross_entropy.
@@ -195,18 +201,53 @@ def _classes(scores: TensorType) -> int:
     return classes
 
 
-def _class_weights(weights: Iterable[float], scores: TensorType) -> Node:
-    held = constant(list(weights), scores.dtype, name="class_weights")
-    if held.type.shape != scores.shape[1:]:
+def _class_weights(weights: ClassWeights, scores: TensorType) -> Node:
+    """The weights of all classes as a constant; raises GraphError for what are none."""
+    what, classes = "softmax_cross_entropy: class_weights", _classes(scores)
+    due = f"one number for each of the {classes} classes, or a dict of them by class"
+    if isinstance(weights, str) and weights == "balanced":
         raise GraphError(
-            f"softmax_cross_entropy: class_weights are {held.type}, where one number for each of "
-            f"the {scores.shape[1]} classes is expected"
+            f"{what} are balanced by the labels, which a graph does not know; give "
+            f"len(y) / ({classes} * np.bincount(y, minlength={classes}))"
         )
-    return held
+    if isinstance(weights, Mapping):
+        weights = _by_class(weights, classes, what)
+    held = as_array(weights, what, due, name="class_weights")
+    if held.shape != (classes,) or held.dtype.kind == "b":
+        raise GraphError(f"{what} is {held.dtype}{list(held.shape)}, where {due} is expected")
+    wrong = np.flatnonzero(~(np.isfinite(held) & (held >= 0)))
+    if wrong.size:
+        raise GraphError(
+            f"{what} holds {held[wrong[0]]} for class {wrong[0]}, where a finite number from 0 is "
+            "expected"
+        )
+    held = exactly(held, scores.dtype, what)
+    if not held.any():
+        raise GraphError(f"{what} are all 0, and no row would count; give one class more than 0")
+    return constant(held, scores.dtype, name="class_weights")
+
+
+def _by_class(weights: Mapping[int, float], classes: int, what: str) -> list[float]:
+    found = [1.0] * classes
+    for label, weight in weights.items():
+        if isinstance(label, bool) or not isinstance(label, Integral) or not 0 <= label < classes:
+            raise GraphError(
+                f"{what} has the key {label!r}, where classes are numbers from 0 to {classes - 1}"
+            )
+        if isinstance(weight, bool) or not isinstance(weight, Real):
+            raise GraphError(f"{what} holds {weight!r} for class {label}, which is no number")
+        found[int(label)] = float(weight)
+    return found
 
 
 def _check_sample_weights(kind: str, weights: Node, loss: TensorType) -> None:
     wanted = loss.with_shape(loss.shape[:1])
+    if not isinstance(weights, Node):
+        raise GraphError(
+            f"{kind}: sample_weights are a {type(weights).__name__}, where a node {wanted} is "
+            "expected\n  fix: feed them to an input of the graph, "
+            f'vg.input("w", {wanted.shape!r}, dtype={wanted.dtype!r})'
+        )
     if weights.type != wanted:
         raise GraphError(
             f"{kind}: sample_weights are {weights.type}, where {wanted} is expected: one number a "

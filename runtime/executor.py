@@ -19,6 +19,7 @@ from ..graph import (
     VerigradError,
     kernel_groups,
 )
+from ..ops import LabelError
 from ..ops.linear import added_factors
 from .aligned import aligned_bytes
 from .options import Backend
@@ -160,6 +161,8 @@ class Executor:
         if n is None:
             return e if isinstance(e, VerigradError) else RunError(f"{type(e).__name__}: {e}")
         names = self.graph.names
+        if isinstance(e, LabelError):
+            return e.located(n, names)
         call = f"{n.op.name}({', '.join('%' + names[i] for i in n.inputs)})"
         kind = type(e) if isinstance(e, VerigradError) else RunError
         what = str(e) if isinstance(e, VerigradError) else f"{type(e).__name__}: {e}"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from ..graph import Array, Graph, Node, RunError, suggest
+from ..graph import Array, Graph, Node, RunError, exactly, suggest
+from .inputs import fed
 
 Feeds = Mapping[str, Any]
-
-_LARGEST: Final = np.iinfo(np.int64).max
 
 
 class FeedReader:
@@ -48,22 +47,16 @@ class FeedReader:
         for name, n in self.inputs:
             if name not in feeds:
                 raise RunError(f"input {name!r} is not fed; {n.type} is expected")
-            array = feeds[name]
-            if type(array) is not np.ndarray:
-                array = _plain(name, array, n)
-            if len(array.shape) != n.type.rank:
-                raise misfit(name, array, n)
+            array = fed(name, feeds[name], n)
             for d, size in zip(n.type.shape, array.shape, strict=True):
                 if isinstance(d, int):
-                    if d != size:
-                        raise misfit(name, array, n)
-                elif sizes.setdefault(d, size) != size:
+                    continue
+                if sizes.setdefault(d, size) != size:
                     raise RunError(
                         f"input {name!r} has {size} as {d}, but {bound_by[d]!r} has {sizes[d]}; "
                         f"one {d} is expected"
                     )
-                else:
-                    bound_by.setdefault(d, name)
+                bound_by.setdefault(d, name)
             arrays.append(self._fitting(name, array, n))
         self._seen = [(k, a.shape, a.dtype) for (k, _), a in zip(self.inputs, arrays, strict=True)]
         self._sizes = sizes
@@ -87,9 +80,8 @@ class FeedReader:
         wanted = n.type.numpy
         if array.dtype == wanted and array.dtype.isnative and array.flags.c_contiguous:
             return array
-        check_dtype(name, array, n)
-        if array.dtype.kind == "u" and wanted.kind == "i" and array.size and array.max() > _LARGEST:
-            raise RunError(f"input {name!r} holds {array.max()}, which no i64 can hold")
+        if array.dtype.kind == "u" and wanted.kind == "i":
+            return exactly(array, n.type.dtype, f"input {name!r}", RunError)
         buffer = self._buffers.get(name)
         if buffer is None or buffer.shape != array.shape:
             buffer = self._buffers[name] = np.empty(array.shape, wanted)
@@ -105,38 +97,3 @@ class FeedReader:
                 at = ",".join(map(str, first))
                 return f"input {name!r} holds {array[tuple(first)]} at [{at}]"
         return ""
-
-
-def _plain(name: str, value: Any, n: Node) -> Array:
-    """What the user gave as an array of NumPy's own class, without a copy where that can be."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise RunError(
-            f"input {name!r} is a masked array, where every element counts; give {name}.filled(0)"
-        )
-    try:
-        return np.asarray(value)
-    except ValueError as e:
-        raise RunError(f"input {name!r} is no array, where {n.type} is expected: {e}") from None
-
-
-def check_dtype(name: str, array: Array, n: Node) -> None:
-    """Raises RunError unless the array's numbers can be what the input takes."""
-    kind, due = array.dtype.kind, n.type.numpy.kind
-    if due == "i" and kind == "f":
-        raise RunError(
-            f"input {name!r} is {array.dtype}, where integers are expected ({n.type}); "
-            f"give {name}.astype('int64') if they are whole numbers"
-        )
-    if kind not in "biuf" or (kind == "b") != (due == "b"):
-        raise RunError(f"input {name!r} is {array.dtype}, where {n.type} is expected")
-
-
-def misfit(name: str, array: Array, n: Node) -> RunError:
-    """The error for an array of a shape that the input does not take."""
-    hint = ""
-    if array.ndim > n.type.rank == 2:
-        hint = f"; give one row a sample, {name}.reshape(len({name}), -1)"
-    elif array.ndim == n.type.rank - 1 and n.type.rank == 2:
-        hint = f"; for one sample, give {name}[None, :]"
-    shape = ",".join(map(str, array.shape))
-    return RunError(f"input {name!r} has the shape [{shape}], where {n.type} is expected{hint}")

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..graph import Array, Constant, Graph, Node, RunError, Source
+from ..ops import LabelError
+from .inputs import given
 
 
 class Interpretation(NamedTuple):
@@ -29,7 +31,10 @@ def interpret(g: Graph, values: Mapping[str, Array]) -> Interpretation:
     for n in g.sources:
         made[n] = _source(g, n, values, sizes)
     for n in g.order:
-        made[n] = compute(n, [made[i] for i in n.inputs], sizes)
+        try:
+            made[n] = compute(n, [made[i] for i in n.inputs], sizes)
+        except LabelError as e:
+            raise e.located(n, g.names) from None
     return Interpretation(
         {g.names[n]: a for n, a in made.items()},
         {key: made[n] for key, n in g.outputs.items()},
@@ -58,13 +63,12 @@ def _source(g: Graph, n: Node, values: Mapping[str, Array], sizes: dict[str, int
     name = g.names[n]
     if name not in values:
         raise RunError(f"{n.op.name} {name!r} has no value; {n.type} is expected")
-    array = np.asarray(values[name])
+    what = f"{n.op.name} {name!r}"
+    array = given(values[name], what, n.type, name)
     fits = array.dtype == n.type.numpy and array.ndim == n.type.rank
     if fits:
         for d, size in zip(n.type.shape, array.shape, strict=True):
             fits = fits and size == (sizes.setdefault(d, size) if isinstance(d, str) else d)
     if not fits:
-        raise RunError(
-            f"{n.op.name} {name!r} is {array.dtype}{list(array.shape)}, where {n.type} is expected"
-        )
+        raise RunError(f"{what} is {array.dtype}{list(array.shape)}, where {n.type} is expected")
     return array

@@ -8,8 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Array, Initializer, Node, Parameter, RunError, State, TensorType, suggest
+from ..graph import (
+    Array,
+    Initializer,
+    Node,
+    Parameter,
+    RunError,
+    State,
+    TensorType,
+    exactly,
+    suggest,
+)
 from ..ops import first_value
+from .inputs import given
 
 
 class Held(Mapping[str, Array]):
@@ -78,20 +89,12 @@ class Values(MutableMapping[str, Array]):
     def __setitem__(self, name: str, value: Any) -> None:
         """Sets the value; raises RunError where shape or dtype do not fit."""
         t = self._types[self._known(name)]
-        try:
-            array = np.asarray(value)
-        except ValueError as e:
-            raise RunError(f"{name!r} is set to no array, where {t} is expected: {e}") from None
+        what = f"the new value of {self._what} {name!r}"
+        array = given(value, what, t, "value")
         whole = array.dtype.kind in "biu" or t.is_float
-        if array.shape != t.bind({}) or array.dtype.kind not in "biuf" or not whole:
-            raise RunError(
-                f"{name!r} is set to {array.dtype}{list(array.shape)}, where {t} is expected"
-            )
-        with np.errstate(over="ignore"):
-            cast = array.astype(t.numpy)
-        if t.is_float and (np.isinf(cast) & ~np.isinf(array)).any():
-            raise RunError(f"{name!r} is set to a value that is too large for {t}")
-        np.copyto(self._arrays[name], cast)
+        if array.shape != t.bind({}) or not whole:
+            raise RunError(f"{what} is {array.dtype}{list(array.shape)}, where {t} is expected")
+        np.copyto(self._arrays[name], exactly(array, t.dtype, what, RunError))
         self._arrays.version += 1
 
     def __delitem__(self, name: str) -> None:

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...graph import Array, Graph, RunError, suggest
+from ...graph import Array, Graph, Node, RunError, suggest
 from ...ops import Normal, first_value, words
 from ...passes import TRAINING, Dropout, Pipeline, Regularizer
 from ..extras import require
+from ..inputs import fed
 from ..program import Program, compile
 from .blame import faults
 from .entries import FAIL, INCONCLUSIVE, ORDER, Entry, Scale, check_entry, largest
@@ -58,7 +59,9 @@ def gradcheck(
     if not program.parameters:
         raise RunError(f"graph {net.name} has no parameter whose gradient could be checked")
     _draw(program, parameters or {}, seed)
-    feeds = {k: _widened(v) for k, v in feeds.items()}
+    if isinstance(feeds, Mapping):
+        inputs = {program.declared.names[n]: n for n in program.declared.inputs}
+        feeds = {k: _widened(k, v, inputs[k]) if k in inputs else v for k, v in feeds.items()}
     _, gradients = program.gradients(feeds)
     with _one_thread():
         stages = Stages(program, feeds)
@@ -88,8 +91,8 @@ def _draw(program: Program, given: Mapping[str, Any], seed: int) -> None:
         program.parameters[name] = value
 
 
-def _widened(value: Any) -> Array:
-    array = np.asarray(value)
+def _widened(name: str, value: Any, n: Node) -> Array:
+    array = fed(name, value, n)
     return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 

@@ -8,7 +8,18 @@ from typing import Final
 
 import numpy as np
 
-from ...graph import Array, Graph, Input, Node, Op, TensorType, apply
+from ...graph import (
+    Array,
+    Graph,
+    Input,
+    Node,
+    Op,
+    RunError,
+    TensorType,
+    apply,
+    as_array,
+    exactly,
+)
 from ...passes import op_with_dtype
 
 TOLERANCE: Final = {"f32": 2e-5, "f64": 1e-11, "i64": 0.0, "bool": 0.0}
@@ -64,7 +75,11 @@ class Sample:
                 drawn = self.rng.random(shape) < 0.5
             else:
                 drawn = self.rng.standard_normal(shape) * (1 if t.is_float else 10)
-            arrays.append(np.asarray(drawn).astype(t.numpy))
+            what = f"what `values` draws for input {k}"
+            array = as_array(drawn, what, t, name="drawn", error=RunError)
+            if array.shape != shape:
+                raise RunError(f"{what} has the shape {list(array.shape)}, where {t} is expected")
+            arrays.append(exactly(array, t.dtype, what, RunError))
         return arrays
 
     def draw_special(self, sizes: Mapping[str, int]) -> list[Array]:
@@ -90,7 +105,7 @@ class Sample:
                 raise
         if given is None:
             return None
-        found = np.asarray(given)
+        found = as_array(given, "what the reference gives", name="result", error=RunError)
         return None if empty and found.dtype.kind == "f" and np.isnan(found).any() else found
 
     def graph(self) -> Graph:

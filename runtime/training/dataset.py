@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...graph import Array, Graph, Node, RunError, suggest
-from ..feeds import check_dtype, misfit
+from ...graph import Array, Graph, Node, RunError, exactly, suggest
+from ...ops import check_labels
+from ..inputs import fed
 
 Data = Mapping[str, Any] | Sequence[Any]
 
@@ -26,15 +27,15 @@ class DataSet:
 
     def __init__(self, g: Graph, data: Data) -> None:
         inputs = {g.names[n]: n for n in g.inputs}
-        self.arrays = {k: np.asarray(v) for k, v in _by_name(inputs, data).items()}
-        for name, n in inputs.items():
-            _check_type(name, self.arrays[name], n)
+        given = _by_name(inputs, data)
+        self.arrays = {name: _checked(name, given[name], n) for name, n in inputs.items()}
         self.count = _count(self.arrays)
         for name, n in inputs.items():
             _check_values(name, self.arrays[name], n)
         found = labelled(g)
         if found is not None:
-            _check_labels(found.labels, self.arrays[found.labels], found.classes)
+            labels = self.arrays[found.labels].astype(np.int64, copy=False)
+            check_labels(labels, found.classes, f"input {found.labels!r}")
 
     def slices(self, most: int) -> Iterator[dict[str, Array]]:
         """The rows in order, in views of `most` at a time."""
@@ -109,19 +110,18 @@ def _by_name(inputs: Mapping[str, Node], data: Data) -> dict[str, Any]:
     return dict(zip(inputs, data, strict=True))
 
 
-def _check_type(name: str, array: Array, n: Node) -> None:
+def _checked(name: str, value: Any, n: Node) -> Array:
+    """What is given for an input as an array of rows that it takes."""
     shape = n.type.shape
     if not shape or not isinstance(shape[0], str):
         raise RunError(
             f"input {name!r} is {n.type}: rows can be drawn only for inputs whose first dimension "
             "is the batch, such as [N,64]; run program.step yourself for others"
         )
-    fits = array.ndim == n.type.rank and all(
-        isinstance(d, str) or d == size for d, size in zip(shape, array.shape, strict=True)
-    )
-    if not fits:
-        raise misfit(name, array, n)
-    check_dtype(name, array, n)
+    array = fed(name, value, n)
+    if array.dtype.kind == "u" and n.type.dtype == "i64":
+        return exactly(array, n.type.dtype, f"input {name!r}", RunError)
+    return array
 
 
 def _count(arrays: Mapping[str, Array]) -> int:
@@ -153,13 +153,3 @@ def _check_values(name: str, array: Array, n: Node) -> None:
                     f"input {name!r} holds {value:g} in {place}, where a finite {n.type.dtype} is "
                     "expected; leave such rows out or fill them in"
                 )
-
-
-def _check_labels(name: str, labels: Array, classes: int) -> None:
-    bad = np.flatnonzero((labels < 0) | (labels >= classes))
-    if bad.size:
-        row = int(bad[0])
-        raise RunError(
-            f"input {name!r} holds the label {labels[row]} in row {row}, which is out of range: "
-            f"with {classes} classes, labels are 0 to {classes - 1}"
-        )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Final, Protocol
 
 import numpy as np
 
-from ...graph import Array, RunError
+from ...graph import Array, RunError, as_array
 from ...ops import words
 from .dataset import DataSet, Labelled
 
@@ -40,7 +41,7 @@ def make_sampler(
         missing = [k for k in ("steps_per_epoch", "largest", "rows") if not hasattr(sampler, k)]
         if missing:
             raise RunError(f"sampler {sampler!r} has no {', '.join(missing)}; see vg.Sampler")
-        return sampler
+        return Checked(sampler, data.count)
     if sampler == "balanced":
         if found is None:
             raise RunError(
@@ -62,6 +63,38 @@ def steps_per_epoch(sampler: str, count: int, batch_size: int) -> int:
     if sampler in ("shuffled", "sequential"):
         return Sequential(count, batch_size).steps_per_epoch
     return WithReplacement(count, batch_size, 0).steps_per_epoch
+
+
+class Checked:
+    """A user's sampler, whose rows are looked at: numbers of rows that the data has."""
+
+    def __init__(self, sampler: Sampler, count: int) -> None:
+        self._sampler = sampler
+        self._count = count
+        self.largest = _positive("largest", sampler.largest)
+        self.steps_per_epoch = _positive("steps_per_epoch", sampler.steps_per_epoch)
+
+    def rows(self, step: int) -> Array:
+        """The row numbers, i64, of step `step`; RunError where they are none."""
+        what = f"what the sampler's rows({step}) gives"
+        rows = as_array(self._sampler.rows(step), what, name="rows", error=RunError)
+        if rows.ndim != 1 or rows.dtype.kind not in "iu" or not 1 <= len(rows) <= self.largest:
+            raise RunError(
+                f"{what} is {rows.dtype}{list(rows.shape)}, where from 1 to {self.largest} "
+                "integers are expected, as many as the sampler's `largest` says at most"
+            )
+        outside = rows[(rows < 0) | (rows >= self._count)]
+        if outside.size:
+            raise RunError(
+                f"{what} holds {outside[0]}, where rows are 0 to {self._count - 1} of the data"
+            )
+        return rows.astype(np.int64, copy=False)
+
+
+def _positive(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise RunError(f"the sampler's {name} is {value!r}, where an integer from 1 is expected")
+    return int(value)
 
 
 class Sequential:

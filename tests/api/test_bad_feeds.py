@@ -77,7 +77,7 @@ def test_a_label_out_of_range_is_named_with_its_place_and_the_classes(label: int
     feeds["y"][2] = label
     before = snapshot(trained)
     for call in (trained.step, trained.loss, trained.gradients, trained.evaluate):
-        with says("%y", f"label {label}", "row 2", "3 classes", "0 to 2"):
+        with says("input 'y'", f"label {label}", "row 2", "3 classes", "0 to 2"):
             call(feeds)
     assert snapshot(trained) == before
     assert np.isfinite(trained.step(rows(4)))

@@ -54,7 +54,7 @@ def test_the_text_is_sound() -> None:
         (2, "  %w: f32[4,3] = parameter{init=zeros", "line 3: ',' is expected where 'the end'"),
         (4, "  %c: f32[3] = constant{[1.0,2.0]}", "line 5: the constant has shape [2], its type"),
         (4, "  %c: f32[3] = constant", "line 5: '{' is expected"),
-        (4, "  %c: f32[3] = constant{hello}", "line 5: the value 'hello' is no f32[3]"),
+        (4, "  %c: f32[3] = constant{hello}", "line 5: the constant is a text, 'hello'"),
         (4, "  %c: f32[3] = constant{stored-00}", "line 5: the constant stored-00 is stored with"),
         (5, "  %a: f32[N,4] = matmul(%x, %w)", "%a is written as f32[N,4], but matmul gives"),
         (5, "  %a: f32[N,3] = matmull(%x, %w)", "op 'matmull' is unknown; did you mean 'matmul'?"),

@@ -137,7 +137,7 @@ def test_a_bias_that_does_not_fit_is_explained() -> None:
         (lambda x: vg.parameter("w", ("N", 2)), "sizes of parameters are fixed"),
         (lambda x: vg.parameter("w", (2,), init="he"), "initializer 'he' is unknown; known are"),
         (lambda x: vg.parameter("w", (2,), init=3), "init is 3; give a name such as"),
-        (lambda x: vg.constant("a"), "a constant is made of numbers"),
+        (lambda x: vg.constant("a"), "a constant is a text"),
         (lambda x: x + np.ones(4), "wrap an array as vg.constant(array)"),
         (lambda x: vg.apply("exp", x), "apply takes an op and nodes"),
         (lambda x: vg.exp(x, name="a b"), "name 'a b' cannot be used"),

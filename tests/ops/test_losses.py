@@ -217,3 +217,65 @@ X, Y = vg.input("x", ("N", C)), vg.input("y", ("N",), dtype="i64")
 def test_what_does_not_fit_is_an_error(build: Callable[[], vg.Node], message: str) -> None:
     with pytest.raises(vg.GraphError, match=message):
         build()
+
+
+@pytest.mark.parametrize(
+    ("given", "same"),
+    [
+        ({0: 1, 1: 1, 2: 5, 3: 1}, [1, 1, 5, 1]),
+        ({2: 5.0}, [1, 1, 5, 1]),
+        ({np.int64(3): np.float32(2), 0: 0}, [0, 1, 1, 2]),
+        ({}, [1, 1, 1, 1]),
+        (np.array([2, 1, 1, 1], np.uint8), [2, 1, 1, 1]),
+        ((3, 0, 0, 0), [3, 0, 0, 0]),
+    ],
+)
+def test_class_weights_are_a_number_a_class_or_a_dict_by_class(given: Any, same: list[int]) -> None:
+    net = vg.softmax_cross_entropy(X, Y, class_weights=given)
+    held = [n.op.array.tolist() for n in vg.Graph("g", loss=net).sources if n.op.name == "constant"]
+    assert held == [same]
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"a": 1.0}, "the key 'a', where classes are numbers from 0 to 3"),
+        ({4: 1.0}, "the key 4"),
+        ({-1: 1.0}, "the key -1"),
+        ({True: 1.0}, "the key True"),
+        ({1.0: 1.0}, "the key 1.0"),
+        ({1: "a"}, "'a' for class 1"),
+        ({1: None}, "None for class 1"),
+        ({1: -2.0}, "-2.0 for class 1"),
+        ([1, 1, np.nan, 1], "nan for class 2"),
+        ([1, 1, 1, np.inf], "inf for class 3"),
+        ([1, 1, 1, 1e40], "no f32 can hold"),
+        ([1, -1, 1, 1], "-1 for class 1"),
+        ([0, 0, 0, 0], "all 0"),
+        (dict.fromkeys(range(4), 0), "all 0"),
+        ([1, 1, 1], r"int64\[3\]"),
+        ([[1, 1, 1, 1]], r"int64\[1, 4\]"),
+        ([True, False, True, True], "bool"),
+        ({1, 2, 3, 4}, "a set"),
+        (2.0, r"float64\[\]"),
+        ("balanced", "np.bincount"),
+        ("abcd", "a text"),
+        (X, "Node"),
+    ],
+)
+def test_class_weights_that_are_none_are_refused(weights: Any, message: str) -> None:
+    with pytest.raises(vg.GraphError, match=f"class_weights .*{message}"):
+        vg.softmax_cross_entropy(X, Y, class_weights=weights)
+
+
+@pytest.mark.parametrize("weights", [np.ones(4), [1.0], 2.0, "w", {0: 1.0}])
+def test_sample_weights_are_a_node(weights: Any) -> None:
+    t = vg.input("t", ("N", 4))
+    for declare in (
+        lambda: vg.softmax_cross_entropy(X, Y, sample_weights=weights),
+        lambda: vg.hinge(X, Y, sample_weights=weights),
+        lambda: vg.mean_squared_error(X, t, sample_weights=weights),
+        lambda: vg.poisson_nll(X, t, sample_weights=weights),
+    ):
+        with pytest.raises(vg.GraphError, match=r"(?s)sample_weights are .*vg.input"):
+            declare()

@@ -229,9 +229,9 @@ BAD: list[tuple[Change, str]] = [
     (_put("y", (3,), 4), "'y' holds the label 4 in row 3, .* 4 classes, labels are 0 to 3"),
     (_put("y", (9,), -1), "'y' holds the label -1 in row 9"),
     (_with(y=np.zeros(61)), "'y' is float64, where integers are expected .*astype"),
-    (_with(x=np.full((61, 12), "a")), "'x' is <U1, where f32.N,12. is expected"),
+    (_with(x=np.full((61, 12), "a")), "'x' is texts such as 'a', where f32.N,12. is expected"),
     (_with(x=np.zeros((61, 11))), r"'x' has the shape \[61,11\], where f32\[N,12\] is expected"),
-    (_with(x=np.zeros((61, 3, 4))), r"give one row a sample, x.reshape\(len\(x\), -1\)"),
+    (_with(x=np.zeros((61, 3, 4))), r"\[61,3,4\], .* give x.reshape\(len\(x\), -1\)"),
     (_with(z=np.zeros(61)), "there is no input 'z'"),
     (lambda feeds: {"x": feeds["x"]}, r"input 'y' is missing; i64\[N\] is expected"),
 ]
