@@ -70,16 +70,12 @@ class Sample:
             shape = t.bind(sizes)
             draw = self.values.get(k)
             if draw is not None:
-                drawn = draw(self.rng, shape)
+                arrays.append(_given(draw(self.rng, shape), k, t, shape))
             elif t.dtype == "bool":
-                drawn = self.rng.random(shape) < 0.5
+                arrays.append(self.rng.random(shape) < 0.5)
             else:
                 drawn = self.rng.standard_normal(shape) * (1 if t.is_float else 10)
-            what = f"what `values` draws for input {k}"
-            array = as_array(drawn, what, t, name="drawn", error=RunError)
-            if array.shape != shape:
-                raise RunError(f"{what} has the shape {list(array.shape)}, where {t} is expected")
-            arrays.append(exactly(array, t.dtype, what, RunError))
+                arrays.append(np.asarray(drawn).astype(t.numpy))
         return arrays
 
     def draw_special(self, sizes: Mapping[str, int]) -> list[Array]:
@@ -113,6 +109,15 @@ class Sample:
         inputs = [Node(Input(t), (), t, f"x{k}") for k, t in enumerate(self.types)]
         held = {f"x{k}": x for k, x in enumerate(inputs)}
         return Graph("sample", {"y": apply(self.op, *inputs), **held})
+
+
+def _given(drawn: object, k: int, t: TensorType, shape: tuple[int, ...]) -> Array:
+    """What a user's function draws for an input."""
+    what = f"what `values` draws for input {k}"
+    array = as_array(drawn, what, t, name="drawn", error=RunError)
+    if array.shape != shape:
+        raise RunError(f"{what} has the shape {list(array.shape)}, where {list(shape)} is expected")
+    return exactly(array, t.dtype, what, RunError)
 
 
 def different(result: Array, expected: Array, t: TensorType) -> str | None:
