@@ -7,7 +7,6 @@ import numpy as np
 
 from ...passes import L2
 from ..checking.gradcheck import gradcheck
-from ..data.source import load_data
 from .network import declare
 from .settings import Settings, takes_settings
 
@@ -27,7 +26,7 @@ def check(ctx: click.Context, settings: Settings, reg: tuple[float, ...], rows: 
 
     Prints a row a parameter for each --reg. Exit code 1 where a gradient is wrong.
     """
-    data = load_data(settings.data, settings.target, settings.split_seed)
+    data = settings.load_data()
     net = declare(data, settings)
     x, y = data.train
     feeds = {"x": x[:rows].astype(np.float64), "y": y[:rows]}

@@ -17,7 +17,6 @@ import click
 from click.core import ParameterSource
 
 from ...graph import RunError
-from ..data.source import load_data
 from ..extras import require
 from ..files import replacing
 from ..training.callback import Callback
@@ -111,7 +110,7 @@ def compare_command(
             raise click.UsageError(f"{label} is there twice: there is nothing to compare", ctx)
     if output is not None:
         _check_figure(output)
-    data = load_data(settings.data, settings.target, settings.split_seed)
+    data = settings.load_data()
     with limited(threads):
         runs = compare(data, variants, seeds or (settings.seed,), epochs, _tell, _bar)
     if output is not None:

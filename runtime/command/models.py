@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from ..data.source import load_data
 from ..files import load
 from ..program import Program
 from .network import compiled
@@ -18,7 +17,7 @@ model_argument = click.argument("model", required=False, type=click.Path(path_ty
 def program_of(ctx: click.Context, model: Path | None, settings: Settings) -> Program:
     """The program in the file `model`, or in a run's folder; without one, that of the settings."""
     if model is None:
-        return compiled(load_data(settings.data, settings.target, settings.split_seed), settings)
+        return compiled(settings.load_data(), settings)
     refuse_settings(ctx, f"{model} is compiled as it was saved")
     return load_model(model)
 

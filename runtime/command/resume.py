@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from ...graph import RunError
-from ..data.source import load_data
 from ..training.checkpoint import Checkpoint, read_checkpoint
 from ..training.versions import differences, versions
 from .course import read_config
@@ -36,7 +35,7 @@ def resume(folder: Path, as_json: bool) -> None:
     with limited(course.threads):
         for line in differences(held.told["versions"], versions()):
             click.echo(f"Warning: {line}; the last bits may differ", err=True)
-        data = load_data(settings.data, settings.target, settings.split_seed)
+        data = settings.load_data()
         describe(data, held.program)
         opened.describe(held.program, told, held.position.rows)
         steps = course_steps(data, settings, course)

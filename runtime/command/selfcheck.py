@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from ..data.source import load_data
 from ..extras import require
 from .ritual import Result, Subject, ritual
 from .settings import Settings, takes_settings
@@ -30,7 +29,7 @@ def selfcheck(ctx: click.Context, settings: Settings, threads: int | None, as_js
     with the number that was measured and its bound. Exit code 1 where one is red.
     """
     with limited(threads):
-        subject = Subject(load_data(settings.data, settings.target, settings.split_seed), settings)
+        subject = Subject(settings.load_data(), settings)
         subject.program()  # Options that cannot be are errors of usage, and no red lines.
         results = ritual(subject)
         done = list(results) if as_json else list(_shown(results))

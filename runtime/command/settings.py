@@ -24,7 +24,8 @@ from ...passes import (
     Regularizer,
 )
 from ...passes.optimizers import DIALECTS, Dialect
-from ..data.source import FORMS
+from ..data.parts import Classification
+from ..data.source import FORMS, load_data
 from ..options import Backend
 from .methods import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, initializer
 
@@ -96,6 +97,10 @@ class Settings(NamedTuple):
     target: Annotated[
         str | None, Option("The column of a CSV file that holds the class.", metavar="NAME")
     ] = None
+    na_is_a_class: Annotated[
+        bool,
+        Option("NA, n/a, nan and ? in that column are classes, and not missing.", is_flag=True),
+    ] = False
     hidden: Annotated[
         tuple[int, ...], Option("Sizes of the hidden layers.", type=layer_sizes, metavar="SIZES")
     ] = (100, 100)
@@ -169,6 +174,10 @@ class Settings(NamedTuple):
     def rate(self) -> float:
         """The learning rate: the optimizer's own, where none was given."""
         return OPTIMIZERS[self.optimizer].lr if self.lr is None else self.lr
+
+    def load_data(self) -> Classification:
+        """The data set to learn; RunError where there is none."""
+        return load_data(self.data, self.target, self.split_seed, self.na_is_a_class)
 
     def make_optimizer(self, steps: int) -> Optimizer:
         """The optimizer, with its rate scheduled over a run of so many steps."""

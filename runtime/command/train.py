@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from ..data.source import load_data
 from ..training.checkpoint import Checkpoint
 from .course import Course, config, takes_course
 from .folder import Folder
@@ -37,7 +36,7 @@ def train(
     """
     with limited(course.threads):
         folder = Folder.new(out, overwrite) if out is not None else None
-        data = load_data(settings.data, settings.target, settings.split_seed)
+        data = settings.load_data()
         program = compiled(data, settings, course_steps(data, settings, course))
         describe(data, program)
         running = Running(data, program, settings, course, folder)

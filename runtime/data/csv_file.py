@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,8 @@ from typing import Final
 import numpy as np
 
 from ...graph import Array, RunError, suggest
+from ..exact import ADVICE
+from .csv_lines import Record, records
 from .parts import Samples
 
 ENDINGS: Final = (".csv", ".tsv")
@@ -20,35 +22,43 @@ _MISSING: Final = frozenset(("", "na", "n/a", "#n/a", "nan", "?"))
 _NO_NUMBER: Final = _MISSING | {"null", "none"}
 """The same where a number is due; a class may be called none."""
 
-_DELIMITERS: Final = (",", ";", "\t")
+_INTEGER: Final = re.compile(r"([+-]?\d+)(?:\.0*)?")
 
 
-def read_csv(path: Path, target: str | None, columns: Sequence[str] = ()) -> Samples:
+def read_csv(
+    path: Path, target: str | None, columns: Sequence[str] = (), na_is_a_class: bool = False
+) -> Samples:
     """The features f64[n,features] and the labels of a CSV file in UTF-8.
 
     Commas, semicolons or tabs stand between values: what parts the header into most names.
     Every column but `target` is a feature, or those that `columns` names, in that order; a
-    missing value is NaN. Without a target there are no labels. Raises RunError for missing
-    columns, and with line and column for a missing label, text and infinite numbers.
+    missing value is NaN. Without a target there are no labels; among them, NA and its like are
+    missing ones too, or classes where `na_is_a_class`. Raises RunError for missing columns, with
+    the line for text that is no such table, and with line and column for a missing label, text,
+    infinite numbers and integers that f64 rounds.
     """
-    lines = _lines(path)
-    header = _header(path, lines)
+    rows = records(path)
+    header = _header(path, rows)
     features = _features(path, header, target, columns)
     places = [header.index(name) for name in features]
     aim = header.index(target) if target is not None else None
     values: list[list[float]] = []
     labels: list[str] = []
-    for line, cells in lines:
-        if len(cells) != len(header):
+    for row in rows:
+        if len(row.cells) != len(header):
             raise RunError(
-                f"{path}, line {line}: found {len(cells)} values, where the header has "
+                f"{path}, line {row.line}: found {len(row.cells)} values, where the header has "
                 f"{len(header)}"
             )
-        values.append([_number(path, line, header[i], cells[i]) for i in places])
+        values.append([_number(path, row, header[i], i) for i in places])
         if aim is not None:
-            if cells[aim].strip().lower() in _MISSING:
-                raise RunError(f"{path}, line {line}: the class in column {target!r} is missing")
-            labels.append(cells[aim].strip())
+            labels.append(_label(path, row, header[aim], aim, na_is_a_class))
+        for number, line in enumerate(row.further, row.line + 1):
+            if len(line) == len(header) and all(_is_number(line[i]) for i in places):
+                raise RunError(
+                    f"{path}, line {row.line}: a quoted value goes on in line {number}, which "
+                    "looks like a row of its own; close the quote"
+                )
     if not values:
         raise RunError(f"{path} is empty: it has a header, but no rows")
     named = _labels(labels) if aim is not None else None
@@ -57,14 +67,15 @@ def read_csv(path: Path, target: str | None, columns: Sequence[str] = ()) -> Sam
 
 def read_header(path: Path) -> list[str]:
     """The names of the columns; none where the file is empty."""
-    _, cells = next(_lines(path), (0, []))
-    return [name.strip() for name in cells]
+    header = next(records(path), None)
+    return [name.strip() for name in header.cells] if header is not None else []
 
 
-def _header(path: Path, lines: Iterator[tuple[int, list[str]]]) -> list[str]:
-    header = [name.strip() for name in next(lines, (0, []))[1]]
-    if not header:
+def _header(path: Path, rows: Iterator[Record]) -> list[str]:
+    first = next(rows, None)
+    if first is None:
         raise RunError(f"{path} is empty: a header and a row a sample are expected")
+    header = [name.strip() for name in first.cells]
     double = sorted({name for name in header if name and header.count(name) > 1})
     if double:
         raise RunError(f"{path}: the header names {double[0]!r} twice")
@@ -104,44 +115,48 @@ def _listed(names: Sequence[str]) -> str:
     return f"columns {', '.join(most)} and {last}" if most else f"column {last}"
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The number and the values of each line that has any."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            first = next((line for line in file if line.strip()), "")
-            file.seek(0)
-            reader = csv.reader(file, delimiter=_delimiter(first), skipinitialspace=True)
-            for cells in reader:
-                if cells:
-                    yield reader.line_num, cells
-    except OSError as e:
-        raise RunError(f"{path} cannot be read: {e.strerror or e}") from None
-    except (UnicodeDecodeError, csv.Error) as e:
-        raise RunError(f"{path} is no CSV file in UTF-8: {e}") from None
-
-
-def _delimiter(header: str) -> str:
-    """What parts the header into most names; the comma where that is a tie."""
-    return max(_DELIMITERS, key=lambda d: len(next(csv.reader([header], delimiter=d), [])))
-
-
-def _number(path: Path, line: int, column: str, cell: str) -> float:
+def _number(path: Path, row: Record, column: str, place: int) -> float:
     """The number in a cell; NaN where it is missing."""
-    if cell.strip().lower() in _NO_NUMBER:
+    cell = row.cells[place].strip()
+    if cell.lower() in _NO_NUMBER:
         return np.nan
-    place = f"{path}, line {line}, column {column!r}: found {_shortened(cell)}"
+    found = f"{path}, line {row.line}, column {column!r}: found {_shortened(row.cells[place])}"
     try:
         value = float(cell.replace("_", "no digit"))  # Python reads 1_000 as a number
     except ValueError:
         comma = "; write the decimal comma as a point" if _has_decimal_comma(cell) else ""
         raise RunError(
-            f"{place}, where a number is expected{comma or '; leave columns of text out'}"
+            f"{found}, where a number is expected{comma or '; leave columns of text out'}"
         ) from None
     if not np.isfinite(value):
         raise RunError(
-            f"{place}, where a finite number is expected; leave such rows out or empty the cell"
+            f"{found}, where a finite number is expected; leave such rows out or empty the cell"
         )
+    whole = _INTEGER.fullmatch(cell) if abs(value) >= 2**53 else None
+    if whole is not None and int(whole[1]) != value:
+        raise RunError(f"{found}, {ADVICE}")
     return value
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return bool(np.isfinite(float(cell)))
+    except ValueError:
+        return cell.strip().lower() in _NO_NUMBER
+
+
+def _label(path: Path, row: Record, column: str, place: int, na_is_a_class: bool) -> str:
+    """The class in a cell."""
+    label = row.cells[place].strip()
+    if label and (na_is_a_class or not says_missing(label)):
+        return label
+    keep = f"; where {label!r} is the name of a class, give --na-is-a-class" if label else ""
+    raise RunError(f"{path}, line {row.line}: the class in column {column!r} is missing{keep}")
+
+
+def says_missing(label: str) -> bool:
+    """Whether a label reads as if there were none, such as NA."""
+    return label.lower() in _MISSING
 
 
 def _has_decimal_comma(cell: str) -> bool:

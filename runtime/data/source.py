@@ -10,7 +10,7 @@ import numpy as np
 
 from ...graph import RunError, suggest
 from .cifar10 import cifar10
-from .csv_file import ENDINGS, read_csv, read_header
+from .csv_file import ENDINGS, read_csv, read_header, says_missing
 from .digits import digits_classification
 from .idx import fashion_mnist, mnist
 from .missing import fill_parts, fill_rows
@@ -31,10 +31,13 @@ FORMS: Final = (
 """How data sets are named."""
 
 
-def load_data(spec: str, target: str | None = None, split_seed: int = 0) -> Classification:
+def load_data(
+    spec: str, target: str | None = None, split_seed: int = 0, na_is_a_class: bool = False
+) -> Classification:
     """The data set that `spec` names, in one of FORMS. Raises RunError where there is none.
 
     `split_seed` draws the parts that the data set does not bring: validation, and mostly test.
+    With `na_is_a_class`, NA, n/a, nan and ? in the column `target` are classes, not missing.
     """
     if not 0 <= split_seed < 2**64:
         raise RunError(f"split_seed is {split_seed}, where an integer from 0 is expected")
@@ -46,11 +49,13 @@ def load_data(spec: str, target: str | None = None, split_seed: int = 0) -> Clas
     elif _ends(spec, ".npz"):
         found = _from_npz(spec, split_seed)
     elif _ends(spec, *ENDINGS):
-        return _from_csv(spec, target, split_seed)
+        return _from_csv(spec, target, split_seed, na_is_a_class)
     else:
         raise _unknown(spec)
     if target is not None:
         raise RunError(f"--target names a column of a CSV file; {spec} has none")
+    if na_is_a_class:
+        raise RunError(f"--na-is-a-class is for a column of a CSV file; {spec} has none")
     return found
 
 
@@ -76,7 +81,7 @@ def load_rows(spec: str, known: Schema) -> Samples:
 def _csv_rows(path: Path, known: Schema) -> Samples:
     header = read_header(path)
     target = known.target if known.target in header else None
-    rows = read_csv(path, target, known.columns)
+    rows = read_csv(path, target, known.columns, any(map(says_missing, known.classes)))
     others = [repr(name) for name in header if name != target and name not in rows.columns]
     if others:
         told = f"not read, since the model was not trained on it: {', '.join(others)}"
@@ -91,13 +96,15 @@ def _from_npz(spec: str, split_seed: int) -> Classification:
     return classification(spec, rows, test, split_seed=split_seed)
 
 
-def _from_csv(spec: str, target: str | None, split_seed: int) -> Classification:
+def _from_csv(
+    spec: str, target: str | None, split_seed: int, na_is_a_class: bool
+) -> Classification:
     path = Path(spec)
     if target is None:
         header = read_header(path)
         named = f"; its columns are {', '.join(header[:20])}" if header else ""
         raise RunError(f"{path}: --target NAME must say which column holds the class{named}")
-    rows = read_csv(path, target)
+    rows = read_csv(path, target, na_is_a_class=na_is_a_class)
     return fill_parts(classification(spec, rows, target=target, split_seed=split_seed))
 
 
