@@ -12,7 +12,7 @@ from .errors import (
 )
 from .graph import ALIGNMENT, Graph, Schedule
 from .groups import Nodes, domain, holder, inside, kernel_groups, lanes
-from .location import Location, created_at
+from .location import Location, created_at, warn
 from .node import Layer, Node, Operand, apply, op_function
 from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, Product, Source, op
 from .parser import parse
@@ -95,4 +95,5 @@ __all__ = [
     "suggest",
     "verify",
     "violations",
+    "warn",
 ]

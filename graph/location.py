@@ -50,6 +50,17 @@ def user_line() -> Location | None:
     return Location(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
 
 
+def warn(text: str) -> None:
+    """Warns of what is allowed and hardly meant, at the user's line; shown once for each."""
+    import warnings
+
+    level = 1
+    frame: FrameType | None = sys._getframe(0)
+    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, UserWarning, stacklevel=level)
+
+
 @contextmanager
 def created_at(where: Location | None) -> Iterator[None]:
     """Nodes made inside were caused by the line that made another node: a gradient by its op."""

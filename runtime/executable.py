@@ -28,11 +28,12 @@ class Executable:
         unoptimised: Graph,
         values: Mapping[str, Array],
         memory: Memory,
-        known: frozenset[str] = frozenset(),
-        backend: Backend = "numpy",
+        known: frozenset[str],
+        metadata: Mapping[str, str],
+        backend: Backend,
     ) -> None:
         self.graph = g
-        self.reader = FeedReader(g, known)
+        self.reader = FeedReader(g, known, metadata)
         self._unoptimised = unoptimised
         self._values = values
         self._memory = memory

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Array, Graph, Node, RunError, exactly, suggest
+from .frame_names import warn_of_order
 from .inputs import fed
 
 Feeds = Mapping[str, Any]
@@ -18,12 +19,15 @@ class FeedReader:
 
     An array is read where it lies when its dtype and layout fit; a float of another width, and
     any integer where i64 is due, is cast into a buffer that is kept for the next time. Names in
-    `known` that the graph does not read (labels, in inference) are passed over.
+    `known` that the graph does not read (labels, in inference) are passed over. `metadata` are the
+    program's, which may tell the order of a frame's columns.
     """
 
-    def __init__(self, g: Graph, known: frozenset[str]) -> None:
+    def __init__(self, g: Graph, known: frozenset[str], metadata: Mapping[str, str]) -> None:
         self.inputs: list[tuple[str, Node]] = [(g.names[n], n) for n in g.inputs]
         self.known = known | {name for name, _ in self.inputs}
+        self._metadata = metadata
+        self._told: set[str] = set()
         self._buffers: dict[str, Array] = {}
         self._seen: list[tuple[str, tuple[int, ...], np.dtype[Any]]] | None = None
         self._sizes: dict[str, int] = {}
@@ -41,6 +45,7 @@ class FeedReader:
         for name in feeds:
             if name not in self.known:
                 raise RunError(f"there is no input {name!r}{suggest(name, self.known)}")
+        warn_of_order(feeds, self._metadata, self._told)
         sizes: dict[str, int] = {}
         bound_by: dict[str, str] = {}
         arrays: list[Array] = []

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..graph import Array, Node, RunError, Shape, TensorType, as_array
+from .exact import ADVICE, rounded
 from .frames import unframed
 
 
@@ -34,14 +35,22 @@ def fed(name: str, value: Any, n: Node) -> Array:
     if not _fits(array.shape, n.type.shape):
         shape = ",".join(map(str, array.shape))
         raise _refused(f"has the shape [{shape}]", name, value, array, n)
+    wrong = rounded(array) if n.type.is_float else None
+    if wrong is not None:
+        raise RunError(f"input {name!r} holds {array[wrong]}{_place(wrong)}, {ADVICE}")
     if not _counts(array, n):
         found = f"is {array.dtype}"
         broken = _fraction(array) if n.type.dtype == "i64" else None
         if broken is not None:
-            place = "".join(f", column {c}" for c in broken[1:])
-            found += f", with {array[broken]:g} in row {broken[0] if broken else 0}{place}"
+            found += f", with {array[broken]:g}{_place(broken)}"
         raise _refused(found, name, value, array, n)
     return array
+
+
+def _place(at: tuple[int, ...]) -> str:
+    """Such as: in row 3, column 1; nothing for a number by itself."""
+    columns = "".join(f", column {c}" for c in at[1:])
+    return f" in row {at[0]}{columns}" if at else ""
 
 
 class _Written(NamedTuple):

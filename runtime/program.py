@@ -345,8 +345,8 @@ class Program:
 
     def _executable(self, g: Graph, unoptimised: Graph) -> Executable:
         memory = Memory(self.options.memory_limit, self.options.recompute, self._schedule)
-        backend = self.options.backend
-        return Executable(g, unoptimised, self._values, memory, self.known, backend)
+        known, backend = self.known, self.options.backend
+        return Executable(g, unoptimised, self._values, memory, known, self.metadata, backend)
 
     # ---- files -------------------------------------------------------------------------------
 

@@ -134,8 +134,8 @@ class _Recorder(Callback):
 
     def __init__(self, program: Program, train: Part, validation: Part) -> None:
         self._program = program
-        self._train = DataSet(program.declared, train)
-        self._validation = DataSet(program.declared, validation)
+        self._train = DataSet(program.declared, train, program.metadata)
+        self._validation = DataSet(program.declared, validation, program.metadata)
         self.at: set[int] = set()
         self.losses: list[float] = []
         self.steps: list[int] = []

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ...graph import Array, RunError, suggest
+from ..exact import ADVICE, rounded
 from .parts import Samples
 
 _NAMES: Final = ("x", "y", "x_test", "y_test")
@@ -66,6 +67,12 @@ def _samples(path: Path, arrays: Mapping[str, Array], suffix: str) -> Samples:
         raise RunError(f"{path} is empty: {name} is {list(x.shape)}, with no rows or no features")
     flat = x.reshape(len(x), math.prod(x.shape[1:]))
     _check_finite(path, name, flat)
+    wrong = rounded(flat)
+    if wrong is not None:
+        row, column = wrong
+        raise RunError(
+            f"{path}: {name} holds {flat[wrong]} in row {row}, column {column}, {ADVICE}"
+        )
     if x.dtype == np.bool_:
         flat = flat.astype(np.float32)
     return Samples(flat, y, pixels=x.dtype == np.uint8)

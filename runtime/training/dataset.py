@@ -9,6 +9,7 @@ import numpy as np
 
 from ...graph import Array, Graph, Node, RunError, exactly, suggest
 from ...ops import check_labels
+from ..frame_names import column_names, warn_of_order
 from ..inputs import fed
 
 Data = Mapping[str, Any] | Sequence[Any]
@@ -23,11 +24,14 @@ class DataSet:
     `data` is a dict by input name, or a tuple in the order of the declared graph's inputs. Raises
     RunError, in the names of the inputs, for data that is empty, of different lengths, of a wrong
     shape or dtype, that holds NaN or infinity, or labels that the scores have no class for.
+    `metadata` are the program's: a frame whose columns they name in another order is warned of.
     """
 
-    def __init__(self, g: Graph, data: Data) -> None:
+    def __init__(self, g: Graph, data: Data, metadata: Mapping[str, str]) -> None:
         inputs = {g.names[n]: n for n in g.inputs}
         given = _by_name(inputs, data)
+        warn_of_order(given, metadata)
+        self.columns = column_names(given)
         self.arrays = {name: _checked(name, given[name], n) for name, n in inputs.items()}
         self.count = _count(self.arrays)
         for name, n in inputs.items():

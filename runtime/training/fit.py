@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +45,11 @@ def fit(
     """Trains a program on a data set, for so many epochs or so many steps more.
 
     `data` and `validation` are tuples in the order of the declared graph's inputs, or dicts by
-    their names. The batches are a function of the program's seed and step number: a run that goes
-    on draws those of one that was never stopped. `sampler` is "shuffled" (each row once an epoch,
-    the last, short batch too; a last batch of one row is joined to the one before it),
+    their names. Frames and series of pandas are read by the place of columns and rows; a warning
+    says where their names have another order. The batches are a function of the program's seed
+    and step number: a run that goes on draws those of one that was never stopped. `sampler` is
+    "shuffled" (each row once an epoch, the last, short batch too; a last batch of one row is
+    joined to the one before it),
     "sequential", "replacement", "balanced" (every class as often), or an object of `Sampler`.
 
     `keep_best` puts the weights of the best epoch back at the end: True or "loss" for the lowest
@@ -61,7 +64,7 @@ def fit(
     that step. Ctrl-C ends it with KeyboardInterrupt between two steps, a checkpoint written; the
     program can be used and saved.
     """
-    train = DataSet(program.declared, data)
+    train = DataSet(program.declared, data, program.metadata)
     valid = _validation_set(program, validation) if validation is not None else None
     found = labelled(program.declared)
     chosen = make_sampler(sampler, train, found, batch_size, program.options.seed)
@@ -81,6 +84,7 @@ def fit(
     identity = _identity(sampler, batch_size, train, valid) if checkpoint is not None else {}
     loop = Loop(program, train, valid, chosen, tuple(told), checkpoint, identity)
     check_rates(program.options.optimizer, loop.position.step, loop.position.start + count)
+    _keep_columns(program, train.columns)
     history = loop.go(count)
     if best is not None:
         best.put_back()
@@ -116,6 +120,15 @@ def _identity(
     }
 
 
+def _keep_columns(program: Program, columns: Mapping[str, tuple[str, ...]]) -> None:
+    """Keeps the columns of the frame that `predict` reads, for the next frame to be held to."""
+    outputs = {k: n for k, n in program.declared.outputs.items() if k != "loss"}
+    g = program.declared.but(outputs=outputs, updates={})
+    read = [g.names[n] for n in g.inputs if n.type.is_float]
+    if len(read) == 1 and read[0] in columns:
+        program.metadata.setdefault("columns", json.dumps(columns[read[0]]))
+
+
 def _check_followed(callbacks: Iterable[Callback], valid: DataSet | None, scores: bool) -> None:
     """Raises RunError where a callback follows what will not be measured."""
     for callback in callbacks:
@@ -134,7 +147,7 @@ def _check_followed(callbacks: Iterable[Callback], valid: DataSet | None, scores
 
 def _validation_set(program: Program, validation: Data) -> DataSet:
     try:
-        return DataSet(program.declared, validation)
+        return DataSet(program.declared, validation, program.metadata)
     except RunError as e:
         raise RunError(f"validation data: {e}") from None
 

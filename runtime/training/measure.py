@@ -32,7 +32,7 @@ def measure(program: Program, data: Data) -> Measurement:
     the mean of the batches' losses, each weighted by its rows. Raises RunError for data that
     does not fit.
     """
-    return measure_set(program, DataSet(program.declared, data))
+    return measure_set(program, DataSet(program.declared, data, program.metadata))
 
 
 def measure_set(

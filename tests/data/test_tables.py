@@ -142,6 +142,10 @@ NPZ_ERRORS: list[tuple[dict[str, object], str]] = [
     ({"X": np.zeros((3, 2)), "Y": [0, 1, 0]}, "no array 'x'; found X, Y, where x and y are exp"),
     ({"x": [[1, 2], [3, np.nan]], "y": [0, 1]}, "x holds nan in row 1, column 1, where a finite"),
     (
+        {"x": [[1, 2], [3, 2**53 + 1]], "y": [0, 1]},
+        "x holds 9007199254740993 in row 1, column 1, an integer of more than 53 bits, which",
+    ),
+    (
         {"x": np.zeros((4, 2), complex), "y": [0, 1, 0, 1]},
         r"x is complex128\[4, 2\], where numbers",
     ),
