@@ -13,8 +13,9 @@ from .errors import (
 from .graph import ALIGNMENT, Graph, Schedule
 from .groups import Nodes, domain, holder, inside, kernel_groups, lanes
 from .location import Location, created_at, warn
-from .node import Layer, Node, Operand, apply, op_function
+from .node import Layer, Node, Operand, apply
 from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, Product, Source, op
+from .op_function import op_function
 from .parser import parse
 from .record import Record, Value, field
 from .roles import roles
@@ -31,7 +32,7 @@ from .sources import (
     parameter,
     state,
 )
-from .types import NUMPY_DTYPES, Dim, Shape, TensorType, broadcast, dtype_name
+from .types import NUMPY_DTYPES, Dim, Shape, TensorType, as_python, broadcast, dtype_name
 from .verify import verify, violations
 from .walk import depth_first, readers_of
 
@@ -72,6 +73,7 @@ __all__ = [
     "VerigradError",
     "apply",
     "as_array",
+    "as_python",
     "broadcast",
     "constant",
     "created_at",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from .declared import check_source_names, checked_outputs, checked_updates
 from .errors import GraphError, suggest
 from .naming import assign_names, layer_names, layer_of, number_layers
 from .node import Node
@@ -65,8 +66,8 @@ class Graph:
         if not (isinstance(name, str) and name_pattern.fullmatch(name)):
             raise GraphError(f"graph name {name!r} cannot be used; write a name such as 'mlp'")
         self.name = name
-        self.outputs: Mapping[str, Node] = MappingProxyType(_outputs(outputs or {}, loss))
-        self.updates: Mapping[Node, Node] = MappingProxyType(_updates(updates or {}))
+        self.outputs: Mapping[str, Node] = MappingProxyType(checked_outputs(outputs, loss))
+        self.updates: Mapping[Node, Node] = MappingProxyType(checked_updates(updates))
         self.schedule = schedule
         reached = depth_first([*self.outputs.values(), *self.updates, *self.updates.values()])
         if schedule is None:
@@ -75,7 +76,7 @@ class Graph:
             self.order = tuple(schedule.order)
         self._sources = tuple([n for n in reached if isinstance(n.op, Source)])
         number_layers([*self._sources, *self.order])
-        _check_source_names(self._sources)
+        check_source_names(self._sources)
         self._made = True
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -239,56 +240,3 @@ class Graph:
 
     def _of(self, kind: type[Source]) -> tuple[Node, ...]:
         return tuple([n for n in self._sources if isinstance(n.op, kind)])
-
-
-def _outputs(outputs: Mapping[str, Node], loss: Node | None) -> dict[str, Node]:
-    if loss is not None and "loss" in outputs and outputs["loss"] is not loss:
-        raise GraphError("the loss is given twice: as loss= and as the output named 'loss'")
-    named: dict[str, Any] = {"loss": loss, **outputs} if loss is not None else dict(outputs)
-    for key, n in named.items():
-        if not (isinstance(key, str) and name_pattern.fullmatch(key)):
-            raise GraphError(f"output name {key!r} cannot be used; write a name such as 'scores'")
-        if not isinstance(n, Node):
-            raise GraphError(f"output {key!r} is {type(n).__name__}, where a node is expected")
-    loss = named.get("loss")
-    if loss is not None and (loss.type.rank or not loss.type.is_float):
-        raise GraphError(
-            f"the loss is {loss.type}, where a float scalar such as f32[] is expected"
-            + (f" ({loss.where.described})" if loss.where else "")
-            + "; take its mean, e.g. vg.mean(loss)"
-        )
-    return named
-
-
-def _updates(updates: Mapping[Node, Node]) -> dict[Node, Node]:
-    for target, value in updates.items():
-        if not isinstance(target.op, (Parameter, State)):
-            raise GraphError(f"update of {target!r}: only parameters and state are updated")
-        if target.type != value.type:
-            raise GraphError(
-                f"update of %{target.asked_name}: {target.type} by a value of type {value.type}"
-            )
-    return dict(updates)
-
-
-def _same_constant(a: Node, b: Node) -> bool:
-    """Two backward graphs both begin with a constant 1 of one name; names are numbered then."""
-    return isinstance(a.op, Constant) and isinstance(b.op, Constant) and a.op.value == b.op.value
-
-
-def _check_source_names(sources: Iterable[Node]) -> None:
-    seen: dict[str, Node] = {}
-    for n in sources:
-        name = n.asked_name
-        if name is None:
-            continue
-        if name in seen and _same_constant(n, seen[name]):
-            continue
-        if name in seen:
-            at = [m.where.described for m in (seen[name], n) if m.where is not None]
-            raise GraphError(
-                f"the name {name!r} is used twice"
-                + "".join(f"\n  at {a}" for a in at)
-                + "\n  fix: give one of them another name"
-            )
-        seen[name] = n

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from inspect import Parameter, Signature, signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import GraphError
+from .explain import explain
+from .indexing import cuts
 from .location import Location, user_line
 from .op import OPS, Op
-from .types import TensorType, name_pattern
+from .types import Shape, TensorType, as_python, name_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 
 class Layer:
@@ -92,15 +93,60 @@ class Node:
         layer = self.layer.name or f"({self.layer.kind})"
         return f"{layer}.{self.name}" if self.name else layer
 
-    def __bool__(self) -> bool:
-        raise GraphError(
-            f"{self!r} has no truth value while the graph is declared; "
-            "choose elements with vg.where(condition, a, b)"
-        )
+    @property
+    def shape(self) -> Shape:
+        """The sizes of the axes: numbers, and symbols such as "N"."""
+        return self.type.shape
+
+    @property
+    def dtype(self) -> str:
+        return self.type.dtype
+
+    @property
+    def T(self) -> Node:  # noqa: N802 - NumPy's name
+        """The node with its axes in reverse order."""
+        return apply(_op("transpose", tuple(range(self.type.rank))[::-1]), self)
 
     def __repr__(self) -> str:
         name = self.asked_name
         return f"<{'%' + name + ': ' if name else ''}{self.type} = {self.op.name}>"
+
+    # ---- what it is not: numbers ---------------------------------------------------------------
+
+    def __bool__(self) -> NoReturn:
+        raise GraphError(
+            f"{self!r} has no truth value while the graph is declared; choose elements with "
+            "vg.where(condition, a, b); in the place of `0 < x < 1` write vg.where(0 < x, x < 1, "
+            "False)"
+        )
+
+    def __iter__(self) -> NoReturn:
+        raise GraphError(
+            f"{self!r} cannot be iterated over while the graph is declared; take a part of it "
+            "with x[:, 0], and give several nodes as a list"
+        )
+
+    def __len__(self) -> int:
+        """The size of the first axis, where it is a number."""
+        if self.shape and isinstance(self.shape[0], int):
+            return self.shape[0]
+        raise GraphError(f"{self!r} has no length while the graph is declared; see x.shape")
+
+    def __array__(self, dtype: object = None, copy: object = None) -> NoReturn:
+        raise GraphError(
+            f"{self!r} holds no numbers while the graph is declared: a compiled program computes "
+            "them; use vg's functions on nodes, and not NumPy's"
+        )
+
+    # ---- operators, and what they stand for -----------------------------------------------------
+
+    def __getitem__(self, key: object) -> Node:
+        """A part, by whole numbers, slices without a step, `...` and None, as in NumPy."""
+        parts, shape = cuts(self.type, key)
+        n = self
+        for part in parts:
+            n = apply(_op("slice", *part), n)
+        return n if n.shape == shape else apply(_op("reshape", shape), n)
 
     def __add__(self, other: Operand) -> Node:
         return _binary("add", self, other)
@@ -126,11 +172,44 @@ class Node:
     def __rtruediv__(self, other: Operand) -> Node:
         return _binary("divide", other, self)
 
-    def __matmul__(self, other: Operand) -> Node:
+    def __matmul__(self, other: Node) -> Node:
         return _binary("matmul", self, other)
 
+    def __rmatmul__(self, other: Node) -> Node:
+        return _binary("matmul", other, self)
+
+    def __pow__(self, exponent: Operand) -> Node:
+        """`power`, and `square` for an exponent of 2."""
+        number = as_python(exponent)
+        if isinstance(number, (int, float)) and not isinstance(number, bool) and number == 2:
+            return apply(_op("square"), self)
+        return _binary("power", self, exponent)
+
+    def __rpow__(self, base: Operand) -> Node:
+        return _binary("power", base, self)
+
     def __neg__(self) -> Node:
-        return apply(OPS["negative"](), self)
+        return apply(_op("negative"), self)
+
+    def __pos__(self) -> Node:
+        return self
+
+    def __abs__(self) -> Node:
+        return apply(_op("absolute"), self)
+
+    # == stays identity: nodes are keys, and equal only to themselves; see vg.equal.
+
+    def __lt__(self, other: Operand) -> Node:
+        return _binary("less", self, other)
+
+    def __le__(self, other: Operand) -> Node:
+        return _binary("less_equal", self, other)
+
+    def __gt__(self, other: Operand) -> Node:
+        return _binary("greater", self, other)
+
+    def __ge__(self, other: Operand) -> Node:
+        return _binary("greater_equal", self, other)
 
 
 Operand = Node | float | int
@@ -157,40 +236,6 @@ def apply(op: Op, *inputs: Operand, name: str | None = None, layer: Layer | None
     return Node(op, nodes, inferred, name, layer, where)
 
 
-def op_function(name: str) -> Callable[..., Node] | None:
-    """The function of an op by its name: inputs by place, attributes by name; None if unknown."""
-    kind = OPS.get(name)
-    if kind is None:
-        return None
-
-    def function(*inputs: Operand, name: str | None = None, **attributes: Any) -> Node:
-        return apply(kind(**attributes), *inputs, name=name)
-
-    function.__name__ = function.__qualname__ = kind.name
-    function.__doc__ = kind.__doc__
-    function.__signature__ = _signature(kind)  # type: ignore[attr-defined]
-    return function
-
-
-def _signature(kind: type[Op]) -> Signature:
-    """The inputs as `run` calls them, by place, and the attributes by name."""
-    _, *given = signature(kind.run).parameters.values()
-    inputs = [
-        p.replace(kind=p.POSITIONAL_ONLY if p.kind is p.POSITIONAL_OR_KEYWORD else p.kind)
-        for p in given
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)
-    ]
-    taken = {"name", *(p.name for p in inputs)}
-    named = [
-        p.replace(kind=p.KEYWORD_ONLY)
-        for p in signature(kind).parameters.values()
-        if p.name not in taken
-    ]
-    nodes = [p.replace(annotation="Operand") for p in inputs]
-    name = Parameter("name", Parameter.KEYWORD_ONLY, default=None, annotation="str | None")
-    return Signature([*nodes, *named, name], return_annotation="Node")
-
-
 def as_nodes(op: Op, inputs: Sequence[Operand]) -> tuple[Node, ...]:
     """The inputs with numbers made constants of the dtype of the first node."""
     given = [n for n in inputs if isinstance(n, Node)]
@@ -200,39 +245,27 @@ def as_nodes(op: Op, inputs: Sequence[Operand]) -> tuple[Node, ...]:
 
     first = given[0] if given else None
     nodes: list[Node] = []
-    for n in inputs:
+    for n in map(as_python, inputs):
         if isinstance(n, Node):
             nodes.append(n)
         elif isinstance(n, (int, float)) and not isinstance(n, bool) and first is not None:
             nodes.append(constant(n, first.type.dtype))
         else:
+            instead = (
+                "compare nodes with vg.equal(a, b): == asks whether they are one"
+                if isinstance(n, bool)
+                else "wrap an array as vg.constant(array)"
+            )
             raise GraphError(
-                f"{op.name}: an input is {type(n).__name__}, where a node is expected; "
-                "wrap an array as vg.constant(array)"
+                f"{op.name}: an input is {type(n).__name__}, where a node is expected; {instead}"
             )
     return tuple(nodes)
 
 
-def explain(problem: str, op: Op, inputs: Sequence[Node], where: Location | None) -> str:
-    """The problem with the operands, their types and the lines that made them."""
-    layer = _layer_of(inputs)
-    told = f"{op.name}{f' in layer {layer}' if layer else ''}"
-    lines = [problem if problem.startswith(op.name) else f"{told}: {problem}"]
-    head, *fix = lines[0].split("\nfix: ")
-    lines = [head]
-    if where is not None:
-        lines.append(f"  {op.name} at {where.described}")
-    for i, n in enumerate(inputs):
-        made = f" at {n.where.described}" if n.where is not None else ""
-        lines.append(f"  input {i}: %{n.asked_name or n.op.name}: {n.type}{made}")
-    lines += [f"  fix: {f}" for f in fix]
-    return "\n".join(lines)
-
-
-def _layer_of(inputs: Sequence[Node]) -> str | None:
-    """The layer that the first parameter among the inputs names, as `fc1` in `fc1.weight`."""
-    names = (n.asked_name for n in inputs if n.op.name == "parameter")
-    return next((name.rpartition(".")[0] for name in names if name and "." in name), None)
+def _op(name: str, *attributes: object) -> Op:
+    kind: Any = OPS[name]
+    made: Op = kind(*attributes)
+    return made
 
 
 def _binary(name: str, a: Operand, b: Operand) -> Node:
@@ -240,5 +273,4 @@ def _binary(name: str, a: Operand, b: Operand) -> Node:
         # An array goes on, to the error that says how it becomes a node.
         if not isinstance(x, (Node, int, float)) and not hasattr(x, "__array__"):
             return NotImplemented
-    cls: Any = OPS[name]
-    return apply(cls(), a, b)
+    return apply(_op(name), a, b)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from .attributes import Reader, is_stored, print_value
 from .errors import GraphError, suggest
+from .explain import explain
 from .graph import Graph, Schedule
-from .node import Node, explain
+from .node import Node
 from .op import OPS, Op, Source
 from .record import Record
 from .sources import ArrayValue, Constant, FromArray, Parameter, State, written_constant

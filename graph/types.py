@@ -114,6 +114,14 @@ def parse_type(text: str) -> TensorType:
     return TensorType(m[1], tuple(int(d) if d.isdecimal() else d for d in dims))
 
 
+def as_python(value: object) -> object:
+    """A NumPy scalar or array of no dimensions as Python's number; all else as it is."""
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
+        found: object = value.item()
+        return found
+    return value
+
+
 def dtype_name(dtype: object) -> str:
     """Our name of a NumPy dtype, or of one of our own names."""
     if isinstance(dtype, str) and dtype in NUMPY_DTYPES:

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph import TRANSCENDENTAL, Array, Node, op
-from .comparison import greater_equal, where
+from ..graph import TRANSCENDENTAL, Array, Constant, Node, op
+from .comparison import equal, greater_equal, where
 from .elementwise import Binary, Unary, binary, unary
 from .pointwise import log
 
@@ -71,14 +71,18 @@ class Divide(Binary):
 
 @op
 class Power(Binary):
-    """y = a ** b, floats of one dtype, broadcast; the gradient of b wants a > 0."""
+    """y = a ** b, floats of one dtype, broadcast; the gradient of b wants a > 0, that of a is 0
+    where b is 0."""
 
     name: ClassVar[str] = "power"
     flops_per_element: ClassVar[int] = 2 * TRANSCENDENTAL
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         a, b = node.inputs
-        return dy * b * power(a, b - 1.0), dy * node * log(a)
+        da = dy * b * power(a, b - 1.0)
+        if not (isinstance(b.op, Constant) and b.op.value.array.all()):
+            da = where(equal(b, 0.0), 0.0, da)  # at a = 0 it would be 0 times infinity
+        return da, dy * node * log(a)
 
     def run(self, a: Array, b: Array, *, out: Array) -> None:
         np.power(a, b, out=out)

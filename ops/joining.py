@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 
 from ..graph import Array, GraphError, Node, Op, TensorType, apply, op
+from .axes import single
 
 
 @op
@@ -119,17 +121,31 @@ class Concat(Op):
 
 def slice(x: Node, axis: int, start: int, stop: int, *, name: str | None = None) -> Node:
     """The elements start to stop (not included) of x along an axis."""
-    return apply(Slice(axis, start, stop), x, name=name)
+    return apply(Slice(single("slice", x, axis), start, stop), x, name=name)
 
 
 def pad(x: Node, axis: int, before: int, after: int, *, name: str | None = None) -> Node:
     """x with zeros before and after it along an axis."""
-    return apply(Pad(axis, before, after), x, name=name)
+    return apply(Pad(single("pad", x, axis), before, after), x, name=name)
 
 
-def concat(*xs: Node, axis: int, name: str | None = None) -> Node:
-    """The inputs one after another along an axis."""
-    return apply(Concat(axis), *xs, name=name)
+def concat(
+    *xs: Node | Sequence[Node],
+    axis: int | None = None,
+    axes: int | None = None,
+    name: str | None = None,
+) -> Node:
+    """The inputs, or those of one list, one after another along an axis.
+
+    `axes` is another word for `axis`, which has to be given.
+    """
+    given = list(xs[0]) if len(xs) == 1 and isinstance(xs[0], (list, tuple)) else xs
+    nodes = [x for x in given if isinstance(x, Node)]
+    if not nodes or len(nodes) != len(given):
+        raise GraphError(
+            "concat takes nodes, or one list of them: write e.g. vg.concat([a, b], axis=1)"
+        )
+    return apply(Concat(single("concat", nodes[0], axis, axes)), *nodes, name=name)
 
 
 def _along(axis: int, start: int, stop: int) -> tuple[builtins.slice, ...]:

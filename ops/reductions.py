@@ -22,6 +22,7 @@ from ..graph import (
     constant,
     op,
 )
+from .axes import Axis, several
 from .shaping import broadcast_to, cast, dim, reshape
 
 
@@ -184,24 +185,48 @@ class SquaredNorm(Op):
 
 
 def sum(
-    x: Node, axes: Iterable[int] | None = None, keepdims: bool = False, *, name: str | None = None
+    x: Node,
+    axis: Axis | None = None,
+    keepdims: bool = False,
+    *,
+    axes: Axis | None = None,
+    name: str | None = None,
 ) -> Node:
-    """The sum of x along the axes; along all, unless said."""
-    return apply(Sum(_axes(axes), keepdims), x, name=name)
+    """The sum of x along an axis or several; along all, unless said.
+
+    Axes are counted from 0, or from the end where negative; `axes` is another word for `axis`.
+    """
+    return apply(Sum(several("sum", x, axis, axes), keepdims), x, name=name)
 
 
 def mean(
-    x: Node, axes: Iterable[int] | None = None, keepdims: bool = False, *, name: str | None = None
+    x: Node,
+    axis: Axis | None = None,
+    keepdims: bool = False,
+    *,
+    axes: Axis | None = None,
+    name: str | None = None,
 ) -> Node:
-    """The mean of x along the axes; along all, unless said."""
-    return apply(Mean(_axes(axes), keepdims), x, name=name)
+    """The mean of x along an axis or several; along all, unless said.
+
+    Axes are counted from 0, or from the end where negative; `axes` is another word for `axis`.
+    """
+    return apply(Mean(several("mean", x, axis, axes), keepdims), x, name=name)
 
 
 def max(
-    x: Node, axes: Iterable[int] | None = None, keepdims: bool = False, *, name: str | None = None
+    x: Node,
+    axis: Axis | None = None,
+    keepdims: bool = False,
+    *,
+    axes: Axis | None = None,
+    name: str | None = None,
 ) -> Node:
-    """The maximum of x along the axes; along all, unless said."""
-    return apply(Max(_axes(axes), keepdims), x, name=name)
+    """The maximum of x along an axis or several; along all, unless said.
+
+    Axes are counted from 0, or from the end where negative; `axes` is another word for `axis`.
+    """
+    return apply(Max(several("max", x, axis, axes), keepdims), x, name=name)
 
 
 def squared_norm(x: Node, *, name: str | None = None) -> Node:
@@ -228,10 +253,6 @@ def _first_places(x: Array, axes: tuple[int, ...]) -> Array:
     rows = np.moveaxis(x, axes, tuple(range(x.ndim - len(axes), x.ndim)))
     places: Array = rows.reshape(*rows.shape[: x.ndim - len(axes)], -1).argmax(axis=-1)
     return places
-
-
-def _axes(axes: Iterable[int] | None) -> tuple[int, ...] | None:
-    return None if axes is None else tuple(axes)
 
 
 def _without(shape: Shape, axes: tuple[int, ...]) -> Shape:

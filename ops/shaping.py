@@ -21,6 +21,7 @@ from ..graph import (
     dtype_name,
     op,
 )
+from .axes import Axis, several
 
 
 @op
@@ -192,10 +193,12 @@ def reshape(x: Node, shape: Iterable[Dim], *, name: str | None = None) -> Node:
     return apply(Reshape(tuple(shape)), x, name=name)
 
 
-def transpose(x: Node, axes: Iterable[int] | None = None, *, name: str | None = None) -> Node:
-    """x with its axes in another order; reversed, unless said."""
-    order = range(x.type.rank)[::-1] if axes is None else axes
-    return apply(Transpose(tuple(order)), x, name=name)
+def transpose(
+    x: Node, axis: Axis | None = None, *, axes: Axis | None = None, name: str | None = None
+) -> Node:
+    """x with its axes in another order; reversed, unless said. `axes` is the same as `axis`."""
+    order = several("transpose", x, axis, axes)
+    return apply(Transpose(order), x, name=name) if order is not None else x.T
 
 
 def broadcast_to(x: Node, shape: Iterable[Dim], *, name: str | None = None) -> Node:

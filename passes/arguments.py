@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, TypeGuard
 
-import numpy as np
-
-from ..graph import GraphError, Value
+from ..graph import GraphError, Value, as_python
 
 
 class Given(Value):
@@ -15,14 +13,6 @@ class Given(Value):
 
     def _told(self, given: dict[str, Any]) -> dict[str, Any]:
         return {n: as_python(v) for n, v in given.items()}
-
-
-def as_python(value: object) -> object:
-    """A NumPy scalar or array of no dimensions as Python's number; all else as it is."""
-    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
-        found: object = value.item()
-        return found
-    return value
 
 
 def is_number(value: object) -> TypeGuard[float]:

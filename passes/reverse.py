@@ -15,6 +15,8 @@ def grad(y: Node, xs: Sequence[Node]) -> list[Node]:
     An x that y is made from, but that no gradient reaches, has zeros. Raises GraphError where y
     is no float scalar, or is not made from an x.
     """
+    if not isinstance(y, Node) or isinstance(xs, Node):
+        raise GraphError("grad takes a node and a list of nodes: write vg.grad(y, [x])")
     order = depth_first([y])
     if y.type.rank or not y.type.is_float:
         raise GraphError(f"grad: y is {y!r}, where a float scalar is expected; take e.g. vg.sum(y)")

@@ -36,7 +36,7 @@ def fit(
     epochs: int | None = None,
     steps: int | None = None,
     batch_size: int = 100,
-    callbacks: Iterable[Callback] = (),
+    callbacks: Callback | Iterable[Callback] = (),
     sampler: str | Sampler = "shuffled",
     keep_best: bool | str = False,
     checkpoint: str | Path | Checkpoint | None = None,
@@ -69,7 +69,7 @@ def fit(
     found = labelled(program.declared)
     chosen = make_sampler(sampler, train, found, batch_size, program.options.seed)
     count = _count(epochs, steps, chosen.steps_per_epoch)
-    told = list(callbacks)
+    told = _callbacks(callbacks)
     best = KeepBest(program, "loss" if keep_best is True else keep_best) if keep_best else None
     if best is not None:
         told.insert(0, best)
@@ -89,6 +89,15 @@ def fit(
     if best is not None:
         best.put_back()
     return history
+
+
+def _callbacks(given: Callback | Iterable[Callback]) -> list[Callback]:
+    """All of them; RunError for what is none, a class in the place of its object too."""
+    told = [given] if isinstance(given, Callback) or not isinstance(given, Iterable) else [*given]
+    for one in told:
+        if not isinstance(one, Callback):
+            raise RunError(f"callbacks has {one!r}, where e.g. vg.EarlyStopping(2) is expected")
+    return told
 
 
 def check_rates(optimizer: Optimizer | None, start: int, end: int) -> None:

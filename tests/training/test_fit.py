@@ -262,3 +262,18 @@ def test_an_input_without_a_batch_is_refused() -> None:
     program = vg.compile(vg.Graph("scaled", loss=vg.mean(out)), optimizer=vg.SGD(lr=0.1))
     with pytest.raises(vg.RunError, match=r"'scale' is f32\[\]: rows can be drawn only for"):
         vg.fit(program, {"x": np.zeros((4, 3)), "scale": np.zeros(4)}, epochs=1, batch_size=2)
+
+
+def test_one_callback_is_as_good_as_a_list_of_one(program: vg.Program, data: Data) -> None:
+    class Count(vg.Callback):
+        steps = 0
+
+        def on_step(self, step: int, loss: float) -> None:
+            self.steps += 1
+
+    count = Count()
+    vg.fit(program, data, steps=3, batch_size=10, callbacks=count)
+    assert count.steps == 3
+    for wrong in (Count, [Count], print, 3):
+        with pytest.raises(vg.RunError, match=r"callbacks has .*vg\.EarlyStopping\(2\)"):
+            vg.fit(program, data, steps=1, batch_size=10, callbacks=wrong)

@@ -1,0 +1,81 @@
+"""What a graph is declared with, checked: outputs, updates and the names of its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .errors import GraphError
+from .node import Node
+from .sources import Constant, Parameter, State
+from .types import name_pattern
+
+
+def checked_outputs(outputs: Mapping[str, Node] | None, loss: Node | None) -> dict[str, Node]:
+    """The outputs by name, the loss first; GraphError for what cannot be one."""
+    outputs = {} if outputs is None else outputs
+    if loss is not None and "loss" in outputs and outputs["loss"] is not loss:
+        raise GraphError("the loss is given twice: as loss= and as the output named 'loss'")
+    if not isinstance(outputs, Mapping):
+        raise GraphError(
+            f"outputs is a {type(outputs).__name__}, where names with their nodes are expected: "
+            'write vg.Graph(..., {"scores": scores}), and loss=node for the loss'
+        )
+    named: dict[str, Any] = {"loss": loss, **outputs} if loss is not None else dict(outputs)
+    for key, n in named.items():
+        if not (isinstance(key, str) and name_pattern.fullmatch(key)):
+            raise GraphError(f"output name {key!r} cannot be used; write a name such as 'scores'")
+        if not isinstance(n, Node):
+            raise GraphError(f"output {key!r} is {type(n).__name__}, where a node is expected")
+    loss = named.get("loss")
+    if loss is not None and (loss.type.rank or not loss.type.is_float):
+        raise GraphError(
+            f"the loss is {loss.type}, where a float scalar such as f32[] is expected"
+            + (f" ({loss.where.described})" if loss.where else "")
+            + "; take its mean, e.g. vg.mean(loss)"
+        )
+    return named
+
+
+def checked_updates(updates: Mapping[Node, Node] | None) -> dict[Node, Node]:
+    """What each state becomes; GraphError for what cannot be updated, or to that."""
+    updates = {} if updates is None else updates
+    if not isinstance(updates, Mapping):
+        raise GraphError(
+            f"updates is {type(updates).__name__}, where states with their new values are "
+            "expected: write vg.Graph(..., updates={state: value})"
+        )
+    for target, value in updates.items():
+        if not (isinstance(target, Node) and isinstance(value, Node)):
+            raise GraphError(f"update of {target!r} by {value!r}: both have to be nodes")
+        if not isinstance(target.op, (Parameter, State)):
+            raise GraphError(f"update of {target!r}: only parameters and state are updated")
+        if target.type != value.type:
+            raise GraphError(
+                f"update of %{target.asked_name}: {target.type} by a value of type {value.type}"
+            )
+    return dict(updates)
+
+
+def _same_constant(a: Node, b: Node) -> bool:
+    """Two backward graphs both begin with a constant 1 of one name; names are numbered then."""
+    return isinstance(a.op, Constant) and isinstance(b.op, Constant) and a.op.value == b.op.value
+
+
+def check_source_names(sources: Iterable[Node]) -> None:
+    """Raises GraphError where two sources have one name."""
+    seen: dict[str, Node] = {}
+    for n in sources:
+        name = n.asked_name
+        if name is None:
+            continue
+        if name in seen and _same_constant(n, seen[name]):
+            continue
+        if name in seen:
+            at = [m.where.described for m in (seen[name], n) if m.where is not None]
+            raise GraphError(
+                f"the name {name!r} is used twice"
+                + "".join(f"\n  at {a}" for a in at)
+                + "\n  fix: give one of them another name"
+            )
+        seen[name] = n

@@ -1,0 +1,46 @@
+"""Axes as users give them: one or several, from the front or the end, as `axis=` or `axes=`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import index
+
+from ..graph import GraphError, Node
+
+Axis = int | Iterable[int]
+
+
+def several(what: str, x: Node, axis: Axis | None, axes: Axis | None) -> tuple[int, ...] | None:
+    """The axes of x, counted from 0; None where none are said. `axes` is the same as `axis`."""
+    if axis is not None and axes is not None:
+        raise GraphError(f"{what}: axis and axes are one word; give one of them")
+    given = axis if axes is None else axes
+    if given is None:
+        return None
+    if not isinstance(x, Node):
+        raise GraphError(f"{what}: x is {type(x).__name__}, where a node is expected")
+    wanted = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+    return tuple([_counted(what, x, a) for a in wanted])
+
+
+def single(what: str, x: Node, axis: Axis | None, axes: Axis | None = None) -> int:
+    """The one axis of x, counted from 0."""
+    found = several(what, x, axis, axes)
+    if found is None or len(found) != 1:
+        said = "none" if found is None else list(found)
+        raise GraphError(f"{what} goes along one axis, and {said} is given; write e.g. axis=0")
+    return found[0]
+
+
+def _counted(what: str, x: Node, axis: object) -> int:
+    try:
+        if isinstance(axis, bool):
+            raise TypeError
+        at = index(axis)  # type: ignore[arg-type]
+    except TypeError:
+        raise GraphError(
+            f"{what}: axis is {axis!r}, where a whole number or several are expected"
+        ) from None
+    if not -x.type.rank <= at < x.type.rank:
+        raise GraphError(f"{what}: {x!r} has no axis {at}: it has {x.type.rank}")
+    return at % x.type.rank
