@@ -134,8 +134,10 @@ class _Drawing:
                 label=layer + heading, labeljust="l", style="rounded,filled",
                 fillcolor=look.behind, color=look.line, penwidth="0.5", tooltip=layer + heading,
             )  # fmt: skip
+            # A group keeps its edges from being crossed: on both ends it would have Graphviz tear
+            # boxes apart instead, which ends in "trouble in init_rank".
             box.node(top, group=column, **_POINT)
-            box.node(bottom, group=column, **_POINT)
+            box.node(bottom, **_POINT)
             self._nodes(box, nodes)
             for n in nodes:
                 if n in self.layout.highest:
