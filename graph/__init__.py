@@ -14,7 +14,7 @@ from .graph import ALIGNMENT, Graph, Schedule
 from .groups import Nodes, domain, holder, inside, kernel_groups, lanes
 from .location import Location, created_at, warn
 from .node import Layer, Node, Operand, apply
-from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, Product, Source, op
+from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, OverRows, Product, Source, op
 from .op_function import op_function
 from .parser import parse
 from .record import Record, Value, field
@@ -59,6 +59,7 @@ __all__ = [
     "NonFiniteError",
     "Op",
     "Operand",
+    "OverRows",
     "Parameter",
     "PassError",
     "Product",

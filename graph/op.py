@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 IntShape = tuple[int, ...]
 """A shape whose symbols' sizes have been put in."""
+
+OverRows = Literal["each", "sum", "mean", "max"]
+"""How a result follows from blocks of rows: see `Op.over_rows`."""
 
 TRANSCENDENTAL: Final = 4
 """What exp, log, tanh and their kin count as, in additions: their price in NumPy's loops."""
@@ -115,6 +118,15 @@ class Op(Record):
         The gradient check reads it, to keep from differences that reach across a kink.
         """
         return None
+
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        """How the result for all rows is made of the results for blocks of them, one after another.
+
+        Rows are the first axis of the inputs that have a symbol there. "each": row i of the result
+        is of row i of these inputs. "sum", "mean" (weighed by the blocks' rows) and "max": there
+        are no rows in the result, which joins them. None where it takes all rows at once.
+        """
+        return "each" if self.elementwise else None
 
     def bind(self, sizes: Mapping[str, int]) -> Op:
         """The op with the symbols' sizes put in, for one whose kernel needs them."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, GraphError, Node, Op, TensorType, apply, op
+from ..graph import Array, GraphError, Node, Op, OverRows, TensorType, apply, op
 from .axes import single
 
 
@@ -40,6 +40,9 @@ class Slice(Op):
         assert isinstance(size, int)
         return (apply(Pad(self.axis, self.start, size - self.stop), dy),)
 
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "each" if self.axis else None
+
     def run(self, x: Array, *, out: Array) -> None:
         np.copyto(out, x[_along(self.axis, self.start, self.stop)])
 
@@ -69,6 +72,9 @@ class Pad(Op):
         size = node.inputs[0].type.shape[self.axis]
         assert isinstance(size, int)
         return (slice(dy, self.axis, self.before, self.before + size),)
+
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "each" if self.axis else None
 
     def run(self, x: Array, *, out: Array) -> None:
         out.fill(0)
@@ -114,6 +120,9 @@ class Concat(Op):
             parts.append(slice(dy, self.axis, start, start + size))
             start += size
         return tuple(parts)
+
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "each" if self.axis else None
 
     def run(self, *arrays: Array, out: Array) -> None:
         np.concatenate(arrays, axis=self.axis, out=out)

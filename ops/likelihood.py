@@ -15,6 +15,7 @@ from ..graph import (
     IntShape,
     Node,
     Op,
+    OverRows,
     RunError,
     TensorType,
     apply,
@@ -50,6 +51,9 @@ class LogSoftmax(Op):
         (x,) = types
         return x, x.with_shape((*x.shape[:-1], 1))
 
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "each" if types[0].rank > 1 else None
+
     def run(self, x: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         exps, column = scratch
         np.maximum.reduce(x, axis=-1, out=column, keepdims=True)
@@ -83,6 +87,9 @@ class NLL(Op):
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[1],)
 
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "each"
+
     def run(self, p: Array, labels: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         (places,) = scratch
         label_places(labels, p.shape[1], places)
@@ -113,6 +120,9 @@ class NLLGrad(Op):
 
     def flops(self, result: IntShape, *inputs: IntShape) -> int:
         return result[0]
+
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "each"
 
     def run(self, dy: Array, labels: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         places, negated = scratch

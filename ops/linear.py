@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, GraphError, IntShape, Node, Op, Product, TensorType, apply, op
+from ..graph import Array, GraphError, IntShape, Node, Op, OverRows, Product, TensorType, apply, op
 from .blas import add_product
 from .reductions import sum
 
@@ -56,6 +56,9 @@ class MatMul(Op):
     def product(self, result: IntShape, *inputs: IntShape) -> Product | None:
         inner = inputs[0][0 if self.transpose_a else 1]
         return Product(result[0], inner, result[1], self.transpose_a, self.transpose_b)
+
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "sum" if self.transpose_a else "each"
 
     def run(self, a: Array, b: Array, *, out: Array) -> None:
         np.dot(a.T if self.transpose_a else a, b.T if self.transpose_b else b, out=out)
@@ -143,6 +146,9 @@ class Linear(Op):
     def product(self, result: IntShape, *inputs: IntShape) -> Product | None:
         return Product(result[0], inputs[0][1], result[1])
 
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "each"
+
     def run(self, x: Array, weight: Array, bias: Array, *, out: Array) -> None:
         affine(x, weight, bias, out)
 
@@ -161,6 +167,9 @@ class LinearRelu(Op):
 
     def product(self, result: IntShape, *inputs: IntShape) -> Product | None:
         return Product(result[0], inputs[0][1], result[1])
+
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "each"
 
     def run(self, x: Array, weight: Array, bias: Array, *, out: Array) -> None:
         affine(x, weight, bias, out)

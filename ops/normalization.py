@@ -14,6 +14,7 @@ from ..graph import (
     Layer,
     Node,
     Op,
+    OverRows,
     RunError,
     TensorType,
     apply,
@@ -79,6 +80,9 @@ class BatchNorm(Op):
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[1],)
+
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "each"
 
     def run(
         self,

@@ -14,6 +14,7 @@ from ..graph import (
     IntShape,
     Node,
     Op,
+    OverRows,
     Product,
     RunError,
     Shape,
@@ -29,6 +30,8 @@ from .shaping import broadcast_to, cast, dim, reshape
 class Reduction(Op):
     """One element from all those along `axes` (none: along all)."""
 
+    joins: ClassVar[OverRows]
+    """How the results for blocks of what is reduced are made one."""
     axes: tuple[int, ...] | None = None
     keepdims: bool = False
 
@@ -55,6 +58,9 @@ class Reduction(Op):
         axes = self.reduced(x)
         return tuple([1 if i in axes else d for i, d in enumerate(x.shape)])
 
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return self.joins if 0 in self.reduced(types[0]) else "each"
+
     def flops(self, result: IntShape, *inputs: IntShape) -> int:
         return prod(inputs[0])
 
@@ -71,6 +77,7 @@ class Sum(Reduction):
     """y = the sum along the axes; that of nothing is 0."""
 
     name: ClassVar[str] = "sum"
+    joins: ClassVar[OverRows] = "sum"
     straight: ClassVar[bool] = True
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
@@ -85,6 +92,7 @@ class Mean(Reduction):
     """y = the mean along the axes; that of nothing is an error."""
 
     name: ClassVar[str] = "mean"
+    joins: ClassVar[OverRows] = "mean"
     straight: ClassVar[bool] = True
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
@@ -108,6 +116,7 @@ class Max(Reduction):
     """y = the maximum along the axes; of nothing, an error. The gradient goes to the first."""
 
     name: ClassVar[str] = "max"
+    joins: ClassVar[OverRows] = "max"
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (self.repeat(node, dy) * apply(FirstMax(self.axes), node.inputs[0]),)
@@ -148,6 +157,9 @@ class FirstMax(Op):
         self.run(arrays[0], out=out)
         return out
 
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "each" if self.axes is not None and 0 not in self.axes else None
+
     def run(self, x: Array, *, out: Array) -> None:
         out.fill(0)
         if x.size == 0:
@@ -178,6 +190,9 @@ class SquaredNorm(Op):
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy * 2.0 * node.inputs[0],)
+
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "sum"
 
     def run(self, x: Array, *, out: Array) -> None:
         flat = x.reshape(-1)

@@ -13,6 +13,7 @@ from ..graph import (
     GraphError,
     Node,
     Op,
+    OverRows,
     RunError,
     Shape,
     TensorType,
@@ -38,6 +39,9 @@ class Copy(Op):
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy,)
+
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "each"
 
     def run(self, x: Array, *, out: Array) -> None:
         np.copyto(out, x)
@@ -70,6 +74,9 @@ class Cast(Op):
             else None
         )
 
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "each"
+
     def run(self, x: Array, *, out: Array) -> None:
         np.copyto(out, x, casting="unsafe")
 
@@ -94,6 +101,9 @@ class DimSize(Op):
 
     def bind(self, sizes: Mapping[str, int]) -> Op:
         return DimSize(sizes[self.symbol]) if isinstance(self.symbol, str) else self
+
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "sum"
 
     def run(self, *, out: Array) -> None:
         if isinstance(self.symbol, str):
@@ -121,6 +131,9 @@ class Reshape(Op):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (reshape(dy, node.inputs[0].type.shape),)
 
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "each"
+
     def run(self, x: Array, *, out: Array) -> None:
         np.copyto(out, x.reshape(out.shape))
 
@@ -145,6 +158,9 @@ class Transpose(Op):
         back = sorted(range(len(self.axes)), key=lambda i: self.axes[i])
         return (transpose(dy, back),)
 
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "each" if self.axes[:1] == (0,) else None
+
     def run(self, x: Array, *, out: Array) -> None:
         np.copyto(out, x.transpose(self.axes))
 
@@ -168,6 +184,9 @@ class BroadcastTo(Op):
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy,)  # the differentiation sums over what was broadcast
+
+    def over_rows(self, *types: TensorType) -> OverRows | None:
+        return "each"
 
     def run(self, x: Array, *, out: Array) -> None:
         np.copyto(out, x)

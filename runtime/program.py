@@ -36,6 +36,7 @@ from .executor import Executor
 from .memory import Memory
 from .options import Backend, Options
 from .plan import Plan
+from .totals import Blockwise, split
 from .values import Held, Values
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Program:
             )
         self.declared = with_dtype(net, options.dtype)
         self.options = options
+        self._blockwise: dict[str | None, Blockwise] = {}
         self.metadata: dict[str, str] = {}
         """Texts that are saved with the program, such as the names of classes."""
         self._broken = False
@@ -212,8 +214,7 @@ class Program:
     def predict(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Array]:
         """The outputs of the inference graph but the loss, by name; labels are not needed."""
         with self._lock:
-            executor = self._compute(self._prediction, feeds, named)
-            return {key: executor.output(key) for key in self._prediction.graph.outputs}
+            return self._outputs(self._prediction, self._feeds(feeds, named))
 
     def evaluate(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Any]:
         """The outputs of the inference graph, with the data loss as the float `loss`."""
@@ -223,6 +224,17 @@ class Program:
             for key in self._evaluation.graph.outputs:
                 outputs[key] = executor.scalar(key) if key == "loss" else executor.output(key)
             return outputs
+
+    def blockwise(self, by_row: str | None) -> Blockwise:
+        """How the loss of any number of rows, and the output `by_row`, are evaluated in blocks."""
+        if by_row not in self._blockwise:
+            whole = self._inference.graph
+            parts = split(whole, () if by_row is None else (by_row,))
+            blocks, made = whole if parts is None else parts.blocks, None
+            if blocks is not None:
+                made = self._executable(self._scheduled(blocks, blocks.outputs), self.declared)
+            self._blockwise[by_row] = Blockwise(parts, made, self._outputs, self._values)
+        return self._blockwise[by_row]
 
     def rows_at_a_time(self, most: int) -> int:
         """How many rows, of `most`, `evaluate` takes in one call within the memory limit."""
@@ -263,6 +275,12 @@ class Program:
         executor, arrays = executable.ready(self._feeds(feeds, named))
         executor.compute(arrays, self._values.version)
         return executor
+
+    def _outputs(self, executable: Executable, feeds: Mapping[str, Any]) -> dict[str, Array]:
+        """All that a graph without updates gives."""
+        with self._lock:
+            executor = self._compute(executable, feeds, {})
+            return {key: executor.output(key) for key in executable.graph.outputs}
 
     def _feeds(self, feeds: Mapping[str, Any] | None, named: dict[str, Any]) -> Mapping[str, Any]:
         self._check_whole()

@@ -20,6 +20,7 @@ def kernel_checks(sample: Sample, sizes: Mapping[str, int]) -> Iterator[str | No
         yield from _buffers(sample, sizes, arrays, result)
         yield from _takeovers(sample, sizes, arrays, result)
         yield from _pieces(sample, arrays, result)
+        yield from _rows(sample, sizes, arrays, result)
         if sample.op.elementwise and not sample.values:
             for _ in range(4):
                 yield from _value(sample, sizes, sample.draw_special(sizes))
@@ -32,6 +33,35 @@ def _pieces(sample: Sample, arrays: Sequence[Array], result: Array) -> Iterator[
         shape = np.shape(found)
         wrong = f"kinks gives the shape {list(shape)}, where the result's is {list(result.shape)}"
         yield None if shape == result.shape else wrong
+
+
+def _rows(
+    sample: Sample, sizes: Mapping[str, int], arrays: Sequence[Array], result: Array
+) -> Iterator[str | None]:
+    """That the result is made of those for blocks of rows as `over_rows` says."""
+    types, inferred = sample.types, sample.inferred()
+    joins = sample.op.over_rows(*types)
+    symbols = {t.shape[0] for t in types if t.symbols}
+    if joins is None or any(t.symbols not in ((), t.shape[:1]) for t in (*types, inferred)):
+        return
+    if len(symbols) != 1 or sizes[symbol := str(*symbols)] < 2:
+        return
+    counts = 1, sizes[symbol] - 1
+    blocks = []
+    for start, count in zip((0, 1), counts, strict=True):
+        rows = slice(start, start + count)
+        cut = [a[rows] if t.symbols else a for a, t in zip(arrays, types, strict=True)]
+        blocks.append(run(sample, {**sizes, symbol: count}, cut))
+    first, rest = blocks
+    if joins == "each":
+        made = np.concatenate(blocks)
+    elif joins == "max":
+        made = np.maximum(first, rest)
+    else:
+        weighed = first * counts[0] + rest * counts[1]
+        made = first + rest if joins == "sum" else weighed / sizes[symbol]
+    wrong = different(np.asarray(made, result.dtype), result, inferred)
+    yield f"over_rows says {joins!r}, but of two blocks of rows {wrong}" if wrong else None
 
 
 def _value(

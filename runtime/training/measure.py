@@ -9,6 +9,7 @@ import numpy as np
 
 from ...graph import RunError
 from ..program import Program
+from ..totals import Totals
 from .dataset import Data, DataSet, labelled
 
 _AT_A_TIME: Final = 1024
@@ -16,7 +17,7 @@ _AT_A_TIME: Final = 1024
 
 
 class Measurement(NamedTuple):
-    """The mean data loss over the rows, and the share of rows whose largest score is the label's.
+    """The data loss of all rows together, and the share of rows whose largest score is the label's.
 
     The accuracy is None unless the program has scores [N,C] and labels i64[N].
     """
@@ -29,7 +30,9 @@ def measure(program: Program, data: Data) -> Measurement:
     """The program's loss and accuracy on `data`, in inference: no dropout, no penalties.
 
     `data` is a tuple in the order of the graph's inputs, or a dict by their names. The loss is
-    the mean of the batches' losses, each weighted by its rows. Raises RunError for data that
+    that of all rows in one call, within rounding: they are evaluated some at a time, and what the
+    loss sums over rows is summed over all. Where a row's loss depends on other rows, or an op of
+    the graph does not say what it makes of rows, it is one call. Raises RunError for data that
     does not fit.
     """
     return measure_set(program, DataSet(program.declared, data, program.metadata))
@@ -42,13 +45,12 @@ def measure_set(
     found = labelled(program.declared)
     if program.declared.loss is None:
         raise RunError(f"graph {program.name} has no loss; declare it as vg.Graph(..., loss=...)")
-    loss, right = 0.0, 0
-    for batch in data.slices(program.rows_at_a_time(_AT_A_TIME)):
-        count = len(next(iter(batch.values())))
-        results = program.evaluate(batch)
-        loss += results["loss"] * count
+    how = program.blockwise(found.scores if found is not None else None)
+    totals, right = Totals(how), 0
+    for batch in data.slices(how.rows(_AT_A_TIME, data.count)):
+        results = totals.add(batch, len(next(iter(batch.values()))))
         if found is not None:
             chosen = results[found.scores].argmax(axis=1)
             right += int(np.count_nonzero(chosen == batch[found.labels]))
         between()
-    return Measurement(loss / data.count, right / data.count if found is not None else None)
+    return Measurement(totals.loss(), right / data.count if found is not None else None)
