@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .declared import check_source_names, checked_outputs, checked_updates
 from .errors import GraphError, suggest
 from .naming import assign_names, layer_names, layer_of, number_layers
 from .node import Node
 from .op import Source
+from .pickling import reduced_graph
 from .record import Record
 from .replace import rebuild
 from .sources import Constant, Input, Parameter, State
@@ -45,6 +46,18 @@ class Schedule(Record):
     scratch: Mapping[Node, tuple[tuple[int, int], ...]] = {}
     packs: tuple[tuple[Node, ...], ...] = ()
     once: frozenset[Node] = frozenset()
+
+    def renamed(self, to: Any) -> Schedule:
+        """The schedule with `to[n]` in the place of each node n."""
+        return Schedule(
+            tuple([to[n] for n in self.order]),
+            {to[n]: group for n, group in self.groups.items()},
+            {to[n]: to[old] for n, old in self.takeovers.items()},
+            {to[n]: place for n, place in self.places.items()},
+            {to[n]: places for n, places in self.scratch.items()},
+            tuple([tuple([to[n] for n in pack]) for pack in self.packs]),
+            frozenset([to[n] for n in self.once]),
+        )
 
 
 class Graph:
@@ -83,6 +96,15 @@ class Graph:
         if "_made" in self.__dict__:
             raise AttributeError(f"a Graph is immutable; g.but({name}=...) makes another")
         super().__setattr__(name, value)
+
+    def __copy__(self) -> Graph:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Graph:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced_graph(self)
 
     # ---- what it holds -----------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from .explain import explain
 from .indexing import cuts
 from .location import Location, user_line
 from .op import OPS, Op
+from .pickling import reduced_layer, reduced_node
 from .types import Shape, TensorType, as_python, name_pattern
 
 if TYPE_CHECKING:
@@ -18,21 +19,24 @@ if TYPE_CHECKING:
 class Layer:
     """A layer that its user did not name; the first Graph that holds it numbers it."""
 
-    __slots__ = ("kind", "name")
+    __slots__ = ("__weakref__", "kind", "name")
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.name: str | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced_layer(self)
+
 
 class Node:
     """An op applied to inputs, and the tensor that this defines.
 
-    Immutable, and equal only to itself. `name` is what the user asked for: its name in a graph is
-    `g.names[node]`. Make one with `apply`, which infers the type.
+    Immutable, and equal only to itself, which a copy of it is too. `name` is what the user asked
+    for: its name in a graph is `g.names[node]`. Make one with `apply`, which infers the type.
     """
 
-    __slots__ = ("inputs", "layer", "name", "op", "type", "where")
+    __slots__ = ("__weakref__", "inputs", "layer", "name", "op", "type", "where")
 
     op: Op
     inputs: tuple[Node, ...]
@@ -66,6 +70,15 @@ class Node:
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError("a Node is immutable; use Graph.replace to change a graph")
+
+    def __copy__(self) -> Node:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Node:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced_node(self)
 
     def but(self, *, inputs: tuple[Node, ...] | None = None, name: str | None = None) -> Node:
         """A copy with other inputs of the same types, or another name."""

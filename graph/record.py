@@ -129,6 +129,10 @@ class Record:
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickles hold: the fields, and nothing that was worked out from them."""
+        return dict(zip(self.field_names, self.values(), strict=True))
+
     def values(self) -> tuple[Any, ...]:
         """The fields' values, in order."""
         held = self.__dict__

@@ -35,6 +35,9 @@ class ArrayValue:
         self.array = a
         self._key = (a.dtype.str, a.shape, a.tobytes())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ArrayValue, (self.array,)
+
     @property
     def digest(self) -> str:
         import hashlib

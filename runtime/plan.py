@@ -58,12 +58,12 @@ class Plan:
         self.sizes = dict(sizes)
         self.limit = limit
         self.recomputed = recomputed
-        self._lives = _lives(g, g.schedule, sizes)
-        offsets = _offsets(self._lives, _packed(g.schedule, self._lives))
+        lives = _lives(g, g.schedule, sizes)
+        offsets = _offsets(lives, _packed(g.schedule, lives))
         places: dict[Node, tuple[int, int]] = {}
         scratch: dict[Node, list[tuple[int, int]]] = {}
         buffers: list[Buffer] = []
-        for life, offset in zip(self._lives, offsets, strict=True):
+        for life, offset in zip(lives, offsets, strict=True):
             for n in life.nodes:
                 places[n] = offset, life.nbytes
             if life.scratch_of is not None:
@@ -85,12 +85,12 @@ class Plan:
     @property
     def lower_bound(self) -> int:
         """The most bytes that are alive at one time: no placement can take less."""
-        if not self._lives:
+        if not self.buffers:
             return 0
-        changes = [0] * (max(life.last for life in self._lives) + 2)
-        for life in self._lives:
-            changes[life.first] += life.nbytes
-            changes[life.last + 1] -= life.nbytes
+        changes = [0] * (max(b.last for b in self.buffers) + 2)
+        for b in self.buffers:
+            changes[b.first] += b.nbytes
+            changes[b.last + 1] -= b.nbytes
         return max(accumulate(changes))
 
     def __str__(self) -> str:

@@ -35,6 +35,7 @@ from .executable import Executable
 from .executor import Executor
 from .memory import Memory
 from .options import Backend, Options
+from .pickling import reduced_program
 from .plan import Plan
 from .totals import Blockwise, split
 from .values import Held, Values
@@ -374,6 +375,12 @@ class Program:
 
         self._check_whole()
         save(self, path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What pickles and copies are made from: a program of its own, in the same state."""
+        with self._lock:
+            self._check_whole()
+            return reduced_program(self)
 
     def _check_whole(self) -> None:
         if self._broken:

@@ -109,6 +109,10 @@ class Values(MutableMapping[str, Array]):
     def __len__(self) -> int:
         return len(self._types)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A dict of the values as they are: no program goes with them."""
+        return dict, (dict(self),)
+
     def __repr__(self) -> str:
         return f"{{{', '.join(f'{name}: {t}' for name, t in self._types.items())}}}"
 
