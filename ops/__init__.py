@@ -1,11 +1,12 @@
 """What can be computed: each op with its type rule, gradient and kernel, and its function."""
 
 from . import init
-from .activations import elu, gelu, leaky_relu, selu, silu, softplus
+from .activations import elu, leaky_relu, selu, softplus
 from .arithmetic import add, divide, maximum, minimum, multiply, negative, power, subtract
 from .comparison import equal, greater, greater_equal, less, less_equal, not_equal, where
 from .dropout import MODES, DropoutMask, LayerDropout, Mode, check_keep, dropout
-from .erf import erf
+from .erf import erf, gaussian
+from .gelu import gelu
 from .initializers import Normal, first_value
 from .joining import concat, pad, slice
 from .layers import dense, mlp
@@ -52,6 +53,7 @@ from .shaping import (
     reshape,
     transpose,
 )
+from .silu import silu
 from .updates import Axpy, DecayAdd, DecayAddSquare, Descend, DescendScaled, Update
 
 __all__ = [
@@ -103,6 +105,7 @@ __all__ = [
     "expm1",
     "first_value",
     "floor",
+    "gaussian",
     "gelu",
     "generator",
     "greater",

@@ -45,6 +45,24 @@ class Binary(Elementwise):
     inplace: ClassVar[tuple[int, ...]] = (0, 1)
 
 
+class Slope(Op):
+    """dx = dy f'(x) for a function f of each element, read from x or from what `reads` names."""
+
+    elementwise: ClassVar[bool] = True
+    straight: ClassVar[bool] = True
+    inplace: ClassVar[tuple[int, ...]] = (1, 0)
+    reads: ClassVar[str] = "x"
+
+    def infer(self, *types: TensorType) -> TensorType:
+        self.takes(types, 2, self.reads, "dy")
+        x, dy = types
+        if x != dy or not x.is_float:
+            raise GraphError(
+                f"{self.reads} is {x} and dy is {dy}, where floats of one type are expected"
+            )
+        return dy
+
+
 class UnaryFunction(Protocol):
     """The function of a unary op."""
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, GraphError, Node, Op, TensorType, apply, op
-from .elementwise import Unary, unary
+from ..graph import Array, Node, TensorType, apply, op
+from .elementwise import Slope, Unary, unary
 
 
 @op
@@ -29,21 +29,13 @@ class Relu(Unary):
 
 
 @op
-class ReluGrad(Op):
+class ReluGrad(Slope):
     """dx = dy where y > 0, else 0; y is relu's result, so that its input need not be kept."""
 
     name: ClassVar[str] = "relu_grad"
     flops_per_element: ClassVar[int] = 2
-    elementwise: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
     inplace: ClassVar[tuple[int, ...]] = (1,)
-
-    def infer(self, *types: TensorType) -> TensorType:
-        self.takes(types, 2, "y", "dy")
-        y, dy = types
-        if y != dy or not y.is_float:
-            raise GraphError(f"y is {y} and dy is {dy}, where floats of one type are expected")
-        return dy
+    reads: ClassVar[str] = "y"
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return None, apply(ReluGrad(), node.inputs[0], dy)

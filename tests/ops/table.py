@@ -141,6 +141,25 @@ def gelu_by_tanh(x: Arrays) -> Arrays:
     return x / (1 + np.exp(-2 * u))
 
 
+def silu_slope(x: Arrays) -> Arrays:
+    s, r = 1 / (1 + np.exp(-x)), 1 / (1 + np.exp(x))
+    return s + np.minimum(x, 700) * s * r
+
+
+def gelu_slope(x: Arrays) -> Arrays:
+    x = np.clip(x, -50, 50)
+    below = each(lambda v: 0.5 * math.erfc(-v / math.sqrt(2)))(x)
+    return below + x * np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+
+
+def gelu_slope_by_tanh(x: Arrays) -> Arrays:
+    """By the slope of tanh, 1 - t t."""
+    x = np.clip(x, -50, 50)
+    root = math.sqrt(2 / math.pi)
+    t = np.tanh(root * (x + 0.044715 * x**3))
+    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * root * (1 + 0.134145 * x * x)
+
+
 def by_running_values(x: Arrays, w: Arrays, b: Arrays, m: Arrays, v: Arrays) -> Arrays:
     """Batch normalization in inference, one column after another."""
     columns = [(x[:, k] - m[k]) * (v[k] + 1e-5) ** -0.5 * w[k] + b[k] for k in range(len(w))]
@@ -177,6 +196,13 @@ BINARY_ERRORS = [
 ]
 FLOATS_ONLY = ["i64[N] i64[N]"]
 UNARY_ERRORS = ["", "f32[N] f32[N]", "bool[N]"]
+SLOPE_ERRORS = [
+    "f32[N]",
+    "f32[N] f32[N] f32[N]",
+    "f32[N] f64[N]",
+    "i64[N] i64[N]",
+    "f32[N,3] f32[3]",
+]
 REDUCTION_ERRORS = ["", "f32[N] f32[N]", "i64[N]", "bool[N]"]
 SUM = lambda x: np.einsum("i->", x.reshape(-1))  # noqa: E731
 
@@ -285,13 +311,7 @@ TABLE: list[Row] = [
         "relu_grad",
         "f32[N,3] f32[N,3]",
         lambda y, dy: np.where(y <= 0, 0.0, dy),
-        errors=[
-            "f32[N]",
-            "f32[N] f32[N] f32[N]",
-            "f32[N] f64[N]",
-            "i64[N] i64[N]",
-            "f32[N,3] f32[3]",
-        ],
+        errors=SLOPE_ERRORS,
     ),
     row("sum", "f32[N,3]", SUM, errors=REDUCTION_ERRORS),
     row("sum", "f32[N,3]", lambda x: np.ones(len(x)) @ x, axes=(0,), errors=["f32[]"]),
@@ -733,10 +753,25 @@ TABLE: list[Row] = [
     row(
         "gelu",
         "f32[N,3]",
-        lambda x: x * each(lambda v: 0.5 * math.erfc(-v / math.sqrt(2)))(x),
+        lambda x: np.maximum(x, -50) * each(lambda v: 0.5 * math.erfc(-v / math.sqrt(2)))(x),
         errors=[*UNARY_ERRORS, "i64[N]"],
     ),
     row("gelu", "f32[N,3]", gelu_by_tanh, form="tanh"),
     row("softplus", "f32[N,3]", lambda x: np.logaddexp(0, x), errors=[*UNARY_ERRORS, "i64[N]"]),
     row("silu", "f32[N,3]", lambda x: x / (1 + np.exp(-x)), errors=[*UNARY_ERRORS, "i64[N]"]),
+    row("gaussian", "f32[N,3]", lambda x: np.exp(-(abs(x) ** 2)), errors=[*UNARY_ERRORS, "i64[N]"]),
+    *(
+        row(
+            name,
+            "f32[N,3] f32[N,3]",
+            lambda x, dy, slope=slope: slope(x) * dy,
+            errors=SLOPE_ERRORS,
+            **attributes,
+        )
+        for name, slope, attributes in (
+            ("silu_grad", silu_slope, {}),
+            ("gelu_grad", gelu_slope, {}),
+            ("gelu_grad", gelu_slope_by_tanh, {"form": "tanh"}),
+        )
+    ),
 ]
