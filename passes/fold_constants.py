@@ -53,8 +53,9 @@ class FoldConstants(Pass):
         for n in g.order:
             if not n.inputs or isinstance(n.op, Source) or any(i not in values for i in n.inputs):
                 continue
-            if n.type.symbols:
-                yield Refused(n, f"not folded: the size of {n.type} is known when it runs")
+            unknown = (*n.type.symbols, *n.op.free_symbols())
+            if unknown:
+                yield Refused(n, f"not folded: the size of {unknown[0]} is known when it runs")
                 continue
             if np.prod(n.type.bind({}), dtype=int) > _LARGEST:
                 yield Refused(n, f"not folded: {n.type} is larger than {_LARGEST} elements")

@@ -57,8 +57,8 @@ class FuseSoftmaxNLL(Pass):
         }
 
     The sum of a row of nll_grad is its one number, so that dx is dy softmax(x), less dy at the
-    label; where dy is negative, a 0 may become -0. Only where the gradient is there: the loss
-    alone gains nothing. After differentiation, since what it makes has no gradient.
+    label; where dy is negative, a 0 may become -0. Only where the gradient is there, of the type
+    of p: the loss alone gains nothing. After differentiation, since what it makes has none.
     """
 
     name: ClassVar[str] = "fuse_softmax_nll"
@@ -98,5 +98,6 @@ def _gradient(n: Node) -> tuple[Node, Node, Node] | None:
         matched = isinstance(e.op, Exp) and s.op == Sum((1,), keepdims=True)
         if matched and s.inputs[0] is at_label and isinstance(e.inputs[0].op, LogSoftmax):
             dy, labels = at_label.inputs
-            return e.inputs[0], dy, labels
+            p = e.inputs[0]
+            return (p, dy, labels) if p.type == at_label.type else None
     return None

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph import Graph, Parameter, PassError, depth_first
+from ..graph import Graph, Parameter, PassError, Source, depth_first
+from ..ops import add
 from .base import Numbers, Pass, Refused, Rewrite
 from .regularizers import Regularizer
 
@@ -66,8 +67,9 @@ class InsertRegularization(Pass):
             yield Refused(loss, "no penalty: the strength is 0, or no parameter is regularized")
             return
         over = ", ".join(f"%{g.names[w]}" for w in weights)
-        named = loss.but(name="data_loss") + penalty.but(name="penalty")
-        yield Rewrite(loss, named.but(name="loss"), f"penalty {self.regularizer!r} over {over}")
+        data_loss = loss if isinstance(loss.op, Source) else loss.but(name="data_loss")
+        new = add(data_loss, penalty.but(name="penalty"), name="loss")
+        yield Rewrite(loss, new, f"penalty {self.regularizer!r} over {over}")
 
     def apply(self, g: Graph) -> Graph:
         for r in self.rewrites(g):

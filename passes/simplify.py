@@ -14,6 +14,8 @@ from .base import Numbers, Pass, Rewrite
 
 Found = tuple[Node, str] | None
 
+_SWAPPED: Final = Transpose((1, 0))
+
 
 @dataclass(frozen=True)
 class Simplify(Pass):
@@ -133,7 +135,7 @@ def _transpose(n: Node) -> Found:
 def _matmul_transposed(n: Node) -> Found:
     a, b = n.inputs
     assert isinstance(n.op, MatMul)
-    swap_a, swap_b = isinstance(a.op, Transpose), isinstance(b.op, Transpose)
+    swap_a, swap_b = a.op == _SWAPPED, b.op == _SWAPPED
     if not (swap_a or swap_b):
         return None
     op = MatMul(n.op.transpose_a != swap_a, n.op.transpose_b != swap_b)
