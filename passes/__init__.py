@@ -10,7 +10,7 @@ from .pipeline import Compilation, Pipeline, Record
 from .pipelines import INFERENCE, TRAINING
 from .recompute import Recompute
 from .regularizers import L1, L2, ElasticNet, Regularizer
-from .reverse import grad, unbroadcast
+from .reverse import cotangents, grad
 
 __all__ = [
     "INFERENCE",
@@ -40,9 +40,9 @@ __all__ = [
     "Regularizer",
     "Rewrite",
     "bisect",
+    "cotangents",
     "grad",
     "op_with_dtype",
     "schedules",
-    "unbroadcast",
     "with_dtype",
 ]

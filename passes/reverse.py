@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..graph import Graph, GraphError, Node, TensorType, constant, created_at, depth_first
-from ..ops import add, broadcast_to, negative, reshape, sum
+from ..ops import BroadcastTo, add, broadcast_to, negative, reshape, sum
 from ..ops.arithmetic import Negative
 
 
@@ -58,7 +58,7 @@ def backward(y: Node, xs: Sequence[Node], names: Mapping[Node, str]) -> dict[Nod
             if n in wanted:
                 found[n] = dy
             if n.inputs:
-                for i, part in zip(n.inputs, _vjp(n, dy, names), strict=True):
+                for i, part in zip(n.inputs, cotangents(n, dy, names), strict=True):
                     if part is not None and i in leads:
                         parts.setdefault(i, []).append(part)
     return found
@@ -69,27 +69,47 @@ def _named(n: Node, name: str, forward: set[Node]) -> Node:
     return n if n.name is not None or n.layer is not None or n in forward else n.but(name=name)
 
 
-def _vjp(n: Node, dy: Node, names: Mapping[Node, str]) -> list[Node | None]:
-    """The op's vector-Jacobian product, each part of its input's type."""
+def cotangents(n: Node, dy: Node, names: Mapping[Node, str] | None = None) -> list[Node | None]:
+    """The cotangent of each input, of its type, from that of the result; None where it is zero.
+
+    What the op's `vjp` gives, summed where an elementwise op, or broadcast_to, repeated the input.
+    Raises GraphError, naming op, input and types, where that is not one cotangent an input, each
+    of its input's type; `names` are those of the graph.
+    """
     given = n.op.vjp(n, dy)
+    label = f"%{names[n]}" if names and n in names else f"{n}"
+    if not isinstance(given, (tuple, list)):
+        raise GraphError(
+            f"{n.op.name}: vjp gives {given!r}, where a tuple is expected, of one cotangent an "
+            f"input, such as `return (dx,)`; for {label}"
+        )
     if len(given) != len(n.inputs):
         raise GraphError(
-            f"{n.op.name}: vjp gives {len(given)} cotangents for the {len(n.inputs)} inputs of "
-            f"{f'%{names[n]}' if n in names else n}; give one an input, None where it is zero"
+            f"{n.op.name}: vjp gives {len(given)} cotangents for {len(n.inputs)} inputs of "
+            f"{label}; give one an input, None where it is zero"
         )
-    parts: list[Node | None] = []
-    for k, (i, part) in enumerate(zip(n.inputs, given, strict=True)):
-        if part is not None and (part.type.dtype != i.type.dtype or not i.type.is_float):
-            raise GraphError(f"{n.op.name}: vjp gives {part.type} for input {k}, which is {i.type}")
-        try:
-            parts.append(None if part is None else unbroadcast(part, i.type))
-        except (GraphError, IndexError):
-            assert part is not None
-            raise GraphError(
-                f"{n.op.name}: vjp gives {part.type} for input {k}, which is {i.type}; "
-                "a cotangent has its input's shape, or one that its input broadcasts to"
-            ) from None
-    return parts
+    return [_checked(n, k, part, names or {}) for k, part in enumerate(given)]
+
+
+def _checked(n: Node, k: int, part: object, names: Mapping[Node, str]) -> Node | None:
+    """A part of what a vjp gave, as the cotangent of input `k`."""
+    if part is None:
+        return None
+    x = n.inputs[k]
+    if isinstance(part, Node) and x.type.is_float:
+        repeated = n.op.elementwise or isinstance(n.op, BroadcastTo)
+        if part.type == x.type:
+            return part
+        if repeated and part.type == n.type.with_dtype(x.type.dtype):
+            return _unbroadcast(part, x.type)
+    found = part.type if isinstance(part, Node) else repr(part)
+    name = names.get(x, x.asked_name)
+    at = f"\n  {n.op.name} at {n.where.described}" if n.where else ""
+    raise GraphError(
+        f"{n.op.name}: vjp gives {found} for input {k}, which is {x.type}"
+        f"{f' (%{name})' if name else ''}; a cotangent is a node of its input's type"
+        f"{'' if x.type.is_float else ', and None where that is no float'}{at}"
+    )
 
 
 def _accumulate(parts: Sequence[Node]) -> Node:
@@ -99,25 +119,16 @@ def _accumulate(parts: Sequence[Node]) -> Node:
     return total
 
 
-def unbroadcast(dy: Node, to: TensorType) -> Node:
+def _unbroadcast(dy: Node, to: TensorType) -> Node:
     """The cotangent of what was broadcast: summed over the axes along which it was repeated.
 
     Goes by types alone, so a symbol is never taken for a 1, also where its size is 1. What was
     subtracted is summed before its sign is changed: there is less of it then.
     """
-    if dy.type == to:
-        return dy
     extra = dy.type.rank - to.rank
-    if extra < 0:
-        return broadcast_to(dy, to.shape)
     repeated = [
         k + extra for k, d in enumerate(to.shape) if d == 1 and dy.type.shape[k + extra] != 1
     ]
     axes = [*range(extra), *repeated]
-    if axes and isinstance(dy.op, Negative):
-        dy = negative(sum(dy.inputs[0], axes))
-    elif axes:
-        dy = sum(dy, axes)
-    if dy.type == to:
-        return dy
-    return reshape(dy, to.shape) if axes else broadcast_to(dy, to.shape)
+    dy = negative(sum(dy.inputs[0], axes)) if isinstance(dy.op, Negative) else sum(dy, axes)
+    return dy if dy.type == to else reshape(dy, to.shape)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...graph import Array, Graph, Input, Node, TensorType
 from ...ops import words
-from ...passes import unbroadcast
+from ...passes import cotangents
 from ..interpreter import interpret
 from .branches import follow
 from .entries import Entry, place, relative_error
@@ -91,12 +91,8 @@ class _Product:
         inputs = [Node(Input(i.type), (), i.type, f"x{k}") for k, i in enumerate(n.inputs)]
         y = Node(n.op, tuple(inputs), n.type, "y")
         dy = Node(Input(n.type), (), n.type, "dy")
-        parts = n.op.vjp(y, dy)
-        outputs = {
-            f"dx{k}": unbroadcast(part, i.type)
-            for k, (part, i) in enumerate(zip(parts, inputs, strict=True))
-            if part is not None
-        }
+        parts = enumerate(cotangents(y, dy))
+        outputs = {f"dx{k}": part for k, part in parts if part is not None}
         feeds = {**{f"x{k}": a for k, a in enumerate(self.arrays)}, "dy": self.u}
         self.given = {} if not outputs else self._run(outputs, feeds)
 

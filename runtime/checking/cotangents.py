@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from ...graph import Array, Graph, GraphError, Input, Node, verify
-from ...passes import unbroadcast
+from ...passes import cotangents
 from ..interpreter import interpret
 from .numeric import derivative
 from .sample import Sample
@@ -28,22 +28,20 @@ def cotangent_checks(
     y = g.outputs["y"]
     u = sample.rng.standard_normal(y.type.bind(sizes))
     dy = Node(Input(y.type), (), y.type, "dy")
-    parts = sample.op.vjp(y, dy)
-    if len(parts) != len(sample.types):
-        yield f"vjp gives {len(parts)} cotangents for {len(sample.types)} inputs"
+    try:
+        parts = cotangents(y, dy)
+    except GraphError as e:
+        yield str(e)
         return
     feeds = {f"x{k}": a for k, a in enumerate(arrays)}
     for k, (t, part) in enumerate(zip(sample.types, parts, strict=True)):
-        if part is not None and (k in stopped or not t.is_float):
-            why = "which is stopped" if k in stopped else f"which is {t}"
-            yield f"vjp gives a cotangent for input {k}, {why}"
-        elif part is not None and part.type.dtype != t.dtype:
-            yield f"vjp gives {part.type} for input {k}, which is {t}"
+        if part is not None and k in stopped:
+            yield f"vjp gives a cotangent for input {k}, which is stopped"
         elif t.is_float and k not in stopped:
             v = sample.rng.standard_normal(t.bind(sizes))
             numeric = derivative(_along(g, feeds, f"x{k}", v, u)).value
             try:
-                symbolic = _symbolic(g, part, k, {**feeds, "dy": u}, v)
+                symbolic = _symbolic(g, part, {**feeds, "dy": u}, v)
             except GraphError as e:
                 yield f"the vjp of input {k} is no gradient of its type {t}: {e}"
                 continue
@@ -56,13 +54,12 @@ def cotangent_checks(
             )
 
 
-def _symbolic(g: Graph, part: Node | None, k: int, feeds: Mapping[str, Array], v: Array) -> float:
+def _symbolic(g: Graph, part: Node | None, feeds: Mapping[str, Array], v: Array) -> float:
     """<J'u, v> by the op's own vjp."""
     if part is None:
         return 0.0
-    x = g.outputs[f"x{k}"]
     inputs = {key: n for key, n in g.outputs.items() if key != "y"}
-    held = Graph("vjp", {"dx": unbroadcast(part, x.type), **inputs})
+    held = Graph("vjp", {"dx": part, **inputs})
     verify(held)
     return float((interpret(held, feeds).outputs["dx"] * v).sum())
 
