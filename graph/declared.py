@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .errors import GraphError
 from .node import Node
-from .sources import Constant, Parameter, State
+from .sources import Constant, Input, Parameter, State
 from .types import name_pattern
 
 
@@ -55,6 +55,25 @@ def checked_updates(updates: Mapping[Node, Node] | None) -> dict[Node, Node]:
                 f"update of %{target.asked_name}: {target.type} by a value of type {value.type}"
             )
     return dict(updates)
+
+
+def binding(inputs: Iterable[Node], reached: Sequence[Node]) -> list[Node]:
+    """Those of the inputs that alone bind a symbol of what is reached."""
+    for n in inputs:
+        if not (isinstance(n, Node) and isinstance(n.op, Input)):
+            raise GraphError(f"inputs holds {n!r}, where nodes of vg.input are expected")
+    there = set(reached)
+    unread = [n for n in inputs if n not in there]
+    if not unread:
+        return []
+    free = {s for n in reached for s in (*n.type.symbols, *n.op.free_symbols())}
+    free.difference_update(*(n.type.symbols for n in reached if isinstance(n.op, Input)))
+    found: list[Node] = []
+    for n in unread:
+        if not free.isdisjoint(n.type.symbols):
+            found.append(n)
+            free.difference_update(n.type.symbols)
+    return found
 
 
 def _same_constant(a: Node, b: Node) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from .declared import check_source_names, checked_outputs, checked_updates
+from .declared import binding, check_source_names, checked_outputs, checked_updates
 from .errors import GraphError, suggest
 from .naming import assign_names, layer_names, layer_of, number_layers
 from .node import Node
@@ -64,7 +64,8 @@ class Graph:
     """A static dataflow graph: immutable, its nodes reached from outputs and updates.
 
     `updates` are the only way that state changes. They happen at once: right sides read old
-    values. `replace` is the only edit, and gives a new graph.
+    values. `replace` is the only edit, and gives a new graph. Of `inputs`, those that nothing
+    reads are kept only where no other binds a symbol that the graph needs.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Graph:
         updates: Mapping[Node, Node] | None = None,
         *,
         schedule: Schedule | None = None,
+        inputs: Iterable[Node] = (),
     ) -> None:
         if not (isinstance(name, str) and name_pattern.fullmatch(name)):
             raise GraphError(f"graph name {name!r} cannot be used; write a name such as 'mlp'")
@@ -87,6 +89,7 @@ class Graph:
             self.order = tuple([n for n in reached if n.inputs or not isinstance(n.op, Source)])
         else:
             self.order = tuple(schedule.order)
+        reached += binding(inputs, reached)
         self._sources = tuple([n for n in reached if isinstance(n.op, Source)])
         number_layers([*self._sources, *self.order])
         check_source_names(self._sources)
@@ -207,7 +210,8 @@ class Graph:
         roots = [*self.outputs.values(), *self.updates.values()]
         made = iter(rebuild(self.nodes, mapping, roots))
         outputs = {k: next(made) for k in self.outputs}
-        return Graph(self.name, outputs, updates={w: next(made) for w in self.updates})
+        updates = {w: next(made) for w in self.updates}
+        return Graph(self.name, outputs, updates=updates, inputs=self.inputs)
 
     def but(
         self,
@@ -223,6 +227,7 @@ class Graph:
             self.outputs if outputs is None else outputs,
             updates=self.updates if updates is None else updates,
             schedule=schedule,
+            inputs=self.inputs,
         )
 
     # ---- views -------------------------------------------------------------------------------

@@ -59,6 +59,9 @@ class Op(Record):
     name: ClassVar[str]
     inplace: ClassVar[tuple[int, ...]] = ()
     """Inputs whose buffer the result may take over, best first."""
+    refers_to: ClassVar[tuple[int, ...]] = ()
+    """Inputs that the op stands for something of and does not read: a replacement that is made
+    from such an input, and so stands behind it, is not for this op."""
     fused: ClassVar[bool] = False
     """Whether the op stands for several that a pass has joined; marked in pictures."""
     activation: ClassVar[bool] = False

@@ -13,7 +13,7 @@ from .graph import Graph, Schedule
 from .node import Node
 from .op import OPS, Op, Source
 from .record import Record
-from .sources import ArrayValue, Constant, FromArray, Parameter, State, written_constant
+from .sources import ArrayValue, Constant, FromArray, Input, Parameter, State, written_constant
 from .types import TensorType, parse_type, type_pattern
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ class _Parser:
         return self._finish(header[1], outputs)
 
     def _finish(self, name: str, outputs: dict[str, Node]) -> Graph:
-        g = Graph(name, outputs, updates=self.updates)
+        inputs = [n for n in self.nodes.values() if isinstance(n.op, Input)]
+        g = Graph(name, outputs, updates=self.updates, inputs=inputs)
         if not self.groups:
             if self.takeovers or self.places or self.scratch or self.packed or self.once:
                 raise GraphError(

@@ -105,12 +105,13 @@ def _node(rows: Sequence[Row]) -> Node:
 def reduced_graph(g: Graph) -> tuple[Any, ...]:
     """What `pickle` makes a graph from; its nodes stay what they are."""
     roots = [*g.outputs.values(), *g.updates, *g.updates.values()]
-    nodes = depth_first([*roots, *(g.schedule.order if g.schedule is not None else ())])
+    nodes = depth_first([*roots, *g.inputs, *(g.schedule.order if g.schedule is not None else ())])
     at = {n: i for i, n in enumerate(nodes)}
     outputs = {k: at[n] for k, n in g.outputs.items()}
     updates = {at[target]: at[n] for target, n in g.updates.items()}
     schedule = None if g.schedule is None else g.schedule.renamed(at)
-    return _graph, (g.name, rows_of(nodes), outputs, updates, schedule)
+    inputs = [at[n] for n in g.inputs]
+    return _graph, (g.name, rows_of(nodes), outputs, updates, schedule, inputs)
 
 
 def _graph(
@@ -119,6 +120,7 @@ def _graph(
     outputs: Mapping[str, int],
     updates: Mapping[int, int],
     schedule: Any,
+    inputs: Sequence[int],
 ) -> Graph:
     from .graph import Graph
 
@@ -128,6 +130,7 @@ def _graph(
         {k: nodes[i] for k, i in outputs.items()},
         updates={nodes[i]: nodes[k] for i, k in updates.items()},
         schedule=None if schedule is None else schedule.renamed(nodes),
+        inputs=[nodes[i] for i in inputs],
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from .errors import GraphError
 from .node import Node
 from .op import Source
+from .walk import depth_first
 
 Held = frozenset[Node]
 _NOTHING: Held = frozenset()
@@ -55,6 +56,10 @@ def rebuild(
                 stack.pop()
                 continue
             wanted = [enter(i, held) for i in n.inputs]
+            for k in n.op.refers_to:
+                i = n.inputs[k]
+                if i in mapping and i in depth_first([mapping[i]]):
+                    wanted[k] = enter(i, held | {i})
             missing = [k for k in wanted if k not in made]
             if missing:
                 if key in open_:

@@ -78,7 +78,8 @@ def _node(n: Node, bound: set[str]) -> Iterator[str]:
         yield "a source has no inputs"
     symbols = (*n.type.symbols, *n.op.free_symbols())
     if not bound.issuperset(symbols):
-        yield f"no input binds the symbol {next(s for s in symbols if s not in bound)}"
+        lost = next(s for s in symbols if s not in bound)
+        yield f"no input binds the symbol {lost}; keep one, Graph(..., inputs=[x]), that does"
     try:
         inferred = n.op.infer(*[i.type for i in n.inputs])
     except GraphError as e:

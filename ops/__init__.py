@@ -7,6 +7,7 @@ from .comparison import equal, greater, greater_equal, less, less_equal, not_equ
 from .dropout import MODES, DropoutMask, LayerDropout, Mode, check_keep, dropout
 from .erf import erf, gaussian
 from .gelu import gelu
+from .gradient import Gradient
 from .initializers import Normal, first_value
 from .joining import concat, pad, slice
 from .layers import dense, mlp
@@ -70,6 +71,7 @@ __all__ = [
     "DescendScaled",
     "DropoutMask",
     "Gemm",
+    "Gradient",
     "LabelError",
     "LayerDropout",
     "Linear",

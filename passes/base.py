@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
 from ..graph import Graph, GraphError, Node, PassError
+from ..ops import copy
 
 SWEEPS: Final = 10
 """How many sweeps a fixed point may take."""
@@ -88,12 +89,17 @@ def apply_rewrites(g: Graph, rewrites: Iterable[Rewrite]) -> Graph:
     """The graph with all of them done at once.
 
     A new node that nobody named takes the name of the one it replaces, unless it reads that one.
+    What another node refers to, such as a gradient to what it is taken for, stays a node of its
+    own, a copy where a node of the graph takes its place.
     """
     mapping: dict[Node, Node] = {}
+    referred = {n.inputs[k] for n in g.order for k in n.op.refers_to}
     place = dict.fromkeys(g.sources, 0) | {n: i for i, n in enumerate(g.order, 1)}
     for old, new, _ in rewrites:
         if old in mapping:
             raise PassError(f"%{g.names.get(old, old.name)} is rewritten twice in one sweep")
+        if old in referred and new in place:
+            new = copy(new)
         nameless = new not in place and new.name is None and new.layer is None
         if nameless and not _reads(new, old, place):
             new = new.but(name=g.names[old])

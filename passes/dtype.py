@@ -22,6 +22,7 @@ def with_dtype(g: Graph, dtype: str) -> Graph:
         g.name,
         {k: made[n] for k, n in g.outputs.items()},
         updates={made[w]: made[n] for w, n in g.updates.items()},
+        inputs=[made[n] for n in g.inputs],
     )
 
 

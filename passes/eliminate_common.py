@@ -40,6 +40,7 @@ class EliminateCommon(Pass):
 
     name: ClassVar[str] = "eliminate_common"
     needs: ClassVar[tuple[str, ...]] = ("free of copies",)
+    breaks: ClassVar[tuple[str, ...]] = ("as declared",)
     repeated: ClassVar[bool] = True
 
     def rewrites(self, g: Graph) -> Iterator[Rewrite]:

@@ -63,6 +63,7 @@ class FoldBatchNorm(Pass):
 
     name: ClassVar[str] = "fold_batch_norm"
     needs: ClassVar[tuple[str, ...]] = ("forward",)
+    breaks: ClassVar[tuple[str, ...]] = ("as declared",)
     numbers: ClassVar[Numbers] = "reassociate"
 
     def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:

@@ -44,6 +44,7 @@ class FoldConstants(Pass):
     """
 
     name: ClassVar[str] = "fold_constants"
+    breaks: ClassVar[tuple[str, ...]] = ("as declared",)
     repeated: ClassVar[bool] = True
 
     def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:

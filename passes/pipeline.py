@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from ..graph import Graph, PassError, VerigradError, suggest, verify
 from .base import SWEEPS, Pass, Refused, Rewrite, apply_rewrites
 
-FACTS: Final = ("forward", "differentiable", "free of copies")
+FACTS: Final = ("forward", "differentiable", "as declared", "free of copies")
 """What holds of a graph as it is declared."""
 
 Callback = Callable[[str, Graph], None]

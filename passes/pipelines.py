@@ -10,6 +10,7 @@ from .clip_gradients import ClipGradients
 from .differentiate import Differentiate
 from .eliminate_common import EliminateCommon
 from .expand_batch_norm import ExpandBatchNorm
+from .expand_gradients import ExpandGradients
 from .fold_batch_norm import FoldBatchNorm
 from .fold_constants import FoldConstants
 from .fuse_linear_relu import FuseLinearRelu
@@ -26,6 +27,7 @@ TRAINING: Final = Pipeline(
         InsertDropout(),
         InsertRegularization(),
         ExpandBatchNorm(),
+        ExpandGradients(),
         Differentiate(),
         ClipGradients(),
         AttachOptimizer(),
@@ -42,6 +44,7 @@ TRAINING: Final = Pipeline(
 INFERENCE: Final = Pipeline(
     (
         ScaleDropout(),
+        ExpandGradients(),
         FoldBatchNorm(),
         FoldConstants(),
         Simplify(),

@@ -50,7 +50,7 @@ class Recompute(Pass):
     """
 
     name: ClassVar[str] = "recompute"
-    breaks: ClassVar[tuple[str, ...]] = ("free of copies",)
+    breaks: ClassVar[tuple[str, ...]] = ("free of copies", "as declared")
     nodes: tuple[str, ...] = ()
 
     def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:

@@ -4,38 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..graph import Graph, GraphError, Node, TensorType, constant, created_at, depth_first
-from ..ops import BroadcastTo, add, broadcast_to, negative, reshape, sum
+from ..graph import GraphError, Node, TensorType, apply, constant, created_at, depth_first
+from ..ops import BroadcastTo, Gradient, add, broadcast_to, negative, reshape, sum
 from ..ops.arithmetic import Negative
 
 
 def grad(y: Node, xs: Sequence[Node]) -> list[Node]:
     """The gradient of a float scalar y for each of xs, as nodes that can be differentiated again.
 
-    An x that y is made from, but that no gradient reaches, has zeros. Raises GraphError where y
-    is no float scalar, or is not made from an x.
+    It is that of what the graph computes: in training, of the batch's statistics and with
+    dropout's masks; in inference, of the running values and without. An x that y is made from,
+    but that no gradient reaches, has zeros. Raises GraphError where y is no float scalar, or is
+    not made from an x.
     """
     if not isinstance(y, Node) or isinstance(xs, Node):
         raise GraphError("grad takes a node and a list of nodes: write vg.grad(y, [x])")
-    order = depth_first([y])
     if y.type.rank or not y.type.is_float:
         raise GraphError(f"grad: y is {y!r}, where a float scalar is expected; take e.g. vg.sum(y)")
-    reached = set(order)
+    reached = set(depth_first([y]))
     for x in xs:
         if x not in reached:
             raise GraphError(f"grad: y is not made from {x!r}")
-    # A graph numbers its unnamed layers: that is for the user's own graph to do.
-    unnumbered = any(n.layer is not None and n.layer.name is None for n in order)
-    names = {} if unnumbered else Graph("gradient", {"y": y}).names
-    found = backward(y, xs, names)
-    zero = {
-        x: broadcast_to(constant(0.0, x.type.dtype), x.type.shape) for x in xs if x not in found
-    }
-    return [found[x] if x in found else zero[x] for x in xs]
+    return [_declared(y, x) for x in xs]
 
 
-def backward(y: Node, xs: Sequence[Node], names: Mapping[Node, str]) -> dict[Node, Node]:
-    """The cotangent of each of xs that one reaches, for y's own cotangent 1."""
+def _declared(y: Node, x: Node) -> Node:
+    """The gradient under the name of x."""
+    made, own = apply(Gradient(), y, x), f"{x.name}.grad" if x.name else "grad"
+    name = own if x.asked_name else None
+    return Node(made.op, made.inputs, made.type, name, x.layer, made.where)
+
+
+def gradients(y: Node, xs: Mapping[Node, str], names: Mapping[Node, str]) -> dict[Node, Node]:
+    """The nodes of the gradient of y for those of xs that y is made from, under the names that
+    `xs` gives them; `names` are those of what y is made from."""
+    made_from = set(depth_first([y]))
+    there = [x for x in xs if x in made_from]
+    found = backward(y, there, names, xs)
+    for x in there:
+        if x not in found:
+            found[x] = broadcast_to(constant(0.0, x.type.dtype), x.type.shape)
+    return found
+
+
+def backward(
+    y: Node, xs: Sequence[Node], names: Mapping[Node, str], called: Mapping[Node, str] | None = None
+) -> dict[Node, Node]:
+    """The cotangent of each of xs that one reaches, for y's own cotangent 1.
+
+    That of %x is named as `called` says, or x.grad; a part of a sum x.partial.
+    """
+    titles = {n: f"{name}.grad" for n, name in names.items()} | dict(called or {})
     order = depth_first([y])
     forward = set(order)
     leads = set(xs)
@@ -53,8 +72,8 @@ def backward(y: Node, xs: Sequence[Node], names: Mapping[Node, str]) -> dict[Nod
             if len(received) > 1 and n in names:
                 received = [_named(p, f"{names[n]}.partial", forward) for p in received]
             dy = _accumulate(received)
-            if n in names:
-                dy = _named(dy, f"{names[n]}.grad", forward)
+            if n in titles:
+                dy = _named(dy, titles[n], forward)
             if n in wanted:
                 found[n] = dy
             if n.inputs:

@@ -49,6 +49,7 @@ class Simplify(Pass):
     """
 
     name: ClassVar[str] = "simplify"
+    breaks: ClassVar[tuple[str, ...]] = ("as declared",)
     numbers: ClassVar[Numbers] = "reassociate"
     repeated: ClassVar[bool] = True
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..graph import Array, Constant, Graph, Node, RunError, Source
 from ..ops import LabelError
+from ..passes.expand_gradients import expansion
 from .inputs import given
 
 
@@ -23,9 +24,13 @@ class Interpretation(NamedTuple):
 def interpret(g: Graph, values: Mapping[str, Array]) -> Interpretation:
     """Runs a graph node by node; `values` holds an array for each input, parameter and state.
 
-    Nothing is changed: the updates' new values are returned. Raises RunError where a value is
-    missing or has another type than the graph says.
+    Nothing is changed: the updates' new values are returned. Gradients that are only declared are
+    those of the ops as declared, as in inference. Raises RunError where a value is missing or has
+    another type than the graph says.
     """
+    became = expansion(g)
+    if became:
+        return _as_declared(g, became, values)
     made: dict[Node, Array] = {}
     sizes: dict[str, int] = {}
     for n in g.sources:
@@ -35,6 +40,20 @@ def interpret(g: Graph, values: Mapping[str, Array]) -> Interpretation:
             made[n] = compute(n, [made[i] for i in n.inputs], sizes)
         except LabelError as e:
             raise e.located(n, g.names) from None
+    return Interpretation(
+        {g.names[n]: a for n, a in made.items()},
+        {key: made[n] for key, n in g.outputs.items()},
+        {g.names[w]: made[n] for w, n in g.updates.items()},
+    )
+
+
+def _as_declared(
+    g: Graph, became: Mapping[Node, Node], values: Mapping[str, Array]
+) -> Interpretation:
+    """What a graph with declared gradients computes, under its own names."""
+    held = Graph(g.name, {f"n{k}": became[n] for k, n in enumerate(g.nodes)})
+    found = interpret(held, values).outputs
+    made = {n: found[f"n{k}"] for k, n in enumerate(g.nodes)}
     return Interpretation(
         {g.names[n]: a for n, a in made.items()},
         {key: made[n] for key, n in g.outputs.items()},

@@ -242,6 +242,11 @@ class Varied:
         )
         return x * vg.apply(op, self.step)
 
+    def gradient(self) -> Node:
+        y = vg.sum(vg.tanh(self.pick(smooth(self.nodes).__contains__)))
+        made_from = vg.Graph("g", {"y": y}).nodes
+        return vg.grad(y, [self.of(*[n for n in made_from if n.type.is_float])])[0]
+
     def update(self, name: str) -> Node:
         v = self.pick(lambda n: n.type.rank > 0)
         factors = {"decay": self.of(0.9, 0.0, 1.0), "scale": self.of(1.0, 0.1)}
@@ -303,6 +308,16 @@ OFTEN = [
 ] * 2
 
 
+def smooth(nodes: list[Node]) -> set[Node]:
+    """The nodes, and what they are made from, through which a gradient passes."""
+    found: set[Node] = set()
+    for n in vg.Graph("g", {f"n{k}": n for k, n in enumerate(nodes)}).nodes:
+        given = isinstance(n.op, Source) or type(n.op).vjp is not Op.vjp
+        if given and found.issuperset(n.inputs):
+            found.add(n)
+    return found
+
+
 @st.composite
 def varied(draw: st.DrawFn, most: int = 16) -> vg.Graph:
     """A net in f64 whose loss reaches every parameter, of any ops; what has no gradient is
@@ -312,15 +327,11 @@ def varied(draw: st.DrawFn, most: int = 16) -> vg.Graph:
         with contextlib.suppress(vg.GraphError):  # what was picked does not fit the op
             n = maker(draw(st.sampled_from([*NAMES, *OFTEN])))(b)
             b.nodes.append(n)
-    smooth: set[Node] = set()
-    for n in vg.Graph("g", {f"n{k}": n for k, n in enumerate(b.nodes)}).nodes:
-        given = isinstance(n.op, Source) or type(n.op).vjp is not Op.vjp
-        if given and smooth.issuperset(n.inputs):
-            smooth.add(n)
     made = b.nodes[7:]
+    reached = smooth(b.nodes)
     loss = vg.mean(vg.square(b.nodes[0] @ b.parameters[0] + b.parameters[1]))
     for n in made:
-        if n in smooth and draw(st.booleans()):
+        if n in reached and draw(st.booleans()):
             loss = loss + vg.sum(vg.tanh(n))
     for p in {q for n in (loss, *made) for q in vg.Graph("g", {"n": n}).parameters}:
         loss = loss + vg.squared_norm(p) * 0.01

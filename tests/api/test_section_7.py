@@ -103,6 +103,7 @@ def test_stages_show_the_pipeline_in_order(ran: dict[str, object]) -> None:
         "insert_dropout",
         "insert_regularization",
         "expand_batch_norm",
+        "expand_gradients",
         "differentiate",
         "clip_gradients",
         "attach_optimizer",

@@ -16,6 +16,7 @@ def ours() -> dict[str, type[vg.Op]]:
 
 def test_every_op_has_a_sample_and_errors() -> None:
     wanted = {name for name, kind in ours().items() if not issubclass(kind, Source)}
+    wanted -= {"gradient"}  # which a pass expands, and nothing runs
     assert {r.op.name for r in TABLE} == wanted
     assert {r.op.name for r in TABLE if r.errors} == wanted
 

@@ -37,7 +37,7 @@ def test_every_op_can_be_drawn() -> None:
     assert all(maker(name) is not None for name in NAMES)
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @given(varied(), st.sampled_from([2, 3, 5]))
 def test_a_compiled_graph_computes_what_was_declared(g: vg.Graph, size: int) -> None:
     program = vg.compile(g, dtype="f64", seed=1)
@@ -51,7 +51,7 @@ def test_a_compiled_graph_computes_what_was_declared(g: vg.Graph, size: int) -> 
     assert_close(gradients, {k.removesuffix(".grad"): a for k, a in plain.items() if ".grad" in k})
 
 
-@settings(max_examples=100)
+@settings(max_examples=25)
 @given(varied(), st.sampled_from([2, 3]))
 def test_inference_computes_what_was_declared(g: vg.Graph, size: int) -> None:
     program = vg.compile(g, dtype="f64", seed=1)
