@@ -59,11 +59,12 @@ def checked_updates(updates: Mapping[Node, Node] | None) -> dict[Node, Node]:
 
 def binding(inputs: Iterable[Node], reached: Sequence[Node]) -> list[Node]:
     """Those of the inputs that alone bind a symbol of what is reached."""
-    for n in inputs:
+    given = tuple(inputs)
+    for n in given:
         if not (isinstance(n, Node) and isinstance(n.op, Input)):
             raise GraphError(f"inputs holds {n!r}, where nodes of vg.input are expected")
     there = set(reached)
-    unread = [n for n in inputs if n not in there]
+    unread = [n for n in given if n not in there]
     if not unread:
         return []
     free = {s for n in reached for s in (*n.type.symbols, *n.op.free_symbols())}
