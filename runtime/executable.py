@@ -67,8 +67,13 @@ class Executable:
         arrays, sizes = self.reader.read(feeds)
         if sizes is not self._sizes:
             self._last, self._sizes = self.executor(sizes), sizes
+        return self.last, arrays
+
+    @property
+    def last(self) -> Executor:
+        """The executor that was made ready last."""
         assert self._last is not None
-        return self._last, arrays
+        return self._last
 
     def executor(self, sizes: Mapping[str, int]) -> Executor:
         """The executor for these sizes; those used last are kept."""

@@ -212,6 +212,11 @@ class Program:
                 self._values.version += 1
             return executor.scalar("loss")
 
+    def stepped(self, key: str) -> Array:
+        """A copy of an output of the training graph, as the last step computed it."""
+        with self._lock:
+            return self._stepping.last.output(key)
+
     def predict(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Array]:
         """The outputs of the inference graph but the loss, by name; labels are not needed."""
         with self._lock:

@@ -6,8 +6,6 @@ import json
 import math
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean
@@ -19,11 +17,9 @@ from click.core import ParameterSource
 from ...graph import RunError
 from ..extras import require
 from ..files import replacing
-from ..training.callback import Callback
 from .comparison import Run, Variant, compare
 from .curves import draw_comparison
 from .methods import OPTIMIZERS
-from .progress import progress
 from .settings import Settings, shares, takes_settings
 from .threads import limited, threads_option
 
@@ -111,8 +107,11 @@ def compare_command(
     if output is not None:
         _check_figure(output)
     data = settings.load_data()
+    variants = [Variant(v.label, v.settings.for_rows(len(data.train.y))) for v in variants]
     with limited(threads):
-        runs = compare(data, variants, seeds or (settings.seed,), epochs, _tell, _bar)
+        # Without a terminal, the end of each run is told, which is enough.
+        at_once = sys.stderr is not None and sys.stderr.isatty()
+        runs = compare(data, variants, seeds or (settings.seed,), epochs, _tell, at_once)
     if output is not None:
         with replacing(output) as temporary:
             drawn = draw_comparison(f"{data.name}, {_same(settings, variants)}", runs)
@@ -192,16 +191,6 @@ def _end(run: Run) -> str:
         f"training loss {run.final_loss:.4f}, "
         f"validation accuracy {run.validation_accuracies[-1]:.4f}, {run.seconds:.1f} s"
     )
-
-
-@contextmanager
-def _bar(epochs: int, steps: int) -> Iterator[list[Callback]]:
-    """A bar for the run on a terminal; elsewhere its end is told, which is enough."""
-    if not sys.stderr.isatty():
-        yield []
-        return
-    with progress(epochs, steps) as shown:
-        yield [shown]
 
 
 def _same(settings: Settings, variants: list[Variant]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -26,10 +25,6 @@ POINTS: Final = 50
 """How often the accuracies are measured in a run."""
 _BINS: Final = 150
 """Into how many points the losses of a run's steps are averaged."""
-
-
-Following = Callable[[int, int], AbstractContextManager[list[Callback]]]
-"""What follows a run of so many epochs and steps."""
 
 
 class Variant(NamedTuple):
@@ -65,11 +60,11 @@ def compare(
     seeds: Sequence[int],
     epochs: int,
     told: Callable[[Run, int, int], None] = lambda run, done, of: None,
-    following: Following = lambda epochs, steps: nullcontext([]),
+    progress: bool = False,
 ) -> list[Run]:
     """Every variant for every seed.
 
-    `told` hears of each run at its end; `following` gives callbacks that hear of it meanwhile.
+    `told` hears of each run at its end, and `progress` shows it meanwhile.
 
     Runs of one seed begin with the same weights and draw the same batches. A run whose loss is
     not finite ends there, and the others go on. Raises RunError where no validation part is.
@@ -80,7 +75,7 @@ def compare(
     for variant in variants:
         for seed in seeds:
             settings = variant.settings._replace(seed=seed)
-            runs.append(_run(data, variant.label, settings, epochs, following))
+            runs.append(_run(data, variant.label, settings, epochs, progress))
             told(runs[-1], len(runs), len(variants) * len(seeds))
     return runs
 
@@ -90,7 +85,7 @@ def _run(
     label: str,
     settings: Settings,
     epochs: int,
-    following: Following,
+    progress: bool,
 ) -> Run:
     sampler = ShuffledEpochs(len(data.train.y), settings.batch_size, settings.seed)
     steps = epochs * sampler.steps_per_epoch
@@ -101,14 +96,14 @@ def _run(
     began = time.perf_counter()
     stopped = None
     try:
-        with following(epochs, steps) as callbacks:
-            fit(
-                program,
-                data.train,
-                epochs=epochs,
-                batch_size=settings.batch_size,
-                callbacks=[recorder, *callbacks],
-            )
+        fit(
+            program,
+            data.train,
+            epochs=epochs,
+            batch_size=settings.batch_size,
+            callbacks=recorder,
+            progress=progress,
+        )
     except NonFiniteError:
         stopped = program.step_number + 1
     seconds = time.perf_counter() - began

@@ -19,7 +19,6 @@ from ..training.sampling import steps_per_epoch
 from .course import Course
 from .curves import draw_curves
 from .folder import CURVES, Folder, Written
-from .progress import progress
 from .settings import Settings
 
 
@@ -49,35 +48,29 @@ class Running:
         if self.course.early_stopping is not None:
             by = self.course.keep_best or "loss"
             rest.append(EarlyStopping(self.course.early_stopping, by))
-        epochs = -(-steps // self._an_epoch())
-        with progress(epochs, steps) as shown:
-            written = [Written(self.folder, self.program, best)] if self.folder is not None else []
-            try:
-                history = fit(
-                    self.program,
-                    self.data.train,
-                    validation=self.data.validation if len(self.data.validation.y) else None,
-                    steps=steps,
-                    batch_size=self.settings.batch_size,
-                    sampler=self.course.sampler,
-                    callbacks=[shown, *rest, *written],
-                    checkpoint=checkpoint,
-                )
-                finished = True
-            finally:
-                if self.folder is not None:
-                    self.folder.save(self.program, best)
-                    click.echo(f"model saved in {self.folder.path}", err=True)
-                elif not finished:
-                    click.echo("nothing was saved: --out DIR keeps the model", err=True)
+        written = [Written(self.folder, self.program, best)] if self.folder is not None else []
+        try:
+            history = fit(
+                self.program,
+                self.data.train,
+                validation=self.data.validation if len(self.data.validation.y) else None,
+                steps=steps,
+                batch_size=self.settings.batch_size,
+                sampler=self.course.sampler,
+                callbacks=[*rest, *written],
+                checkpoint=checkpoint,
+                progress=True,
+            )
+            finished = True
+        finally:
+            if self.folder is not None:
+                self.folder.save(self.program, best)
+                click.echo(f"model saved in {self.folder.path}", err=True)
+            elif not finished:
+                click.echo("nothing was saved: --out DIR keeps the model", err=True)
         if best is not None:
             best.put_back()
         return history.rows
-
-    def _an_epoch(self) -> int:
-        return steps_per_epoch(
-            self.course.sampler, len(self.data.train.y), self.settings.batch_size
-        )
 
     def finish(self, rows: Sequence[Row], as_json: bool) -> None:
         """Tests the program, draws the curves and prints the result."""
@@ -97,6 +90,7 @@ class Running:
                 "steps": last.step,
                 "seconds": round(last.seconds, 3),
                 "train_loss": last.train_loss,
+                "train_accuracy": last.train_accuracy,
                 "validation_loss": last.validation_loss,
                 "validation_accuracy": last.validation_accuracy,
                 "test_loss": tested.loss,

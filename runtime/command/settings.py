@@ -179,6 +179,13 @@ class Settings(NamedTuple):
         """The data set to learn; RunError where there is none."""
         return load_data(self.data, self.target, self.split_seed, self.na_is_a_class)
 
+    def for_rows(self, rows: int) -> Settings:
+        """The settings for so many rows: a batch that was not asked for has no more."""
+        asked = click.get_current_context().get_parameter_source("batch_size")
+        if asked is not ParameterSource.DEFAULT:
+            return self
+        return self._replace(batch_size=min(self.batch_size, rows))
+
     def make_optimizer(self, steps: int) -> Optimizer:
         """The optimizer, with its rate scheduled over a run of so many steps."""
         rate = SCHEDULES[self.schedule].make(self.rate, steps)

@@ -37,6 +37,7 @@ def train(
     with limited(course.threads):
         folder = Folder.new(out, overwrite) if out is not None else None
         data = settings.load_data()
+        settings = settings.for_rows(len(data.train.y))
         program = compiled(data, settings, course_steps(data, settings, course))
         describe(data, program)
         running = Running(data, program, settings, course, folder)

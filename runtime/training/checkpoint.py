@@ -15,21 +15,24 @@ from .callback import Callback, Kept
 from .history import Row
 from .versions import versions
 
-VERSION: Final = 1
+VERSION: Final = 2
+_LOSSES: Final = "losses"
 
 
 class Position(NamedTuple):
     """Where a run is: after `step` steps of the program, of which it had made `start` before.
 
     `total` is the sum of the losses of the epoch's `seen` rows so far, each step's weighted by
-    its rows; an epoch that is at its end and has seen rows is still to be measured. `rows` are
-    the epochs that were. `stopped` says that a callback ended the run.
+    its rows, of which the scores were `right` for so many; an epoch that is at its end and has
+    seen rows is still to be measured. `rows` are the epochs that were. `stopped` says that a
+    callback ended the run.
     """
 
     step: int
     start: int
     total: float = 0.0
     seen: int = 0
+    right: int = 0
     stopped: bool = False
     rows: tuple[Row, ...] = ()
 
@@ -58,11 +61,14 @@ class Checkpoint:
         self,
         program: Program,
         position: Position,
+        losses: Sequence[float],
         callbacks: Sequence[Callback],
         identity: Mapping[str, Any],
     ) -> None:
-        """Writes the whole state, or nothing. `identity` is what a resumed run must agree in."""
+        """Writes the whole state, or nothing: `losses` are those of the run's steps, and
+        `identity` is what a resumed run must agree in."""
         states, arrays = _split(_named(callbacks))
+        arrays[_LOSSES] = np.array(losses, np.float64)
         told = {
             "checkpoint": VERSION,
             "position": position._asdict(),
@@ -75,8 +81,9 @@ class Checkpoint:
 
     def load(
         self, program: Program, callbacks: Sequence[Callback], identity: Mapping[str, Any]
-    ) -> Position:
-        """Sets program and callbacks to what the file holds, and says where the run is.
+    ) -> tuple[Position, list[float]]:
+        """Sets program and callbacks to what the file holds, and says where the run is, and what
+        its steps reported.
 
         Raises RunError, before anything is changed, where the file is of another program or of a
         run with other data, batches or callbacks.
@@ -102,7 +109,7 @@ class Checkpoint:
             program.state[name] = value
         for callback, state in restored:
             callback.restore(state)
-        return held.position
+        return held.position, held.arrays[_LOSSES].tolist()
 
 
 class Held(NamedTuple):
@@ -122,7 +129,7 @@ def read_checkpoint(path: str | Path) -> Held:
     if run.told.get("checkpoint") != VERSION:
         raise RunError(
             f"{path} is a checkpoint of version {run.told.get('checkpoint')!r}; this verigrad "
-            f"reads {VERSION}: install a newer one"
+            f"reads {VERSION}: install the one that wrote it"
         )
     position = Position(**run.told["position"])
     rows = tuple(Row(*row) for row in position.rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,13 @@ from .dataset import Data, DataSet, labelled
 from .following import Following, KeepBest, ReduceRate
 from .history import History
 from .loop import Loop
+from .progress import progress as progress_of
 from .sampling import Sampler, make_sampler
 
 __all__ = ["Callback", "fit"]
 
+_BATCH = 100
+"""How many rows a batch has, unless said."""
 _AT_A_TIME = 65_536
 """How many steps of a schedule are looked at in one go."""
 
@@ -35,12 +39,13 @@ def fit(
     validation: Data | None = None,
     epochs: int | None = None,
     steps: int | None = None,
-    batch_size: int = 100,
+    batch_size: int | None = None,
     callbacks: Callback | Iterable[Callback] = (),
     sampler: str | Sampler = "shuffled",
     keep_best: bool | str = False,
     checkpoint: str | Path | Checkpoint | None = None,
     resume: bool = False,
+    progress: bool = False,
 ) -> History:
     """Trains a program on a data set, for so many epochs or so many steps more.
 
@@ -49,8 +54,8 @@ def fit(
     says where their names have another order. The batches are a function of the program's seed
     and step number: a run that goes on draws those of one that was never stopped. `sampler` is
     "shuffled" (each row once an epoch, the last, short batch too; a last batch of one row is
-    joined to the one before it),
-    "sequential", "replacement", "balanced" (every class as often), or an object of `Sampler`.
+    joined to the one before it), "sequential", "replacement", "balanced" (every class as often),
+    or an object of `Sampler`. A batch has 100 rows, or all where there are fewer, unless said.
 
     `keep_best` puts the weights of the best epoch back at the end: True or "loss" for the lowest
     validation loss, "accuracy" for the highest accuracy.
@@ -58,6 +63,9 @@ def fit(
     `checkpoint` names a file that holds the whole state of the run, written before the first step
     and after each epoch. With `resume=True` the run goes on from that file, where it exists, and
     ends with the bits of a run that was never stopped; `epochs` or `steps` count from its start.
+
+    `progress=True` shows a bar on a terminal where rich is installed, and else a line an epoch, on
+    stderr.
 
     Data and the rates of a schedule are checked once, before the first step: RunError names what
     was found, what was expected and the remedy. NonFiniteError ends the run with the state before
@@ -67,6 +75,7 @@ def fit(
     train = DataSet(program.declared, data, program.metadata)
     valid = _validation_set(program, validation) if validation is not None else None
     found = labelled(program.declared)
+    batch_size = min(_BATCH, train.count) if batch_size is None else batch_size
     chosen = make_sampler(sampler, train, found, batch_size, program.options.seed)
     count = _count(epochs, steps, chosen.steps_per_epoch)
     told = _callbacks(callbacks)
@@ -85,7 +94,10 @@ def fit(
     loop = Loop(program, train, valid, chosen, tuple(told), checkpoint, identity)
     check_rates(program.options.optimizer, loop.position.step, loop.position.start + count)
     _keep_columns(program, train.columns)
-    history = loop.go(count)
+    follow = progress_of if progress else lambda *_: nullcontext(Callback())
+    with follow(loop.position.start, count, chosen.steps_per_epoch) as follower:
+        loop.callbacks = (follower, *loop.callbacks)
+        history = loop.go(count)
     if best is not None:
         best.put_back()
     return history

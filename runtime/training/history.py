@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-_NUMBERS: Final = {"train_loss": ".4f", "validation_loss": ".4f", "validation_accuracy": ".4f"}
+_NUMBERS: Final = {
+    "train_loss": ".4f",
+    "train_accuracy": ".4f",
+    "validation_loss": ".4f",
+    "validation_accuracy": ".4f",
+}
 
 
 class Row(NamedTuple):
     """One epoch, or the part of one that a run ended in.
 
     `step` counts all steps of the program; `train_loss` is the mean over the epoch's rows of what
-    `step` reported, penalties and dropout included; `validation_loss` is the data loss without
-    dropout, `validation_accuracy` a share from 0 to 1, each None where it was not measured;
-    `seconds` have passed since the run began.
+    `step` reported, penalties and dropout included; `train_accuracy` is the share of these rows
+    whose largest score was the label's, by the scores that their step computed anyway: before its
+    update, and with dropout. `validation_loss` and `validation_accuracy` are measured at the end,
+    without dropout. Accuracies are shares from 0 to 1; what was not measured is None. `seconds`
+    have passed since the run began.
     """
 
     epoch: int
     step: int
     train_loss: float
+    train_accuracy: float | None
     validation_loss: float | None
     validation_accuracy: float | None
     seconds: float
 
 
 class History:
-    """The rows of a run, in order; `history["train_loss"]` is a column."""
+    """The rows of a run, in order; `history["train_loss"]` is a column.
 
-    def __init__(self, rows: tuple[Row, ...]) -> None:
+    `losses` holds what each step reported, from the run's first on.
+    """
+
+    def __init__(self, rows: tuple[Row, ...], losses: Iterable[float] = ()) -> None:
         self.rows = rows
+        self.losses = list(losses)
 
     def __getitem__(self, column: str) -> list[int | float | None]:
         if column not in Row._fields:

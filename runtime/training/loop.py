@@ -6,10 +6,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from ..program import Program
 from .callback import Callback
 from .checkpoint import Checkpoint, Position
-from .dataset import DataSet, Gatherer
+from .dataset import DataSet, Gatherer, labelled
 from .history import History, Row
 from .interrupt import Interruption
 from .measure import Measurement, measure_set
@@ -42,8 +44,11 @@ class Loop:
         self.batches = Gatherer(train, sampler.largest)
         self.interruption = Interruption()
         self.position = Position(program.step_number, program.step_number)
+        self.losses: list[float] = []
+        found = labelled(program.declared)
+        self.found = found if found and found.scores in program.training.outputs else None
         if checkpoint is not None and checkpoint.resume and checkpoint.path.exists():
-            self.position = checkpoint.load(program, callbacks, identity)
+            self.position, self.losses = checkpoint.load(program, callbacks, identity)
         past = self.position.rows[-1].seconds if self.position.rows else 0.0
         self.began = time.perf_counter() - past
 
@@ -64,17 +69,24 @@ class Loop:
                 else:
                     break
             self.pause()
-        return History(self.position.rows)
+        return History(self.position.rows, self.losses)
 
     def step(self) -> None:
         """One step, and what the callbacks hear of it."""
         at = self.position
         chosen = self.sampler.rows(at.step)
-        loss = self.program.step(self.batches.gather(chosen))
+        batch = self.batches.gather(chosen)
+        loss = self.program.step(batch)
+        right = 0
+        if self.found is not None:
+            best = self.program.stepped(self.found.scores).argmax(axis=1)
+            right = int(np.count_nonzero(best == batch[self.found.labels]))
+        self.losses[at.step - at.start :] = [loss]
         self.position = at._replace(
             step=at.step + 1,
             total=at.total + loss * len(chosen),
             seen=at.seen + len(chosen),
+            right=at.right + right,
         )
         for callback in self.callbacks:
             callback.on_step(self.position.step, loss)
@@ -89,19 +101,22 @@ class Loop:
             -(-at.step // self.sampler.steps_per_epoch),
             at.step,
             at.total / at.seen,
+            at.right / at.seen if self.found is not None else None,
             found.loss if found is not None else None,
             found.accuracy if found is not None else None,
             time.perf_counter() - self.began,
         )
         stops = [bool(callback.on_epoch(row)) for callback in self.callbacks]
         rows = (*at.rows, row)
-        self.position = at._replace(total=0.0, seen=0, stopped=any(stops), rows=rows)
+        self.position = at._replace(total=0.0, seen=0, right=0, stopped=any(stops), rows=rows)
         self.save()
 
     def save(self) -> None:
         """Writes a checkpoint where one was asked for."""
         if self.checkpoint is not None:
-            self.checkpoint.save(self.program, self.position, self.callbacks, self.identity)
+            self.checkpoint.save(
+                self.program, self.position, self.losses, self.callbacks, self.identity
+            )
 
     def pause(self) -> None:
         """Raises KeyboardInterrupt where Ctrl-C has come, once the checkpoint is written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import threading
@@ -277,3 +278,71 @@ def test_one_callback_is_as_good_as_a_list_of_one(program: vg.Program, data: Dat
     for wrong in (Count, [Count], print, 3):
         with pytest.raises(vg.RunError, match=r"callbacks has .*vg\.EarlyStopping\(2\)"):
             vg.fit(program, data, steps=1, batch_size=10, callbacks=wrong)
+
+
+def test_history_has_the_loss_of_each_step_and_the_accuracy_of_training(
+    three_layer: vg.Graph, data: Data
+) -> None:
+    """The accuracy is of the scores that a step computes, as the inference of its start does."""
+    x, y = data[0][:25], data[1][:25]
+    one, other = (vg.compile(three_layer, optimizer=vg.SGD(lr=0.1)) for _ in range(2))
+    history = vg.fit(one, (x, y), epochs=2, batch_size=10, sampler="sequential")
+    losses, right = [], []
+    for start in (0, 10, 20) * 2:
+        batch = {"x": x[start : start + 10], "y": y[start : start + 10]}
+        scores = other.predict(batch)["scores"]
+        right.append(np.count_nonzero(scores.argmax(axis=1) == batch["y"]))
+        losses.append(other.step(batch))
+    assert history.losses == losses
+    assert history["train_accuracy"] == [sum(right[:3]) / 25, sum(right[3:]) / 25]
+    assert "train_accuracy" in str(history)
+
+
+def test_without_labels_no_accuracy_is_told(rng: np.random.Generator) -> None:
+    x, t = vg.input("x", ("N", 3)), vg.input("t", ("N", 1))
+    program = vg.compile(
+        vg.Graph("g", loss=vg.mean_squared_error(vg.dense(x, 1), t)), optimizer=vg.SGD(lr=0.1)
+    )
+    history = vg.fit(program, (rng.random((8, 3)), rng.random((8, 1))), epochs=1)
+    assert history["train_accuracy"] == [None]
+    assert len(history.losses) == 1
+
+
+def test_the_default_batch_has_no_more_rows_than_there_are(three_layer: vg.Graph) -> None:
+    for rows, steps in ((1, 1), (7, 1), (100, 1), (250, 3)):
+        x, y = np.zeros((rows, 12), np.float32), np.zeros(rows, int)
+        for sampler in ("shuffled", "sequential", "replacement", "balanced"):
+            program = vg.compile(three_layer, optimizer=vg.SGD(lr=0.1))
+            assert vg.fit(program, (x, y), epochs=1, sampler=sampler)["step"] == [steps]
+    with pytest.raises(vg.RunError, match="batch_size is 251, but the data has 250 rows"):
+        vg.fit(program, (x, y), epochs=1, batch_size=251)
+
+
+def test_progress_is_a_line_an_epoch_where_no_terminal_is(
+    program: vg.Program, data: Data, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vg.fit(program, data, validation=data, epochs=2)
+    assert capsys.readouterr() == ("", "")
+    vg.fit(program, data, validation=data, epochs=2, progress=True)
+    out, err = capsys.readouterr()
+    first, second = err.splitlines()
+    assert out == ""
+    assert first.startswith("epoch 3/4  train loss ")
+    assert second.startswith("epoch 4/4  train loss ")
+    assert "validation accuracy" in second
+
+
+def test_progress_is_a_bar_on_a_terminal(
+    program: vg.Program, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr", shown := Terminal())
+    vg.fit(program, data, epochs=2, progress=True)
+    assert "epoch 2/2" in shown.getvalue()
+    assert "2/2" in shown.getvalue()
+    monkeypatch.setattr("sys.stderr", None)
+    vg.fit(program, data, epochs=1, progress=True)

@@ -32,7 +32,7 @@ def program(lr: Any = 0.3) -> vg.Program:
 
 
 def row(epoch: int, loss: float | None, accuracy: float | None = None) -> Row:
-    return Row(epoch, epoch, 0.0, loss, accuracy, 0.0)
+    return Row(epoch, epoch, 0.0, None, loss, accuracy, 0.0)
 
 
 @pytest.mark.parametrize(("keep", "by"), [(True, "loss"), ("loss", "loss"), ("accuracy",) * 2])

@@ -1,23 +1,26 @@
-"""How training is followed: a bar on a terminal, a line an epoch elsewhere; on stderr."""
+"""How training is followed: a bar on a terminal where rich is, else a line an epoch; on stderr."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
-import click
-
 from ..extras import require
-from ..training.callback import Callback
-from ..training.history import Row
+from .callback import Callback
+from .history import Row
 
 
 @contextmanager
-def progress(epochs: int, steps: int) -> Iterator[Callback]:
-    """A callback that shows a run of so many epochs and steps while the block lasts."""
-    if not sys.stderr.isatty():
+def progress(start: int, steps: int, steps_per_epoch: int) -> Iterator[Callback]:
+    """A callback that shows a run of so many steps from step `start` on while the block lasts."""
+    epochs = -(-(start + steps) // steps_per_epoch)
+    if sys.stderr is None:  # nobody would see it
+        yield Callback()
+        return
+    if not sys.stderr.isatty() or find_spec("rich") is None:
         yield _Lines(epochs)
         return
     console = require("rich.console", "cli").Console(stderr=True)
@@ -30,7 +33,8 @@ def progress(epochs: int, steps: int) -> Iterator[Callback]:
         rich.TimeRemainingColumn(),
     )
     with rich.Progress(*columns, console=console) as bar:
-        yield _Bar(bar, epochs, steps)
+        task = bar.add_task(f"epoch {start // steps_per_epoch + 1}/{epochs}", total=steps, found="")
+        yield _Bar(bar, task, epochs, start)
 
 
 class _Lines(Callback):
@@ -40,17 +44,18 @@ class _Lines(Callback):
     def on_epoch(self, row: Row) -> None:
         width = len(str(self._epochs))
         head = f"epoch {row.epoch:>{width}}/{self._epochs}"
-        click.echo(f"{head}  {_described(row)}, {row.seconds:.1f} s", err=True)
+        print(f"{head}  {_described(row)}, {row.seconds:.1f} s", file=sys.stderr, flush=True)
 
 
 class _Bar(Callback):
-    def __init__(self, bar: Any, epochs: int, steps: int) -> None:
+    def __init__(self, bar: Any, task: Any, epochs: int, start: int) -> None:
         self._bar = bar
+        self._task = task
         self._epochs = epochs
-        self._task = bar.add_task(f"epoch 1/{epochs}", total=steps, found="")
+        self._start = start
 
     def on_step(self, step: int, loss: float) -> None:
-        self._bar.update(self._task, completed=step)
+        self._bar.update(self._task, completed=step - self._start)
 
     def on_epoch(self, row: Row) -> None:
         now = f"epoch {min(row.epoch + 1, self._epochs)}/{self._epochs}"
