@@ -12,6 +12,8 @@ from .frame_names import warn_of_order
 from .inputs import fed
 
 Feeds = Mapping[str, Any]
+Form = list[tuple[str, tuple[int, ...], np.dtype[Any]]]
+"""The name, shape and dtype of each array that was fed."""
 
 
 class FeedReader:
@@ -29,14 +31,16 @@ class FeedReader:
         self._metadata = metadata
         self._told: set[str] = set()
         self._buffers: dict[str, Array] = {}
-        self._seen: list[tuple[str, tuple[int, ...], np.dtype[Any]]] | None = None
-        self._sizes: dict[str, int] = {}
+        # What the last feeds were, and their sizes: set at once, as a signal may come anywhere.
+        self._last: tuple[Form, dict[str, int]] | None = None
 
     def read(self, feeds: Feeds) -> tuple[list[Array], dict[str, int]]:
         """The arrays, and the sizes of the symbols that they bind."""
-        same = self._like_the_last(feeds)
-        if same is not None:
-            return same, self._sizes
+        last = self._last
+        if last is not None:
+            same = _of_the_form(feeds, last[0])
+            if same is not None:
+                return same, last[1]
         if not isinstance(feeds, Mapping):
             raise RunError(
                 f"feeds are {type(feeds).__name__}, where one dict such as "
@@ -63,23 +67,9 @@ class FeedReader:
                     )
                 bound_by.setdefault(d, name)
             arrays.append(self._fitting(name, array, n))
-        self._seen = [(k, a.shape, a.dtype) for (k, _), a in zip(self.inputs, arrays, strict=True)]
-        self._sizes = sizes
+        form = [(k, a.shape, a.dtype) for (k, _), a in zip(self.inputs, arrays, strict=True)]
+        self._last = form, sizes
         return arrays, sizes
-
-    def _like_the_last(self, feeds: Feeds) -> list[Array] | None:
-        """The arrays where they are just what was last found to fit."""
-        if self._seen is None or type(feeds) is not dict or len(feeds) != len(self._seen):
-            return None
-        arrays: list[Array] = []
-        for name, shape, dtype in self._seen:
-            a = feeds.get(name)
-            if type(a) is not np.ndarray or a.shape != shape or a.dtype is not dtype:
-                return None
-            if not a.flags.c_contiguous:
-                return None
-            arrays.append(a)
-        return arrays
 
     def _fitting(self, name: str, array: Array, n: Node) -> Array:
         wanted = n.type.numpy
@@ -102,3 +92,18 @@ class FeedReader:
                 at = ",".join(map(str, first))
                 return f"input {name!r} holds {array[tuple(first)]} at [{at}]"
         return ""
+
+
+def _of_the_form(feeds: Feeds, form: Form) -> list[Array] | None:
+    """The arrays, where each is of the name, shape and dtype that its place in `form` tells."""
+    if type(feeds) is not dict or len(feeds) != len(form):
+        return None
+    arrays: list[Array] = []
+    for name, shape, dtype in form:
+        a = feeds.get(name)
+        if type(a) is not np.ndarray or a.shape != shape or a.dtype is not dtype:
+            return None
+        if not a.flags.c_contiguous:
+            return None
+        arrays.append(a)
+    return arrays

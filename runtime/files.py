@@ -18,6 +18,7 @@ from ..graph import OPS, Array, Constant, FromArray, Graph, RunError, VerigradEr
 from ..graph.attributes import Reader, is_stored, print_value
 from ..passes import Pass, Pipeline
 from .extras import require
+from .forks import alone
 from .options import Options
 
 if TYPE_CHECKING:
@@ -48,11 +49,20 @@ def save(
     `instead` are values, by name, that take the place of the program's; `run` is written beside
     it. Raises RunError where the folder cannot be written.
     """
+    # While no step is made: what another thread changes meanwhile is in the file or is not.
+    data = alone(program._values.lock, lambda: _content(program, instead or {}, run))
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def _content(program: Program, instead: Mapping[str, Array], run: RunState | None) -> bytes:
+    """The content of a program's file."""
     numpy = require("safetensors.numpy", "files")
+    program._values.check_whole()
     for key, text in program.metadata.items():
         if not isinstance(key, str) or not isinstance(text, str):
             raise RunError(f"metadata[{key!r}] is {text!r}, where a text is expected")
-    tensors: dict[str, Array] = {**program._values, **(instead or {})}
+    tensors: dict[str, Array] = {**program._values, **instead}
     for n in program.declared.sources:
         held = n.op if isinstance(n.op, Constant) else getattr(n.op, "init", None)
         if isinstance(held, (Constant, FromArray)):
@@ -64,9 +74,8 @@ def save(
         described["run"] = run.told
         tensors |= {_RUN + name: np.ascontiguousarray(a) for name, a in run.arrays.items()}
     described["digest"] = _digest(described, tensors)
-    data = numpy.save(tensors, metadata={_KEY: json.dumps(described)})
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    data: bytes = numpy.save(tensors, metadata={_KEY: json.dumps(described)})
+    return data
 
 
 def load(path: str | Path) -> Program:
@@ -215,7 +224,7 @@ def _described(program: Program) -> dict[str, Any]:
         **({"memory_limit": o.memory_limit} if o.memory_limit is not None else {}),
         **({"recompute": True} if o.recompute else {}),
         **({"backend": o.backend} if o.backend != "numpy" else {}),
-        "metadata": program.metadata,
+        "metadata": dict(program.metadata),
     }
 
 

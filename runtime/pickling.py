@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def reduced_program(program: Program) -> tuple[Any, ...]:
     """What a program is made from anew; the arrays are copies, as it may go on."""
-    values = {name: array.copy() for name, array in program._values.items()}
+    values = program._values.read(program._values)
     return restored, (program.declared, program.options, values, dict(program.metadata))
 
 

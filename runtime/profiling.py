@@ -138,19 +138,21 @@ class Profile:
 
 
 def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
-    """Profiles the step of a program on one batch; the state is afterwards what it was.
+    """Profiles the step of a program on one batch, on a copy of its state.
 
     Steps without stamps and with them are made in turns, and the machine's rates are measured
-    between them: what else the machine does meets all three alike. Then the state is put back as
+    between them: what else the machine does meets all three alike. Then the copy is made anew as
     well, for on one batch a net soon has no loss left, and numbers near 0 are slow. All times are
     of the fastest tenth of the steps, over which a kernel's time is a mean, so that they sum.
-    Raises as `step` does, the state put back.
+    Raises as `step` does.
     """
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise RunError(f"steps is {steps!r}, where a whole number from 1 is expected")
-    executable = program.executable
+    executable, held = program.executable, program._values
+    held.check_whole()
     arrays, sizes = executable.reader.read(feeds)
-    executor = executable.executor(sizes)
+    copy, backend = held.twin(), program.options.backend
+    executor = Executor(executable.plan(sizes), copy, backend)
     g = executor.graph
 
     def step() -> float:
@@ -160,30 +162,23 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
         return perf_counter() - start
 
     dtype = NUMPY_DTYPES[program.options.dtype]
-    calibration = Calibration(dtype, nbytes(g.order, sizes), prepare_for(program.options.backend))
+    calibration = Calibration(dtype, nbytes(g.order, sizes), prepare_for(backend))
     plain: list[float] = []
     timed: list[tuple[float, dict[Kernel, float]]] = []
-    held = {**program.parameters}, {**program.state}
-
-    def put_back() -> None:
-        program.parameters.update(held[0])
-        program.state.update(held[1])
-
     stamped = Stamped(executor)
     try:
         for number in range(steps):
             if number % -(-steps // _ROUNDS) == 0:
                 calibration.round()
-                put_back()
+                copy.fill(held.items())
                 for _ in range(_WARM):
                     step()
             plain.append(step())
             with stamped:
                 timed.append((step(), stamped.spent()))
     except NonFiniteError as e:
-        raise executable.explained(e, arrays, program.step_number) from None
-    finally:
-        put_back()
+        made = int(copy["step"]) if "step" in copy else 0
+        raise executable.explained(e, arrays, made) from None
     quick = sorted(timed, key=lambda pair: pair[0])[: max(_FEWEST, steps // 10)]
     found = {key: fmean(spent[key] for _, spent in quick) for key in quick[0][1]}
     whole = fmean(sorted(plain)[: len(quick)])

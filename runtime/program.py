@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..graph import (
     Array,
     Graph,
     GraphError,
-    Node,
     NonFiniteError,
     Parameter,
     RunError,
@@ -30,9 +28,9 @@ from ..passes import (
     Regularizer,
     with_dtype,
 )
-from .aligned import aligned_bytes
 from .executable import Executable
 from .executor import Executor
+from .forks import alone
 from .memory import Memory
 from .options import Backend, Options
 from .pickling import reduced_program
@@ -43,6 +41,8 @@ from .values import Held, Values
 if TYPE_CHECKING:
     from .cost import Cost
     from .profiling import Profile
+
+R = TypeVar("R")
 
 
 def compile(
@@ -104,9 +104,6 @@ class Program:
         self._blockwise: dict[str | None, Blockwise] = {}
         self.metadata: dict[str, str] = {}
         """Texts that are saved with the program, such as the names of classes."""
-        self._broken = False
-        # Calls share arenas and state: one at a time, whichever thread asks.
-        self._lock = RLock()
         # Inference changes no state, whatever updates the graph declares.
         self._inference = options.inference().run(self.declared.but(updates={}))
         self._training: Compilation | None = None
@@ -117,8 +114,9 @@ class Program:
                 f"graph {net.name} has no loss to optimize; declare it as vg.Graph(..., loss=...)"
             )
         self._sources = {g.names[n]: n for g in self._graphs() for n in (*g.parameters, *g.state)}
-        memory = _packed(self._graphs()[0], self._sources)
-        self._values = Held(self._sources, memory, options.seed)
+        self._values = Held(self._graphs()[0], self._sources, options.seed)
+        # Calls share arenas and state: one at a time, whichever thread asks.
+        self._lock = self._values.lock
         types = {name: n.type for name, n in self._sources.items()}
         parameters = {k: t for k, t in types.items() if isinstance(self._sources[k].op, Parameter)}
         self.parameters = Values("parameter", parameters, self._values)
@@ -169,14 +167,14 @@ class Program:
     @property
     def step_number(self) -> int:
         """How many steps have been made."""
-        return int(self._values["step"]) if "step" in self.state else 0
+        return int(self.state["step"]) if "step" in self.state else 0
 
     def plan(self, **sizes: int) -> Plan:
         """The memory plan of the training step (of inference, where there is no loss).
 
         Raises RunError where it takes more than the program's `memory_limit`.
         """
-        return self.executable.plan(sizes)
+        return alone(self._lock, lambda: self.executable.plan(sizes))
 
     def cost(self, **sizes: int) -> Cost:
         """Operations and bytes of each node of the training step (of inference, without a loss)."""
@@ -187,10 +185,11 @@ class Program:
 
     def source(self, **sizes: int) -> str:
         """The step as Python text: a straight line of kernel calls."""
-        return self.executable.executor(self.plan(**sizes).sizes).source
+        return alone(self._lock, lambda: self.executable.executor(self.plan(**sizes).sizes).source)
 
     def __repr__(self) -> str:
-        return f"<Program {self.name}: {len(self.parameters)} parameters, step {self.step_number}>"
+        at = "a step cut off" if self._values.cut else f"step {self.step_number}"
+        return f"<Program {self.name}: {len(self.parameters)} parameters, {at}>"
 
     # ---- what it runs ------------------------------------------------------------------------
 
@@ -200,17 +199,7 @@ class Program:
         Raises NonFiniteError where the loss or a gradient is not finite, and RunError for feeds
         that do not fit; the state is then as it was before.
         """
-        with self._lock:
-            executable = self._stepping
-            executor, arrays = executable.ready(self._feeds(feeds, named))
-            try:
-                executor.step(arrays)
-            except NonFiniteError as e:
-                raise executable.explained(e, arrays, self.step_number) from None
-            finally:
-                self._broken = executor.writing
-                self._values.version += 1
-            return executor.scalar("loss")
+        return self._alone(self._step, feeds, named)
 
     def stepped(self, key: str) -> Array:
         """A copy of an output of the training graph, as the last step computed it."""
@@ -219,17 +208,11 @@ class Program:
 
     def predict(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Array]:
         """The outputs of the inference graph but the loss, by name; labels are not needed."""
-        with self._lock:
-            return self._outputs(self._prediction, self._feeds(feeds, named))
+        return self._alone(self._predict, feeds, named)
 
     def evaluate(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Any]:
         """The outputs of the inference graph, with the data loss as the float `loss`."""
-        with self._lock:
-            executor = self._compute(self._evaluation, feeds, named)
-            outputs: dict[str, Any] = {}
-            for key in self._evaluation.graph.outputs:
-                outputs[key] = executor.scalar(key) if key == "loss" else executor.output(key)
-            return outputs
+        return self._alone(self._evaluate, feeds, named)
 
     def blockwise(self, by_row: str | None) -> Blockwise:
         """How the loss of any number of rows, and the output `by_row`, are evaluated in blocks."""
@@ -239,60 +222,92 @@ class Program:
             blocks, made = whole if parts is None else parts.blocks, None
             if blocks is not None:
                 made = self._executable(self._scheduled(blocks, blocks.outputs), self.declared)
-            self._blockwise[by_row] = Blockwise(parts, made, self._outputs, self._values)
+            self._blockwise[by_row] = Blockwise(parts, made, self._block, self._values)
         return self._blockwise[by_row]
 
     def rows_at_a_time(self, most: int) -> int:
         """How many rows, of `most`, `evaluate` takes in one call within the memory limit."""
-        return self._evaluation.rows_within_limit(most)
+        return alone(self._lock, lambda: self._evaluation.rows_within_limit(most))
 
     def loss(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> float:
         """The loss that `step` would now report, penalties and dropout included; no update."""
         self._compilation()
-        with self._lock:
-            return self._compute(self._loss, feeds, named).scalar("loss")
+        return self._alone(
+            lambda given: self._compute(self._loss, given).scalar("loss"), feeds, named
+        )
 
     def gradients(
         self, feeds: Mapping[str, Any] | None = None, /, **named: Any
     ) -> tuple[float, dict[str, Array]]:
         """The loss, and its gradient for each parameter by name; no update."""
         self._compilation()
-        with self._lock:
-            executor = self._compute(self._gradients, feeds, named)
-            found = {name: executor.output(f"{name}.grad") for name in self.parameters}
-            return executor.scalar("loss"), found
+        return self._alone(self._loss_and_gradients, feeds, named)
 
     def profile(
         self, feeds: Mapping[str, Any] | None = None, /, *, steps: int = 100, **named: Any
     ) -> Profile:
         """The step's kernels on one batch, each with its measured and its predicted time.
 
-        Makes `steps` steps with stamps and as many without; the state is then as it was before.
+        Makes `steps` steps with stamps and as many without, on a copy of the state.
         """
         from .profiling import profile
 
-        with self._lock:
-            return profile(self, self._feeds(feeds, named), steps)
+        return self._alone(lambda given: profile(self, given, steps), feeds, named)
 
-    def _compute(
-        self, executable: Executable, feeds: Mapping[str, Any] | None, named: dict[str, Any]
-    ) -> Executor:
-        """Runs all that writes no state; the executor holds the results, under the lock."""
-        executor, arrays = executable.ready(self._feeds(feeds, named))
-        executor.compute(arrays, self._values.version)
-        return executor
+    def _alone(
+        self,
+        call: Callable[[Mapping[str, Any]], R],
+        feeds: Mapping[str, Any] | None,
+        named: dict[str, Any],
+    ) -> R:
+        """What a call returns that computes on these feeds, while no other call does."""
+        values = self._values
+        if values.taken():
+            values.check_free(f"program {self.name} cannot run")
+        if feeds is not None and named:
+            raise RunError("feeds are given as one dict or by name, not both")
+        # On one line, as in `alone`, without whose call a step takes less time.
+        with self._lock: return call(feeds if feeds is not None else named)  # fmt: skip  # noqa: E701
+
+    def _step(self, feeds: Mapping[str, Any]) -> float:
+        values, executable = self._values, self._stepping
+        values.check_whole()
+        executor, arrays = executable.ready(feeds)
+        # Before the step, as it may be cut off anywhere.
+        values.last = executor
+        values.version += 1
+        try:
+            executor.step(arrays)
+        except NonFiniteError as e:
+            raise executable.explained(e, arrays, self.step_number) from None
+        return executor.scalar("loss")
+
+    def _predict(self, feeds: Mapping[str, Any]) -> dict[str, Array]:
+        return self._outputs(self._prediction, feeds)
+
+    def _evaluate(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        outputs: dict[str, Any] = self._outputs(self._evaluation, feeds)
+        return {k: float(v) if k == "loss" else v for k, v in outputs.items()}
+
+    def _block(self, executable: Executable, feeds: Mapping[str, Any]) -> dict[str, Array]:
+        return self._alone(lambda given: self._outputs(executable, given), feeds, {})
 
     def _outputs(self, executable: Executable, feeds: Mapping[str, Any]) -> dict[str, Array]:
         """All that a graph without updates gives."""
-        with self._lock:
-            executor = self._compute(executable, feeds, {})
-            return {key: executor.output(key) for key in executable.graph.outputs}
+        executor = self._compute(executable, feeds)
+        return {key: executor.output(key) for key in executable.graph.outputs}
 
-    def _feeds(self, feeds: Mapping[str, Any] | None, named: dict[str, Any]) -> Mapping[str, Any]:
-        self._check_whole()
-        if feeds is not None and named:
-            raise RunError("feeds are given as one dict or by name, not both")
-        return feeds if feeds is not None else named
+    def _loss_and_gradients(self, feeds: Mapping[str, Any]) -> tuple[float, dict[str, Array]]:
+        executor = self._compute(self._gradients, feeds)
+        found = {name: executor.output(f"{name}.grad") for name in self.parameters}
+        return executor.scalar("loss"), found
+
+    def _compute(self, executable: Executable, feeds: Mapping[str, Any]) -> Executor:
+        """Runs all that writes no state; the executor holds the results, under the lock."""
+        self._values.check_whole()
+        executor, arrays = executable.ready(feeds)
+        executor.compute(arrays, self._values.version)
+        return executor
 
     def _compilation(self) -> Compilation:
         if self._training is None:
@@ -378,33 +393,8 @@ class Program:
         """Writes graph, options and all state to a safetensors file; `vg.load` reads it."""
         from .files import save
 
-        self._check_whole()
         save(self, path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What pickles and copies are made from: a program of its own, in the same state."""
-        with self._lock:
-            self._check_whole()
-            return reduced_program(self)
-
-    def _check_whole(self) -> None:
-        if self._broken:
-            raise RunError("a step was cut off while it wrote the state; load the program again")
-
-
-def _packed(g: Graph, sources: Mapping[str, Node]) -> dict[str, Array]:
-    """An array for each source, those of a pack one after another in one piece of memory."""
-    schedule = g.schedule
-    packs = [[g.names[n] for n in pack] for pack in (schedule.packs if schedule else ())]
-    packs = [names for names in packs if names[0] in sources]
-    packed = {name for names in packs for name in names}
-    found: dict[str, Array] = {}
-    for names in (*packs, *[[name] for name in sources if name not in packed]):
-        types = [sources[name].type for name in names]
-        memory = aligned_bytes(sum(t.nbytes({}) for t in types))
-        start = 0
-        for name, t in zip(names, types, strict=True):
-            piece = memory[start : start + t.nbytes({})]
-            found[name] = piece.view(t.numpy).reshape(t.bind({}))
-            start += piece.nbytes
-    return {name: found[name] for name in sources}
+        return reduced_program(self)

@@ -12,6 +12,7 @@ from .interpreter import interpret
 
 if TYPE_CHECKING:
     from .executable import Executable
+    from .values import Held
 
 
 class Total(NamedTuple):
@@ -101,7 +102,7 @@ class Blockwise:
         parts: Split | None,
         blocks: Executable | None,
         run: Callable[[Executable, Mapping[str, Any]], Mapping[str, Array]],
-        values: Mapping[str, Array],
+        values: Held,
     ) -> None:
         self.parts = parts
         self.values = values
@@ -153,7 +154,7 @@ class Totals:
         if self._how.parts is None:
             return self._loss
         rest, values = self._how.parts.rest, self._how.values
-        given = {rest.names[n]: values[rest.names[n]] for n in (*rest.parameters, *rest.state)}
+        given = values.read([rest.names[n] for n in (*rest.parameters, *rest.state)])
         with np.errstate(all="ignore"):
             for fed, _, joins in self._how.parts.totals:
                 total = self._held[fed] / (self._count if joins == "mean" else 1)

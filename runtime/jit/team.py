@@ -8,6 +8,7 @@ import threading
 from typing import Final
 
 from ..aligned import aligned_bytes
+from ..forks import LOCKS
 from .driver import CONTROL, STOP, serve
 
 _PATIENCE: Final = 30_000
@@ -23,6 +24,9 @@ class Helper:
         self._woken = threading.Semaphore(0)
         self._over = False
         self._thread = threading.Thread(target=self._live, name="verigrad helper", daemon=True)
+
+    def start(self) -> None:
+        """Raises RuntimeError where no thread can be started."""
         self._thread.start()
 
     def wake(self) -> None:
@@ -34,7 +38,8 @@ class Helper:
         """Returns when the thread has come to its end."""
         self._over = True
         self._woken.release()
-        self._thread.join()
+        if self._thread.ident is not None:  # it has been started
+            self._thread.join()
 
     def _live(self) -> None:
         while not self._over:
@@ -48,7 +53,8 @@ class Team:
     """One leader at a time, and the helpers: one less than the threads that were ever wanted."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        # A fork takes it behind the programs' locks, in the order in which a step takes them.
+        self.lock = LOCKS.new(rank=1)
         """Held by who leads; a signal handler may lead within a step."""
         self._helpers: list[Helper] = []
         self._wanted = 0
@@ -69,13 +75,17 @@ class Team:
     def rouse(self) -> None:
         """Wakes all helpers, and lets those come that are still to come; under the lock."""
         self.resting = False
-        while len(self._helpers) < self._wanted and not self._over:
-            try:
-                self._helpers.append(Helper(self))
-            except RuntimeError:  # no thread can be started any more: the leader makes all parts
-                self._over = True
-        for helper in self._helpers:
-            helper.wake()
+        try:
+            while len(self._helpers) < self._wanted and not self._over:
+                self._helpers.append(Helper(self))  # first, so that `end` knows it in any case
+                self._helpers[-1].start()
+            for helper in self._helpers:
+                helper.wake()
+        except RuntimeError:  # no thread can be started any more: the leader makes all parts
+            self._over = True
+        except BaseException:
+            self.resting = True
+            raise
 
     def end(self) -> None:
         """Ends all helpers: native code must not run when the interpreter has gone."""
@@ -88,19 +98,13 @@ class Team:
             self._words[STOP] = 0
 
     def forget(self) -> None:
-        """In a forked process there are no helpers yet; who forked has held the lock."""
+        """In a forked process there are no helpers yet."""
         self._helpers.clear()
         self._words[:] = 0
         self.resting = True
-        self.lock.release()
 
 
 TEAM: Final = Team()
 atexit.register(TEAM.end)
 if hasattr(os, "register_at_fork"):
-    # Not in the middle of a step: the BLAS would be kept to one thread in the child.
-    os.register_at_fork(
-        before=TEAM.lock.acquire,
-        after_in_parent=TEAM.lock.release,
-        after_in_child=TEAM.forget,
-    )
+    os.register_at_fork(after_in_child=TEAM.forget)

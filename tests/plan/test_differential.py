@@ -17,7 +17,7 @@ import verigrad as vg
 from verigrad.passes.schedule import ScheduleBuffers
 from verigrad.runtime.executor import Executor
 from verigrad.runtime.plan import Plan
-from verigrad.runtime.program import _packed
+from verigrad.runtime.values import packed
 
 pytestmark = pytest.mark.numpy_bits
 
@@ -88,7 +88,7 @@ def test_a_planned_step_updates_what_the_interpreter_updates(g: vg.Graph, size: 
     expected = vg.interpret(g, values)
     assume(all(np.isfinite(a).all() for a in expected.values.values()))
     scheduled = ScheduleBuffers().apply(g)
-    state = _packed(scheduled, {g.names[n]: n for n in (*g.parameters, *g.state)})
+    state = packed(scheduled, {g.names[n]: n for n in (*g.parameters, *g.state)})
     for k, a in state.items():
         np.copyto(a, values[k])
     executor = Executor(Plan(scheduled, {"N": size}, g), state)
