@@ -4,15 +4,18 @@ from .arrays import as_array, exactly
 from .errors import (
     CallError,
     GraphError,
+    ImmutableError,
     NonFiniteError,
     PassError,
     RunError,
     VerigradError,
     suggest,
 )
+from .frozen import Frozen
 from .graph import ALIGNMENT, Graph, Schedule
 from .groups import Nodes, domain, holder, inside, kernel_groups, lanes
-from .location import Location, created_at, warn
+from .hooks import check_hooks
+from .location import Location, created_at, raised_at, warn
 from .node import Layer, Node, Operand, apply
 from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, OverRows, Product, Source, op
 from .op_function import op_function
@@ -47,8 +50,10 @@ __all__ = [
     "Constant",
     "Dim",
     "FromArray",
+    "Frozen",
     "Graph",
     "GraphError",
+    "ImmutableError",
     "Initializer",
     "Input",
     "IntShape",
@@ -76,6 +81,7 @@ __all__ = [
     "as_array",
     "as_python",
     "broadcast",
+    "check_hooks",
     "constant",
     "created_at",
     "depth_first",
@@ -92,6 +98,7 @@ __all__ = [
     "op_function",
     "parameter",
     "parse",
+    "raised_at",
     "readers_of",
     "roles",
     "state",

@@ -17,6 +17,10 @@ class CallError(GraphError, TypeError):
     """Arguments that a call does not take, as Python's own TypeError; it is both."""
 
 
+class ImmutableError(GraphError, AttributeError):
+    """An attribute that cannot be set, as Python's own AttributeError; it is both."""
+
+
 class PassError(VerigradError):
     """A pass or a pipeline that cannot run, or that broke what it promised."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .declared import binding, check_source_names, checked_outputs, checked_updates
 from .errors import GraphError, suggest
+from .frozen import Frozen
 from .naming import assign_names, layer_names, layer_of, number_layers
 from .node import Node
 from .op import Source
@@ -60,7 +61,7 @@ class Schedule(Record):
         )
 
 
-class Graph:
+class Graph(Frozen):
     """A static dataflow graph: immutable, its nodes reached from outputs and updates.
 
     `updates` are the only way that state changes. They happen at once: right sides read old
@@ -95,10 +96,10 @@ class Graph:
         check_source_names(self._sources)
         self._made = True
 
-    def __setattr__(self, name: str, value: object) -> None:
-        if "_made" in self.__dict__:
-            raise AttributeError(f"a Graph is immutable; g.but({name}=...) makes another")
-        super().__setattr__(name, value)
+    def _instead(self, name: str) -> str:
+        if name in ("name", "outputs", "updates", "schedule"):
+            return f"a Graph is immutable; g.but({name}=...) makes another"
+        return "a Graph is immutable; vg.Graph(...), g.but(...) and g.replace(...) make others"
 
     def __copy__(self) -> Graph:
         return self

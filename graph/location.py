@@ -50,6 +50,14 @@ def user_line() -> Location | None:
     return Location(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
 
 
+def raised_at(e: BaseException) -> Location | None:
+    """The first line of the user's on the way to where an exception was raised."""
+    trace = e.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
+        trace = trace.tb_next
+    return None if trace is None else Location(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+
+
 def warn(text: str) -> None:
     """Warns of what is allowed and hardly meant, at the user's line; shown once for each."""
     import warnings

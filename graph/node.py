@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .errors import GraphError
+from .errors import GraphError, ImmutableError
 from .explain import explain
 from .indexing import cuts
 from .location import Location, user_line
@@ -66,10 +66,10 @@ class Node:
         put(self, "where", where)
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError("a Node is immutable; use Graph.replace to change a graph")
+        raise ImmutableError("a Node is immutable; use Graph.replace to change a graph")
 
     def __delattr__(self, name: str) -> None:
-        raise AttributeError("a Node is immutable; use Graph.replace to change a graph")
+        raise ImmutableError("a Node is immutable; use Graph.replace to change a graph")
 
     def __copy__(self) -> Node:
         return self

@@ -5,7 +5,8 @@ from __future__ import annotations
 from inspect import Parameter, Signature, signature
 from typing import Any, ClassVar, Self, dataclass_transform
 
-from .errors import CallError
+from .errors import CallError, ImmutableError
+from .hooks import check_hooks
 
 _REQUIRED: Any = object()
 
@@ -67,8 +68,12 @@ class Record:
         super().__init_subclass__()
         own_annotations = cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - much faster
         types = {n: a for n, a in own_annotations.items() if not _class_var(a)}
-        if not types:
-            return
+        if types:
+            cls._take_fields(types)
+        check_hooks(cls)
+
+    @classmethod
+    def _take_fields(cls, types: dict[str, Any]) -> None:
         own = {n: cls.__dict__[n] for n in types if n in cls.__dict__}
         by_name = [n for n, v in own.items() if isinstance(v, _ByName)]
         for n in by_name:
@@ -124,10 +129,14 @@ class Record:
         object.__setattr__(self, name, value)
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{type(self).__name__} is immutable; make a new one to set {name!r}")
+        kind = type(self).__name__
+        raise ImmutableError(
+            f"{kind} is immutable; make a new one to set {name!r}, such as .but({name}=...), and "
+            "compile with it"
+        )
 
     def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"{type(self).__name__} is immutable")
+        raise ImmutableError(f"{type(self).__name__} is immutable")
 
     def __getstate__(self) -> dict[str, Any]:
         """What pickles hold: the fields, and nothing that was worked out from them."""

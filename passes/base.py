@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
-from ..graph import Graph, GraphError, Node, PassError
+from ..graph import Graph, GraphError, Node, PassError, VerigradError, check_hooks
 from ..ops import copy
 
 SWEEPS: Final = 10
@@ -54,6 +54,7 @@ class Pass:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        check_hooks(cls, PassError)
         if "name" not in cls.__dict__:
             cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
@@ -82,6 +83,7 @@ class Pass:
 
     def but(self, **options: Any) -> Self:
         """The same pass with some options changed."""
+        chosen_by_name(options, self.options(), f"option of {self.name}", PassError)
         return type(self)(**{**self.options(), **options})
 
 
@@ -142,11 +144,16 @@ def bisect(one: Pass, g: Graph, good: Callable[[Graph], bool]) -> Rewrite | None
     return done[low]
 
 
-def chosen_by_name(names: Iterable[str], known: Iterable[str], what: str) -> None:
+def chosen_by_name(
+    names: Iterable[str],
+    known: Iterable[str],
+    what: str,
+    error: type[VerigradError] = GraphError,
+) -> None:
     """Raises where a name that the user gave is not among the known ones."""
     from ..graph import suggest
 
     there = list(known)
     for name in names:
         if name not in there:
-            raise GraphError(f"there is no {what} {name!r}{suggest(name, there)}")
+            raise error(f"there is no {what} {name!r}{suggest(name, there)}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
-from ..graph import Graph, PassError, VerigradError, suggest, verify
+from ..graph import Frozen, Graph, PassError, VerigradError, raised_at, suggest, verify
 from .base import SWEEPS, Pass, Refused, Rewrite, apply_rewrites
 
 FACTS: Final = ("forward", "differentiable", "as declared", "free of copies")
@@ -39,12 +39,15 @@ class Compilation(NamedTuple):
         return self.stages[next(reversed(self.stages))]
 
 
-class Pipeline:
+class Pipeline(Frozen):
     """Passes in order: a value; `without` and `insert` give new ones, checked at once."""
+
+    advice: ClassVar[str] = "insert, without and with_options make other pipelines"
 
     def __init__(self, passes: Iterable[Pass]) -> None:
         self.passes = tuple(passes)
         _check(self.passes)
+        self._made = True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -137,11 +140,16 @@ def _run_one(p: Pass, g: Graph, ran: tuple[str, ...], records: list[Record]) -> 
         if after is not g:
             verify(after)
     except VerigradError as e:
-        raise type(e)(f"{e}\n  in the pass {p.name}, after {', '.join(ran)}") from e
+        e.args = (f"{e}\n  in the pass {p.name}, after {', '.join(ran)}",)
+        raise e from None
     except Exception as e:
-        raise PassError(
-            f"the pass {p.name} failed with {type(e).__name__}: {e}\n  after {', '.join(ran)}"
-        ) from e
+        # One error, whose traceback reaches the line that failed.
+        line = raised_at(e)
+        at = f"\n  at {line.described}" if line is not None else ""
+        told = PassError(
+            f"the pass {p.name} failed with {type(e).__name__}: {e}{at}\n  after {', '.join(ran)}"
+        )
+        raise told.with_traceback(e.__traceback__) from None
     refused = {r for r in records if r.refused and r.stage == p.name}
     for r in found:
         n = r.old if isinstance(r, Rewrite) else r.node
@@ -175,6 +183,10 @@ def _check(passes: tuple[Pass, ...]) -> None:
     for p in passes:
         if not isinstance(p, Pass):
             raise PassError(f"a pipeline is made of passes, not of {p!r}; write e.g. MyPass()")
+        if type(p).rewrites is Pass.rewrites and type(p).apply is Pass.apply:
+            raise PassError(
+                f"{type(p).__name__} does nothing: it gives neither `rewrites(g)` nor `apply(g)`"
+            )
         if p.name in seen:
             raise PassError(f"the pass {p.name} stands twice; a stage needs a name of its own")
         seen.add(p.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Integral
 from typing import Literal, NamedTuple, get_args
 
@@ -89,3 +90,21 @@ class Options(NamedTuple):
         """The inference pipeline with the options set on its passes."""
         takes = any("dropout" in p.options() for p in self.inference_pipeline)
         return self.inference_pipeline.with_options({"dropout": self.dropout if takes else None})
+
+
+def instead(name: str, parameters: Iterable[str], state: Iterable[str]) -> str:
+    """What to do where a user sets that attribute of a program, which would have no effect."""
+    for held, names in (("parameters", parameters), ("state", state)):
+        if name == held or name in names:
+            key = name if name in names else "fc1.weight"
+            return f"set values by name, as in program.{held}[{key!r}] = array"
+    if name == "metadata":
+        return "it is a dict of texts: program.metadata['classes'] = ..."
+    if name in Options._fields:
+        return f"a program is compiled with it; vg.compile(..., {name}=...) makes another"
+    if name in ("lr", "rate", "learning_rate"):
+        return (
+            "the rate is the optimizer's; compile with a schedule, such as "
+            "vg.SGD(lr=vg.schedules.cosine(0.1, steps=1000)), or anew with another rate"
+        )
+    return "a program stays as it is compiled; vg.compile makes another"

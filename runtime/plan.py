@@ -5,12 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from ..graph import (
     ALIGNMENT,
+    Frozen,
     Graph,
     Node,
     PassError,
@@ -33,7 +34,7 @@ class Buffer(NamedTuple):
     last: int
 
 
-class Plan:
+class Plan(Frozen):
     """The placement of a graph's results in one arena.
 
     `nbytes` is the arena's size, known before anything runs; `unplanned_nbytes` the sum of every
@@ -41,6 +42,8 @@ class Plan:
     written on it, which `verify` has proved; `recomputed` the results that it computes again to
     keep to `limit` bytes.
     """
+
+    advice: ClassVar[str] = "it is what was found for its sizes; program.plan(N=...) gives another"
 
     def __init__(
         self,
@@ -81,6 +84,7 @@ class Plan:
         verify(self.graph)
         self.unplanned_nbytes = sum(n.type.nbytes(sizes) for n in unoptimised.order)
         self.state_nbytes = sum(n.type.nbytes({}) for n in (*g.parameters, *g.state))
+        self._made = True
 
     @property
     def lower_bound(self) -> int:

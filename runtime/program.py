@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..graph import (
     Array,
+    Frozen,
     Graph,
     GraphError,
     NonFiniteError,
@@ -32,7 +33,7 @@ from .executable import Executable
 from .executor import Executor
 from .forks import alone
 from .memory import Memory
-from .options import Backend, Options
+from .options import Backend, Options, instead
 from .pickling import reduced_program
 from .plan import Plan
 from .totals import Blockwise, split
@@ -91,7 +92,7 @@ def compile(
     return Program(net, options.check())
 
 
-class Program:
+class Program(Frozen):
     """A compiled graph with its state: parameters, optimizer state and the step counter."""
 
     def __init__(self, net: Graph, options: Options) -> None:
@@ -123,6 +124,10 @@ class Program:
         self.state = Values(
             "state", {k: types[k] for k in types if k not in parameters}, self._values
         )
+        self._made = True
+
+    def _instead(self, name: str) -> str:
+        return instead(name, self.parameters, self.state)
 
     def _graphs(self) -> list[Graph]:
         made = [self._inference.graph]

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..graph import (
     Array,
+    Frozen,
     Graph,
     Initializer,
     Node,
@@ -142,13 +143,18 @@ class Held(Mapping[str, Array]):
         self._drawn = True
 
 
-class Values(MutableMapping[str, Array]):
+class Values(Frozen, MutableMapping[str, Array]):
     """Named arrays that a program holds: read as read-only copies, set with a check."""
 
     def __init__(self, what: str, types: Mapping[str, TensorType], held: Held) -> None:
         self._what = what
         self._types = types
         self._held = held
+        self._made = True
+
+    def _instead(self, name: str) -> str:
+        held = "parameters" if self._what == "parameter" else self._what
+        return f"values are set by name, as in program.{held}[{name!r}] = array"
 
     def __getitem__(self, name: str) -> Array:
         """A read-only copy of the value; raises RunError where there is none of that name."""

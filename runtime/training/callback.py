@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...graph import Array
+from ...graph import Array, GraphError, check_hooks
 from .history import Row
 
 Kept = Mapping[str, int | float | str | bool | Array | None]
@@ -17,6 +17,16 @@ class Callback:
     One that remembers something from epoch to epoch gives it in `state` and takes it back in
     `restore`, so that a run that is resumed goes on as if it had never stopped.
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        check_hooks(cls)
+        for name in vars(cls):
+            if name.startswith("on_") and not hasattr(Callback, name):
+                raise GraphError(
+                    f"{cls.__name__}.{name}: nothing calls it; fit calls on_step(step, loss) and "
+                    "on_epoch(row)"
+                )
 
     def on_step(self, step: int, loss: float) -> None:
         """A step is done: `step` counts all steps of the program, from 1."""

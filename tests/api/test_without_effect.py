@@ -1,0 +1,201 @@
+"""What would have no effect is refused: misspelled methods, attributes, options."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+
+import verigrad as vg
+from verigrad.passes.schedules import Schedule
+
+
+def first(self: object, *args: object) -> Any:
+    return args[0] if args else None
+
+
+def made(base: type, **body: Any) -> type:
+    return type("Mine", (base,), {"__module__": __name__, "__qualname__": "Mine", **body})
+
+
+# ---- methods that nothing would call --------------------------------------------------------
+
+MISSPELLED = [
+    (vg.Pass, "rewrite", "rewrites"),
+    (vg.Pass, "aply", "apply"),
+    (vg.Pass, "need", "needs"),
+    (vg.Op, "inferr", "infer"),
+    (vg.Op, "vpj", "vjp"),
+    (vg.Op, "rum", "run"),
+    (vg.Op, "scrach", "scratch"),
+    (vg.Op, "in_place", "inplace"),
+    (vg.Op, "element_wise", "elementwise"),
+    (vg.Op, "kink", "kinks"),
+    (vg.Op, "flop", "flops"),
+    (vg.Op, "over_row", "over_rows"),
+    (vg.Optimizer, "update", "updates"),
+    (vg.Optimizer, "lookahead", "look_ahead"),
+    (vg.Optimizer, "state", "states"),
+    (vg.Regularizer, "penality", "penalty"),
+    (vg.Clip, "cliped", "clipped"),
+    (Schedule, "att", "at"),
+    (vg.Callback, "on_epochs", "on_epoch"),
+    (vg.Callback, "restor", "restore"),
+]
+
+
+@pytest.mark.parametrize(("base", "name", "meant"), MISSPELLED, ids=lambda v: getattr(v, "name", v))
+def test_a_misspelled_method_is_refused(base: type, name: str, meant: str) -> None:
+    with pytest.raises(vg.VerigradError, match=rf"Mine\.{name}: nothing (reads|calls) it.*{meant}"):
+        made(base, **{name: first})
+
+
+@pytest.mark.parametrize("name", ["on_epoch_ends", "on_train_begin", "on_batch"])
+def test_a_hook_that_fit_does_not_call_is_refused(name: str) -> None:
+    with pytest.raises(vg.GraphError, match=rf"Mine\.{name}: nothing calls it"):
+        made(vg.Callback, **{name: first})
+
+
+TAKES = [
+    (vg.Pass, "rewrites", lambda self: ()),
+    (vg.Pass, "apply", lambda self, g, h: g),
+    (vg.Op, "vjp", lambda self, dy: (dy,)),
+    (vg.Optimizer, "updates", lambda self, w, g: {}),
+    (vg.Regularizer, "penalty", lambda self: None),
+    (vg.Callback, "on_step", lambda self, step: None),
+    (vg.Callback, "on_epoch", lambda self: None),
+    (Schedule, "at", lambda self: None),
+]
+
+
+@pytest.mark.parametrize(("base", "name", "method"), TAKES, ids=lambda v: getattr(v, "name", v))
+def test_a_method_that_cannot_be_called_is_refused(
+    base: type, name: str, method: Callable[..., Any]
+) -> None:
+    with pytest.raises(vg.VerigradError, match=rf"Mine\.{name} takes .*, but is called as {name}"):
+        made(base, **{name: method})
+
+
+def test_names_of_ones_own_stay_free() -> None:
+    class Kept(vg.Pass):
+        """A pass with fields, a constant and methods of its own."""
+
+        gain: float = 1.0
+        limits: ClassVar[tuple[int, ...]] = (1, 2)
+
+        def matches(self, n: vg.Node) -> bool:
+            return n.op.name == "relu"
+
+        def rewrites(self, graph: vg.Graph, *, verbose: bool = False) -> tuple[()]:
+            return ()
+
+        def _rewrite(self) -> None: ...
+
+    class Heard(vg.Callback):
+        def on_epoch(self, *args: object, **more: object) -> None: ...
+
+        def report(self) -> str:
+            return ""
+
+    assert Kept().matches(vg.relu(vg.input("x", ())))
+    assert Heard().report() == ""
+
+
+@dataclass(frozen=True)
+class Idle(vg.Pass):
+    """A pass whose one method is not one that a pass is asked for."""
+
+    def transform(self, g: vg.Graph) -> vg.Graph:
+        return g
+
+
+def test_a_pass_that_does_nothing_is_refused() -> None:
+    with pytest.raises(vg.PassError, match="Idle does nothing: it gives neither `rewrites"):
+        vg.TRAINING.insert(Idle(), after="simplify")
+
+
+# ---- attributes and options -----------------------------------------------------------------
+
+
+@pytest.fixture
+def program() -> vg.Program:
+    loss = vg.mean(vg.square(vg.dense(vg.input("x", ("N", 2)), 1, name="fc1")))
+    return vg.compile(vg.Graph("net", loss=loss), optimizer=vg.Momentum(0.1))
+
+
+ATTRIBUTES: list[tuple[Callable[[vg.Program], object], str, str]] = [
+    (lambda p: p, "lr", "the rate is the optimizer's"),
+    (lambda p: p, "backend", r"vg\.compile\(\.\.\., backend=\.\.\.\) makes another"),
+    (lambda p: p, "seed", r"vg\.compile\(\.\.\., seed=\.\.\.\) makes another"),
+    (lambda p: p, "fc1.weight", r"program\.parameters\['fc1.weight'\] = array"),
+    (lambda p: p, "fc1.weight.velocity", r"program\.state\['fc1.weight.velocity'\] = array"),
+    (lambda p: p, "parameters", r"program\.parameters\['fc1.weight'\] = array"),
+    (lambda p: p, "anything", r"vg\.compile makes another"),
+    (lambda p: p.parameters, "w", r"program\.parameters\['w'\] = array"),
+    (lambda p: p.state, "step", r"program\.state\['step'\] = array"),
+    (lambda p: p.plan(N=2), "nbytes", r"program\.plan\(N=\.\.\.\) gives another"),
+    (lambda p: p.training, "outputs", r"g\.but\(outputs=\.\.\.\) makes another"),
+    (lambda p: p.training, "nodes", r"g\.replace\(\.\.\.\) make others"),
+    (lambda p: p.training.order[0], "name", r"use Graph\.replace"),
+    (lambda p: p.options.pipeline, "passes", "insert, without and with_options make other"),
+    (lambda p: p.options.optimizer, "lr", r"\.but\(lr=\.\.\.\), and compile with it"),
+]
+
+
+@pytest.mark.parametrize(("of", "name", "said"), ATTRIBUTES, ids=lambda v: v)
+def test_an_attribute_that_nothing_would_read_is_not_set(
+    of: Callable[[vg.Program], object], name: str, said: str, program: vg.Program
+) -> None:
+    holder = of(program)
+    for error in (vg.VerigradError, AttributeError):
+        with pytest.raises(error, match=said):
+            setattr(holder, name, 0.5)
+    with pytest.raises(AttributeError):
+        delattr(holder, name)
+    program.step(x=[[1.0, 2.0]])
+    assert program.metadata == {}
+
+
+def test_options_that_there_are_not_are_refused() -> None:
+    dropout = next(iter(vg.TRAINING))
+    with pytest.raises(vg.PassError, match="option of insert_dropout 'sed'; did you mean 'seed'"):
+        dropout.but(sed=1)
+    with pytest.raises(vg.VerigradError, match="'rate' is unknown"):
+        vg.SGD(0.1).but(rate=0.2)
+    with pytest.raises(vg.PassError, match="'simplfy' in the pipeline; did you mean 'simplify'"):
+        vg.TRAINING.without("simplfy")
+    with pytest.raises(vg.PassError, match="'simplfy' in the pipeline; did you mean 'simplify'"):
+        vg.TRAINING.insert(dropout, after="simplfy")
+
+
+# ---- errors within a pass -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fails(vg.Pass):
+    def apply(self, g: vg.Graph) -> vg.Graph:
+        return g.but(outputs={"y": 1 / 0})
+
+
+def test_an_error_within_a_pass_is_one_error() -> None:
+    x, w = vg.input("x", ("N",)), vg.parameter("w", ())
+    lost = vg.Graph("g", {"y": x * w}, loss=vg.mean(x))
+    cases = [
+        (lost, vg.TRAINING, vg.GraphError, "the loss does not reach the parameter 'w'"),
+        (
+            vg.Graph("g", loss=vg.mean(x * w)),
+            vg.TRAINING.insert(Fails(), before="differentiate"),
+            vg.PassError,
+            "the pass fails failed with ZeroDivisionError: division by zero",
+        ),
+    ]
+    for g, pipeline, error, said in cases:
+        with pytest.raises(error, match=said) as e:
+            vg.compile(g, pipeline=pipeline)
+        shown = "".join(traceback.format_exception(e.value))
+        assert shown.count("Traceback") == 1
+        assert shown.rindex("in the pass" if g is lost else "after") > shown.index(said)
+    assert "test_without_effect.py" in str(e.value) and "1 / 0" in str(e.value)
