@@ -129,7 +129,7 @@ def dtype_name(dtype: object) -> str:
     try:
         # NumPy takes None for float64, here and in comparisons.
         given = np.dtype(dtype) if dtype is not None else None  # type: ignore[call-overload]
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # it reads texts as lists of fields
         given = None
     for name, known in NUMPY_DTYPES.items():
         if given is not None and given == known:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import tempfile
@@ -14,17 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from ..graph import OPS, Array, Constant, FromArray, Graph, RunError, VerigradError, parse
-from ..graph.attributes import Reader, is_stored, print_value
-from ..passes import Pass, Pipeline
+from ..graph import Array, Constant, FromArray, RunError, VerigradError
+from ..graph.attributes import is_stored, print_value
+from .description import described, read_description, read_graph, read_options
 from .extras import require
 from .forks import alone
-from .options import Options
+from .told import read_json
 
 if TYPE_CHECKING:
     from .program import Program
 
-FORMAT: Final = 1
 _KEY: Final = "verigrad"
 _CONSTANT: Final = "constants/"
 _RUN: Final = "run/"
@@ -69,12 +67,12 @@ def _content(program: Program, instead: Mapping[str, Array], run: RunState | Non
             spelled = print_value(held.value)
             if is_stored(spelled):
                 tensors[_CONSTANT + spelled] = held.value.array
-    described = _described(program)
+    told = described(program)
     if run is not None:
-        described["run"] = run.told
+        told["run"] = run.told
         tensors |= {_RUN + name: np.ascontiguousarray(a) for name, a in run.arrays.items()}
-    described["digest"] = _digest(described, tensors)
-    data: bytes = numpy.save(tensors, metadata={_KEY: json.dumps(described)})
+    told["digest"] = _digest(told, tensors)
+    data: bytes = numpy.save(tensors, metadata={_KEY: json.dumps(told)})
     return data
 
 
@@ -97,10 +95,12 @@ def load_run(path: str | Path) -> tuple[Program, RunState | None]:
         raise RunError(f"there is no file {str(path)!r}")
     try:
         with safetensors.safe_open(path, framework="numpy") as opened:
-            described = _metadata(opened, path)
+            text = _metadata(opened)
+            told = read_description(text)
             shapes = {k: tuple(opened.get_slice(k).get_shape()) for k in list(opened.keys())}
             arrays = {k: opened.get_tensor(k) for k in shapes if k.startswith(_CONSTANT)}
-            g, options = _graph(described, arrays), _options(described)
+            spelled = {k.removeprefix(_CONSTANT): a for k, a in arrays.items()}
+            g, options = read_graph(told, spelled), read_options(told)
             # Before anything is compiled: a shape takes memory once the file holds it.
             _check_shapes({g.names[n]: n.type.bind({}) for n in (*g.parameters, *g.state)}, shapes)
             program = Program(g, options)
@@ -108,28 +108,27 @@ def load_run(path: str | Path) -> tuple[Program, RunState | None]:
             _check_shapes({name: held.shape for name, held in memory.items()}, shapes)
             program._values.fill(_read(opened, memory))
             run = {k: opened.get_tensor(k) for k in shapes if k.startswith(_RUN)}
-            if set(shapes) != {*program._values, *arrays, *(run if "run" in described else ())}:
-                raise RunError("it holds arrays that the program does not have")
+            known = {*program._values, *arrays, *(run if told.run is not None else ())}
+            if other := sorted(set(shapes) - known):
+                raise RunError(f"it holds the array {other[0]!r}, which the program does not have")
             read = {**program._values, **arrays, **run}
-            if described["digest"] != _digest(described, read):
+            if told.digest != _digest(read_json(text, _KEY), read):
                 raise RunError("it is not what was saved: a part of it was changed")
     except VerigradError as e:
         raise type(e)(f"{path} cannot be loaded: {e}") from None
-    except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError) as e:
+    except Exception as e:  # of the library that reads it, or of ops and passes that a user wrote
         raise RunError(
             f"{path} cannot be loaded: it is no complete verigrad program ({e})"
         ) from None
-    program.metadata.update(described["metadata"])
-    if "run" not in described:
+    program.metadata.update(told.metadata)
+    if told.run is None:
         return program, None
-    return program, RunState(
-        described["run"], {k.removeprefix(_RUN): array for k, array in run.items()}
-    )
+    return program, RunState(told.run, {k.removeprefix(_RUN): a for k, a in run.items()})
 
 
 def same_program(one: Program, other: Program) -> str | None:
     """What two programs were compiled from and with, where it differs: "graph", "optimizer"."""
-    mine, its = _described(one), _described(other)
+    mine, its = described(one), described(other)
     # How much memory a step takes changes no number of it.
     differ = (k for k in mine if k not in ("metadata", "memory_limit", "recompute"))
     return next((k for k in differ if mine[k] != its[k]), None)
@@ -170,36 +169,10 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def print_pass(p: Pass) -> str:
-    """`fuse_linear_relu`, or `name{option=value}`."""
-    defaults = {f.name: f.default for f in dataclasses.fields(p)}  # type: ignore[arg-type]
-    changed = {k: v for k, v in p.options().items() if v != defaults[k]}
-    written = ",".join(f"{k}={print_value(v)}" for k, v in changed.items())
-    return f"{p.name}{{{written}}}" if written else p.name
-
-
-def parse_pass(text: str) -> Pass:
-    """The pass that `print_pass` wrote."""
-    name, brace, _ = text.partition("{")
-    kind = Pass.kinds()[name]
-    if not brace:
-        return kind()
-    reader = Reader(text[len(name) :])
-    reader.expect("{")
-    options: dict[str, Any] = {}
-    while not reader.take("}"):
-        if options:
-            reader.expect(",")
-        key = reader.value()
-        reader.expect("=")
-        options[key] = reader.value()
-    return kind(**options)
-
-
-def _digest(described: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
+def _digest(told: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
     """A checksum of the whole content, against a changed byte (not against an attacker)."""
     digest = blake2b(digest_size=16)
-    texts = {k: v for k, v in described.items() if k != "digest"}
+    texts = {k: v for k, v in told.items() if k != "digest"}
     digest.update(json.dumps(texts, sort_keys=True).encode())
     for name in sorted(arrays):
         array = arrays[name]
@@ -208,53 +181,11 @@ def _digest(described: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
     return digest.hexdigest()
 
 
-def _described(program: Program) -> dict[str, Any]:
-    o = program.options
-    return {
-        "format": FORMAT,
-        "graph": str(program.declared),
-        "optimizer": print_value(o.optimizer),
-        "regularizer": print_value(o.regularizer),
-        "dropout": print_value(o.dropout),
-        "clip": print_value(o.clip),
-        "seed": o.seed,
-        "dtype": o.dtype,
-        "pipeline": [print_pass(p) for p in o.pipeline],
-        "inference_pipeline": [print_pass(p) for p in o.inference_pipeline],
-        **({"memory_limit": o.memory_limit} if o.memory_limit is not None else {}),
-        **({"recompute": True} if o.recompute else {}),
-        **({"backend": o.backend} if o.backend != "numpy" else {}),
-        "metadata": dict(program.metadata),
-    }
-
-
-def _metadata(opened: Any, path: Path) -> dict[str, Any]:
+def _metadata(opened: Any) -> str:
     metadata = opened.metadata() or {}
     if _KEY not in metadata:
         raise RunError("it is a safetensors file, but not of a verigrad program")
-    described: dict[str, Any] = json.loads(metadata[_KEY])
-    version = described["format"]
-    if version != FORMAT:
-        raise RunError(
-            f"its format is {version}; this verigrad reads {FORMAT}: install a newer one"
-        )
-    return described
-
-
-def _graph(described: Mapping[str, Any], arrays: Mapping[str, Array]) -> Graph:
-    import re
-
-    text = described["graph"]
-    used = re.findall(r"^\s*%[^=]*=\s*([A-Za-z_][\w.-]*)", text, re.MULTILINE)
-    ops = sorted({name for name in used if name not in OPS})
-    passes = [t.partition("{")[0] for k in ("pipeline", "inference_pipeline") for t in described[k]]
-    unknown = sorted({name for name in passes if name not in Pass.kinds()})
-    missing = [f"the op {n!r}" for n in ops] + [f"the pass {n!r}" for n in unknown]
-    if missing:
-        raise RunError(
-            f"it needs {' and '.join(missing)}; import the module that defines them first"
-        )
-    return parse(text, {k.removeprefix(_CONSTANT): a for k, a in arrays.items()})
+    return str(metadata[_KEY])
 
 
 def _read(opened: Any, memory: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
@@ -273,26 +204,3 @@ def _check_shapes(
         if found.get(name) != shape:
             there = list(found[name]) if name in found else "missing"
             raise RunError(f"{name!r} is {there}, where {list(shape)} is expected")
-
-
-def _options(described: Mapping[str, Any]) -> Options:
-    def value(key: str) -> Any:
-        reader = Reader(described.get(key, "none") if key == "clip" else described[key])
-        found = reader.value()
-        if not reader.done():
-            raise RunError(f"its {key} cannot be read: {described[key]!r}")
-        return found
-
-    return Options(
-        value("optimizer"),
-        value("regularizer"),
-        value("dropout"),
-        described["seed"],
-        described["dtype"],
-        Pipeline(parse_pass(t) for t in described["pipeline"]),
-        Pipeline(parse_pass(t) for t in described["inference_pipeline"]),
-        value("clip"),  # files from before gradients were clipped have none
-        described.get("memory_limit"),
-        described.get("recompute", False),
-        described.get("backend", "numpy"),
-    ).check()

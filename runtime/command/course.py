@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from ...graph import RunError
+from ..told import fitting, read_json
 from ..training.following import MEASURES
 from ..training.sampling import SAMPLERS
-from .settings import EPOCHS, Setting, Settings
+from .settings import EPOCHS, Setting, Settings, check_choices
 from .threads import threads_option
 
 R = TypeVar("R")
@@ -87,13 +87,16 @@ def config(settings: Settings, course: Course) -> Config:
 
 def read_config(text: str) -> tuple[Settings, Course, Config]:
     """What a checkpoint keeps of `config`, as JSON."""
-    held: Config = json.loads(text)
-    told: dict[str, Any] = held["train"]
+    held = fitting(read_json(text, "its config"), dict[str, dict[str, Any]], "config")
+    told = held.get("train", {})
     unknown = set(told) - {*Settings._fields, *Course._fields}
     if unknown:
+        begun = held.get("verigrad", {}).get("version")
         raise RunError(
             f"the run was begun with {', '.join(sorted(unknown))}, which this verigrad does not "
-            f"know; it was begun with version {held['verigrad']['version']}"
+            f"know; it was begun with version {begun}"
         )
     settings = Settings.from_config({k: v for k, v in told.items() if k in Settings._fields})
-    return settings, Course(**{k: v for k, v in told.items() if k in Course._fields}), held
+    rest = {k: v for k, v in told.items() if k in Course._fields}
+    check_choices(OPTIONS, rest)
+    return settings, fitting(rest, Course, "config"), held

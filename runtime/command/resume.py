@@ -26,14 +26,14 @@ def resume(folder: Path, as_json: bool) -> None:
     """
     opened = Folder.existing(folder)
     held = read_checkpoint(opened.checkpoint)
-    if "config" not in held.told["notes"]:
+    if "config" not in held.told.notes:
         raise RunError(
             f"{opened.checkpoint} was not written by verigrad train; go on with it in Python: "
             "vg.fit(..., checkpoint=, resume=True)"
         )
-    settings, course, told = read_config(held.told["notes"]["config"])
+    settings, course, told = read_config(held.told.notes["config"])
     with limited(course.threads):
-        for line in differences(held.told["versions"], versions()):
+        for line in differences(held.told.versions, versions()):
             click.echo(f"Warning: {line}; the last bits may differ", err=True)
         data = settings.load_data()
         describe(data, held.program)
@@ -46,5 +46,5 @@ def resume(folder: Path, as_json: bool) -> None:
             err=True,
         )  # fmt: skip
         running = Running(data, held.program, settings, course, opened)
-        checkpoint = Checkpoint(opened.checkpoint, resume=True, notes=held.told["notes"])
+        checkpoint = Checkpoint(opened.checkpoint, resume=True, notes=held.told.notes)
         running.finish(running.train(checkpoint), as_json)

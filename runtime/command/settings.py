@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_type_hints
 
 import click
@@ -27,6 +27,7 @@ from ...passes.optimizers import DIALECTS, Dialect
 from ..data.parts import Classification
 from ..data.source import FORMS, load_data
 from ..options import Backend
+from ..told import fitting
 from .methods import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, initializer
 
 R = TypeVar("R")
@@ -34,6 +35,7 @@ R = TypeVar("R")
 EPOCHS: Final = 30
 """How often each row is trained on, where nothing else is said."""
 
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Setting = str | int | float | bool | list[int] | list[float]
 
 
@@ -240,15 +242,13 @@ class Settings(NamedTuple):
         for k in config:
             if k not in cls._fields:
                 raise RunError(f"there is no setting {k!r}{suggest(k, cls._fields)}")
-        fields: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in config.items()
-        }
-        return cls(**fields)
+        check_choices(_OPTIONS, config)
+        return fitting(dict(config), cls, "settings")
 
 
-def _options() -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+def _options() -> list[Decorator]:
     """A click option for each field of Settings, in order."""
-    made: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = []
+    made: list[Decorator] = []
     for field, hint in get_type_hints(Settings, include_extras=True).items():
         default = Settings._field_defaults[field]
         if isinstance(default, tuple):
@@ -266,6 +266,26 @@ def _options() -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
     return made
 
 
+_OPTIONS: Final = _options()
+
+
+def check_choices(options: Iterable[Decorator], told: Mapping[str, Any]) -> None:
+    """Raises RunError for a value that none of the options, which choose or count, would take."""
+
+    def command() -> None:
+        """Takes the options, to be asked for them."""
+
+    for option in options:
+        option(command)
+    parameters: list[click.Parameter] = getattr(command, "__click_params__", [])
+    for p in parameters:
+        if p.name in told and isinstance(p.type, (click.Choice, click.IntRange)):
+            try:
+                p.type.convert(told[p.name], None, None)
+            except (click.BadParameter, TypeError) as e:
+                raise RunError(f"its {p.name} is {told[p.name]!r}: {e}") from None
+
+
 def takes_settings(f: Callable[..., R]) -> Callable[..., R]:
     """A command that takes an option for each field, gathered as its argument `settings`."""
 
@@ -274,7 +294,7 @@ def takes_settings(f: Callable[..., R]) -> Callable[..., R]:
         return f(settings=Settings(**{k: given.pop(k) for k in Settings._fields}), **given)
 
     wrapped: Callable[..., R] = call
-    for option in reversed(_options()):
+    for option in reversed(_OPTIONS):
         wrapped = option(wrapped)
     return wrapped
 

@@ -8,9 +8,10 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ...graph import Array, RunError
+from ...graph import Array, RunError, VerigradError
 from ..files import RunState, load_run, same_program, save
 from ..program import Program
+from ..told import fitting
 from .callback import Callback, Kept
 from .history import Row
 from .versions import versions
@@ -96,20 +97,29 @@ class Checkpoint:
                 "compile what the run began with"
             )
         for key, value in identity.items():
-            if held.told["identity"].get(key) != value:
+            before = held.told.identity.get(key)
+            if before != value:
                 raise RunError(
-                    f"{self.path} is the checkpoint of a run whose {key} was "
-                    f"{held.told['identity'].get(key)!r}, where it is {value!r} now; "
-                    "a run goes on only with what it began with"
+                    f"{self.path} is the checkpoint of a run whose {key} was {before!r}, "
+                    f"where it is {value!r} now; a run goes on only with what it began with"
                 )
-        restored = _restore(self.path, callbacks, held)
+        _restore(self.path, _states(self.path, callbacks, held))
         for name, value in held.program.parameters.items():
             program.parameters[name] = value
         for name, value in held.program.state.items():
             program.state[name] = value
-        for callback, state in restored:
-            callback.restore(state)
         return held.position, held.arrays[_LOSSES].tolist()
+
+
+class _Told(NamedTuple):
+    """What a checkpoint tells of a run, in the types that JSON has."""
+
+    checkpoint: int
+    position: Position
+    identity: dict[str, str | int | None]
+    callbacks: dict[str, dict[str, str | int | float | bool | None]]
+    versions: dict[str, str]
+    notes: dict[str, str]
 
 
 class Held(NamedTuple):
@@ -117,7 +127,7 @@ class Held(NamedTuple):
 
     program: Program
     position: Position
-    told: Mapping[str, Any]
+    told: _Told
     arrays: Mapping[str, Array]
 
 
@@ -126,14 +136,36 @@ def read_checkpoint(path: str | Path) -> Held:
     program, run = load_run(path)
     if run is None:
         raise RunError(f"{path} is a saved program and no checkpoint: it does not hold a run")
-    if run.told.get("checkpoint") != VERSION:
+    version = run.told.get("checkpoint")
+    if type(version) is int and version != VERSION:
         raise RunError(
-            f"{path} is a checkpoint of version {run.told.get('checkpoint')!r}; this verigrad "
-            f"reads {VERSION}: install the one that wrote it"
+            f"{path} is a checkpoint of version {version}; this verigrad reads {VERSION}: install "
+            "the one that wrote it"
         )
-    position = Position(**run.told["position"])
-    rows = tuple(Row(*row) for row in position.rows)
-    return Held(program, position._replace(rows=rows), run.told, run.arrays)
+    try:
+        told = fitting(run.told, _Told, "run")
+        _check_position(told.position, program)
+        _check_losses(told.position, run.arrays.get(_LOSSES))
+    except RunError as e:
+        raise RunError(f"{path} cannot be read: {e}") from None
+    return Held(program, told.position, told, run.arrays)
+
+
+def _check_position(at: Position, program: Program) -> None:
+    """Raises RunError for a place that no run of the program's steps has."""
+    counted = [at.start, at.seen, at.right, *(n for row in at.rows for n in (row.epoch, row.step))]
+    if min(counted) < 0 or max([at.start, *(row.step for row in at.rows)]) > at.step:
+        raise RunError(f"its run.position is none that a run comes to: {at._asdict()}")
+    if "step" in program.state and at.step != program.step_number:
+        made = program.step_number
+        raise RunError(f"its run.position.step is {at.step}, where the program made {made} steps")
+
+
+def _check_losses(at: Position, losses: Array | None) -> None:
+    found = f"{losses.dtype}{list(losses.shape)}" if losses is not None else "missing"
+    due = f"float64{[at.step - at.start]}"
+    if found != due:
+        raise RunError(f"its array {'run/' + _LOSSES!r} is {found}, where {due} is expected")
 
 
 def _named(callbacks: Sequence[Callback]) -> dict[str, Callback]:
@@ -159,10 +191,24 @@ def _split(callbacks: Mapping[str, Callback]) -> tuple[dict[str, Any], dict[str,
     return states, arrays
 
 
-def _restore(path: Path, callbacks: Sequence[Callback], held: Held) -> list[tuple[Callback, Kept]]:
+def _restore(path: Path, states: Sequence[tuple[Callback, Kept]]) -> None:
+    """Sets all callbacks to what they remembered, or none where one cannot take it."""
+    before = [callback.state() for callback, _ in states]
+    for number, (callback, state) in enumerate(states):
+        try:
+            callback.restore(state)
+        except Exception as e:  # a user's callback may raise any
+            for (changed, _), old in zip(states[: number + 1], before, strict=False):
+                changed.restore(old)
+            kind = type(callback).__name__
+            told = e if isinstance(e, VerigradError) else f"{type(e).__name__}: {e}"
+            raise RunError(f"{path}: {kind} cannot take back what the run keeps: {told}") from e
+
+
+def _states(path: Path, callbacks: Sequence[Callback], held: Held) -> list[tuple[Callback, Kept]]:
     """What each callback is to take back."""
     named = _named(callbacks)
-    states: Mapping[str, Mapping[str, Any]] = held.told["callbacks"]
+    states = held.told.callbacks
     wanted = {key for key, callback in named.items() if callback.state()}
     for key in sorted(wanted ^ set(states)):
         kind, without = key.rpartition(".")[0], key in wanted

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final, NamedTuple
+
+import numpy as np
 
 from ...graph import Array, RunError
 from ...passes.schedules.plateau import LR_SCALE, Plateau
 from ..program import Program
+from ..told import fitting
 from .callback import Callback, Kept
 from .history import Row
 
 MEASURES: Final = ("loss", "accuracy")
 """What of the validation can be followed."""
+
+
+class _Best(NamedTuple):
+    """What `Following.state` gives."""
+
+    by: str
+    best: float | None
+    epoch: int
+
+
+class _Waited(NamedTuple):
+    """What its subclasses that wait add to it."""
+
+    waited: int
 
 
 class Following(Callback):
@@ -50,13 +67,13 @@ class Following(Callback):
 
     def restore(self, state: Kept) -> None:
         """Takes back what `state` gave; raises RunError where it is of another measure."""
-        told: Any = state
-        if told["by"] != self.by:
+        told = fitting(dict(state), _Best, type(self).__name__)
+        if told.by != self.by:
             raise RunError(
                 f"{type(self).__name__} follows the validation {self.by}, but followed the "
-                f"{told['by']} when the checkpoint was written"
+                f"{told.by} when the checkpoint was written"
             )
-        self.best, self.epoch = told["best"], told["epoch"]
+        self.best, self.epoch = told.best, told.epoch
 
 
 class EarlyStopping(Following):
@@ -81,8 +98,7 @@ class EarlyStopping(Following):
     def restore(self, state: Kept) -> None:
         """Takes back what `state` gave."""
         super().restore(state)
-        told: Any = state
-        self.waited = told["waited"]
+        self.waited = fitting(dict(state), _Waited, type(self).__name__).waited
 
 
 class ReduceRate(Following):
@@ -108,8 +124,7 @@ class ReduceRate(Following):
     def restore(self, state: Kept) -> None:
         """Takes back what `state` gave."""
         super().restore(state)
-        told: Any = state
-        self.waited = told["waited"]
+        self.waited = fitting(dict(state), _Waited, type(self).__name__).waited
 
 
 class KeepBest(Following):
@@ -145,5 +160,13 @@ class KeepBest(Following):
     def restore(self, state: Kept) -> None:
         """Takes back what `state` gave."""
         super().restore(state)
-        told: Any = state
-        self.kept = {name: told[name] for name in self._names if name in told}
+        types = {**self._program.parameters, **self._program.state}
+        kept = {k: v for k, v in state.items() if k in self._names and isinstance(v, np.ndarray)}
+        for name, value in kept.items():
+            due = types[name]
+            if (value.shape, value.dtype) != (due.shape, due.dtype):
+                raise RunError(
+                    f"its {name!r} is {value.dtype}{list(value.shape)}, where "
+                    f"{due.dtype}{list(due.shape)} is expected"
+                )
+        self.kept = kept

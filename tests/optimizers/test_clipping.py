@@ -161,7 +161,7 @@ def test_a_saved_run_goes_on_clipping(clip: vg.Clip, tmp_path: Path) -> None:
 def test_a_file_from_before_clipping_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = vg.compile(net(), optimizer=vg.Momentum(0.1))
     program.step(batch(0))
-    described = files._described
+    described = files.described
 
     def older(p: vg.Program) -> dict[str, Any]:
         found = described(p)
@@ -169,7 +169,7 @@ def test_a_file_from_before_clipping_loads(tmp_path: Path, monkeypatch: pytest.M
         found["pipeline"].remove("clip_gradients")
         return json.loads(json.dumps(found))
 
-    monkeypatch.setattr(files, "_described", older)
+    monkeypatch.setattr(files, "described", older)
     program.save(tmp_path / "run.safetensors")
     again = vg.load(tmp_path / "run.safetensors")
     assert again.options.clip is None
