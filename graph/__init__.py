@@ -20,6 +20,7 @@ from .node import Layer, Node, Operand, apply
 from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, OverRows, Product, Source, op
 from .op_function import op_function
 from .parser import parse
+from .quoting import on_one_line
 from .record import Record, Value, field
 from .roles import roles
 from .sources import (
@@ -94,6 +95,7 @@ __all__ = [
     "inside",
     "kernel_groups",
     "lanes",
+    "on_one_line",
     "op",
     "op_function",
     "parameter",

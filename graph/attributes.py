@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from .errors import GraphError
 from .op import Op, Source
+from .quoting import quoted
 from .record import Record, Value
 from .sources import WRITTEN_OUT, ArrayValue
 from .types import TensorType, name_pattern, parse_type
@@ -42,7 +43,7 @@ def print_value(value: Any) -> str:
         return repr(value)
     if isinstance(value, str):
         plain = name_pattern.fullmatch(value) and value not in _WORDS
-        return value if plain else json.dumps(value, ensure_ascii=False)
+        return value if plain else quoted(value)
     if isinstance(value, (tuple, list)):
         return f"[{','.join(map(print_value, value))}]"
     if isinstance(value, dict):

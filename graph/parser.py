@@ -60,7 +60,7 @@ class _Parser:
         self.scratch: dict[Node, tuple[tuple[int, int], ...]] = {}
         self.updates: dict[Node, Node] = {}
         self.line = 0
-        self.lines = text.splitlines()
+        self.lines = re.split(r"\r\n?|\n", text)  # within quotes, other separators are characters
 
     def graph(self) -> Graph:
         try:

@@ -10,7 +10,7 @@ from typing import Final
 import click
 import numpy as np
 
-from ...graph import Array, RunError
+from ...graph import Array, RunError, on_one_line
 from ..data.schema import schema
 from ..data.source import load_rows
 from ..program import Program
@@ -27,6 +27,7 @@ _AT_A_TIME: Final = 1024
 def predict(model: Path, data: str, as_json: bool) -> None:
     """Print the class that MODEL gives to each row of DATA, one a line.
 
+    A name that is not all printable, such as one of two lines, stands in quotes, as JSON has it.
     MODEL is a file that train wrote, or its folder. DATA is named as in train --data; of a data
     set with a test part, that part. Where DATA has labels, the accuracy is told on stderr.
     """
@@ -36,17 +37,28 @@ def predict(model: Path, data: str, as_json: bool) -> None:
         raise RunError(f"{model} is no classifier: it has no scores [N,classes] for labels [N]")
     known = schema(program.metadata, found.classes)
     rows = load_rows(data, known)
-    for note in rows.notes:
-        click.echo(f"{data}: {note}", err=True)
     classes = np.array(known.classes or [str(i) for i in range(found.classes)])
+    for note in (*rows.notes, *_unknown(rows.labels, classes)):
+        click.echo(f"{data}: {note}", err=True)
     predicted = classes[np.concatenate(list(_chosen(program, found.scores, rows.x)))]
     accuracy = float(np.mean(predicted == rows.labels)) if rows.labels is not None else None
     if as_json:
         click.echo(json.dumps({"predictions": predicted.tolist(), "accuracy": accuracy}))
     else:
-        click.echo("\n".join(predicted))
+        shown = {name: on_one_line(name) for name in classes.tolist()}
+        click.echo("\n".join([shown[name] for name in predicted.tolist()]))
     if accuracy is not None:
         click.echo(f"accuracy {accuracy:.4f} of {len(predicted):,} rows", err=True)
+
+
+def _unknown(labels: Array | None, classes: Array) -> Iterator[str]:
+    """What to tell of labels that are of no class: such rows count as wrong."""
+    if labels is not None:
+        of_none = ~np.isin(labels, classes)
+        if of_none.any():
+            name = on_one_line(str(labels[of_none.argmax()]))
+            count = int(of_none.sum())
+            yield f"{count:,} labels, such as {name}, are of no class that the model knows"
 
 
 def _chosen(program: Program, scores: str, x: Array) -> Iterator[Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -102,7 +103,24 @@ def _labels(path: Path, name: str, y: Array, count: int) -> Array:
         return y.astype(np.int64)
     if y.dtype.kind not in "iubU":
         raise RunError(f"{path}: {name} is {y.dtype}, where class names or numbers are expected")
+    if y.dtype.kind == "U":
+        _check_characters(path, name, y)
     return y
+
+
+def _check_characters(path: Path, name: str, texts: Array) -> None:
+    """Raises RunError for a number that stands for no character: Python makes no text of it."""
+    if not texts.nbytes:
+        return
+    code = np.dtype(np.uint32).newbyteorder(texts.dtype.byteorder)
+    codes = np.ascontiguousarray(texts).view(code).reshape(len(texts), -1)
+    wrong = (codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))
+    if wrong.any():
+        row = int(wrong.any(axis=1).argmax())
+        raise RunError(
+            f"{path}: {name} holds {codes[row][wrong[row]][0]:#x} for a character in row {row}, "
+            "which stands for none"
+        )
 
 
 def _arrays(path: Path) -> dict[str, Array]:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ...graph import Array, RunError
+from ...graph import Array, RunError, on_one_line
 from ...ops import words
 
 TEST_SHARE: Final = 0.2
@@ -105,12 +105,16 @@ def classification(
     count = len(y)
     if not count:
         raise RunError(f"{name} is empty: it has no rows")
+
+    def shown(which: int) -> str:
+        return on_one_line(str(classes[which]))
+
     if len(classes) == 1:
-        raise RunError(f"{name}: all {count} rows are of the class {classes[0]}; two are needed")
+        raise RunError(f"{name}: all {count} rows are of the class {shown(0)}; two are needed")
     if 2 * len(classes) > count:
         raise RunError(
-            f"{name}: {count} rows have {len(classes)} different labels, such as {classes[0]} and "
-            f"{classes[-1]}, where class names or numbers are expected"
+            f"{name}: {count} rows have {len(classes)} different labels, such as {shown(0)} and "
+            f"{shown(-1)}, where class names or numbers are expected"
         )
     whole = Part(rows.x, y.astype(np.int64))
     if test is None:
@@ -152,11 +156,11 @@ def split(x: Array, y: Array, share: float, name: str, seed: int = 0) -> Parts:
 def _numbered(name: str, rows: Samples, classes: Array) -> Array:
     """The class numbers of a test part's labels."""
     assert rows.labels is not None
-    y = np.searchsorted(classes, rows.labels).clip(max=len(classes) - 1)
-    wrong = np.flatnonzero(classes[y] != rows.labels)
-    if wrong.size:
-        raise RunError(
-            f"{name}: row {wrong[0]} of the test part has the label {rows.labels[wrong[0]]}, "
-            "which no row of the training part has"
-        )
-    return y.astype(np.int64)
+    number = {label: i for i, label in enumerate(classes.tolist())}
+    for row, label in enumerate(rows.labels.tolist()):  # as Python's numbers, which are exact
+        if label not in number:
+            raise RunError(
+                f"{name}: row {row} of the test part has the label {on_one_line(str(label))}, "
+                "which no row of the training part has"
+            )
+    return np.array([number[label] for label in rows.labels.tolist()], np.int64)

@@ -204,3 +204,26 @@ def test_data_that_cannot_be_learned_leaves_an_earlier_run_as_it_was(
     assert result.exit_code == 2 and message in result.stderr
     after = {p.name: p.read_bytes() for p in (trained / "run").iterdir() if p.is_file()}
     assert after == before
+
+
+@pytest.mark.parametrize("mark", ["\n", "\r", "\u2028", "\x85", "\u202e", "\x1b"], ids=ascii)
+def test_a_class_that_breaks_a_line_is_printed_on_one(tmp_path: Path, mark: str) -> None:
+    names = [f"two{mark}lines", "plain größe"]
+    x, y = vg.input("x", ("N", 1)), vg.input("y", ("N",), dtype="i64")
+    scores = vg.dense(x, 2, init=np.array([[1.0, -1.0]]))
+    net = vg.Graph("net", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
+    program = vg.compile(net)
+    program.metadata["classes"] = json.dumps(names)
+    program.save(tmp_path / "model.safetensors")
+    np.savez(tmp_path / "new.npz", x=np.array([[1.0], [-1.0], [2.0]]))
+    result = run("predict", tmp_path / "model.safetensors", tmp_path / "new.npz")
+    first, second, third = result.stdout.splitlines()
+    assert json.loads(first) == json.loads(third) == names[0] and second == names[1]
+    told = run("predict", tmp_path / "model.safetensors", tmp_path / "new.npz", "--json")
+    assert json.loads(told.stdout)["predictions"] == [names[0], names[1], names[0]]
+
+
+def test_labels_of_no_class_are_told(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("size,noise,level\n1,2,gro\n1,2,kleiner\n")
+    result = run("predict", trained / "run", tmp_path / "new.csv")
+    assert "1 labels, such as gro, are of no class that the model knows" in result.stderr

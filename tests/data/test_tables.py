@@ -213,3 +213,25 @@ def test_data_that_is_not_there_is_named(spec: str, message: str) -> None:
 def test_a_target_is_for_csv_files_alone() -> None:
     with pytest.raises(vg.RunError, match="--target names a column of a CSV file; digits has none"):
         load_data("digits", "kind")
+
+
+@pytest.mark.parametrize("code", [0x110000, 0xFFFFFFFF, 0xD800, 0xDFFF])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_text_of_what_is_no_character_is_refused(tmp_path: Path, code: int, order: str) -> None:
+    labels = np.array(["ab", "cd", "ef", "gh"], f"{order}U2")
+    labels.view(f"{order}u4")[5] = code
+    path = saved(tmp_path, x=np.zeros((4, 2)), y=labels)
+    for read in (load_data, lambda path: load_rows(path, Schema())):
+        with pytest.raises(vg.RunError, match=f"y holds {code:#x} for a character in row 2"):
+            read(path)
+
+
+def test_large_labels_are_exact(tmp_path: Path) -> None:
+    large = 2**53
+    y = np.array([large, large + 1] * 10)
+    path = saved(
+        tmp_path, x=np.arange(20.0)[:, None], y=y, x_test=np.zeros((2, 1)),
+        y_test=np.array([large + 1, large], np.uint64),
+    )  # fmt: skip
+    data = load_data(path)
+    assert data.classes == (str(large), str(large + 1)) and data.test.y.tolist() == [1, 0]

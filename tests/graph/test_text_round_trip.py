@@ -208,3 +208,46 @@ def test_comments_and_empty_lines_are_passed_over() -> None:
         """
     )
     assert str(g) == "graph g {\n  %x: f32[N] = input\n  return y=%x\n}"
+
+
+@vg.op
+class Noted(vg.Op):
+    """x, with a text of the user's."""
+
+    name = "noted"
+    text: str
+
+    def infer(self, *types: vg.TensorType) -> vg.TensorType:
+        return types[0]
+
+
+BREAKS = [
+    "\u2028",
+    "\u2029",
+    "\x85",
+    "\x0b",
+    "\x0c",
+    "\x1c",
+    "\n",
+    "\r\n",
+    "\u202e",
+    "\ufeff",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("mark", [*BREAKS, "ö, ⚘", '"', "\\", "//"], ids=ascii)
+def test_a_text_with_any_character_is_printed_on_one_line_and_read_back(mark: str) -> None:
+    x = vg.input("x", ("N",))
+    g = vg.Graph("g", {"y": vg.apply(Noted(f"one{mark}two"), x)})
+    text = str(g)
+    assert len(text.splitlines()) == 5 and all(line.isprintable() for line in text.splitlines())
+    again = vg.parse(text)
+    assert str(again) == text and again.order[0].op == g.order[0].op
+    assert vg.parse(text.replace("\n", "\r\n")).order[0].op == g.order[0].op
+
+
+def test_a_separator_that_stands_raw_in_quotes_is_read() -> None:
+    noted = '%y: f32[N] = noted{"a\u2028b\x85c"}(%x)'
+    text = f"graph g {{\n  %x: f32[N] = input\n  {noted}\n  return y=%y\n}}"
+    assert vg.parse(text).order[0].op == Noted("a\u2028b\x85c")
