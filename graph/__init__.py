@@ -9,6 +9,7 @@ from .errors import (
     PassError,
     RunError,
     VerigradError,
+    VerigradWarning,
     suggest,
 )
 from .frozen import Frozen
@@ -16,7 +17,7 @@ from .graph import ALIGNMENT, Graph, Schedule
 from .groups import Nodes, domain, holder, inside, kernel_groups, lanes
 from .hooks import check_hooks
 from .location import Location, created_at, raised_at, warn
-from .node import Layer, Node, Operand, apply
+from .node import Layer, Node, Operand, apply, check_node
 from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, OverRows, Product, Source, op
 from .op_function import op_function
 from .parser import parse
@@ -78,11 +79,13 @@ __all__ = [
     "TensorType",
     "Value",
     "VerigradError",
+    "VerigradWarning",
     "apply",
     "as_array",
     "as_python",
     "broadcast",
     "check_hooks",
+    "check_node",
     "constant",
     "created_at",
     "depth_first",

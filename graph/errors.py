@@ -33,6 +33,10 @@ class NonFiniteError(RunError):
     """The loss or a gradient of a step was not finite; the state is as before the step."""
 
 
+class VerigradWarning(UserWarning):
+    """What is allowed and hardly meant, such as a frame whose columns have another order."""
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'fc1.weight'?`, or the first few names there are."""
     from difflib import get_close_matches

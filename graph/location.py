@@ -11,6 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NamedTuple
 
+from .errors import VerigradWarning
+
 # Not resolved: code objects hold the path by which the package was found, links and all.
 _ROOT: Final = Path(__file__).parent.parent
 _OURS: Final = tuple(str(_ROOT / part) + os.sep for part in ("graph", "ops", "passes", "runtime"))
@@ -66,7 +68,7 @@ def warn(text: str) -> None:
     frame: FrameType | None = sys._getframe(0)
     while frame is not None and frame.f_code.co_filename.startswith(_OURS):
         frame, level = frame.f_back, level + 1
-    warnings.warn(text, UserWarning, stacklevel=level)
+    warnings.warn(text, VerigradWarning, stacklevel=level)
 
 
 @contextmanager

@@ -249,6 +249,15 @@ def apply(op: Op, *inputs: Operand, name: str | None = None, layer: Layer | None
     return Node(op, nodes, inferred, name, layer, where)
 
 
+def check_node(kind: str, what: str, value: object) -> None:
+    """Raises GraphError where `what`, an argument of `kind`, is no node."""
+    if not isinstance(value, Node):
+        raise GraphError(
+            f"{kind}: {what} is {type(value).__name__}, where a node is expected\n  fix: declare "
+            "what is fed, e.g. vg.input('x', ('N', 784)), or wrap an array as vg.constant(array)"
+        )
+
+
 def as_nodes(op: Op, inputs: Sequence[Operand]) -> tuple[Node, ...]:
     """The inputs with numbers made constants of the dtype of the first node."""
     given = [n for n in inputs if isinstance(n, Node)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Final
 
 import numpy as np
@@ -90,7 +90,7 @@ class TensorType(Record):
 
 def check_shape(shape: Iterable[object]) -> Shape:
     """The shape as a tuple of ints and symbols, or an error that says which dimension is not."""
-    if isinstance(shape, str) or not isinstance(shape, Iterable):
+    if isinstance(shape, (str, Set, Mapping)) or not isinstance(shape, Iterable):
         raise GraphError(f"shape {shape!r} is no sequence of dimensions such as ('N', 784)")
     dims: list[Dim] = []
     for d in shape:

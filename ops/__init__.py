@@ -10,8 +10,9 @@ from .gelu import gelu
 from .gradient import Gradient
 from .initializers import Normal, first_value
 from .joining import concat, pad, slice
+from .labels import LabelError, check_labels
 from .layers import dense, mlp
-from .likelihood import LabelError, check_labels, log_softmax, nll, softmax
+from .likelihood import log_softmax, nll, softmax
 from .linear import Gemm, Linear, LinearRelu, MatMul, linear, matmul
 from .losses import (
     binary_cross_entropy_with_logits,

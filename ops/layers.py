@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from numbers import Integral
 
-from ..graph import Array, GraphError, Initializer, Layer, Node, apply, op_function, parameter
+from ..graph import (
+    Array,
+    GraphError,
+    Initializer,
+    Layer,
+    Node,
+    apply,
+    check_node,
+    op_function,
+    parameter,
+)
 from .linear import Linear, MatMul
 
 Init = Initializer | str | Array
@@ -26,11 +36,7 @@ def dense(
     initializer or an array [D,units]. A layer without a name is numbered fc1, fc2, ... in the
     graph's order. Raises GraphError where x is not [N,D].
     """
-    if not isinstance(x, Node):
-        raise GraphError(
-            f"dense: x is {type(x).__name__}, where a node such as vg.input('x', ('N', 784)) is "
-            "expected"
-        )
+    check_node("dense", "x", x)
     if x.type.rank != 2 or not isinstance(x.type.shape[1], int):
         found = f"%{x.asked_name}" if x.asked_name else "x"
         raise GraphError(

@@ -16,11 +16,11 @@ from ..graph import (
     Node,
     Op,
     OverRows,
-    RunError,
     TensorType,
     apply,
     op,
 )
+from .labels import check_labels, label_places, row_starts
 from .pointwise import exp
 from .reductions import sum
 
@@ -234,59 +234,6 @@ class SoftmaxNLLGrad(Op):
         flat.take(places, None, at_label, "clip")
         np.subtract(at_label, dy, out=at_label)
         flat.put(places, at_label, "clip")
-
-
-def label_places(labels: Array, classes: int, out: Array) -> None:
-    """out[i] = i classes + labels[i], the flat place of each row's label.
-
-    Raises RunError naming the first label that is not one of 0 to classes - 1.
-    """
-    check_labels(labels, classes)
-    row_starts(classes, out)
-    np.add(out, labels, out=out)
-
-
-def row_starts(classes: int, out: Array) -> None:
-    """out[i] = i classes."""
-    if out.size:
-        out.fill(classes)
-        out[0] = 0
-        np.add.accumulate(out, out=out)
-
-
-def check_labels(labels: Array, classes: int, what: str = "the input of labels") -> None:
-    """Raises LabelError, with the first of the i64 labels that is not one of 0 to classes - 1."""
-    # As unsigned numbers, negative labels are large ones too.
-    if labels.size and np.maximum.reduce(labels.view(np.uint64)) >= classes:
-        raise LabelError(labels, classes, what)
-
-
-class LabelError(RunError):
-    """A label that is none of the classes; `located` gives the error in the name of an input."""
-
-    def __init__(self, labels: Array, classes: int, what: str) -> None:
-        row = int(np.flatnonzero(labels.view(np.uint64) >= classes)[0])
-        super().__init__(
-            f"{what} holds the label {labels[row]} in row {row}, which is out of range: "
-            f"with {classes} classes, labels are 0 to {classes - 1}{_renumbered(labels, classes)}"
-        )
-        self._found = labels.copy(), classes
-
-    def located(self, n: Node, names: Mapping[Node, str]) -> LabelError:
-        """The same error of the labels that the node reads."""
-        labels = [i for i in n.inputs if i.type.dtype == "i64"][-1]
-        kind, name = labels.op.name, names[labels]
-        return LabelError(*self._found, f"input {name!r}" if kind == "input" else f"%{name}")
-
-
-def _renumbered(labels: Array, classes: int) -> str:
-    """What makes classes of labels that are other numbers for them."""
-    least, most = int(labels.min()), int(labels.max())
-    if least >= 1 and most == classes:
-        return "; where they count from 1, subtract 1 from each"
-    if classes == 2 and least == -1 and bool((np.abs(labels) == 1).all()):
-        return "; where they are -1 and 1, write (labels > 0).astype('int64')"
-    return ""
 
 
 def log_softmax(x: Node, *, name: str | None = None) -> Node:

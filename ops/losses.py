@@ -6,12 +6,13 @@ class weights; weights that sum to 0 give NaN, which a step reports.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 
 import numpy as np
 
-from ..graph import Array, GraphError, Node, TensorType, as_array, constant, exactly
+from ..graph import Array, GraphError, Node, TensorType, as_array, check_node, constant, exactly
 from .activations import softplus
 from .arithmetic import add, divide, minimum, multiply, subtract
 from .likelihood import log_softmax, nll
@@ -41,7 +42,7 @@ def softmax_cross_entropy(
     log_softmax, nll and mean. Source: the softmax loss of CS231n and EECS 498, and torch's
     cross_entropy.
     """
-    if not 0 <= label_smoothing < 1:
+    if not _is_number(label_smoothing) or not 0 <= label_smoothing < 1:
         raise GraphError(
             f"label_smoothing is {label_smoothing!r}, where a share in [0, 1) is expected"
         )
@@ -109,7 +110,7 @@ def huber(
 
     `sample_weights`, a node [N], weighs each row. Source: Huber 1964; torch's HuberLoss.
     """
-    if isinstance(delta, bool) or not 0 < delta < float("inf"):
+    if not _is_number(delta) or not 0 < delta < math.inf:
         raise GraphError(f"huber: delta is {delta!r}, where a finite number above 0 is expected")
     distance = absolute(_difference("huber", predictions, targets))
     near = minimum(distance, delta)
@@ -149,6 +150,8 @@ def hinge(
     node [N], weighs each row. Source: the multiclass SVM loss of CS231n and EECS 498 (torch's
     MultiMarginLoss divides by C besides).
     """
+    if not _is_number(margin) or not math.isfinite(margin):
+        raise GraphError(f"hinge: margin is {margin!r}, where a finite number is expected")
     right = reshape(-nll(scores, labels), (scores.type.shape[0], 1))
     # The label's own term is the margin, whatever the scores: it is taken away again.
     over = relu(subtract(scores, right) + margin)
@@ -172,6 +175,10 @@ def poisson_nll(
     return _mean("poisson_nll", loss, sample_weights, name)
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def _mean(kind: str, loss: Node, weights: Node | None, name: str | None) -> Node:
     """The mean over all elements, weighed row by row where there are weights."""
     if weights is None:
@@ -187,6 +194,8 @@ def _difference(kind: str, predictions: Node, targets: Node) -> Node:
 
 
 def _check_pair(kind: str, what: str, x: Node, targets: Node) -> None:
+    check_node(kind, what, x)
+    check_node(kind, "targets", targets)
     if x.type != targets.type or not x.type.is_float:
         raise GraphError(
             f"{kind}: {what} are {x.type} and targets are {targets.type}, where floats of one type "

@@ -19,9 +19,11 @@ from ..graph import (
     TensorType,
     apply,
     broadcast,
+    check_node,
     dtype_name,
     op,
 )
+from ..graph.types import check_shape
 from .axes import Axis, several
 
 
@@ -120,6 +122,9 @@ class Reshape(Op):
     flops_per_element: ClassVar[int] = 0
     shape: Shape
 
+    def __post_init__(self) -> None:
+        self._set("shape", check_shape(self.shape))
+
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 1)
         (x,) = types
@@ -174,6 +179,9 @@ class BroadcastTo(Op):
     flops_per_element: ClassVar[int] = 0
     shape: Shape
 
+    def __post_init__(self) -> None:
+        self._set("shape", check_shape(self.shape))
+
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 1)
         (x,) = types
@@ -209,20 +217,21 @@ def dim(symbol: str, *, name: str | None = None) -> Node:
 
 def reshape(x: Node, shape: Iterable[Dim], *, name: str | None = None) -> Node:
     """x with its elements, row by row, in another shape."""
-    return apply(Reshape(tuple(shape)), x, name=name)
+    return apply(Reshape(check_shape(shape)), x, name=name)
 
 
 def transpose(
     x: Node, axis: Axis | None = None, *, axes: Axis | None = None, name: str | None = None
 ) -> Node:
     """x with its axes in another order; reversed, unless said. `axes` is the same as `axis`."""
+    check_node("transpose", "x", x)
     order = several("transpose", x, axis, axes)
     return apply(Transpose(order), x, name=name) if order is not None else x.T
 
 
 def broadcast_to(x: Node, shape: Iterable[Dim], *, name: str | None = None) -> Node:
     """x repeated to a larger shape."""
-    return apply(BroadcastTo(tuple(shape)), x, name=name)
+    return apply(BroadcastTo(check_shape(shape)), x, name=name)
 
 
 def _sizes(shape: Shape) -> tuple[int, list[str]]:

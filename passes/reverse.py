@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from ..graph import GraphError, Node, TensorType, apply, constant, created_at, depth_first
 from ..ops import BroadcastTo, Gradient, add, broadcast_to, negative, reshape, sum
@@ -17,7 +17,7 @@ def grad(y: Node, xs: Sequence[Node]) -> list[Node]:
     but that no gradient reaches, has zeros. Raises GraphError where y is no float scalar, or is
     not made from an x.
     """
-    if not isinstance(y, Node) or isinstance(xs, Node):
+    if not isinstance(y, Node) or isinstance(xs, (Node, Set)):
         raise GraphError("grad takes a node and a list of nodes: write vg.grad(y, [x])")
     if y.type.rank or not y.type.is_float:
         raise GraphError(f"grad: y is {y!r}, where a float scalar is expected; take e.g. vg.sum(y)")

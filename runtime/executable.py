@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import Any, Final
 
@@ -41,6 +41,8 @@ class Executable:
         self._plans: dict[Sizes, Plan] = {}
         self._executors: dict[Sizes, Executor] = {}
         self._last: Executor | None = None
+        self.look: Callable[[Mapping[str, Array]], None] | None = None
+        """Looks at the first feeds by their names, once."""
         self._sizes: Mapping[str, int] | None = None  # those of the last, as the reader gave them
 
     def plan(self, sizes: Mapping[str, int]) -> Plan:
@@ -67,6 +69,9 @@ class Executable:
         arrays, sizes = self.reader.read(feeds)
         if sizes is not self._sizes:
             self._last, self._sizes = self.executor(sizes), sizes
+            if self.look is not None:
+                look, self.look = self.look, None
+                look({k: a for (k, _), a in zip(self.reader.inputs, arrays, strict=True)})
         return self.last, arrays
 
     @property

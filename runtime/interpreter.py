@@ -31,6 +31,10 @@ def interpret(g: Graph, values: Mapping[str, Array]) -> Interpretation:
     became = expansion(g)
     if became:
         return _as_declared(g, became, values)
+    if not isinstance(values, Mapping):
+        raise RunError(
+            f"values are {type(values).__name__}, where a dict of arrays by name is expected"
+        )
     made: dict[Node, Array] = {}
     sizes: dict[str, int] = {}
     for n in g.sources:

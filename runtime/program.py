@@ -29,6 +29,7 @@ from ..passes import (
     Regularizer,
     with_dtype,
 )
+from .doubts import warn_of_doubts, warn_of_raw_inputs
 from .executable import Executable
 from .executor import Executor
 from .forks import alone
@@ -100,6 +101,7 @@ class Program(Frozen):
             raise GraphError(
                 f"compile takes a Graph, not {net!r}; write vg.Graph(name, outputs, loss)"
             )
+        warn_of_doubts(net)
         self.declared = with_dtype(net, options.dtype)
         self.options = options
         self._blockwise: dict[str | None, Blockwise] = {}
@@ -341,6 +343,7 @@ class Program(Frozen):
         self._compilation()
         if self.options.optimizer is None and not self.declared.updates:
             raise RunError("the program has no optimizer; compile(..., optimizer=vg.SGD(lr=0.1))")
+        self.executable.look = lambda arrays: warn_of_raw_inputs(self.declared, arrays)
         return self.executable
 
     @cached_property

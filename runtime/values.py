@@ -188,7 +188,7 @@ class Values(Frozen, MutableMapping[str, Array]):
         t = self._types[self._known(name)]
         what = f"the new value of {self._what} {name!r}"
         array = given(value, what, t, "value")
-        whole = array.dtype.kind in "biu" or t.is_float
+        whole = t.is_float or array.dtype.kind in ("b" if t.dtype == "bool" else "iu")
         if array.shape != t.bind({}) or not whole:
             raise RunError(f"{what} is {array.dtype}{list(array.shape)}, where {t} is expected")
         return exactly(array, t.dtype, what, RunError)
@@ -213,8 +213,8 @@ class Values(Frozen, MutableMapping[str, Array]):
         return f"{{{', '.join(f'{name}: {t}' for name, t in self._types.items())}}}"
 
     def _known(self, name: str) -> str:
-        if name not in self._types:
-            raise RunError(f"there is no {self._what} {name!r}{suggest(name, self._types)}")
+        if not isinstance(name, str) or name not in self._types:
+            raise RunError(f"there is no {self._what} {name!r}{suggest(str(name), self._types)}")
         return name
 
 

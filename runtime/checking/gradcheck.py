@@ -78,6 +78,10 @@ def gradcheck(
 
 
 def _draw(program: Program, given: Mapping[str, Any], seed: int) -> None:
+    if not isinstance(given, Mapping):
+        raise RunError(
+            f"parameters are {type(given).__name__}, where a dict of arrays by name is expected"
+        )
     for name in given:
         if name not in program.parameters:
             raise RunError(f"there is no parameter {name!r}{suggest(name, program.parameters)}")

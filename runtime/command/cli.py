@@ -6,11 +6,14 @@ not finite; 130: interrupted.
 
 from __future__ import annotations
 
-from typing import Final
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, TextIO
 
 import click
 
-from ...graph import NonFiniteError, VerigradError
+from ...graph import NonFiniteError, VerigradError, VerigradWarning
 from .check import check
 from .compare import compare_command
 from .info import info
@@ -33,7 +36,8 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
+            with _warnings_in_a_line():
+                return super().invoke(ctx)
         except NonFiniteError as e:
             click.echo(f"Error: {e}", err=True)
             ctx.exit(NON_FINITE)
@@ -43,6 +47,30 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             ctx.exit(INTERRUPTED)
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Ours are told like errors, without a line of code that no user of a command wrote."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", VerigradWarning)
+        before = warnings.showwarning
+
+        def tell(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, VerigradWarning):
+                click.echo(f"Warning: {message}", err=True)
+            else:
+                before(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = tell
+        yield
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

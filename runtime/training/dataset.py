@@ -39,7 +39,7 @@ class DataSet:
         found = labelled(g)
         if found is not None:
             labels = self.arrays[found.labels].astype(np.int64, copy=False)
-            check_labels(labels, found.classes, f"input {found.labels!r}")
+            check_labels(labels, found.classes, found.labels)
 
     def slices(self, most: int) -> Iterator[dict[str, Array]]:
         """The rows in order, in views of `most` at a time."""

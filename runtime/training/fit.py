@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from .history import History
 from .loop import Loop
 from .progress import progress as progress_of
 from .sampling import Sampler, make_sampler
+from .watching import Rising, warn_of_one_class
 
 __all__ = ["Callback", "fit"]
 
@@ -67,6 +69,9 @@ def fit(
     `progress=True` shows a bar on a terminal where rich is installed, and else a line an epoch, on
     stderr.
 
+    VerigradWarning tells, once, of inputs from 0 to 255 that meet a weight as they are, a loss
+    that grew to ten times its first value, and one class predicted for all rows.
+
     Data and the rates of a schedule are checked once, before the first step: RunError names what
     was found, what was expected and the remedy. NonFiniteError ends the run with the state before
     that step. Ctrl-C ends it with KeyboardInterrupt between two steps, a checkpoint written; the
@@ -76,6 +81,8 @@ def fit(
     valid = _validation_set(program, validation) if validation is not None else None
     found = labelled(program.declared)
     batch_size = min(_BATCH, train.count) if batch_size is None else batch_size
+    if isinstance(batch_size, np.integer):
+        batch_size = int(batch_size)  # as a checkpoint tells it
     chosen = make_sampler(sampler, train, found, batch_size, program.options.seed)
     count = _count(epochs, steps, chosen.steps_per_epoch)
     told = _callbacks(callbacks)
@@ -94,12 +101,15 @@ def fit(
     loop = Loop(program, train, valid, chosen, tuple(told), checkpoint, identity)
     check_rates(program.options.optimizer, loop.position.step, loop.position.start + count)
     _keep_columns(program, train.columns)
+    rising = Rising(next(iter(loop.losses), None), found.classes if found is not None else None)
     follow = progress_of if progress else lambda *_: nullcontext(Callback())
     with follow(loop.position.start, count, chosen.steps_per_epoch) as follower:
-        loop.callbacks = (follower, *loop.callbacks)
+        loop.callbacks = (follower, rising, *loop.callbacks)
         history = loop.go(count)
     if best is not None:
         best.put_back()
+    rising.end()
+    warn_of_one_class(program, train, found, history.rows)
     return history
 
 
@@ -178,9 +188,9 @@ def _count(epochs: int | None, steps: int | None, steps_per_epoch: int) -> int:
     if (epochs is None) == (steps is None):
         raise RunError("fit takes epochs= or steps=, one of the two, e.g. epochs=10")
     name, value = ("epochs", epochs) if epochs is not None else ("steps", steps)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise RunError(f"{name} is {value!r}, where a whole number from 1 is expected")
-    return value * steps_per_epoch if epochs is not None else value
+    return int(value) * steps_per_epoch if epochs is not None else int(value)
 
 
 def _checksum(data: DataSet) -> str:

@@ -191,7 +191,7 @@ class Balanced:
 
 def check_batch_size(batch_size: int, count: int) -> None:
     """Raises RunError unless batches of that size can be drawn from `count` rows."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+    if isinstance(batch_size, bool) or not isinstance(batch_size, Integral) or batch_size < 1:
         raise RunError(f"batch_size is {batch_size!r}, where a whole number from 1 is expected")
     if batch_size > count:
         raise RunError(

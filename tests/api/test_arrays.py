@@ -222,7 +222,7 @@ def test_a_label_that_is_no_whole_number_is_named_with_its_row() -> None:
 
 @pytest.mark.parametrize(
     ("labels", "hint"),
-    [([1, 2, 3, 1], "subtract 1"), ([0, 1, 2, 3], "0 to 2"), ([5, 0, 0, 0], "5")],
+    [([1, 2, 3, 1], "give np.asarray(y) - 1"), ([0, 1, 2, 3], "0 to 2"), ([5, 0, 0, 0], "5")],
 )
 def test_labels_out_of_range_name_their_input_at_every_way_in(labels: list[int], hint: str) -> None:
     program, x = vg.compile(two_layer(), optimizer=vg.SGD(lr=0.1)), rows(4)["x"]
@@ -255,6 +255,32 @@ def test_values_that_a_dtype_cannot_hold_are_refused() -> None:
     program = vg.compile(two_layer(), optimizer=vg.SGD(lr=0.1))
     with says("state 'step'", str(2**63), "no i64 can hold"):
         program.state["step"] = np.full(program.state["step"].shape, 2**63, np.uint64)
+
+
+def test_the_remedy_for_labels_works_as_it_is_written() -> None:
+    one = vg.compile(two_layer(classes=2), optimizer=vg.SGD(lr=0.1))
+    for y in ([1, 2, 1, 2], [-1, 1, 1, -1]):
+        with pytest.raises(vg.RunError) as raised:
+            one.step(x=rows(4)["x"], y=y)
+        written = str(raised.value).splitlines()[0].rpartition("give ")[2]
+        assert eval(written, {"np": np, "y": y}).tolist() == [int(v == max(y)) for v in y]
+        one.step(x=rows(4)["x"], y=eval(written, {"np": np, "y": y}))
+
+
+def test_sets_and_dicts_have_no_order() -> None:
+    x = vg.input("x", ("N", 4))
+    for call in (
+        lambda: vg.input("q", {4, 5}),  # type: ignore[arg-type]
+        lambda: vg.input("q", {"N": 4}),  # type: ignore[arg-type]
+        lambda: vg.reshape(x, {"N", 4}),
+        lambda: vg.broadcast_to(x, {"N", 4}),
+        lambda: vg.grad(vg.sum(x), {x}),  # type: ignore[arg-type]
+        lambda: vg.gradcheck(two_layer(), rows(4), parameters={"fc1.weight"}),  # type: ignore[arg-type]
+        lambda: vg.interpret(two_layer(), [rows(4)["x"]]),  # type: ignore[arg-type]
+        lambda: vg.compile(two_layer()).parameters[["fc1.weight"]],  # type: ignore[index]
+    ):
+        with pytest.raises(vg.VerigradError):
+            call()
 
 
 class Rows:

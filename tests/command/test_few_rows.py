@@ -33,3 +33,9 @@ def test_a_run_on_few_rows_is_resumed(few: str, tmp_path: Path) -> None:
     )
     done = run("resume", out)
     assert done.exit_code == 0, done.output
+
+
+def test_a_warning_is_one_line_on_stderr(few: str) -> None:
+    done = run("train", "--data", few, "--hidden", "4", "--lr", "1e4", "--optimizer", "sgd")
+    told = [line for line in done.stderr.splitlines() if line.startswith("Warning: the loss is")]
+    assert len(told) == 1 or done.exit_code == 3

@@ -117,7 +117,7 @@ def test_no_gradient_passes_a_cast_to_integers() -> None:
 def test_a_label_out_of_range_is_named(label: int) -> None:
     with pytest.raises(
         vg.RunError,
-        match=f"label {label} in row 1 is out of range: with 3 classes, labels are 0 to 2",
+        match=f"label {label} in row 1, which is out of range: with 3 classes, labels are 0 to 2",
     ):
         value(vg.nll, np.zeros((2, 3)), np.array([0, label]))
 

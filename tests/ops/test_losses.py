@@ -279,3 +279,29 @@ def test_sample_weights_are_a_node(weights: Any) -> None:
     ):
         with pytest.raises(vg.GraphError, match=r"(?s)sample_weights are .*vg.input"):
             declare()
+
+
+@pytest.mark.parametrize("other", [np.ones((6, 4)), [1.0], 3.0, None, "t"])
+def test_what_a_loss_compares_is_nodes(other: Any) -> None:
+    for declare in (
+        lambda: vg.mean_squared_error(X, other),
+        lambda: vg.mean_absolute_error(other, X),
+        lambda: vg.huber(X, other),
+        lambda: vg.binary_cross_entropy_with_logits(X, other),
+        lambda: vg.poisson_nll(other, X),
+        lambda: vg.batch_norm(other),
+        lambda: vg.layer_norm(other),
+        lambda: vg.transpose(other),
+    ):
+        with pytest.raises(vg.GraphError, match="where a node is expected"):
+            declare()
+
+
+def test_numbers_of_a_loss_are_numbers() -> None:
+    for wrong in ("a", None, np.ones(2), True, np.nan):
+        with pytest.raises(vg.GraphError, match="label_smoothing is"):
+            vg.softmax_cross_entropy(X, Y, label_smoothing=wrong)  # type: ignore[arg-type]
+        with pytest.raises(vg.GraphError, match="delta is"):
+            vg.huber(X, X, delta=wrong)  # type: ignore[arg-type]
+        with pytest.raises(vg.GraphError, match="margin is"):
+            vg.hinge(X, Y, margin=wrong)  # type: ignore[arg-type]
