@@ -27,7 +27,11 @@ from .reductions import sum
 
 @op
 class LogSoftmax(Op):
-    """y = x - ln(sum(exp(x))) along the last axis, the maximum subtracted first."""
+    """y = x - ln(sum(exp(x))) along the last axis, the maximum subtracted first.
+
+    Exact to 4 units in the last place of max(1, |y|): where one class is nearly certain, the sum
+    is rounded beside 1.
+    """
 
     name: ClassVar[str] = "log_softmax"
     straight: ClassVar[bool] = True
@@ -242,7 +246,10 @@ def log_softmax(x: Node, *, name: str | None = None) -> Node:
 
 
 def softmax(x: Node, *, name: str | None = None) -> Node:
-    """exp(x) / sum(exp(x)) along the last axis, as exp(log_softmax(x))."""
+    """exp(x) / sum(exp(x)) along the last axis, as exp(log_softmax(x)).
+
+    Exact to 4 max(1, |ln y|) units in the last place, as its logarithm is.
+    """
     return exp(log_softmax(x), name=name)
 
 

@@ -95,6 +95,14 @@ class Pipeline(Frozen):
             raise PassError(f"there is no pass {name!r} in the pipeline{suggest(name, self.names)}")
         return self.names.index(name)
 
+    def steps(self, g: Graph) -> Iterator[tuple[Pass, Graph, Graph]]:
+        """Each pass that is run, and the graph before and after it; passes that run to a fixed
+        point come again in every sweep."""
+        for batch in _batches(self.passes):
+            for p, _, before, after in _sweeps(batch, g, (), []):
+                yield p, before, after
+                g = after
+
     def run(self, g: Graph, callback: Callback | None = None) -> Compilation:
         """The graph after each pass; every result is verified before the next pass sees it.
 
@@ -106,26 +114,34 @@ class Pipeline(Frozen):
         records: list[Record] = []
         seconds: dict[str, float] = {}
         for batch in _batches(self.passes):
-            for sweep in range(SWEEPS + 1):
-                before = g
-                for p in batch:
-                    start = time.perf_counter()
-                    g = _run_one(p, g, tuple(stages), records)
-                    seconds[p.name] = seconds.get(p.name, 0.0) + time.perf_counter() - start
-                    if sweep and g is not stages[p.name]:
-                        del stages[p.name]
-                    stages[p.name] = g
-                if g is before or not batch[0].repeated:
-                    break
-            else:
-                names = ", ".join(p.name for p in batch)
-                raise PassError(f"{names}: no fixed point after {SWEEPS} sweeps")
+            start = time.perf_counter()
+            for p, sweep, _, after in _sweeps(batch, g, stages, records):
+                seconds[p.name] = seconds.get(p.name, 0.0) + time.perf_counter() - start
+                if sweep and after is not stages[p.name]:
+                    del stages[p.name]
+                stages[p.name] = g = after
+                start = time.perf_counter()
             if callback is not None:
                 for p in batch:
                     callback(p.name, stages[p.name])
         return Compilation(
             {n: stages[n] for n in ("declared", *self.names)}, tuple(records), seconds
         )
+
+
+def _sweeps(
+    batch: tuple[Pass, ...], g: Graph, ran: Iterable[str], records: list[Record]
+) -> Iterator[tuple[Pass, int, Graph, Graph]]:
+    """Each pass as it is run, in which sweep, and the graph before and after it."""
+    for sweep in range(SWEEPS + 1):
+        start = g
+        for p in batch:
+            before, g = g, _run_one(p, g, tuple(ran), records)
+            yield p, sweep, before, g
+        if g is start or not batch[0].repeated:
+            return
+    names = ", ".join(p.name for p in batch)
+    raise PassError(f"{names}: no fixed point after {SWEEPS} sweeps")
 
 
 def _run_one(p: Pass, g: Graph, ran: tuple[str, ...], records: list[Record]) -> Graph:

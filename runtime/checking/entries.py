@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from ...graph import Array
-from .numeric import STEPS, Derivative, derivative, one_sided
+from .numeric import CLEARLY, FIRST, STEPS, Derivative, derivative, one_sided
 from .perturbation import Line, Place
 
 PASS: Final = "PASS"
@@ -14,8 +16,10 @@ FAIL: Final = "FAIL"
 INCONCLUSIVE: Final = "INCONCLUSIVE"
 ORDER: Final = (PASS, INCONCLUSIVE, FAIL)
 """The verdicts, from good to bad."""
-_CLEARLY: Final = 10.0
-"""So many times its own estimated error a difference must be off, before it contradicts."""
+_SHARE: Final = 1e-3
+"""Of the largest gradient of the parameter: an entry smaller than that is measured by it."""
+_LARGE: Final = STEPS[1]
+"""Differences with smaller steps than this have lost digits."""
 
 
 class Scale(NamedTuple):
@@ -27,43 +31,68 @@ class Scale(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One entry's result; `kink` says in words what is not smooth there, where that mattered."""
+    """One entry's result; `kink` says in words what is not smooth there, where that mattered, and
+    `singular` which node has no finite slope."""
 
     where: Place
     verdict: str
     error: float
+    relative_to: str
     symbolic: float
     numeric: Derivative
     kink: str = ""
+    singular: str = ""
 
 
 def relative_error(a: float, n: float, largest: float) -> float:
-    """|a - n| / max(|a| + |n|, 1e-3 largest, 1e-8); infinite where a number is not finite."""
-    error = abs(a - n) / max(abs(a) + abs(n), 1e-3 * largest, 1e-8)
-    return error if math.isfinite(error) else math.inf
+    """|a - n| / max(|a| + |n|, 1e-3 largest), 0 where all are; infinite where one is not finite."""
+    gap, size = abs(a - n), max(abs(a) + abs(n), _SHARE * largest)
+    if not math.isfinite(gap):
+        return math.inf
+    return gap / size if gap else 0.0
 
 
 def check_entry(line: Line, where: Place, symbolic: float, scale: Scale) -> Entry:
-    """The verdict on one entry; where it disagrees, its kinks are looked for."""
-    plain = _judged(where, symbolic, derivative(lambda h: line.loss(where, h)), scale)
-    if plain.error <= scale.tolerance or not math.isfinite(plain.error):
+    """The verdict on one entry, by differences that cross no kink of an op that tells its own.
+
+    What is done depends on the net and its values alone: never on the tolerance, or on how the
+    entry fares.
+    """
+    tried = {h: line.crossing(where, h) for step in STEPS for h in (step, -step)}
+
+    def loss(h: float) -> float:
+        return tried[h][0] if h in tried else line.loss(where, h)
+
+    crossed = [step for step in STEPS if tried[step][1] or tried[-step][1]]
+    clear = min(crossed) / 4 if crossed else FIRST
+    if clear < _LARGE:
+        return _at_known_kink(line, where, symbolic, scale)
+    plain = _judged(where, symbolic, derivative(loss, clear), scale)
+    if plain.verdict == PASS or not math.isfinite(symbolic):
         return plain
-    if not any(line.crosses(where, h) for k in STEPS for h in (k, -k)):
-        return plain if plain.verdict == PASS else _at_unknown_kink(line, plain, scale)
-    return _at_known_kink(line, where, symbolic, scale)
+    if not math.isfinite(plain.error):
+        return _at_edge(line, plain, scale)
+    return _at_unknown_kink(line, plain, scale)
 
 
 def _judged(where: Place, a: float, n: Derivative, scale: Scale, kink: str = "") -> Entry:
     error = relative_error(a, n.value, scale.parameter)
+    small = abs(a) + abs(n.value) < _SHARE * scale.parameter
+    relative_to = f"{_SHARE} max|a|" if small else "|a| + |n|"
+
+    def entry(verdict: str) -> Entry:
+        return Entry(where, verdict, error, relative_to, a, n, kink)
+
     if error <= scale.tolerance:
-        return Entry(where, PASS, error, a, n, kink)
-    own = _CLEARLY * n.error
+        return entry(PASS)
+    own = CLEARLY * n.error
     if not math.isfinite(error) or abs(a - n.value) > own:
-        return Entry(where, FAIL, error, a, n, kink)
+        return entry(FAIL)
     if own <= scale.tolerance * scale.net:
         # A gradient of 0, of a bias in front of batch normalization: its difference is rounding.
-        return Entry(where, PASS, abs(a - n.value) / scale.net, a, n, kink)
-    return Entry(where, INCONCLUSIVE, error, a, n, kink)
+        error, relative_to = abs(a - n.value) / scale.net, "max|a| of all"
+        return entry(PASS)
+    return entry(INCONCLUSIVE)
 
 
 def _at_known_kink(line: Line, where: Place, a: float, scale: Scale) -> Entry:
@@ -75,8 +104,7 @@ def _at_known_kink(line: Line, where: Place, a: float, scale: Scale) -> Entry:
     # With steps at which more is held than at the smallest, elements that move would stand still.
     held = [sum(c.held for h in (k, -k) for c in found[h]) for k in STEPS]
     start = max((k + 1 for k in range(len(STEPS)) if held[k] != held[-1]), default=0)
-    steps = [STEPS[0] / 4**k for k in range(start, max(len(STEPS), start + 3))]
-    here = derivative(lambda h: line.followed(where, h)[0], steps)
+    here = derivative(lambda h: line.followed(where, h)[0], FIRST / 4**start)
     exact = abs(closest) <= STEPS[-1]
     how = "exactly: the documented derivative" if exact else "on the side of the values"
     entry = _judged(where, a, here, scale, f"{kink}, {how}")
@@ -92,14 +120,23 @@ def _at_known_kink(line: Line, where: Place, a: float, scale: Scale) -> Entry:
     return entry
 
 
+def _at_edge(line: Line, entry: Entry, scale: Scale) -> Entry:
+    """The verdict where the loss is finite to one side alone, as that of sqrt(w)^3 at 0."""
+    for side, n in _both_sides(line, entry.where).items():
+        if math.isfinite(n.value):
+            words = f"where the loss begins: the derivative to the {side}"
+            return _judged(entry.where, entry.symbolic, n, scale, words)
+    return entry._replace(verdict=INCONCLUSIVE)
+
+
 def _at_unknown_kink(line: Line, entry: Entry, scale: Scale) -> Entry:
     """The verdict where no op on the way says of a kink, but there may be one at the values."""
     right, left = _both_sides(line, entry.where).values()
-    apart = abs(right.value - left.value) > _CLEARLY * (right.error + left.error)
+    apart = abs(right.value - left.value) > CLEARLY * (right.error + left.error)
     for n, side in ((right, "right"), (left, "left")):
         words = f"of an op that has no `kinks`: the derivative to the {side}"
         other = _judged(entry.where, entry.symbolic, n, scale, words)
-        exact = _CLEARLY * n.error <= scale.tolerance * max(abs(n.value), 1e-3 * scale.parameter)
+        exact = CLEARLY * n.error <= scale.tolerance * max(abs(n.value), _SHARE * scale.parameter)
         if other.error <= scale.tolerance and (apart or (exact and entry.verdict != FAIL)):
             return other
     return entry
@@ -118,5 +155,5 @@ def place(where: Place) -> str:
 
 
 def largest(gradient: Array) -> float:
-    """The largest absolute value, 0 of nothing."""
-    return float(abs(gradient).max(initial=0.0))
+    """The largest absolute value that is finite, 0 of nothing."""
+    return float(abs(gradient[np.isfinite(gradient)]).max(initial=0.0))

@@ -14,8 +14,9 @@ from ...ops import Normal, first_value, words
 from ...passes import TRAINING, Dropout, Pipeline, Regularizer
 from ..extras import require
 from ..inputs import fed
+from ..options import Backend
 from ..program import Program, compile
-from .blame import faults
+from .blame import faults, singular_points, wrong_products
 from .entries import FAIL, INCONCLUSIVE, ORDER, Entry, Scale, check_entry, largest
 from .perturbation import Forward, Line
 from .report import GradcheckReport, Row
@@ -28,7 +29,7 @@ TOLERANCE: Final = 1e-6
 
 
 def gradcheck(
-    net: Graph,
+    net: Graph | Program,
     feeds: Mapping[str, Any],
     *,
     regularizer: Regularizer | None = None,
@@ -38,12 +39,16 @@ def gradcheck(
     entries: int = 400,
     tolerance: float = TOLERANCE,
     pipeline: Pipeline = TRAINING,
+    memory_limit: int | None = None,
+    recompute: bool = False,
+    backend: Backend = "numpy",
 ) -> GradcheckReport:
     """Compares the compiled gradient a of the loss with a numeric one n, for every parameter.
 
-    The error of an entry is |a - n| / max(|a| + |n|, 1e-3 max|a| of its parameter, 1e-8); an
-    entry that differs by no more than n may itself be off, where that is next to nothing beside
-    the largest gradient of the net, is measured against this one. n is of the graph before it was
+    The error of an entry is |a - n| / max(|a| + |n|, 1e-3 max|a| of its parameter); an entry that
+    differs by no more than n may itself be off, where that is next to nothing beside the largest
+    gradient of the net, is measured against this one: the report says which it was. n is the best
+    estimate that differences give, whatever the tolerance. It is of the graph before it was
     differentiated, run by the interpreter. Where a relu, an absolute value or a maximum would come
     onto another side between evaluations, n is taken on the side of the values; exactly on a
     kink, the documented derivative or one of the one-sided ones is right.
@@ -51,14 +56,33 @@ def gradcheck(
     Parameters that are not given are drawn from the seed, biases not zero, so that no
     pre-activation is exactly 0. Of a parameter with more than `entries` entries, so many are
     drawn; the report says how many were checked. In a test: `assert vg.gradcheck(net, feeds)`.
-    Raises RunError for feeds or parameters that do not fit.
+    A program is checked as it was compiled, but in f64, at its own parameters and state, which
+    stay as they are. Raises RunError for feeds or parameters that do not fit.
     """
-    program = compile(
-        net, regularizer=regularizer, dropout=dropout, seed=seed, dtype="f64", pipeline=pipeline
-    )
+    given: Mapping[str, Any] = {}
+    if isinstance(net, Program):
+        told = (regularizer, dropout, seed, pipeline, memory_limit, recompute, backend)
+        if told != (None, None, 0, TRAINING, None, False, "numpy"):
+            raise RunError(
+                "gradcheck of a program takes what this was compiled with; to check with other "
+                "options, give it the graph"
+            )
+        program, given = _in_f64(net), net.parameters
+    else:
+        program = compile(
+            net,
+            regularizer=regularizer,
+            dropout=dropout,
+            seed=seed,
+            dtype="f64",
+            pipeline=pipeline,
+            memory_limit=memory_limit,
+            recompute=recompute,
+            backend=backend,
+        )
     if not program.parameters:
         raise RunError(f"graph {net.name} has no parameter whose gradient could be checked")
-    _draw(program, parameters or {}, seed)
+    _draw(program, {**given, **(parameters or {})}, program.options.seed)
     if isinstance(feeds, Mapping):
         inputs = {program.declared.names[n]: n for n in program.declared.inputs}
         feeds = {k: _widened(k, v, inputs[k]) if k in inputs else v for k, v in feeds.items()}
@@ -67,14 +91,33 @@ def gradcheck(
         stages = Stages(program, feeds)
         forward = Forward(stages.forward, stages.values)
         net_largest = max(largest(a) for a in gradients.values())
+        finite = all(np.isfinite(a).all() for a in (forward.at[forward.loss], *gradients.values()))
+        lost = {} if finite else singular_points(forward, gradients)
         rows, worst = [], {}
         for name, a in gradients.items():
             scale = Scale(tolerance, largest(a), net_largest)
-            row, worst[name] = _check(Line(forward, name), name, a, scale, seed, entries)
+            line, point = Line(forward, name), lost.get(name, "")
+            row, worst[name] = _check(line, name, a, scale, program.options.seed, entries, point)
             rows.append(row)
         wrong = {name: e for name, e in worst.items() if e is not None and e.verdict == FAIL}
-        found = faults(stages, forward, gradients, wrong, tolerance) if wrong else ()
+        if wrong:
+            found = faults(stages, forward, gradients, wrong, tolerance)
+        else:
+            # What is not finite hides what is wrong before it: each node is asked by itself.
+            found = wrong_products(forward, gradients) if lost else ()
     return GradcheckReport(net.name, tuple(rows), tolerance, found)
+
+
+def _in_f64(program: Program) -> Program:
+    """A program without an optimizer like this one, in f64, at its parameters and its state."""
+    options = program.options
+    limit = options.memory_limit
+    if limit is not None and options.dtype == "f32":
+        limit *= 2  # as much as the same numbers take
+    plain = options._replace(optimizer=None, clip=None, dtype="f64", memory_limit=limit)
+    made = Program(program.declared, plain)
+    made.state.update({name: program.state[name] for name in made.state})
+    return made
 
 
 def _draw(program: Program, given: Mapping[str, Any], seed: int) -> None:
@@ -101,7 +144,13 @@ def _widened(name: str, value: Any, n: Node) -> Array:
 
 
 def _check(
-    line: Line, name: str, symbolic: Array, scale: Scale, seed: int, entries: int
+    line: Line,
+    name: str,
+    symbolic: Array,
+    scale: Scale,
+    seed: int,
+    entries: int,
+    singular: str,
 ) -> tuple[Row, Entry | None]:
     """A parameter's row, and its worst entry; None where it has no entries."""
     worst: Entry | None = None
@@ -112,6 +161,8 @@ def _check(
     for flat in checked:
         where = tuple(int(i) for i in np.unravel_index(flat, symbolic.shape))
         entry = check_entry(line, where, float(symbolic[where]), scale)
+        if singular and not np.isfinite(entry.error):
+            entry = entry._replace(verdict=INCONCLUSIVE, singular=singular)
         counts[entry.verdict] += 1
         if worst is None or _badness(entry) >= _badness(worst):
             worst = entry
@@ -120,12 +171,13 @@ def _check(
             if kinked is None or _badness(entry) >= _badness(kinked):
                 kinked = entry
     if worst is None:
-        return Row(name, 0.0, (), 0.0, 0.0, 0.0, 0, symbolic.size), None
+        return Row(name, 0.0, "", (), 0.0, 0.0, 0.0, 0, symbolic.size), None
     numeric = worst.numeric
     row = Row(
-        name, worst.error, worst.where, worst.symbolic, numeric.value, numeric.step,
-        len(checked), symbolic.size, worst.verdict, numeric.error, counts[FAIL],
+        name, worst.error, worst.relative_to, worst.where, worst.symbolic, numeric.value,
+        numeric.step, len(checked), symbolic.size, worst.verdict, numeric.error, counts[FAIL],
         counts[INCONCLUSIVE], kinks, kinked.kink if kinked else "", bool(worst.kink),
+        worst.singular,
     )  # fmt: skip
     return row, worst
 

@@ -1,14 +1,23 @@
-"""Numeric derivatives: central differences, extrapolated once, with a chosen step."""
+"""Numeric derivatives: differences, extrapolated, refined until their error stops falling."""
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
-STEPS: Final = tuple([1e-3 / 4**k for k in range(6)])
-"""The steps h that are tried."""
+FIRST: Final = 1e-3
+"""The largest step h."""
+STEPS: Final = tuple([FIRST / 4**k for k in range(6)])
+"""The steps h that are always tried."""
+CLEARLY: Final = 10.0
+"""So many times its own estimated error a difference must be off, before it contradicts."""
+_SMALLEST: Final = 1e-24
+_COLUMNS: Final = 3
+"""So often the differences are extrapolated."""
+_PATIENCE: Final = 2
+"""After so many smaller steps without a smaller error, it has stopped falling."""
 
 
 class Derivative(NamedTuple):
@@ -18,41 +27,56 @@ class Derivative(NamedTuple):
     step: float
     error: float
 
+    def contradicts(self, a: float, size: float, tolerance: float) -> bool:
+        """Whether a is off by more than the tolerance, relative to `size`, and by clearly more
+        than this derivative may be."""
+        if not math.isfinite(a) or not math.isfinite(self.value):
+            return math.isfinite(self.value)
+        gap = abs(a - self.value)
+        return gap > tolerance * size and gap > CLEARLY * self.error
 
-def derivative(f: Callable[[float], float], steps: Sequence[float] = STEPS) -> Derivative:
-    """f'(0), from f at +-h for h = 1e-3 / 4^k, three steps or more.
 
-    D(h) = (f(h) - f(-h)) / 2h errs by O(h^2); R(h) = (16 D(h/4) - D(h)) / 15 by O(h^4)
-    (Richardson). Truncation falls with h and rounding grows, so the R is taken whose neighbour,
-    at h/4, disagrees with it least. What rounding alone may differ by, eps |f| / h, is added to
-    each disagreement: two that are wrong by it can agree by chance.
+def derivative(f: Callable[[float], float], first: float = FIRST) -> Derivative:
+    """f'(0), from f at +-h for h = `first`, and a quarter of that, and so on.
+
+    D(h) = (f(h) - f(-h)) / 2h errs by terms of h^2, h^4, ..., which Richardson's extrapolation
+    takes away one by one.
     """
-    pairs = [(f(h), f(-h)) for h in steps]
-    scale = max(abs(v) for pair in pairs for v in pair)
-    central = [(plus - minus) / (2 * h) for (plus, minus), h in zip(pairs, steps, strict=True)]
-    refined = [(16 * fine - coarse) / 15 for coarse, fine in pairwise(central)]
-    return _best(refined, steps, scale)
+    return _refined(lambda h: (f(h), f(-h), 2 * h), first, 2)
 
 
 def one_sided(f: Callable[[float], float], side: int) -> Derivative:
-    """The derivative of f at 0 to one side, 1 or -1, from f there alone.
-
-    F(h) = (f(h) - f(0)) / h errs by O(h), and each of the two extrapolations takes one order.
+    """The derivative of f at 0 to one side, 1 or -1, from f there alone: (f(h) - f(0)) / h errs
+    by terms of h, h^2, ...
     """
     start = f(0.0)
-    values = [f(side * h) for h in STEPS]
-    scale = max(abs(v) for v in (start, *values))
-    slopes = [(v - start) / (side * h) for v, h in zip(values, STEPS, strict=True)]
-    first = [(4 * fine - coarse) / 3 for coarse, fine in pairwise(slopes)]
-    second = [(16 * fine - coarse) / 15 for coarse, fine in pairwise(first)]
-    return _best(second, STEPS, 4 * scale)
+    return _refined(lambda h: (f(side * h), start, side * h), FIRST, 1)
 
 
-def _best(refined: Sequence[float], steps: Sequence[float], scale: float) -> Derivative:
-    """The value that its neighbour, at a smaller step, confirms best."""
-    errors = [
-        abs(a - b) + sys.float_info.epsilon * scale / h
-        for a, b, h in zip(refined, refined[1:], steps, strict=False)
-    ]
-    best = min(range(len(errors)), key=lambda k: errors[k])
-    return Derivative(refined[best], steps[best], errors[best])
+def _refined(
+    f: Callable[[float], tuple[float, float, float]], first: float, order: int
+) -> Derivative:
+    """The best of the table of extrapolated differences (a - b) / c, for f(h) = a, b, c.
+
+    A value's error is by how much the one of the same column at the next step differs from it,
+    and what rounding alone may make of it: two that are wrong by that can agree by chance. The
+    step is made smaller while that still helps, also where f is not finite at a larger one.
+    """
+    best = Derivative(math.nan, first, math.inf)
+    row: list[float] = []
+    step, since, rounding = first, 0, 0.0
+    while step > _SMALLEST and (since <= _PATIENCE or step > STEPS[-1] * first / FIRST / 2):
+        a, b, c = f(step)
+        before, row = row, [(a - b) / c]
+        if not math.isfinite(row[0]):
+            before, row = [], []
+        for k, coarse in enumerate(before[:_COLUMNS]):
+            row.append(row[k] + (row[k] - coarse) / (4.0 ** (order * (k + 1)) - 1))
+        since += math.isfinite(best.error)
+        for value, finer in list(zip(before, row, strict=False))[1:]:
+            error = abs(value - finer) + rounding
+            if error < best.error:
+                best, since = Derivative(value, 4 * step, error), 0
+        rounding = 2 * sys.float_info.epsilon * max(abs(a), abs(b)) / abs(c)
+        step /= 4
+    return best

@@ -81,13 +81,14 @@ class Line:
         with self._moved(where, h):
             return float(self._loss)
 
-    def crosses(self, where: Place, h: float) -> bool:
-        """Whether an element comes onto another smooth piece where one entry is moved by h."""
-        if not self._kinks:
-            return False
+    def crossing(self, where: Place, h: float) -> tuple[float, bool]:
+        """The same, and whether an element comes onto another smooth piece."""
         with self._moved(where, h):
-            found = [(own, kinks()) for own, kinks in self._kinks]
-        return any(there is not None and (own != there).any() for own, there in found)
+            crossed = any(
+                there is not None and (own != there).any()
+                for own, there in [(own, kinks()) for own, kinks in self._kinks]
+            )
+            return float(self._loss), crossed
 
     @contextmanager
     def _moved(self, where: Place, h: float) -> Iterator[None]:

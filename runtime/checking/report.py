@@ -12,6 +12,8 @@ class Row(NamedTuple):
 
     name: str
     error: float
+    relative_to: str
+    """What the error is measured by: a is the symbolic derivative, n the numeric one."""
     where: tuple[int, ...]
     symbolic: float
     numeric: float
@@ -29,6 +31,8 @@ class Row(NamedTuple):
     """The kink of the worst of those entries, in words."""
     at_kink: bool = False
     """Whether the worst entry of all is one of them."""
+    singular: str = ""
+    """The node that has no finite slope there, in words."""
 
 
 class GradcheckReport:
@@ -37,8 +41,9 @@ class GradcheckReport:
     PASS: every entry agrees. FAIL: one differs by more than the tolerance, and by clearly more
     than the numeric derivative's own estimated error; `faults` says whose fault it is.
     INCONCLUSIVE: none is shown to be wrong, but one cannot be shown to be right, for the numeric
-    derivative is not exact enough there (rounding in a large loss, or a kink exactly at the
-    values); then check at other values.
+    derivative is not exact enough there (rounding in a large loss, a kink exactly at the values,
+    or an op without a finite slope there, as sqrt at 0); then check at other values. Nodes are
+    then still asked one by one, and a wrong one is a FAIL.
     """
 
     def __init__(
@@ -62,8 +67,10 @@ class GradcheckReport:
     def verdict(self) -> str:
         """PASS, FAIL or INCONCLUSIVE."""
         found = {r.verdict for r in self.rows}
-        if FAIL in found or (
-            INCONCLUSIVE not in found and self.max_relative_error > self.tolerance
+        if (
+            FAIL in found
+            or self.faults
+            or (INCONCLUSIVE not in found and self.max_relative_error > self.tolerance)
         ):
             return FAIL
         return INCONCLUSIVE if INCONCLUSIVE in found else PASS
@@ -80,8 +87,8 @@ class GradcheckReport:
         width = max([len(r.name) for r in self.rows] + [9])
         lines = [
             f"gradient check of {self.graph_name}, in f64",
-            f"  {'parameter':<{width}} {'max error':>10}  {'at':<12} {'symbolic':>13} "
-            f"{'numeric':>13} {'step':>9}  checked",
+            f"  {'parameter':<{width}} {'max error':>10}  {'relative to':<13} {'at':<12} "
+            f"{'symbolic':>13} {'numeric':>13} {'step':>9}  checked",
         ]
         lines += [_line(r, width) for r in self.rows]
         worst = f"largest error {self.max_relative_error:.2e}, allowed {self.tolerance:.0e}"
@@ -92,6 +99,7 @@ class GradcheckReport:
             if r.verdict == INCONCLUSIVE:
                 why = f"the numeric derivative may itself be off by {r.numeric_error:.1e}"
                 why = "no side of the kink tells" if r.at_kink else why
+                why = r.singular or why
                 lines.append(f"    inconclusive: %{r.name} at {place(r.where)}: {why}")
         lines += [f"    guilty: {fault}" for fault in self.faults]
         return "\n".join(lines)
@@ -106,8 +114,9 @@ def _line(r: Row, width: int) -> str:
     listed = f" ({', '.join(counts)})" if counts else ""
     mark = "" if r.verdict == PASS else f"  <- {r.verdict}"
     return (
-        f"  {r.name:<{width}} {r.error:>10.2e}  {place(r.where):<12} {r.symbolic:>13.6e} "
-        f"{r.numeric:>13.6e} {r.step:>9.2e}  {r.checked} of {r.size}{listed}{mark}"
+        f"  {r.name:<{width}} {r.error:>10.2e}  {r.relative_to:<13} {place(r.where):<12} "
+        f"{r.symbolic:>13.6e} {r.numeric:>13.6e} {r.step:>9.2e}  "
+        f"{r.checked} of {r.size}{listed}{mark}"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...graph import Array, Graph
+from ...passes import Pass
 from ..feeds import FeedReader
 from ..interpreter import interpret
 from ..program import Program
@@ -15,23 +16,26 @@ class Stages:
     """The graph after each pass that the gradients went through, and the values to run it with."""
 
     def __init__(self, program: Program, feeds: Mapping[str, Any]) -> None:
-        pipeline = program.options.gradients()
-        self.graphs = pipeline.run(program.declared).stages
-        """The graph after each pass, by the pass's name."""
+        self.pipeline = pipeline = program.options.gradients()
+        self.declared = program.declared
+        graphs = pipeline.run(program.declared).stages
         self.differentiation = next(p.name for p in pipeline if "gradients" in p.gives)
-        names = list(self.graphs)
-        self.forward = self.graphs[names[names.index(self.differentiation) - 1]]
+        names = list(graphs)
+        self.forward = graphs[names[names.index(self.differentiation) - 1]]
         """The graph that is differentiated."""
         reader = FeedReader(self.forward, program.known, program.metadata)
         arrays, _ = reader.read(feeds)
         given = {name: a for (name, _), a in zip(reader.inputs, arrays, strict=True)}
         self.values: dict[str, Array] = {**program.parameters, **program.state, **given}
 
-    def gradients(self, name: str) -> Iterator[tuple[str, Array]]:
-        """A parameter's gradient by the interpreter, after each pass from differentiation on."""
+    def steps(self) -> Iterator[tuple[Pass, Graph, Graph]]:
+        """Each pass that was run from differentiation on, and the graph before and after it."""
+        found = list(self.pipeline.steps(self.declared))
+        first = next(k for k, (p, _, _) in enumerate(found) if p.name == self.differentiation)
+        yield from found[first:]
+
+    def gradient(self, g: Graph, name: str) -> Array:
+        """A parameter's gradient in one of these graphs, by the interpreter."""
         key = f"{name}.grad"
-        names = list(self.graphs)
-        for stage in names[names.index(self.differentiation) :]:
-            g = self.graphs[stage]
-            held = Graph(g.name, {key: g.outputs[key]})
-            yield stage, interpret(held, self.values).outputs[key]
+        held = Graph(g.name, {key: g.outputs[key]})
+        return interpret(held, self.values).outputs[key]

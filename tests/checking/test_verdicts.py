@@ -78,7 +78,10 @@ def test_the_report_of_a_failure(rng: np.random.Generator) -> None:
     report = vg.gradcheck(g, batch(rng), entries=6)
     head, titles, *_ = str(report).splitlines()
     assert head == "gradient check of net, in f64"
-    assert " ".join(titles.split()) == "parameter max error at symbolic numeric step checked"
+    assert (
+        " ".join(titles.split())
+        == "parameter max error relative to at symbolic numeric step checked"
+    )
     assert lines(report, "fc1.bias")[0].endswith("5 of 5 (1 wrong)  <- FAIL")
     assert lines(report, "fc2.weight")[0].endswith("6 of 15")
     assert lines(report, "FAIL:") == [
