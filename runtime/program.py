@@ -208,10 +208,11 @@ class Program(Frozen):
         """
         return self._alone(self._step, feeds, named)
 
-    def stepped(self, key: str) -> Array:
-        """A copy of an output of the training graph, as the last step computed it."""
-        with self._lock:
-            return self._stepping.last.output(key)
+    def step_with(self, feeds: Mapping[str, Any], key: str) -> tuple[float, Array]:
+        """A step: its loss, and a copy of an output of the training graph as it computed it."""
+        return self._alone(
+            lambda given: (self._step(given), self._stepping.last.output(key)), feeds, {}
+        )
 
     def predict(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Array]:
         """The outputs of the inference graph but the loss, by name; labels are not needed."""

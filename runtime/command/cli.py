@@ -1,14 +1,14 @@
 """The group of commands, and what each error means as an exit code.
 
 0: done; 1: a check failed; 2: wrong usage, or data or files that do not fit; 3: a loss that was
-not finite; 130: interrupted.
+not finite; 130: interrupted; 143 and 129: ended by SIGTERM or SIGHUP.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, TextIO
 
 import click
@@ -16,6 +16,7 @@ import click
 from ...graph import NonFiniteError, VerigradError, VerigradWarning
 from .check import check
 from .compare import compare_command
+from .ending import exit_code, raising
 from .info import info
 from .picture import graph_command
 from .plan import plan
@@ -28,7 +29,6 @@ from .train import train
 CHECK_FAILED: Final = 1
 USAGE: Final = 2
 NON_FINITE: Final = 3
-INTERRUPTED: Final = 130
 
 
 class _Commands(click.Group):
@@ -36,7 +36,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            with _warnings_in_a_line():
+            with _warnings_in_a_line(), raising():
                 return super().invoke(ctx)
         except NonFiniteError as e:
             click.echo(f"Error: {e}", err=True)
@@ -44,9 +44,10 @@ class _Commands(click.Group):
         except VerigradError as e:
             click.echo(f"Error: {e}", err=True)
             ctx.exit(USAGE)
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
-            ctx.exit(INTERRUPTED)
+        except KeyboardInterrupt as e:
+            with suppress(OSError):  # where the terminal is gone
+                click.echo("Interrupted.", err=True)
+            ctx.exit(exit_code(e))
 
 
 @contextmanager
@@ -79,7 +80,7 @@ def cli() -> None:
     """A computation-graph compiler that you can check: train, predict, look, prove.
 
     The result goes to stdout, everything else to stderr. Exit codes: 0 done, 1 a check failed,
-    2 wrong usage, 3 a loss that is not finite, 130 interrupted.
+    2 wrong usage, 3 a loss that is not finite, 130 interrupted (143 by SIGTERM, 129 by SIGHUP).
     """
 
 

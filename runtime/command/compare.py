@@ -108,17 +108,31 @@ def compare_command(
         _check_figure(output)
     data = settings.load_data()
     variants = [Variant(v.label, v.settings.for_rows(len(data.train.y))) for v in variants]
-    with limited(threads):
-        # Without a terminal, the end of each run is told, which is enough.
-        at_once = sys.stderr is not None and sys.stderr.isatty()
-        runs = compare(data, variants, seeds or (settings.seed,), epochs, _tell, at_once)
+    seeds = seeds or (settings.seed,)
+    runs: list[Run] = []
+    try:
+        with limited(threads):
+            # Without a terminal, the end of each run is told, which is enough.
+            at_once = sys.stderr is not None and sys.stderr.isatty()
+            for run in compare(data, variants, seeds, epochs, at_once):
+                runs.append(run)
+                _tell(run, len(runs), len(variants) * len(seeds))
+    finally:
+        if runs:  # those that are finished are shown, however the rest ended
+            title = f"{data.name}, {_same(settings, variants)}"
+            _show(runs, title, {"data": data.name, "epochs": epochs}, output, as_json)
+
+
+def _show(
+    runs: list[Run], title: str, told: dict[str, object], output: Path | None, as_json: bool
+) -> None:
+    """Draws the figure, where one is wanted, and prints the runs."""
     if output is not None:
         with replacing(output) as temporary:
-            drawn = draw_comparison(f"{data.name}, {_same(settings, variants)}", runs)
-            temporary.write_text(drawn, "utf-8", newline="\n")
+            temporary.write_text(draw_comparison(title, runs), "utf-8", newline="\n")
         click.echo(f"figure in {output}", err=True)
     if as_json:
-        click.echo(json.dumps({"data": data.name, "epochs": epochs, "runs": _plain(runs)}))
+        click.echo(json.dumps({**told, "runs": _plain(runs)}))
     else:
         click.echo(_table(runs))
 

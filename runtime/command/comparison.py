@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -59,25 +59,19 @@ def compare(
     variants: Sequence[Variant],
     seeds: Sequence[int],
     epochs: int,
-    told: Callable[[Run, int, int], None] = lambda run, done, of: None,
     progress: bool = False,
-) -> list[Run]:
-    """Every variant for every seed.
-
-    `told` hears of each run at its end, and `progress` shows it meanwhile.
+) -> Iterator[Run]:
+    """Every variant for every seed, each run as it ends; `progress` shows it meanwhile.
 
     Runs of one seed begin with the same weights and draw the same batches. A run whose loss is
     not finite ends there, and the others go on. Raises RunError where no validation part is.
     """
     if not len(data.validation.y):
         raise RunError(f"{data.name} has too few rows to hold a validation part out of them")
-    runs: list[Run] = []
     for variant in variants:
         for seed in seeds:
             settings = variant.settings._replace(seed=seed)
-            runs.append(_run(data, variant.label, settings, epochs, progress))
-            told(runs[-1], len(runs), len(variants) * len(seeds))
-    return runs
+            yield _run(data, variant.label, settings, epochs, progress)
 
 
 def _run(

@@ -47,4 +47,4 @@ def resume(folder: Path, as_json: bool) -> None:
         )  # fmt: skip
         running = Running(data, held.program, settings, course, opened)
         checkpoint = Checkpoint(opened.checkpoint, resume=True, notes=held.told.notes)
-        running.finish(running.train(checkpoint), as_json)
+        running.run(checkpoint, as_json)

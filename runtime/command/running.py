@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 
 import click
@@ -38,6 +39,16 @@ class Running:
         self.settings = settings
         self.course = course
         self.folder = folder
+
+    def run(self, checkpoint: Checkpoint | None, as_json: bool) -> None:
+        """Trains and tests; a run that is interrupted is told how it goes on."""
+        try:
+            self.finish(self.train(checkpoint), as_json)
+        except KeyboardInterrupt:
+            if self.folder is not None and self.folder.checkpoint.exists():
+                path = shlex.quote(str(self.folder.path))
+                click.echo(f"verigrad resume {path} goes on with the run", err=True)
+            raise
 
     def train(self, checkpoint: Checkpoint | None) -> tuple[Row, ...]:
         """Trains to the end, from the checkpoint where it says so; writes the model. The rows of

@@ -46,4 +46,4 @@ def train(
         if folder is not None:
             folder.begin(program, told)
             checkpoint = Checkpoint(folder.checkpoint, notes={"config": json.dumps(told)})
-        running.finish(running.train(checkpoint), as_json)
+        running.run(checkpoint, as_json)

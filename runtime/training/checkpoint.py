@@ -104,10 +104,7 @@ class Checkpoint:
                     f"where it is {value!r} now; a run goes on only with what it began with"
                 )
         _restore(self.path, _states(self.path, callbacks, held))
-        for name, value in held.program.parameters.items():
-            program.parameters[name] = value
-        for name, value in held.program.state.items():
-            program.state[name] = value
+        program._values.write(held.program._values)
         return held.position, held.arrays[_LOSSES].tolist()
 
 

@@ -59,8 +59,8 @@ def fit(
     joined to the one before it), "sequential", "replacement", "balanced" (every class as often),
     or an object of `Sampler`. A batch has 100 rows, or all where there are fewer, unless said.
 
-    `keep_best` puts the weights of the best epoch back at the end: True or "loss" for the lowest
-    validation loss, "accuracy" for the highest accuracy.
+    `keep_best` puts the weights of the best epoch back at the end, however the run ends: True or
+    "loss" for the lowest validation loss, "accuracy" for the highest accuracy.
 
     `checkpoint` names a file that holds the whole state of the run, written before the first step
     and after each epoch. With `resume=True` the run goes on from that file, where it exists, and
@@ -75,7 +75,8 @@ def fit(
     Data and the rates of a schedule are checked once, before the first step: RunError names what
     was found, what was expected and the remedy. NonFiniteError ends the run with the state before
     that step. Ctrl-C ends it with KeyboardInterrupt between two steps, a checkpoint written; the
-    program can be used and saved.
+    program can be used and saved. Handlers of your own for SIGINT, SIGTERM and SIGHUP are called
+    between two steps, too; the run goes on where they return.
     """
     train = DataSet(program.declared, data, program.metadata)
     valid = _validation_set(program, validation) if validation is not None else None
@@ -105,9 +106,7 @@ def fit(
     follow = progress_of if progress else lambda *_: nullcontext(Callback())
     with follow(loop.position.start, count, chosen.steps_per_epoch) as follower:
         loop.callbacks = (follower, rising, *loop.callbacks)
-        history = loop.go(count)
-    if best is not None:
-        best.put_back()
+        history = loop.go(count, best.put_back if best is not None else lambda: None)
     rising.end()
     warn_of_one_class(program, train, found, history.rows)
     return history

@@ -47,6 +47,17 @@ class Following(Callback):
 
     def improved(self, row: Row) -> bool:
         """Whether the epoch is the best so far, which it then is noted to be."""
+        better = self.better(row)
+        if better:
+            self.best, self.epoch = self._value(row), row.epoch
+        return better
+
+    def better(self, row: Row) -> bool:
+        """Whether the epoch is the best so far."""
+        value, sign = self._value(row), 1 if self.by == "loss" else -1
+        return math.isfinite(value) and (self.best is None or sign * value < sign * self.best)
+
+    def _value(self, row: Row) -> float:
         value = row.validation_loss if self.by == "loss" else row.validation_accuracy
         if value is None:
             raise RunError(
@@ -54,12 +65,7 @@ class Following(Callback):
                 "fit needs validation=(x, y)"
                 + (", and a classifier's scores" if self.by == "accuracy" else "")
             )
-        sign = 1 if self.by == "loss" else -1
-        better = self.best is None or sign * value < sign * self.best
-        if not math.isfinite(value) or not better:
-            return False
-        self.best, self.epoch = value, row.epoch
-        return True
+        return value
 
     def state(self) -> Kept:
         """The best value and its epoch."""
@@ -143,15 +149,13 @@ class KeepBest(Following):
 
     def on_epoch(self, row: Row) -> None:
         """Copies the weights where they are the best so far."""
-        if self.improved(row):
-            held = {**self._program.parameters, **self._program.state}
-            self.kept = {name: held[name] for name in self._names}
+        if self.better(row):
+            self.kept = self._program._values.read(self._names)
+            self.improved(row)
 
     def put_back(self) -> None:
         """Sets the program's weights to the best ones; without any epoch, nothing is changed."""
-        for name, value in self.kept.items():
-            values = self._program.parameters
-            (values if name in values else self._program.state)[name] = value
+        self._program._values.write(self.kept)
 
     def state(self) -> Kept:
         """The best epoch and its weights."""

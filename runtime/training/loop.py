@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -52,35 +52,42 @@ class Loop:
         past = self.position.rows[-1].seconds if self.position.rows else 0.0
         self.began = time.perf_counter() - past
 
-    def go(self, steps: int) -> History:
-        """Runs to `steps` steps from where the run began, in one go or in several."""
-        end = self.position.start + steps
+    def go(self, steps: int, at_end: Callable[[], None]) -> History:
+        """Runs to `steps` steps from where the run began, in one go or in several; then, however
+        that ended, calls `at_end`."""
         with self.interruption:
-            if self.position.step == self.position.start:
-                self.save()
-            while not self.position.stopped:
-                self.pause()
-                step = self.position.step
-                over = step % self.sampler.steps_per_epoch == 0 or step >= end
-                if over and self.position.seen:
-                    self.end_epoch()
-                elif step < end:
-                    self.step()
-                else:
-                    break
-            self.pause()
+            try:
+                self._go(self.position.start + steps)
+            finally:
+                at_end()
         return History(self.position.rows, self.losses)
+
+    def _go(self, end: int) -> None:
+        if self.position.step == self.position.start:
+            self.save()
+        while not self.position.stopped:
+            self.pause()
+            step = self.position.step
+            over = step % self.sampler.steps_per_epoch == 0 or step >= end
+            if over and self.position.seen:
+                self.end_epoch()
+            elif step < end:
+                self.step()
+            else:
+                break
+        self.pause()
 
     def step(self) -> None:
         """One step, and what the callbacks hear of it."""
         at = self.position
         chosen = self.sampler.rows(at.step)
         batch = self.batches.gather(chosen)
-        loss = self.program.step(batch)
         right = 0
-        if self.found is not None:
-            best = self.program.stepped(self.found.scores).argmax(axis=1)
-            right = int(np.count_nonzero(best == batch[self.found.labels]))
+        if self.found is None:
+            loss = self.program.step(batch)
+        else:
+            loss, scores = self.program.step_with(batch, self.found.scores)
+            right = int(np.count_nonzero(scores.argmax(axis=1) == batch[self.found.labels]))
         self.losses[at.step - at.start :] = [loss]
         self.position = at._replace(
             step=at.step + 1,
@@ -119,7 +126,7 @@ class Loop:
             )
 
     def pause(self) -> None:
-        """Raises KeyboardInterrupt where Ctrl-C has come, once the checkpoint is written."""
+        """Acts on a signal such as Ctrl-C that has come, once the checkpoint is written."""
         if self.interruption.noted:
             self.save()
             self.interruption.check()

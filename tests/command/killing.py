@@ -144,7 +144,7 @@ def at_steps(folder: Path, steps: list[int]) -> dict[str, Any]:
     for n in steps:
 
         def arm(n: int = n) -> None:
-            Deadly(n).around(vg.Program, "step")
+            Deadly(n).around(vg.Program, "_step")
 
         arguments = ("resume", out) if (out / "checkpoint.safetensors").exists() else (*TRAIN, out)
         codes.append(command(*arguments, arm=arm))

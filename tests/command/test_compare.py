@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from invoking import run
 
 import verigrad as vg
+from verigrad.runtime.command import comparison
 from verigrad.runtime.command.compare import SAME_RATE
 from verigrad.runtime.command.comparison import Variant, compare
 from verigrad.runtime.command.network import compiled
@@ -156,3 +158,26 @@ def test_data_without_a_validation_part_is_told(tmp_path: Path) -> None:
     result = run("compare", "--data", tmp_path / "few.npz", "--batch-size", "2")
     assert result.exit_code == 2
     assert "few.npz has too few rows to hold a validation part out of them" in result.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_it_shows_the_runs_that_are_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    fit, begun = comparison.fit, []
+
+    class Press(vg.Callback):
+        def on_step(self, step: int, loss: float) -> None:
+            if step == 9 and len(begun) == 3:
+                signal.raise_signal(number)
+
+    def pressed(*args: Any, callbacks: vg.Callback, **given: Any) -> Any:
+        begun.append(given)
+        return fit(*args, callbacks=[callbacks, Press()], **given)
+
+    monkeypatch.setattr(comparison, "fit", pressed)
+    names = ["--optimizers", "sgd,momentum,adam,rmsprop"]
+    result = run("compare", *SMALL, *names, "--json", "-o", tmp_path / "figure.svg")
+    assert result.exit_code == code and "Interrupted." in result.stderr
+    assert [r["label"] for r in json.loads(result.stdout)["runs"]] == ["sgd", "momentum"]
+    assert "sgd" in (tmp_path / "figure.svg").read_text() and len(begun) == 3

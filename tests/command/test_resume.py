@@ -103,10 +103,10 @@ def test_rows_after_the_checkpoint_are_dropped(folder: Path) -> None:
 def test_a_run_that_was_interrupted_goes_on(tmp_path: Path, monkeypatch: Any) -> None:
     import signal
 
-    step = vg.Program.step
+    step = vg.Program._step
 
-    def press(self: vg.Program, *args: Any, **given: Any) -> float:
-        loss = step(self, *args, **given)
+    def press(self: vg.Program, feeds: Any) -> float:
+        loss = step(self, feeds)
         if self.step_number == 9:
             os.kill(os.getpid(), signal.SIGINT)
         return loss
@@ -114,8 +114,10 @@ def test_a_run_that_was_interrupted_goes_on(tmp_path: Path, monkeypatch: Any) ->
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert run("train", *SHORT, "--keep", "0.7", "--out", whole).exit_code == 0
     with monkeypatch.context() as patched:
-        patched.setattr(vg.Program, "step", press)
-        assert run("train", *SHORT, "--keep", "0.7", "--out", cut).exit_code == 130
+        patched.setattr(vg.Program, "_step", press)
+        stopped = run("train", *SHORT, "--keep", "0.7", "--out", cut)
+    assert stopped.exit_code == 130
+    assert f"verigrad resume {cut} goes on with the run" in stopped.stderr
     assert vg.load(cut / "checkpoint.safetensors").step_number == 9
     result = run("resume", cut, "--json")
     assert "going on after 9 of 14 steps" in result.stderr

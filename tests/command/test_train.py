@@ -221,22 +221,44 @@ def started(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_ctrl_c_exits_with_130_and_leaves_a_saved_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_ends_a_run_that_can_be_resumed(tmp_path: Path, name: str, code: int) -> None:
+    number = getattr(signal, name, None)
+    if number is None or os.name != "posix":
+        pytest.skip("this system has no such signal")
     process = started("train", "--epochs", 1_000_000, "--threads", 1, "--out", tmp_path)
     assert process.stderr is not None
     for line in process.stderr:
         if "epoch       3/1000000" in line:
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert out == ""
     assert "Interrupted." in err and "Traceback" not in err
+    assert f"verigrad resume {tmp_path} goes on with the run" in err
     program = vg.load(tmp_path / "model.safetensors")
     assert program.step_number >= 3 * 26
+    assert vg.load(tmp_path / "checkpoint.safetensors").step_number == program.step_number
     rows = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(row)["epoch"] for row in rows] == list(range(1, len(rows) + 1))
     assert program.step_number in (26 * len(rows), *range(26 * len(rows), 26 * len(rows) + 26))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+def test_under_nohup_a_hangup_does_nothing(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = started("train", "--epochs", 30, "--threads", 1, "--out", tmp_path)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "epoch  1/30" in line:
+            break
+    process.send_signal(signal.SIGHUP)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and "epoch 30/30" in err
 
 
 def test_a_bar_is_drawn_on_a_terminal_and_stdout_stays_the_result() -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,6 +124,64 @@ def test_ctrl_c_is_acted_on_once_the_step_is_done(program: vg.Program, data: Dat
     assert program.step_number == 4
     vg.fit(program, data, steps=1, batch_size=10)
     assert program.step_number == 5
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_handler_of_ones_own_is_called_between_steps_and_the_run_goes_on(
+    program: vg.Program, data: Data, name: str, tmp_path: Path
+) -> None:
+    number = getattr(signal, name, None)
+    if number is None:
+        pytest.skip("this system has no such signal")
+    told: list[tuple[int, int]] = []
+    file = tmp_path / "run.safetensors"
+
+    def handle(number: int, _: object) -> None:
+        told.append((program.step_number, vg.load(file).step_number))
+
+    class Press(vg.Callback):
+        def on_step(self, step: int, loss: float) -> None:
+            if step in (4, 5):
+                signal.raise_signal(number)
+
+    before = signal.signal(number, handle)
+    try:
+        vg.fit(program, data, epochs=2, batch_size=10, callbacks=Press(), checkpoint=file)
+        assert signal.getsignal(number) is handle
+    finally:
+        signal.signal(number, before)
+    assert told == [(4, 4), (5, 5)]
+    assert program.step_number == 12
+
+
+def test_signals_that_are_ignored_or_the_systems_stay_so(program: vg.Program, data: Data) -> None:
+    seen: list[object] = []
+
+    class Look(vg.Callback):
+        def on_step(self, step: int, loss: float) -> None:
+            seen.extend(signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM))
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        vg.fit(program, data, steps=1, batch_size=10, callbacks=Look())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [signal.SIG_IGN, signal.getsignal(signal.SIGTERM)]
+
+
+def test_a_handler_that_a_callback_sets_stays(program: vg.Program, data: Data) -> None:
+    def handle(*_: object) -> None: ...
+
+    class Set(vg.Callback):
+        def on_step(self, step: int, loss: float) -> None:
+            signal.signal(signal.SIGINT, handle)
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        vg.fit(program, data, steps=1, batch_size=10, callbacks=Set())
+        assert signal.getsignal(signal.SIGINT) is handle
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_the_previous_handler_comes_back_after_an_error(program: vg.Program, data: Data) -> None:

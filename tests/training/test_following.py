@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ import pytest
 from conftest import batch, net
 
 import verigrad as vg
+from verigrad.runtime.training import loop
 from verigrad.runtime.training.following import Following, KeepBest
 from verigrad.runtime.training.history import Row
 
@@ -54,6 +56,71 @@ def test_the_best_weights_come_back(data: Data, other: Data, keep: Any, by: str)
     )
     measured = vg.measure(kept, other)
     assert (measured.loss if by == "loss" else -(measured.accuracy or 0)) == losses[best]
+
+
+class End(vg.Callback):
+    """Ends a run in one of the ways in which it can be cut short."""
+
+    def __init__(self, how: str, program: vg.Program) -> None:
+        self.how = how
+        self.program = program
+
+    def on_step(self, step: int, loss: float) -> None:
+        if step == 81 and self.how == "divergence":
+            self.program.parameters["fc1.weight"] = np.full((12, 16), 3e38)
+        if step == 81 and self.how == "Ctrl-C":
+            signal.raise_signal(signal.SIGINT)
+        if step == 81 and self.how == "an error in a step's callback":
+            raise ZeroDivisionError
+
+    def on_epoch(self, row: Row) -> None:
+        if row.epoch == 21 and self.how == "an error in an epoch's callback":
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "Ctrl-C", "an error in a step's callback", "an error in an epoch's callback",
+        "divergence", "an error in the validation",
+    ],
+)  # fmt: skip
+def test_the_best_weights_come_back_however_the_run_ends(
+    data: Data, other: Data, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, measured = program(), loop.measure_set
+
+    def fails(program: vg.Program, *rest: Any) -> Any:
+        if program.step_number == 84 and how == "an error in the validation":
+            raise vg.RunError("cannot be measured")
+        return measured(program, *rest)
+
+    monkeypatch.setattr(loop, "measure_set", fails)
+    given: dict[str, Any] = {"validation": other, "batch_size": 10}
+    file = tmp_path / "run.safetensors"
+    with pytest.raises((KeyboardInterrupt, ZeroDivisionError, vg.RunError)):
+        vg.fit(
+            kept,
+            data,
+            epochs=30,
+            keep_best=True,
+            callbacks=End(how, kept),
+            checkpoint=file,
+            **given,
+        )
+    monkeypatch.undo()
+    whole = program()
+    losses = vg.fit(whole, data, epochs=20, **given)["validation_loss"]
+    best = int(np.argmin(np.array(losses, float)))
+    assert best < 19
+    again = program()
+    vg.fit(again, data, epochs=best + 1, **given)
+    for name in kept.parameters:
+        assert kept.parameters[name].tobytes() == again.parameters[name].tobytes()
+    resumed = program()
+    vg.fit(resumed, data, epochs=22, keep_best=True, checkpoint=file, resume=True, **given)
+    for name in kept.parameters:
+        assert resumed.parameters[name].tobytes() == kept.parameters[name].tobytes()
 
 
 def test_running_statistics_are_kept_with_the_weights(data: Data, other: Data) -> None:
