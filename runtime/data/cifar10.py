@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import md5
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +17,7 @@ CLASSES: Final = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
 
+_LABELS: Final = tuple(bytes((label,)) for label in range(len(CLASSES)))
 _PIXELS: Final = 3072
 _MOST_BYTES: Final = 64 << 20
 """A batch has 31 MB; a file of more than twice that is not read."""
@@ -33,64 +34,89 @@ _MD5: Final = {
 """Checksums of the published Python batches, which have 10,000 rows each."""
 
 
-class _Form(NamedTuple):
-    suffix: str
-    read: Callable[[Path], Part]
+_PUBLISHED: Final = b"\x80\x02}q\x01(U\x0bbatch_label"
+"""What the published Python batches begin with; others pickle them in another way."""
 
 
 def cifar10(folder: Path, split_seed: int = 0) -> Classification:
     """CIFAR-10 from the six batches of a folder: 50,000 rows to train on, 10,000 to test on.
 
     Rows are u8[3072]: 1,024 red, green and blue values, row by row of the 32 x 32 image. Python
-    batches are unpickled into nothing but arrays of bytes, dicts, lists and texts; those of the
-    published size are checked by their checksum. Raises RunError for anything else.
-    Source: Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html.
+    batches are unpickled, whatever their protocol, into nothing but arrays of integers, dicts,
+    lists and texts; those that were published are checked by their checksum. Raises RunError for
+    anything else. Source: Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html.
     """
-    forms = (_Form("", _python_batch), _Form(".bin", _binary_batch))
-    found = [
-        (inside, form)
-        for inside in (folder, folder / "cifar-10-batches-py", folder / "cifar-10-batches-bin")
-        for form in forms
-        if (inside / f"data_batch_1{form.suffix}").is_file()
-    ]
-    if not found:
+    inside = _inside(folder)
+    if inside is None:
         raise RunError(
             f"{folder} has no data_batch_1, nor data_batch_1.bin; the folder of CIFAR-10's Python "
             "version or of its binary version is expected, or the one that it was unpacked in"
         )
-    folder, form = found[0]
-    parts = {name: form.read(folder / f"{name}{form.suffix}") for name in _MD5}
+    suffix = ".bin" if not (inside / "data_batch_1").is_file() else ""
+    parts = {name: _batch(inside / f"{name}{suffix}", name) for name in _MD5}
     test = parts.pop("test_batch")
     xs, ys = zip(*parts.values(), strict=True)
     train = Part(np.concatenate(xs), np.concatenate(ys))
     return held_out("cifar10", train, test, CLASSES, pixels=True, split_seed=split_seed)
 
 
-def _python_batch(path: Path) -> Part:
+def is_cifar10(folder: Path) -> bool:
+    """Whether the folder holds CIFAR-10, or what it was unpacked in does."""
+    return _inside(folder) is not None
+
+
+def _inside(folder: Path) -> Path | None:
+    for inside in (folder, folder / "cifar-10-batches-py", folder / "cifar-10-batches-bin"):
+        if any((inside / f"data_batch_1{suffix}").is_file() for suffix in ("", ".bin")):
+            return inside
+    return None
+
+
+def _batch(path: Path, name: str) -> Part:
+    """A batch in the form that its first byte tells: a label, or an instruction of a pickle."""
     data = _bytes(path)
-    batch = read_pickled(data, path)
-    if not isinstance(batch, dict) or not {b"data", b"labels"} <= set(batch):
+    named = path.suffix == ".bin" and data[:1] not in (b"\x80", b"(", b"}")
+    if named or data[:1] in _LABELS:
+        return _binary_batch(path, data)
+    return _python_batch(path, data, name)
+
+
+def _python_batch(path: Path, data: bytes, name: str) -> Part:
+    found = read_pickled(data, path)
+    # Python 2's texts are bytes, and Python 3's are not.
+    batch = {_text(k): v for k, v in found.items()} if isinstance(found, dict) else {}
+    if "fine_labels" in batch:
+        raise RunError(f"{path} is a batch of CIFAR-100, where CIFAR-10's are expected")
+    if not {"data", "labels"} <= set(batch):
         raise RunError(f"{path} is no batch of CIFAR-10: a dict of data and labels is expected")
-    x, labels = batch[b"data"], batch[b"labels"]
-    if not isinstance(x, np.ndarray) or x.ndim != 2 or x.shape[1] != _PIXELS:
-        found = list(x.shape) if isinstance(x, np.ndarray) else type(x).__name__
-        raise RunError(f"{path}: data is {found}, where u8[n,{_PIXELS}] is expected")
-    if not isinstance(labels, list) or not all(type(label) is int for label in labels):
+    x, labels = batch["data"], batch["labels"]
+    if not isinstance(x, np.ndarray) or x.dtype != np.uint8 or x.shape[1:] != (_PIXELS,):
+        shown = type(x).__name__
+        if isinstance(x, np.ndarray):
+            shown = f"{'' if x.dtype == np.uint8 else x.dtype}{list(x.shape)}"
+        raise RunError(f"{path}: data is {shown}, where u8[n,{_PIXELS}] is expected")
+    if isinstance(labels, np.ndarray) and labels.ndim == 1:
+        labels = labels.tolist()
+    if not isinstance(labels, (list, tuple)) or not all(type(label) is int for label in labels):
         raise RunError(f"{path}: labels are no list of numbers")
     if len(labels) != len(x):
         raise RunError(f"{path} has {len(x)} images, but {len(labels)} labels")
     if not labels:
         raise RunError(f"{path} is empty: it holds no images")
-    if len(x) == _ROWS and md5(data, usedforsecurity=False).hexdigest() != _MD5[path.name]:
+    published = data.startswith(_PUBLISHED) and len(x) == _ROWS
+    if published and md5(data, usedforsecurity=False).hexdigest() != _MD5[name]:
         raise RunError(
-            f"{path} is not as it was published: its MD5 is not {_MD5[path.name]}; unpack "
+            f"{path} is not as it was published: its MD5 is not {_MD5[name]}; unpack "
             "cifar-10-python.tar.gz again"
         )
     return _checked(path, x, labels)
 
 
-def _binary_batch(path: Path) -> Part:
-    data = _bytes(path)
+def _text(key: object) -> object:
+    return key.decode("latin1") if isinstance(key, bytes) else key
+
+
+def _binary_batch(path: Path, data: bytes) -> Part:
     size = 1 + _PIXELS
     if not data or len(data) % size:
         raise RunError(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from ...graph import Array, RunError
+from .kinds import kind_of
 from .parts import Classification, Part, held_out
 
 FASHION_CLASSES: Final = (
@@ -19,6 +21,7 @@ FASHION_CLASSES: Final = (
 )  # fmt: skip
 
 _UNSIGNED_BYTE: Final = 8
+_GZIP: Final = b"\x1f\x8b"
 _RATIO: Final = 1032
 """A gzipped file holds at most so many times its own bytes (the limit of deflate)."""
 
@@ -64,7 +67,8 @@ def _part(folder: Path, prefix: str) -> Part:
 
 
 def _find(folder: Path, name: str) -> Path:
-    for path in (folder / f"{name}.gz", folder / name):
+    """The file of that name, gzipped or not; some collections write a dot for its second dash."""
+    for path in (folder / spelled for spelled in _spelled(name)):
         if path.is_file():
             return path
     raise RunError(
@@ -73,32 +77,34 @@ def _find(folder: Path, name: str) -> Path:
     )
 
 
+def _spelled(name: str) -> list[str]:
+    dotted = name.replace("-idx", ".idx")
+    return [f"{name}.gz", name, f"{dotted}.gz", dotted]
+
+
+def is_mnist(folder: Path) -> bool:
+    """Whether the folder holds MNIST, or one of its successors."""
+    return any((folder / name).is_file() for name in _spelled("train-images-idx3-ubyte"))
+
+
 def read_idx(path: Path, rank: int) -> Array:
-    """The u8 array of an idx file, read-only; `path` ends in .gz where it is gzipped.
+    """The u8 array of an idx file, read-only, gzipped or not: its first bytes tell.
 
     Raises RunError for another format, and for sizes that the file does not hold, before memory
     is taken for them.
     """
-    zipped = path.suffix == ".gz"
     try:
-        with gzip.open(path, "rb") if zipped else path.open("rb") as file:
-            header = file.read(4 + 4 * rank)
-            if header[:4] != bytes((0, 0, _UNSIGNED_BYTE, rank)):
-                raise RunError(
-                    f"{path} begins with {header[:4].hex(' ') or 'nothing'}, where "
-                    f"00 00 08 {rank:02x} is expected: no idx file of u8 with {rank} dimensions"
-                )
-            if len(header) < 4 + 4 * rank:
-                raise RunError(f"{path} is cut off: it ends in its header")
-            shape = tuple([int(n) for n in np.frombuffer(header[4:], ">u4")])
-            wanted = math.prod(shape)
-            if not wanted:
-                raise RunError(f"{path} is empty: its header tells of {list(shape)} bytes")
-            held = path.stat().st_size * (_RATIO if zipped else 1)
-            if wanted > held:
-                raise RunError(f"{path} is cut off: its header tells of {wanted:,} bytes")
-            data = file.read(wanted)
-            more = len(data) == wanted and file.read(1)
+        with path.open("rb") as raw:
+            zipped = raw.read(len(_GZIP)) == _GZIP
+            raw.seek(0)
+            with gzip.GzipFile(fileobj=raw) if zipped else raw as file:
+                shape = _shape(path, file, rank)
+                wanted = math.prod(shape)
+                held = path.stat().st_size * (_RATIO if zipped else 1)
+                if wanted > held:
+                    raise RunError(f"{path} is cut off: its header tells of {wanted:,} bytes")
+                data = file.read(wanted)
+                more = len(data) == wanted and file.read(1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as e:
         raise RunError(f"{path} is cut off or damaged: {e}") from None
     except OSError as e:
@@ -107,3 +113,21 @@ def read_idx(path: Path, rank: int) -> Array:
         found = "more" if more else f"{len(data):,}"
         raise RunError(f"{path}: its header tells of {wanted:,} bytes, but it holds {found}")
     return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _shape(path: Path, file: BufferedIOBase, rank: int) -> tuple[int, ...]:
+    """The sizes that the header tells of."""
+    header = file.read(4 + 4 * rank)
+    if header[:4] != bytes((0, 0, _UNSIGNED_BYTE, rank)):
+        kind = kind_of(header + file.read(400))
+        raise RunError(
+            f"{path} begins with {header[:4].hex(' ') or 'nothing'}, where "
+            f"00 00 08 {rank:02x} is expected: it is {kind}, and no idx file of u8 in {rank} "
+            "dimensions"
+        )
+    if len(header) < 4 + 4 * rank:
+        raise RunError(f"{path} is cut off: it ends in its header")
+    shape = tuple([int(n) for n in np.frombuffer(header[4:], ">u4")])
+    if not math.prod(shape):
+        raise RunError(f"{path} is empty: its header tells of {list(shape)} bytes")
+    return shape

@@ -1,4 +1,5 @@
-"""Data sets in .npz files: arrays x and y, and x_test and y_test where there is a test part."""
+"""Data sets in .npz files: arrays x and y, or X and Y, or x_train and y_train; and x_test and
+y_test, where there is a test part."""
 
 from __future__ import annotations
 
@@ -14,8 +15,9 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 import numpy as np
 from numpy.lib import format as npy
 
-from ...graph import Array, RunError, suggest
+from ...graph import Array, RunError, on_one_line
 from ..exact import ADVICE, rounded
+from .kinds import kind_of
 from .parts import Samples
 
 _NAMES: Final = ("x", "y", "x_test", "y_test")
@@ -123,18 +125,40 @@ def _check_characters(path: Path, name: str, texts: Array) -> None:
         )
 
 
-def _arrays(path: Path) -> dict[str, Array]:
-    """Those of _NAMES that the file holds."""
+def holds_arrays(path: Path) -> bool:
+    """Whether a file is a zip archive of arrays, as np.savez writes it."""
     try:
-        with path.open("rb") as file, ZipFile(file) as archive:
-            held = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
-            if "x" not in held:
-                found = ", ".join(sorted(held)[:8]) or "none"
-                hint = suggest("x", held) if "X" in held else ""
-                raise RunError(
-                    f"{path} has no array 'x'; found {found}, where x and y are expected{hint}"
-                )
-            return {k: _array(path, k, archive, held[k]) for k in _NAMES if k in held}
+        with path.open("rb") as file:
+            if file.read(2) != b"PK":
+                return False
+            with ZipFile(file) as archive:
+                return any(name.endswith(".npy") for name in archive.namelist())
+    except (OSError, ValueError, BadZipFile, NotImplementedError, RuntimeError):
+        return False
+
+
+def _arrays(path: Path) -> dict[str, Array]:
+    """Those of _NAMES that the file holds, whatever their case, and whether `x` or `x_train`."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(400)
+            if not start.startswith(b"PK"):
+                raise RunError(f"{path} is no complete .npz file of arrays: it is {kind_of(start)}")
+            with ZipFile(file) as archive:
+                found = [i.filename.removesuffix(".npy") for i in archive.infolist()]
+                held = {
+                    k: [i for i in archive.infolist() if _named(i.filename) == k] for k in _NAMES
+                }
+                if not held["x"]:
+                    shown = ", ".join(sorted(map(on_one_line, found))[:8]) or "none"
+                    raise RunError(
+                        f"{path} has no array 'x'; found {shown}, where x and y are expected"
+                    )
+                for entries in held.values():
+                    if len(entries) > 1:
+                        names = " and ".join([repr(i.filename) for i in entries[:2]])
+                        raise RunError(f"{path} holds {names}, of which one is expected")
+                return {k: _array(path, k, archive, *held[k]) for k in _NAMES if held[k]}
     except OSError as e:
         raise RunError(f"{path} cannot be read: {e.strerror or e}") from None
     except (
@@ -142,6 +166,11 @@ def _arrays(path: Path) -> dict[str, Array]:
         MemoryError, RecursionError, BadZipFile, zlib.error, NotImplementedError, RuntimeError,
     ) as e:  # fmt: skip
         raise RunError(f"{path} is no complete .npz file of arrays: {e}") from None
+
+
+def _named(filename: str) -> str:
+    """Which of _NAMES an entry stands for: `X` and `x_train` are x too."""
+    return filename.removesuffix(".npy").lower().removesuffix("_train")
 
 
 def _array(path: Path, name: str, archive: ZipFile, entry: ZipInfo) -> Array:

@@ -9,12 +9,13 @@ from typing import Final
 import numpy as np
 
 from ...graph import RunError, on_one_line, suggest
-from .cifar10 import cifar10
+from .cifar10 import cifar10, is_cifar10
 from .csv_file import ENDINGS, read_csv, read_header, says_missing
 from .digits import digits_classification
-from .idx import fashion_mnist, mnist
+from .idx import fashion_mnist, is_mnist, mnist
+from .kinds import kind_of
 from .missing import fill_parts, fill_rows
-from .npz import read_npz
+from .npz import holds_arrays, read_npz
 from .parts import Classification, Samples, classification
 from .schema import Schema
 
@@ -45,8 +46,8 @@ def load_data(
     if spec == "digits":
         found = digits_classification(split_seed)
     elif colon and name in NAMED:
-        found = NAMED[name](Path(folder), split_seed)
-    elif _ends(spec, ".npz"):
+        found = NAMED[name](_folder(name, Path(folder)), split_seed)
+    elif _is_npz(spec):
         found = _from_npz(spec, split_seed)
     elif _ends(spec, *ENDINGS):
         return _from_csv(spec, target, split_seed, na_is_a_class)
@@ -67,7 +68,7 @@ def load_rows(spec: str, known: Schema) -> Samples:
     not trained on are passed over, with a note, and missing values are filled.
     """
     path = Path(spec)
-    if _ends(spec, ".npz"):
+    if _is_npz(spec):
         whole, test = read_npz(path)
         rows = test or whole
     elif _ends(spec, *ENDINGS):
@@ -108,16 +109,55 @@ def _from_csv(
     return fill_parts(classification(spec, rows, target=target, split_seed=split_seed))
 
 
+def _is_npz(spec: str) -> bool:
+    """Whether a file holds arrays, whatever it is called; else, whether it is called so."""
+    return holds_arrays(Path(spec)) or _ends(spec, ".npz")
+
+
 def _ends(spec: str, *endings: str) -> bool:
     return spec.lower().endswith(endings)
+
+
+def _folder(name: str, path: Path) -> Path:
+    """The folder of a named data set; RunError says what is there in its place."""
+    if path.is_file():
+        raise RunError(
+            f"{path} is {_kind(path)}, where the folder of {name}'s files is expected; unpack it"
+        )
+    others = _held(path)
+    if others and name not in others:
+        raise RunError(f"{path} holds the files of {others[0]}; give {others[0]}:{path}")
+    return path
+
+
+def _held(folder: Path) -> list[str]:
+    """The named data sets whose files lie in a folder."""
+    if is_mnist(folder):
+        return ["mnist", "fashion-mnist"]
+    return ["cifar10"] if is_cifar10(folder) else []
+
+
+def _kind(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return kind_of(file.read(400))
+    except OSError as e:
+        raise RunError(f"{path} cannot be read: {e.strerror or e}") from None
 
 
 def _unknown(spec: str) -> RunError:
     name = spec.partition(":")[0]
     forms = f"data is {', '.join(FORMS)}"
-    if Path(spec).is_dir():
-        return RunError(f"{spec} is a folder; say what is in it, e.g. cifar10:{spec}; {forms}")
-    if Path(spec).is_file():
-        return RunError(f"{spec} is no data set: its name ends in neither .npz nor .csv; {forms}")
+    path = Path(spec)
+    if path.is_dir():
+        held = " or ".join([f"{known}:{spec}" for known in _held(path)])
+        return RunError(
+            f"{spec} is a folder; say what is in it, e.g. {held or f'cifar10:{spec}'}; {forms}"
+        )
+    if path.is_file():
+        return RunError(
+            f"{spec} is no data set: its name ends in neither .npz nor .csv, and it is "
+            f"{_kind(path)}; {forms}"
+        )
     hint = suggest(name, ["digits", *NAMED]) if name not in NAMED else f"; give {name}:FOLDER"
     return RunError(f"there is no data set {spec!r}{hint}; {forms}")

@@ -19,7 +19,7 @@ from test_cifar10 import python_batch
 from test_idx import idx
 
 import verigrad as vg
-from verigrad.runtime.data.cifar10 import _python_batch
+from verigrad.runtime.data.cifar10 import _batch
 from verigrad.runtime.data.csv_file import read_csv
 from verigrad.runtime.data.idx import read_idx
 from verigrad.runtime.data.npz import read_npz
@@ -38,7 +38,7 @@ TABLE = b'a,"b;c",kind\n1,-2.5e3,x\n,NA,"y"\n0,1,x\n'
 READERS: dict[str, tuple[bytes, Callable[[Path], object]]] = {
     "images.idx": (idx(IMAGES), lambda path: read_idx(path, 3)),
     "images.gz": (gzip.compress(idx(IMAGES), mtime=0), lambda path: read_idx(path, 3)),
-    "data_batch_1": (BATCH, _python_batch),
+    "data_batch_1": (BATCH, lambda path: _batch(path, "data_batch_1")),
     "table.csv": (TABLE, lambda path: read_csv(path, "kind")),
     "arrays.npz": (npz(x=IMAGES, y=np.array(["a", "b"])), read_npz),
 }
@@ -153,6 +153,14 @@ def test_dicts_of_dicts_take_no_time(tmp_path: Path) -> None:
         value = {"a": value, "b": value}
     found = read_pickled(pickle.dumps(value, protocol=2), tmp_path)
     assert isinstance(found, dict) and len(found) == 2
+
+
+def test_bytes_of_one_text_many_times_take_no_memory(tmp_path: Path) -> None:
+    text = b"X\x00\x10\x00\x00" + b"a" * 4096 + b"q\x00"
+    once = b"h\x01h\x00X\x06\x00\x00\x00latin1\x86R"
+    data = b"\x80\x02(" + text + b"c_codecs\nencode\nq\x01" + once * 99 + b"t."
+    with pytest.raises(vg.RunError, match="it makes bytes of one text again and again"):
+        read_pickled(data, tmp_path)
 
 
 def test_a_text_with_an_unknown_escape_warns_of_nothing(tmp_path: Path) -> None:

@@ -94,6 +94,66 @@ def test_both_forms_of_cifar10_give_the_same_rows(
     assert np.array_equal(python.train.y, binary.train.y)
 
 
+def labels_as(form: str, labels: list[int]) -> object:
+    return {
+        "list": labels,
+        "tuple": tuple(labels),
+        "array": np.array(labels),
+        "bytes": np.array(labels, np.uint8),
+        "numbers": [np.int64(label) for label in labels],
+    }[form]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("kind", [str, bytes])
+@pytest.mark.parametrize("form", ["list", "tuple", "array", "bytes", "numbers"])
+def test_batches_that_python_3_pickled_are_read(
+    binary_form: Path, tmp_path: Path, images: Images, protocol: int, kind: type, form: str
+) -> None:
+    for name, (x, labels) in images.items():
+        held = {"batch_label": "b", "labels": labels_as(form, labels), "data": x, "filenames": []}
+        batch = {k if kind is str else k.encode(): v for k, v in held.items()}
+        (tmp_path / name).write_bytes(pickle.dumps(batch, protocol=protocol))
+    found, wanted = (load_data(f"cifar10:{f}") for f in (tmp_path, binary_form))
+    assert np.array_equal(found.train.x, wanted.train.x)
+    assert np.array_equal(found.test.y, wanted.test.y)
+
+
+def test_content_says_which_form_a_batch_has(
+    python_form: Path, binary_form: Path, images: Images
+) -> None:
+    wanted = load_data(f"cifar10:{binary_form}")
+    (python_form / "data_batch_2").write_bytes((binary_form / "data_batch_2.bin").read_bytes())
+    (binary_form / "test_batch.bin").write_bytes(python_batch(*images["test_batch"]))
+    for folder in (python_form, binary_form):
+        found = load_data(f"cifar10:{folder}")
+        assert np.array_equal(found.train.x, wanted.train.x)
+        assert np.array_equal(found.test.x, wanted.test.x)
+
+
+OTHER_KINDS = [
+    (b"\x1f\x8b\x08\0", "it is a gzipped file"),
+    (b"PK\x03\x04..", "it is a zip archive"),
+    (pickle.dumps({b"fine_labels": [1], b"data": []}), "is a batch of CIFAR-100, where CIFAR-10"),
+    (
+        pickle.dumps({"labels": [1], "data": np.zeros((1, 3072), "i2")}),
+        "data is int16.1, 3072.",
+    ),
+    (pickle.dumps({"labels": [1], "data": np.zeros((1, 3072))}), "not of unsigned bytes, nor of"),
+    (pickle.dumps({"labels": ["a"], "data": np.zeros((1, 3072), "u1")}), "labels are no list of n"),
+    (pickle.dumps({"labels": np.zeros((1, 1), int), "data": np.zeros((1, 3072), "u1")}), "no list"),
+    (b"c__builtin__\nbytes\n(I99999999999\ntR.", "it asks for bytes of something"),
+    (b"c_codecs\nencode\n(Va\nVrot13\ntR.", "it asks for another encoding"),
+]
+
+
+@pytest.mark.parametrize(("data", "message"), OTHER_KINDS, ids=[m for _, m in OTHER_KINDS])
+def test_a_file_of_another_kind_is_named(python_form: Path, data: bytes, message: str) -> None:
+    (python_form / "data_batch_4").write_bytes(data)
+    with pytest.raises(vg.RunError, match=f"data_batch_4.* {message}"):
+        load_data(f"cifar10:{python_form}")
+
+
 class _Touch:
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -59,7 +59,23 @@ def test_a_row_is_the_image_row_by_row(tmp_path: Path) -> None:
 
 IDX_ERRORS: list[tuple[str, Callable[[bytes], bytes], str]] = [
     ("train-labels-idx1-ubyte", lambda data: b"", "begins with nothing, where 00 00 08 01"),
-    ("train-labels-idx1-ubyte", lambda data: b"\x1f\x8b" + data, "begins with 1f 8b 00 00, where"),
+    ("train-labels-idx1-ubyte", lambda data: b"\x1f\x8b" + data, "is cut off or damaged"),
+    (
+        "train-labels-idx1-ubyte",
+        lambda data: b"plain text",
+        "begins with 70 6c 61 69, .*: it is a text, and no idx file of u8 in 1 dimensions",
+    ),
+    (
+        "train-labels-idx1-ubyte",
+        lambda data: idx(np.zeros((2, 2, 2), "u1")),
+        "begins with 00 00 08 03, where 00 00 08 01 .*: it is an idx file of u8 in 3 dimensions",
+    ),
+    (
+        "train-images-idx3-ubyte",
+        lambda data: idx(np.zeros((2, 2, 2), ">f4"), 13),
+        "it is an idx file of f32 in 3 dimensions, and no idx file of u8 in 3",
+    ),
+    ("train-images-idx3-ubyte", lambda data: b"\x89PNG\r\n", "it is a PNG picture"),
     ("train-images-idx3-ubyte", lambda data: data[:10], "is cut off: it ends in its header"),
     (
         "train-images-idx3-ubyte",
@@ -99,12 +115,24 @@ def test_bad_idx_files_are_named(
         load_data(f"fashion-mnist:{fashion}")
 
 
-@pytest.mark.parametrize("change", [lambda data: data[:60], lambda data: b"plain text"])
+@pytest.mark.parametrize("change", [lambda data: data[:60], lambda data: data[:2] + b"text"])
 def test_bad_gzip_files_are_named(fashion: Path, change: Callable[[bytes], bytes]) -> None:
     path = fashion / "train-images-idx3-ubyte.gz"
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(vg.RunError, match=f"{path.name} is cut off or damaged"):
         load_data(f"fashion-mnist:{fashion}")
+
+
+def test_content_says_what_is_gzipped_and_names_may_have_a_dot(fashion: Path) -> None:
+    wanted = load_data(f"mnist:{fashion}")
+    for k, path in enumerate(sorted(fashion.iterdir())):
+        data = path.read_bytes()
+        plain = path.with_suffix("").name.replace("-idx", ".idx") if k % 2 else path.name
+        path.unlink()
+        (fashion / plain).write_bytes(gzip.decompress(data) if k < 2 else data)
+    found = load_data(f"mnist:{fashion}")
+    assert np.array_equal(found.train.x, wanted.train.x)
+    assert np.array_equal(found.test.y, wanted.test.y)
 
 
 def test_a_header_of_sizes_that_no_gzip_of_that_length_holds_takes_no_memory(

@@ -139,7 +139,9 @@ NPZ_ERRORS: list[tuple[dict[str, object], str]] = [
     ({"x": np.zeros((4, 2)), "y": [0, 0.5, 1, 1]}, "y is float64, where class names or numbers"),
     ({"x": np.zeros((0, 2)), "y": np.zeros(0, int)}, r"is empty: x is \[0, 2\], with no rows or"),
     ({"x": np.zeros((3, 0)), "y": np.zeros(3, int)}, r"is empty: x is \[3, 0\], with no rows or"),
-    ({"X": np.zeros((3, 2)), "Y": [0, 1, 0]}, "no array 'x'; found X, Y, where x and y are exp"),
+    ({"a": np.zeros((3, 2)), "Y": [0, 1, 0]}, "no array 'x'; found Y, a, where x and y are exp"),
+    ({"x": np.zeros((3, 2)), "X": [0, 1, 0]}, "holds 'x.npy' and 'X.npy', of which one is expec"),
+    ({"x": np.zeros((3, 2)), "x_train": [0]}, "holds 'x.npy' and 'x_train.npy', of which one is"),
     ({"x": [[1, 2], [3, np.nan]], "y": [0, 1]}, "x holds nan in row 1, column 1, where a finite"),
     (
         {"x": [[1, 2], [3, 2**53 + 1]], "y": [0, 1]},
@@ -224,6 +226,75 @@ def test_a_text_of_what_is_no_character_is_refused(tmp_path: Path, code: int, or
     for read in (load_data, lambda path: load_rows(path, Schema())):
         with pytest.raises(vg.RunError, match=f"y holds {code:#x} for a character in row 2"):
             read(path)
+
+
+NAMES = [
+    ("x", "y"),
+    ("X", "y"),
+    ("X", "Y"),
+    ("x", "Y"),
+    ("x_train", "y_train"),
+    ("X_train", "y_Train"),
+]
+
+
+@pytest.mark.parametrize(("x", "y"), NAMES)
+@pytest.mark.parametrize("file", ["data.npz", "DATA.NPZ", "data", "data.csv", "data.zip"])
+def test_arrays_are_found_in_either_case_whatever_the_file_is_called(
+    tmp_path: Path, x: str, y: str, file: str
+) -> None:
+    wanted = np.arange(40.0).reshape(20, 2)
+    made = Path(
+        saved(
+            tmp_path, **{x: wanted, y: [0, 1] * 10, f"{x[0]}_test": wanted[:3], "Y_test": [0, 1, 0]}
+        )
+    )
+    path = made.rename(tmp_path / file)
+    data = load_data(str(path))
+    assert data.test.x.tolist() == wanted[:3].tolist() and data.test.y.tolist() == [0, 1, 0]
+    assert len(load_rows(str(path), Schema()).x) == 3
+
+
+KINDS = [
+    ("a.npz", b"a,kind\n1,x\n", "is no complete .npz file of arrays: it is a text$"),
+    ("a.npz", b"", "is no complete .npz file of arrays: it is empty"),
+    ("a.npz", b"\x80\x04K\x01.", "is no complete .npz file of arrays: it is a pickle"),
+    ("a.npz", b"\x93NUMPY\x01\0", "it is an .npy file, of one array"),
+    ("a.csv", b"PK\x03\x04\x14\0\0\xff", "is no CSV file in UTF-8: it is a zip archive"),
+    ("a.npy", b"\x93NUMPY\x01\0", "neither .npz nor .csv, and it is an .npy file, of one array"),
+    ("a.gz", b"\x1f\x8b\x08\0", "neither .npz nor .csv, and it is a gzipped file"),
+    ("a", b"\0\0\x08\x03\0\0\0\1", "and it is an idx file of u8 in 3 dimensions"),
+    ("a", b"\x02\0\0\0\0\0\0\0{}", "and it is a safetensors file"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "message"), KINDS)
+def test_the_kind_that_was_found_is_named(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    for read in (lambda path: load_data(path, "kind"), lambda path: load_rows(path, Schema())):
+        with pytest.raises(vg.RunError, match=message):
+            read(str(tmp_path / name))
+
+
+def test_folders_of_another_data_set_are_named(tmp_path: Path) -> None:
+    for folder, file in (("m", "train-images-idx3-ubyte"), ("c", "data_batch_1.bin")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / file).write_bytes(b"\x1f\x8b")
+    calls = [
+        (f"cifar10:{tmp_path / 'm'}", "m holds the files of mnist; give mnist:"),
+        (f"mnist:{tmp_path / 'c'}", "c holds the files of cifar10; give cifar10:"),
+        (str(tmp_path / "m"), "say what is in it, e.g. mnist:.* or fashion-mnist:"),
+        (str(tmp_path / "c"), "say what is in it, e.g. cifar10:"),
+        (
+            f"cifar10:{tmp_path / 'c' / 'data_batch_1.bin'}",
+            "is a gzipped file, where the folder of",
+        ),
+    ]
+    for spec, message in calls:
+        with pytest.raises(vg.RunError, match=message):
+            load_data(spec)
 
 
 def test_large_labels_are_exact(tmp_path: Path) -> None:
