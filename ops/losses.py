@@ -219,6 +219,8 @@ def _class_weights(weights: ClassWeights, scores: TensorType) -> Node:
             f"{what} are balanced by the labels, which a graph does not know; give "
             f"len(y) / ({classes} * np.bincount(y, minlength={classes}))"
         )
+    if hasattr(weights, "to_dict"):  # a series of pandas, which its index maps
+        weights = weights.to_dict()
     if isinstance(weights, Mapping):
         weights = _by_class(weights, classes, what)
     held = as_array(weights, what, due, name="class_weights")

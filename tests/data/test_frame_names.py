@@ -130,3 +130,16 @@ def test_integers_that_floats_round_are_refused_as_features(
         vg.fit(program, (x, [0, 1, 0, 1]), epochs=1)
     x[2, 1] = LARGE - 1
     program.predict(x=x)
+
+
+def test_class_weights_of_a_series_go_by_its_index() -> None:
+    scores, y = vg.input("scores", ("N", 3)), vg.input("y", ("N",), dtype="i64")
+
+    def loss(weights: object) -> float:
+        net = vg.Graph("net", loss=vg.softmax_cross_entropy(scores, y, class_weights=weights))
+        return vg.compile(net).evaluate(scores=np.eye(3), y=[0, 1, 1])["loss"]
+
+    counted = pd.Series({2: 5.0, 0: 1.0, 1: 3.0})
+    assert loss(counted) == loss([1.0, 3.0, 5.0])
+    with pytest.raises(vg.GraphError, match="class_weights"):
+        loss(pd.Series({"a": 1.0, "b": 2.0, "c": 3.0}))
