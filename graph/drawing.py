@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from itertools import pairwise
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from graphviz import Digraph
 from graphviz import escape as literal
 
-from .labels import description, is_folded, label, tooltip
+from .labels import description, is_folded, label, printable, tooltip
 from .layout import COLUMNS, Layout, Relation
 from .roles import roles
 
@@ -48,8 +47,6 @@ _PLACED: Final[Mapping[Relation, Mapping[str, str]]] = {
     "above": {"constraint": "false"},
     "free": {"constraint": "false"},
 }
-_UNPRINTABLE: Final = re.compile(r"[^\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML cannot hold."""
 _WRITES: Final = {"style": "dashed", "color": _LOOKS["update"].line, "arrowhead": "vee"}
 _HEADS: Final = {"forward": "forward ↓", "backward": "backward ↑", "update": "update"}
 _POINT: Final = {"style": "invis", "shape": "point", "width": "0", "height": "0", "label": ""}
@@ -67,7 +64,7 @@ def to_svg(g: Graph, sizes: Mapping[str, int] | None = None) -> str:
     """The picture as SVG; raises GraphError where no program is found that can draw it."""
     from .rendering import render
 
-    # Graphviz fails on a few graphs that ask for columns; without them it draws those too.
+    # Graphviz fails to route a few edges between columns; without them it draws those too.
     texts = [_Drawing(g, sizes or {}, columns).source() for columns in (True, False)]
     return render(texts, g.name, description(g, roles(g)))
 
@@ -134,9 +131,9 @@ class _Drawing:
                 label=layer + heading, labeljust="l", style="rounded,filled",
                 fillcolor=look.behind, color=look.line, penwidth="0.5", tooltip=layer + heading,
             )  # fmt: skip
-            # A group keeps its edges from being crossed: on both ends it would have Graphviz tear
-            # boxes apart instead, which ends in "trouble in init_rank".
-            box.node(top, group=column, **_POINT)
+            # In no group of their own: rather than cross the edges of a group, Graphviz tears
+            # boxes apart, and then finds no places for them ("trouble in init_rank").
+            box.node(top, **_POINT)
             box.node(bottom, **_POINT)
             self._nodes(box, nodes)
             for n in nodes:
@@ -211,7 +208,7 @@ class _Drawing:
         with self.dot.subgraph() as row:
             row.attr(rank="same")
             for column in self.columns:
-                row.node(f"head {column}", group=column, **_POINT)
+                row.node(f"head {column}", **_POINT)
             for left, right in pairwise(self.columns):
                 row.edge(f"head {left}", f"head {right}", style="invis")
         for column in self.columns:
@@ -273,7 +270,7 @@ def _shape(look: _Look) -> dict[str, str]:
 
 def _label(text: str) -> str:
     """The text as a label shows it literally, entities and backslashes too."""
-    text = escape(_UNPRINTABLE.sub("?", text), quote=False)
+    text = escape(printable(text), quote=False)
     return str(literal(text)).replace("\n", "\\n")
 
 

@@ -29,6 +29,10 @@ class RunError(VerigradError):
     """Feeds, data, files or settings that a run cannot work with."""
 
 
+class WriteError(RunError):
+    """A file that could not be written."""
+
+
 class NonFiniteError(RunError):
     """The loss or a gradient of a step was not finite; the state is as before the step."""
 

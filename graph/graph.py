@@ -255,11 +255,10 @@ class Graph(Frozen):
 
     def to_svg(self, path: str | Path, sizes: Mapping[str, int] | None = None) -> None:
         """Writes the picture as SVG; raises GraphError where no program can draw it."""
-        from pathlib import Path
-
         from .drawing import to_svg
+        from .writing import write_whole
 
-        Path(path).write_text(to_svg(self, sizes), encoding="utf-8", newline="\n")
+        write_whole(path, to_svg(self, sizes))
 
     def _repr_svg_(self) -> str:
         from .drawing import to_svg

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from math import prod
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from .types import TensorType
 
 _LONGEST: Final = 30
+_UNPRINTABLE: Final = re.compile(r"[^\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML cannot hold."""
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
@@ -44,6 +47,11 @@ def op_text(g: Graph, n: Node) -> str:
         return print_op(n.op)
     operands = (_scalar_text(i) if is_folded(g, i) else "·" for i in n.inputs)
     return f"{print_op(n.op)}({', '.join(operands)})"
+
+
+def printable(text: str) -> str:
+    """The text with a question mark for each character that a picture cannot hold."""
+    return _UNPRINTABLE.sub("?", text)
 
 
 def shortened(text: str) -> str:

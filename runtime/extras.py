@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from ..graph import RunError
+from ..graph.installed import install_line
 
 
 def require(module: str, extra: str) -> Any:
@@ -16,5 +17,5 @@ def require(module: str, extra: str) -> Any:
         package = (e.name or module).partition(".")[0]
         raise RunError(
             f"this needs the package {package!r}, which is not installed; "
-            f"run: pip install 'verigrad[{extra}]'"
+            f"run: {install_line(extra)}"
         ) from None

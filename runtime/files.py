@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -15,6 +12,7 @@ import numpy as np
 
 from ..graph import Array, Constant, FromArray, RunError, VerigradError
 from ..graph.attributes import is_stored, print_value
+from ..graph.writing import write_whole
 from .description import described, read_description, read_graph, read_options
 from .extras import require
 from .forks import alone
@@ -49,8 +47,7 @@ def save(
     """
     # While no step is made: what another thread changes meanwhile is in the file or is not.
     data = alone(program._values.lock, lambda: _content(program, instead or {}, run))
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    write_whole(path, data)
 
 
 def _content(program: Program, instead: Mapping[str, Array], run: RunState | None) -> bytes:
@@ -130,43 +127,8 @@ def same_program(one: Program, other: Program) -> str | None:
     """What two programs were compiled from and with, where it differs: "graph", "optimizer"."""
     mine, its = described(one), described(other)
     # How much memory a step takes changes no number of it.
-    differ = (k for k in mine if k not in ("metadata", "memory_limit", "recompute"))
-    return next((k for k in differ if mine[k] != its[k]), None)
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place, whole, once the block has ended."""
-    path = Path(path)
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as e:
-        raise RunError(f"{path} cannot be written: {e.strerror or e}") from None
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as e:
-        raise RunError(f"{path} cannot be written: {e.strerror or e}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes a rename in the folder last through a power cut, where folders can be synced."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    differ = (k for k in mine | its if k not in ("metadata", "memory_limit", "recompute"))
+    return next((k for k in differ if mine.get(k) != its.get(k)), None)
 
 
 def _digest(told: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:

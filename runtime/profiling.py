@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..graph import NUMPY_DTYPES, NonFiniteError, RunError, roles
+from ..graph.writing import write_whole
 from .cost import nbytes
 from .executor import Executor
 from .machine import Calibration, Machine, calls_of_numpy
@@ -93,9 +94,7 @@ class Profile:
 
         text = draw_profile(self)
         if path is not None:
-            from pathlib import Path
-
-            Path(path).write_text(text, encoding="utf-8", newline="\n")
+            write_whole(path, text)
         return text
 
     def as_dict(self) -> dict[str, Any]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from ...graph.installed import install_line
+from .streams import UnwritableError, prepare_streams
+
 
 def main() -> None:
     """Runs the command line; ends the process with its exit code."""
+    prepare_streams()
     try:
         from .cli import cli
     except ModuleNotFoundError as e:
@@ -14,10 +18,14 @@ def main() -> None:
             raise
         print(
             "Error: the command line needs the package 'click', which is not installed; "
-            "run: pip install 'verigrad[cli]'",
+            f"run: {install_line('cli')}",
             file=sys.stderr,
         )
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-    cli(prog_name="verigrad")
+    try:
+        cli(prog_name="verigrad")
+    except UnwritableError as e:
+        print(f"Error: the result cannot be written: {e.strerror}", file=sys.stderr)
+        sys.exit(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..profiling import Profile, Row
-from .curves import drawn
+from .curves import drawn, literal
 
 _MEASURED: Final = {"forward": "#1f5a99", "backward": "#2e8b57", "update": "#8a3ffc"}
 _OTHER, _PREDICTED = "#555555", "#c2570c"
@@ -25,7 +25,7 @@ def draw_profile(profile: Profile) -> str:
         panel = figure.subplots()
         labels, lengths, colors, floors = [], [], [], []
         for k in shown:
-            labels.append(k.label)
+            labels.append(literal(k.label))
             lengths.append(1e6 * k.measured)
             floors.append(1e6 * k.predicted)
             colors.append(_MEASURED.get(k.phase, _OTHER))

@@ -1,7 +1,8 @@
 """The group of commands, and what each error means as an exit code.
 
-0: done; 1: a check failed; 2: wrong usage, or data or files that do not fit; 3: a loss that was
-not finite; 130: interrupted; 143 and 129: ended by SIGTERM or SIGHUP.
+0: done; 1: a check failed, or a result could not be written; 2: wrong usage, or data or files that
+do not fit; 3: a loss that was not finite; 130: interrupted; 143: ended by
+SIGTERM; 129: by SIGHUP.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final, TextIO
 import click
 
 from ...graph import NonFiniteError, VerigradError, VerigradWarning
+from ...graph.errors import WriteError
 from .check import check
 from .compare import compare_command
 from .ending import exit_code, raising
@@ -27,6 +29,7 @@ from .selfcheck import selfcheck
 from .train import train
 
 CHECK_FAILED: Final = 1
+UNWRITTEN: Final = 1
 USAGE: Final = 2
 NON_FINITE: Final = 3
 
@@ -41,6 +44,9 @@ class _Commands(click.Group):
         except NonFiniteError as e:
             click.echo(f"Error: {e}", err=True)
             ctx.exit(NON_FINITE)
+        except WriteError as e:
+            click.echo(f"Error: {e}", err=True)
+            ctx.exit(UNWRITTEN)
         except VerigradError as e:
             click.echo(f"Error: {e}", err=True)
             ctx.exit(USAGE)
@@ -79,8 +85,9 @@ def _warnings_in_a_line() -> Iterator[None]:
 def cli() -> None:
     """A computation-graph compiler that you can check: train, predict, look, prove.
 
-    The result goes to stdout, everything else to stderr. Exit codes: 0 done, 1 a check failed,
-    2 wrong usage, 3 a loss that is not finite, 130 interrupted (143 by SIGTERM, 129 by SIGHUP).
+    The result goes to stdout, everything else to stderr. Exit codes: 0 done, 1 a check failed
+    or a result could not be written, 2 wrong usage, 3 a loss that is not finite, 130 interrupted
+    (143 by SIGTERM, 129 by SIGHUP).
     """
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import sys
-import tempfile
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean
@@ -14,12 +13,11 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
-from ...graph import RunError
-from ..extras import require
-from ..files import replacing
+from ...graph.writing import write_whole
 from .comparison import Run, Variant, compare
 from .curves import draw_comparison
 from .methods import OPTIMIZERS
+from .outputs import check_figure
 from .settings import Settings, shares, takes_settings
 from .threads import limited, threads_option
 
@@ -105,7 +103,7 @@ def compare_command(
         if labels.count(label) > 1:
             raise click.UsageError(f"{label} is there twice: there is nothing to compare", ctx)
     if output is not None:
-        _check_figure(output)
+        check_figure(output)
     data = settings.load_data()
     variants = [Variant(v.label, v.settings.for_rows(len(data.train.y))) for v in variants]
     seeds = seeds or (settings.seed,)
@@ -126,15 +124,11 @@ def compare_command(
 def _show(
     runs: list[Run], title: str, told: dict[str, object], output: Path | None, as_json: bool
 ) -> None:
-    """Draws the figure, where one is wanted, and prints the runs."""
+    """Prints the runs, and draws the figure where one is wanted."""
+    click.echo(json.dumps({**told, "runs": _plain(runs)}) if as_json else _table(runs))
     if output is not None:
-        with replacing(output) as temporary:
-            temporary.write_text(draw_comparison(title, runs), "utf-8", newline="\n")
+        write_whole(output, draw_comparison(title, runs))
         click.echo(f"figure in {output}", err=True)
-    if as_json:
-        click.echo(json.dumps({**told, "runs": _plain(runs)}))
-    else:
-        click.echo(_table(runs))
 
 
 def _one_thing(ctx: click.Context) -> None:
@@ -179,16 +173,6 @@ def _optimizers(
         Variant(name if same else f"{name}, lr {lr:g}", settings._replace(optimizer=name, lr=lr))
         for name, lr in zip(names, rates, strict=True)
     ]
-
-
-def _check_figure(path: Path) -> None:
-    """Raises RunError where the figure could not be drawn or written: before the runs."""
-    require("matplotlib", "plot")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as e:
-        raise RunError(f"{path} cannot be written: {e.strerror or e}") from None
 
 
 def _tell(run: Run, done: int, of: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from io import StringIO
 from itertools import groupby
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...graph.labels import printable
 from ..extras import require
 from ..training.history import Row
 from .comparison import Run
@@ -92,14 +94,20 @@ def drawn(title: str, size: tuple[float, float], draw: Callable[[Any], None]) ->
     """The SVG of a figure, without a date or anything else that changes."""
     matplotlib = require("matplotlib", "plot")
     figures = require("matplotlib.figure", "plot")
-    with matplotlib.rc_context(_LOOKS):
+    with matplotlib.rc_context(_LOOKS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure = figures.Figure(figsize=size, layout="constrained")
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(literal(title), fontsize=11)
         draw(figure)
         text = StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": "verigrad"})
     # A hundredth of a point is finer than any screen, and half of the file.
     return re.sub(r'd="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), text.getvalue())
+
+
+def literal(text: str) -> str:
+    """The text as matplotlib shows it literally, in one line: without formulas between dollars."""
+    return printable(" ".join(text.splitlines())).replace("$", r"\$")
 
 
 def _band(

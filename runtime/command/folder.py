@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from ...graph import RunError
+import click
+
+from ...graph import GraphError, RunError
+from ...graph.writing import append_line, check_writable, lock_folder, remove_leftovers, write_whole
 from ..extras import require
-from ..files import replacing, save
+from ..files import save
 from ..program import Program
 from ..training.callback import Callback
 from ..training.following import KeepBest
@@ -24,13 +27,20 @@ CONFIG: Final = "config.toml"
 DECLARED: Final = "declared.svg"
 TRAINING: Final = "training.svg"
 CURVES: Final = "curves.svg"
-FILES: Final = (CHECKPOINT, MODEL, METRICS, CONFIG, DECLARED, TRAINING, CURVES)
+PICTURES: Final = (DECLARED, TRAINING)
+FILES: Final = (
+    CHECKPOINT, MODEL, METRICS, CONFIG, CURVES, *PICTURES,
+    *(name.replace(".svg", ".dot") for name in PICTURES),
+)  # fmt: skip
 
 Config = Mapping[str, Mapping[str, Setting]]
 
 
 class Folder:
-    """A folder that can be written. One that holds a run is opened only to go on or to lose it."""
+    """A folder that one process writes a run to. It is a context, locked until that ends.
+
+    One that holds a run is opened only to go on or to lose it.
+    """
 
     def __init__(self, path: Path) -> None:
         for module, extra in (("safetensors", "files"), ("tomli_w", "cli"), ("matplotlib", "plot")):
@@ -39,17 +49,23 @@ class Folder:
         self.checkpoint = path / CHECKPOINT
         try:
             path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=path):
-                pass
+            self._handle = lock_folder(path)
         except OSError as e:
             raise RunError(f"{path} cannot be written: {e.strerror or e}") from None
+        try:
+            check_writable(self.checkpoint)
+            remove_leftovers(path)
+        except RunError:
+            self.close()
+            raise
 
     @classmethod
     def new(cls, path: Path, overwrite: bool) -> Folder:
         """A folder for a new run. Raises RunError where it holds one that is not to be lost."""
         folder = cls(path)
-        held = [name for name in (MODEL, METRICS, CONFIG, CHECKPOINT) if (path / name).exists()]
+        held = folder._held()
         if held and not overwrite:
+            folder.close()
             resumed = f"; verigrad resume {path} goes on with it" if CHECKPOINT in held else ""
             raise RunError(
                 f"{path} already holds a run ({', '.join(held)}); give another folder, or "
@@ -67,30 +83,42 @@ class Folder:
             )
         return cls(path)
 
-    def begin(self, program: Program, config: Config) -> None:
-        """Writes what is known before the first step: settings, pictures, the first weights."""
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the lock."""
+        os.close(self._handle)
+
+    def begin(self, config: Config) -> None:
+        """Writes what is known before the first step, in place of a run that was there."""
         # The checkpoint first: what is left of a run that is lost is not resumed as the new one.
         for name in FILES:
             try:
                 (self.path / name).unlink(missing_ok=True)
             except OSError as e:
                 raise RunError(f"{self.path / name} cannot be removed: {e.strerror or e}") from None
-        self.describe(program, config, ())
-        self.save(program)
+        self.describe(config, ())
 
-    def describe(self, program: Program, config: Config, rows: Iterable[Row]) -> None:
-        """Writes settings and the metrics so far, and pictures where there are none; removes what
-        a cut write left."""
-        for name in FILES:
-            for left in self.path.glob(f".{name}.*"):
-                left.unlink(missing_ok=True)
+    def describe(self, config: Config, rows: Iterable[Row]) -> None:
+        """Writes the metrics so far, and the settings."""
+        self.write(METRICS, "".join([f"{_line(row)}\n" for row in rows]))
         self.write(CONFIG, require("tomli_w", "cli").dumps(config))
-        self.write(METRICS, "".join(map(_line, rows)))
-        # A program from a file no longer knows the user's lines, which pictures tell.
-        if not (self.path / DECLARED).exists():
-            program.declared.to_svg(self.path / DECLARED)
-        if not (self.path / TRAINING).exists():
-            program.training.to_svg(self.path / TRAINING)
+
+    def draw(self, program: Program) -> None:
+        """Draws the pictures that are not there; as DOT, and with a word, where none can be."""
+        for name, g in zip(PICTURES, (program.declared, program.training), strict=True):
+            if (self.path / name).exists():
+                continue
+            try:
+                g.to_svg(self.path / name)
+            except GraphError as e:
+                dot = name.replace(".svg", ".dot")
+                self.write(dot, g.to_dot())
+                click.echo(f"{dot} stands for {name}: {str(e).splitlines()[0]}", err=True)
 
     def save(self, program: Program, best: KeepBest | None = None) -> None:
         """Writes the model, whole or not at all: with the best weights, where any are kept."""
@@ -101,8 +129,18 @@ class Folder:
 
     def write(self, name: str, text: str) -> None:
         """Writes a text file, whole or not at all."""
-        with replacing(self.path / name) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
+        write_whole(self.path / name, text)
+
+    def _held(self) -> list[str]:
+        """The files of a run that is there.
+
+        A run that ended before its first checkpoint leaves no more than its settings and a file
+        without metrics, and is none.
+        """
+        metrics = self.path / METRICS
+        begun = metrics.exists() and not metrics.stat().st_size
+        held = (MODEL, CHECKPOINT) if begun else (MODEL, METRICS, CONFIG, CHECKPOINT)
+        return [name for name in held if (self.path / name).exists()]
 
 
 class Written(Callback):
@@ -115,12 +153,10 @@ class Written(Callback):
 
     def on_epoch(self, row: Row) -> None:
         """Writes the line, and the model where its weights are the best or the last."""
-        path = self._folder.path / METRICS
-        with path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(_line(row))
+        append_line(self._folder.path / METRICS, _line(row))
         if self._best is None or self._best.epoch == row.epoch:
             self._folder.save(self._program, self._best)
 
 
 def _line(row: Row) -> str:
-    return json.dumps(row._asdict()) + "\n"
+    return json.dumps(row._asdict())

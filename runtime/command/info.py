@@ -12,6 +12,7 @@ from importlib.util import find_spec
 import click
 import numpy as np
 
+from ...graph.installed import install_line
 from ...graph.rendering import engines
 from ..extras import require
 
@@ -26,7 +27,7 @@ def info() -> None:
         *_blas(),
         ("processors", str(os.cpu_count())),
         *((name, version(name)) for name in ("networkx", "graphviz")),
-        ("drawing", ", ".join(name for name, _ in engines()) or "none found; see verigrad[draw]"),
+        ("drawing", ", ".join(name for name, _ in engines()) or f"none; {install_line('draw')}"),
         *_extras(),
     ]
     width = max(len(name) for name, _ in rows)
@@ -61,5 +62,5 @@ def _extras() -> Iterator[tuple[str, str]]:
         told = ", ".join(present)
         if missing:
             told += f"{'; ' if told else ''}missing: {', '.join(missing)}; "
-            told += f"pip install 'verigrad[{extra}]'"
+            told += install_line(extra)
         yield f"[{extra}]", told

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
-from ...graph import Graph, RunError, suggest
-from ..files import replacing
+from ...graph import Graph, GraphError, RunError, roles, suggest
+from ...graph.writing import check_writable, write_whole
 from ..program import Program
 from .models import model_argument, program_of
+from .outputs import STDOUT, form_of
 from .settings import Settings, takes_settings
-
-_SUFFIXES = {".svg": "svg", ".dot": "dot", ".gv": "dot"}
 
 
 @click.command("graph")
@@ -26,7 +26,11 @@ _SUFFIXES = {".svg": "svg", ".dot": "dot", ".gv": "dot"}
     "--format", "form", type=click.Choice(["svg", "dot", "text"]),
     help="Unsaid, as the ending of FILE says, or else text.",
 )  # fmt: skip
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Not stdout.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE",
+    help="Not stdout.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the graph as one JSON object.")
 @click.pass_context
 def graph_command(
     ctx: click.Context,
@@ -35,23 +39,63 @@ def graph_command(
     stage: str,
     form: str | None,
     output: Path | None,
+    as_json: bool,
 ) -> None:
     """Show a stage of MODEL, or of the net that the options describe."""
+    if output is not None and output != STDOUT:
+        form = form_of(output, form)
+        check_writable(output)
+    if as_json and (form is not None or output is not None):
+        raise click.UsageError("--json goes to stdout, and has a form of its own", ctx)
     program = program_of(ctx, model, settings)
     stages = _stages(program)
     if stage == "list":
-        click.echo("\n".join(stages))
+        click.echo(json.dumps({"stages": list(stages)}) if as_json else "\n".join(stages))
         return
     if stage not in stages:
         raise RunError(f"there is no stage {stage!r}{suggest(stage, stages)}")
-    if form is None:
-        form = _SUFFIXES.get(output.suffix.lower(), "text") if output is not None else "text"
-    text = _drawn(stages[stage], form, {"N": settings.batch_size})
-    if output is None:
+    g, sizes = stages[stage], {"N": settings.batch_size}
+    if as_json:
+        click.echo(json.dumps({"stage": stage, **_plain(g)}))
+    elif output is None or output == STDOUT:
+        text = _drawn(g, form or "text", sizes)
         click.echo(text, nl=not text.endswith("\n"))
-        return
-    with replacing(output) as temporary:
-        temporary.write_text(text if text.endswith("\n") else f"{text}\n", "utf-8", newline="\n")
+    else:
+        _write(ctx, output, g, form or "text", sizes)
+
+
+def _write(ctx: click.Context, path: Path, g: Graph, form: str, sizes: dict[str, int]) -> None:
+    """Writes the file; where no picture can be drawn, DOT beside it, and exits with 1."""
+    try:
+        text = _drawn(g, form, sizes)
+    except GraphError as e:
+        dot = path.with_suffix(".dot")
+        write_whole(dot, _drawn(g, "dot", sizes))
+        click.echo(f"{dot} stands for {path}: {e}", err=True)
+        ctx.exit(1)
+    write_whole(path, text if text.endswith("\n") else f"{text}\n")
+
+
+def _plain(g: Graph) -> dict[str, object]:
+    """A graph in types that JSON has: its text, and its nodes with what they read."""
+    part = roles(g)
+    nodes = [
+        {
+            "name": g.names[n],
+            "op": n.op.name,
+            "dtype": n.type.dtype,
+            "shape": list(n.type.shape),
+            "inputs": [g.names[i] for i in n.inputs],
+            "role": part[n],
+            "layer": g.layer(n),
+        }
+        for n in g.nodes
+    ]
+    outputs = {key: g.names[n] for key, n in g.outputs.items()}
+    updates = {g.names[target]: g.names[value] for target, value in g.updates.items()}
+    return {
+        "graph": g.name, "nodes": nodes, "outputs": outputs, "updates": updates, "text": str(g)
+    }  # fmt: skip
 
 
 def _stages(program: Program) -> dict[str, Graph]:

@@ -10,8 +10,8 @@ import click
 import numpy as np
 
 from ...graph import Array, Graph
-from ..files import replacing
 from .models import model_argument, program_of
+from .outputs import check_figure
 from .settings import Settings, takes_settings
 from .threads import limited, threads_option
 
@@ -43,14 +43,15 @@ def profile(
     comes from the operations and bytes of the graph, at rates that are measured meanwhile.
     Nothing is trained: MODEL stays as it is.
     """
+    if svg is not None:
+        check_figure(svg)
     program = program_of(ctx, model, settings)
     with limited(threads):
         report = program.profile(
             drawn_feeds(program.executable.graph, {"N": settings.batch_size}), steps=steps
         )
     if svg is not None:
-        with replacing(svg) as temporary:
-            temporary.write_text(report.to_svg(), "utf-8", newline="\n")
+        report.to_svg(svg)
         click.echo(f"figure in {svg}", err=True)
     click.echo(json.dumps(report.as_dict()) if as_json else str(report))
 

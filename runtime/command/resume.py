@@ -18,13 +18,14 @@ from .threads import limited
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
-def resume(folder: Path, as_json: bool) -> None:
+@click.pass_context
+def resume(ctx: click.Context, folder: Path, as_json: bool) -> None:
     """Go on with the run in DIR, from its last checkpoint to its end.
 
     The run ends as if it had never stopped, bit by bit, where versions and threads are the same;
     where they are not, a warning says so. Of a run that is finished, all files are written again.
     """
-    opened = Folder.existing(folder)
+    opened = ctx.with_resource(Folder.existing(folder))
     held = read_checkpoint(opened.checkpoint)
     if "config" not in held.told.notes:
         raise RunError(
@@ -37,7 +38,7 @@ def resume(folder: Path, as_json: bool) -> None:
             click.echo(f"Warning: {line}; the last bits may differ", err=True)
         data = settings.load_data()
         describe(data, held.program)
-        opened.describe(held.program, told, held.position.rows)
+        opened.describe(told, held.position.rows)
         steps = course_steps(data, settings, course)
         over = held.position.stopped or held.position.step >= steps
         click.echo(

@@ -15,7 +15,7 @@ from ..training.checkpoint import Checkpoint
 from ..training.fit import fit
 from ..training.following import EarlyStopping, KeepBest
 from ..training.history import Row
-from ..training.measure import measure
+from ..training.measure import Measurement, measure
 from ..training.sampling import steps_per_epoch
 from .course import Course
 from .curves import draw_curves
@@ -74,7 +74,7 @@ class Running:
             )
             finished = True
         finally:
-            if self.folder is not None:
+            if self.folder is not None and self.folder.checkpoint.exists():
                 self.folder.save(self.program, best)
                 click.echo(f"model saved in {self.folder.path}", err=True)
             elif not finished:
@@ -87,12 +87,19 @@ class Running:
         """Tests the program, draws the curves and prints the result."""
         tested = measure(self.program, self.data.test)
         assert tested.accuracy is not None
-        last = rows[-1]
+        try:
+            if self.folder is not None:
+                s = self.settings
+                title = f"{self.data.name}, {s.optimizer}, lr {s.rate:g}, seed {s.seed}"
+                self.folder.write(CURVES, draw_curves(title, rows, tested.accuracy))
+                self.folder.draw(self.program)
+        finally:
+            self._tell(rows[-1], tested, as_json)
+
+    def _tell(self, last: Row, tested: Measurement, as_json: bool) -> None:
+        """Prints how the run ended."""
+        assert tested.accuracy is not None
         plan = self.program.plan(N=self.settings.batch_size)
-        if self.folder is not None:
-            s = self.settings
-            title = f"{self.data.name}, {s.optimizer}, lr {s.rate:g}, seed {s.seed}"
-            self.folder.write(CURVES, draw_curves(title, rows, tested.accuracy))
         if as_json:
             result = {
                 "data": self.data.name,

@@ -25,8 +25,14 @@ from .threads import limited
 )  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Lose a run that DIR already holds.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+@click.pass_context
 def train(
-    settings: Settings, course: Course, out: Path | None, overwrite: bool, as_json: bool
+    ctx: click.Context,
+    settings: Settings,
+    course: Course,
+    out: Path | None,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Train a net on a data set, and test it.
 
@@ -35,7 +41,7 @@ def train(
     A run with --out that is stopped, or killed, goes on with verigrad resume DIR.
     """
     with limited(course.threads):
-        folder = Folder.new(out, overwrite) if out is not None else None
+        folder = ctx.with_resource(Folder.new(out, overwrite)) if out is not None else None
         data = settings.load_data()
         settings = settings.for_rows(len(data.train.y))
         program = compiled(data, settings, course_steps(data, settings, course))
@@ -44,6 +50,6 @@ def train(
         told = config(settings, course)
         checkpoint = None
         if folder is not None:
-            folder.begin(program, told)
+            folder.begin(told)
             checkpoint = Checkpoint(folder.checkpoint, notes={"config": json.dumps(told)})
         running.run(checkpoint, as_json)

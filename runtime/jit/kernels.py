@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...graph import Array, RunError
+from ...graph.installed import install_line
 
 # No fast mathematics: an element has the same bits in whatever kernel it is made. (What only NumPy
 # makes is made by it in each group.)
@@ -83,7 +84,7 @@ def require_numba() -> Any:
         import numba
     except ImportError as e:
         raise RunError(
-            f'backend="numba" needs the extra jit: pip install "verigrad[jit]" ({e})'
+            f'backend="numba" needs the extra jit: {install_line("jit")} ({e})'
         ) from None
     return numba
 

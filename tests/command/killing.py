@@ -10,25 +10,25 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import verigrad as vg
+from verigrad.graph.writing import write_whole
 from verigrad.runtime.command import resume as resume_command
 from verigrad.runtime.command import running
 from verigrad.runtime.command import train as train_command
 from verigrad.runtime.command.cli import cli
 from verigrad.runtime.data.source import load_data
-from verigrad.runtime.files import load_run, replacing
+from verigrad.runtime.files import load_run
 
 TRAIN = (
     "train", "--hidden", 8, "--steps", 20, "--batch-size", 100, "--keep", 0.8, "--lr", 0.05,
     "--keep-best", "accuracy", "--early-stopping", 9, "--out",
 )  # fmt: skip
 WRITES = (
-    (tempfile, "mkstemp"), (os, "fsync"), (Path, "write_bytes"), (Path, "write_text"),
+    (os, "fsync"), (Path, "write_bytes"), (Path, "write_text"),
     (Path, "chmod"), (Path, "replace"), (Path, "unlink"), (Path, "open"),
 )  # fmt: skip
 
@@ -164,8 +164,7 @@ def prepare() -> None:
     train_command.load_data = resume_command.load_data = lambda *_: data  # type: ignore[assignment]
 
     def to_svg(g: vg.Graph, path: Path) -> None:
-        with replacing(path) as temporary:
-            temporary.write_text("<svg/>")
+        write_whole(path, "<svg/>")
 
     vg.Graph.to_svg = to_svg  # type: ignore[assignment,method-assign]
     running.draw_curves = lambda *_: "<svg/>"

@@ -12,6 +12,7 @@ import pytest
 from invoking import run
 
 import verigrad as vg
+from verigrad.graph.installed import install_line
 from verigrad.runtime.checking.gradcheck import GradcheckReport
 from verigrad.runtime.command import check as check_module
 
@@ -184,7 +185,7 @@ def test_info_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         return metadata.version(name)
 
     monkeypatch.setattr(info, "version", without)
-    assert "missing: matplotlib; pip install 'verigrad[plot]'" in run("info").stdout
+    assert f"missing: matplotlib; {install_line('plot')}" in run("info").stdout
 
 
 # ---- the program -----------------------------------------------------------------------------
@@ -207,7 +208,7 @@ def test_without_click_the_install_line_is_told() -> None:
     )
     result = python(code)
     assert result.returncode == 2
-    assert "pip install 'verigrad[cli]'" in result.stderr and "Traceback" not in result.stderr
+    assert install_line("cli") in result.stderr and "Traceback" not in result.stderr
 
 
 def test_training_in_python_loads_no_extra() -> None:

