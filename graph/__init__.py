@@ -12,6 +12,7 @@ from .errors import (
     VerigradWarning,
     suggest,
 )
+from .fields import check_choice, check_flag, is_number
 from .frozen import Frozen
 from .graph import ALIGNMENT, Graph, Schedule
 from .groups import Nodes, domain, holder, inside, kernel_groups, lanes
@@ -37,7 +38,16 @@ from .sources import (
     parameter,
     state,
 )
-from .types import NUMPY_DTYPES, Dim, Shape, TensorType, as_python, broadcast, dtype_name
+from .types import (
+    NUMPY_DTYPES,
+    Dim,
+    Shape,
+    TensorType,
+    as_python,
+    broadcast,
+    check_shape,
+    dtype_name,
+)
 from .verify import verify, violations
 from .walk import depth_first, readers_of
 
@@ -84,8 +94,11 @@ __all__ = [
     "as_array",
     "as_python",
     "broadcast",
+    "check_choice",
+    "check_flag",
     "check_hooks",
     "check_node",
+    "check_shape",
     "constant",
     "created_at",
     "depth_first",
@@ -96,6 +109,7 @@ __all__ = [
     "holder",
     "input",
     "inside",
+    "is_number",
     "kernel_groups",
     "lanes",
     "on_one_line",

@@ -8,16 +8,18 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from .errors import GraphError
+from .errors import GraphError, VerigradError
 from .op import Op, Source
 from .quoting import quoted
 from .record import Record, Value
 from .sources import WRITTEN_OUT, ArrayValue
-from .types import TensorType, name_pattern, parse_type
+from .types import TensorType, name_pattern, parse_type, whole
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
+_DEEPEST: Final = 100
+"""How deep a value may be nested."""
 _WORDS: Final[dict[str, object]] = {
     "true": True,
     "false": False,
@@ -85,6 +87,7 @@ class Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.depth = 0
 
     def peek(self) -> str:
         m = _TOKEN.match(self.text, self.at)
@@ -106,17 +109,25 @@ class Reader:
         return not self.text[self.at :].strip()
 
     def value(self) -> Any:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise GraphError(f"values are nested more than {_DEEPEST} deep")
+        found = self._value()
+        self.depth -= 1
+        return found
+
+    def _value(self) -> Any:
         m = _TOKEN.match(self.text, self.at)
         if m is None:
             raise GraphError(f"a value is expected at {self.text[self.at :][:20]!r}")
         self.at = m.end()
         if m["string"]:
-            return json.loads(m["string"])
+            return _text(m["string"])
         if m["type"]:
             return parse_type(m["type"])
         if m["number"]:
             text = m["number"]
-            return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
+            return whole(text) if re.fullmatch(r"-?\d+", text) else float(text)
         if m["name"]:
             if self.take("("):
                 kinds = Value.kinds()
@@ -155,10 +166,7 @@ class Reader:
             fields[bare] = self.value()
 
         self._list(close, field)
-        try:
-            return kind(**fields)
-        except TypeError as e:
-            raise GraphError(str(e)) from None
+        return made(kind, **fields)
 
     def _list(self, close: str, item: Callable[[], T]) -> list[T]:
         items: list[T] = []
@@ -170,8 +178,28 @@ class Reader:
 
     def _pair(self) -> tuple[Any, Any]:
         key = self.value()
+        if not isinstance(key, str):
+            raise GraphError(f"a key is {print_value(key)}, where a name or a text is expected")
         self.expect(":")
         return key, self.value()
+
+
+def made(kind: type[R], **fields: Any) -> R:
+    """The record of these fields; whatever a user's record raises is an error of its text."""
+    try:
+        return kind(**fields)
+    except VerigradError:
+        raise
+    except Exception as e:
+        raise GraphError(f"{getattr(kind, 'name', kind.__name__)}: {e}") from e
+
+
+def _text(quoted: str) -> str:
+    try:
+        text: str = json.loads(quoted)
+    except ValueError as e:
+        raise GraphError(f"the text {quoted[:40]} cannot be read: {e}") from None
+    return text
 
 
 def print_op(op: Op) -> str:

@@ -59,7 +59,10 @@ def checked_updates(updates: Mapping[Node, Node] | None) -> dict[Node, Node]:
 
 def binding(inputs: Iterable[Node], reached: Sequence[Node]) -> list[Node]:
     """Those of the inputs that alone bind a symbol of what is reached."""
-    given = tuple(inputs)
+    try:
+        given = tuple(inputs)
+    except TypeError:
+        raise GraphError(f"inputs is {inputs!r}, where a list of nodes is expected") from None
     for n in given:
         if not (isinstance(n, Node) and isinstance(n.op, Input)):
             raise GraphError(f"inputs holds {n!r}, where nodes of vg.input are expected")

@@ -84,6 +84,8 @@ class Graph(Frozen):
         self.name = name
         self.outputs: Mapping[str, Node] = MappingProxyType(checked_outputs(outputs, loss))
         self.updates: Mapping[Node, Node] = MappingProxyType(checked_updates(updates))
+        if schedule is not None and not isinstance(schedule, Schedule):
+            raise GraphError(f"schedule is {schedule!r}, where a Schedule is expected")
         self.schedule = schedule
         reached = depth_first([*self.outputs.values(), *self.updates, *self.updates.values()])
         if schedule is None:
@@ -177,7 +179,11 @@ class Graph(Frozen):
     def __getitem__(self, name: str) -> Node:
         try:
             return self.named[name]
-        except KeyError:
+        except (KeyError, TypeError):
+            if not isinstance(name, str):
+                raise GraphError(
+                    f"{self.name}[...] takes the name of a node, not {name!r}"
+                ) from None
             raise GraphError(
                 f"{self.name} has no node named {name!r}{suggest(name, self.named)}"
             ) from None

@@ -236,7 +236,7 @@ def apply(op: Op, *inputs: Operand, name: str | None = None, layer: Layer | None
     """
     if not isinstance(op, Op):
         raise GraphError(f"apply takes an op and nodes, e.g. apply(Tanh(), x), not {op!r}")
-    if name is not None and not name_pattern.fullmatch(name):
+    if name is not None and not (isinstance(name, str) and name_pattern.fullmatch(name)):
         raise GraphError(
             f"name {name!r} cannot be used; a name is a letter or _, then letters, digits, _ . or -"
         )

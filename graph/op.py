@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Typ
 import numpy as np
 
 from .errors import GraphError
+from .fields import checked
 from .record import Record
 from .types import TensorType, name_pattern
 
@@ -80,6 +81,10 @@ class Op(Record):
     """Whether a call of the BLAS makes all of the result, and not a matrix product alone."""
     flops_per_element: ClassVar[int] = 1
     """Operations for an element of the result, beside a matrix product; see `flops`."""
+
+    def _told(self, given: dict[str, Any]) -> dict[str, Any]:
+        types = self.field_types
+        return {n: checked(self.name, n, v, types[n]) for n, v in given.items()}
 
     def infer(self, *types: TensorType) -> TensorType:
         """The result's type; raises GraphError where the inputs' types do not fit."""

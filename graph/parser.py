@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from .attributes import Reader, is_stored, print_value
+from .attributes import Reader, is_stored, made, print_value
 from .errors import GraphError, suggest
 from .explain import explain
 from .graph import Graph, Schedule
@@ -14,7 +14,7 @@ from .node import Node
 from .op import OPS, Op, Source
 from .record import Record
 from .sources import ArrayValue, Constant, FromArray, Input, Parameter, State, written_constant
-from .types import TensorType, parse_type, type_pattern
+from .types import TensorType, parse_type, type_pattern, whole
 
 if TYPE_CHECKING:
     from .op import Array
@@ -45,7 +45,9 @@ def parse(text: str, arrays: Mapping[str, Array] | None = None) -> Graph:
     """
     if not isinstance(text, str):
         raise GraphError(f"parse takes the text of a graph, not {type(text).__name__}")
-    return _Parser(text, arrays or {}).graph()
+    if arrays is not None and not isinstance(arrays, Mapping):
+        raise GraphError(f"arrays is {type(arrays).__name__}, where arrays by name are expected")
+    return _Parser(text, {} if arrays is None else arrays).graph()
 
 
 class _Parser:
@@ -112,6 +114,10 @@ class _Parser:
                 )
             return g
         order = tuple([n for n in self.nodes.values() if not isinstance(n.op, Source)])
+        needed = set(g.order)
+        for n in order:
+            if n not in needed:
+                raise GraphError(f"%{n.name} is scheduled, but no output or update needs it")
         ungrouped = [n for n in order if n not in self.groups]
         if ungrouped:
             raise GraphError(f"%{ungrouped[0].name} has no group, where others have one")
@@ -149,6 +155,8 @@ class _Parser:
             inferred = op.infer(*(i.type for i in inputs))
         except GraphError as e:
             raise GraphError(explain(str(e), op, inputs, None)) from None
+        except Exception as e:
+            raise GraphError(f"{op.name}: `infer` fails with {type(e).__name__}: {e}") from e
         if inferred != written:
             raise GraphError(f"%{name} is written as {written}, but {op.name} gives {inferred}")
         n = self.nodes[name] = Node(op, inputs, inferred, name)
@@ -171,10 +179,7 @@ class _Parser:
         if reader.take("{"):
             read = self._stored(reader.fields(kind, "}", **known))
             return read, reader.text[reader.at :].strip()
-        try:
-            return kind(**known), reader.text[reader.at :].strip()
-        except TypeError as e:
-            raise GraphError(str(e)) from None
+        return made(kind, **known), reader.text[reader.at :].strip()
 
     def _constant(self, reader: Reader, type: TensorType) -> Constant:
         reader.expect("{")
@@ -268,13 +273,13 @@ class _Parser:
         for m in parts:
             assert m is not None
             if m["group"]:
-                self.groups[n] = int(m["group"])
+                self.groups[n] = whole(m["group"])
             elif m["once"]:
                 self.once.add(n)
             elif m["pack"]:
-                self.packed[int(m["pack"]), int(m["member"])] = n
+                self.packed[whole(m["pack"]), whole(m["member"])] = n
             elif m["start"]:
-                place = int(m["start"]), int(m["end"]) - int(m["start"])
+                place = whole(m["start"]), whole(m["end"]) - whole(m["start"])
                 if m["where"] == "arena":
                     self.places[n] = place
                 else:

@@ -21,6 +21,8 @@ NUMPY_DTYPES: Final[dict[str, np.dtype[np.generic]]] = {
     "i64": np.dtype(np.int64),
     "bool": np.dtype(np.bool_),
 }
+LARGEST: Final = 2**60 - 1
+"""How many elements a tensor may have: their bytes are counted in i64, as NumPy does."""
 FLOATS: Final = ("f32", "f64")
 
 Dim = int | str
@@ -37,7 +39,7 @@ class TensorType(Record):
     shape: Shape = ()
 
     def __post_init__(self) -> None:
-        if self.dtype not in NUMPY_DTYPES:
+        if not isinstance(self.dtype, str) or self.dtype not in NUMPY_DTYPES:
             raise GraphError(
                 f"dtype {self.dtype!r} is unknown; it is one of {', '.join(NUMPY_DTYPES)}"
             )
@@ -92,6 +94,8 @@ def check_shape(shape: Iterable[object]) -> Shape:
     """The shape as a tuple of ints and symbols, or an error that says which dimension is not."""
     if isinstance(shape, (str, Set, Mapping)) or not isinstance(shape, Iterable):
         raise GraphError(f"shape {shape!r} is no sequence of dimensions such as ('N', 784)")
+    if as_python(shape) is not shape:
+        raise GraphError(f"shape {shape!r} is no sequence of dimensions such as ('N', 784)")
     dims: list[Dim] = []
     for d in shape:
         if (type(d) is int and d >= 0) or (isinstance(d, str) and name_pattern.fullmatch(d)):
@@ -102,6 +106,12 @@ def check_shape(shape: Iterable[object]) -> Shape:
             raise GraphError(
                 f"dimension {d!r} is neither a size (0 or more) nor a symbol such as 'N'"
             )
+    sizes = [d for d in dims if isinstance(d, int)]
+    if math.prod([d or 1 for d in sizes]) > LARGEST:
+        raise GraphError(
+            f"shape {_brackets(tuple(dims))[:60]} has more elements than any memory: {LARGEST:,} "
+            "at most"
+        )
     return tuple(dims)
 
 
@@ -111,7 +121,14 @@ def parse_type(text: str) -> TensorType:
     if m is None:
         raise GraphError(f"{text!r} is not a type; write e.g. f32[N,784]")
     dims = [d.strip() for d in m[2].split(",")] if m[2].strip() else []
-    return TensorType(m[1], tuple(int(d) if d.isdecimal() else d for d in dims))
+    return TensorType(m[1], tuple([whole(d) if d.isdecimal() else d for d in dims]))
+
+
+def whole(text: str) -> int:
+    """The whole number that a text gives; GraphError where it has more digits than any of ours."""
+    if len(text) > 400:
+        raise GraphError(f"{text[:10]}... is a number of {len(text)} digits, which none here has")
+    return int(text)
 
 
 def as_python(value: object) -> object:
@@ -129,7 +146,7 @@ def dtype_name(dtype: object) -> str:
     try:
         # NumPy takes None for float64, here and in comparisons.
         given = np.dtype(dtype) if dtype is not None else None  # type: ignore[call-overload]
-    except (TypeError, ValueError, SyntaxError):  # it reads texts as lists of fields
+    except Exception:  # NumPy reads texts, attributes and tuples, and fails in many ways
         given = None
     for name, known in NUMPY_DTYPES.items():
         if given is not None and given == known:

@@ -25,6 +25,8 @@ def verify(g: Graph) -> None:
     updates change parameters or state and keep the type; a schedule runs everything once, after
     its inputs, and its take-overs destroy nothing that is read later.
     """
+    if not isinstance(g, Graph):
+        raise GraphError(f"verify takes a Graph, not {g!r}")
     found = list(violations(g))
     if found:
         shown = "\n".join(f"  - {v}" for v in found)

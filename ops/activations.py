@@ -5,12 +5,11 @@ Results and slopes are exact to 4 units in the last place, unless the docstring 
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar, Final
 
 import numpy as np
 
-from ..graph import TRANSCENDENTAL, Array, GraphError, Node, TensorType, apply, op
+from ..graph import TRANSCENDENTAL, Array, GraphError, Node, TensorType, apply, is_number, op
 from .comparison import greater, where
 from .elementwise import Unary, unary
 from .pointwise import expm1
@@ -156,5 +155,5 @@ softplus = unary(Softplus)
 
 
 def _check_positive(kind: str, what: str, value: float) -> None:
-    if isinstance(value, bool) or not (isinstance(value, (int, float)) and 0 < value < math.inf):
+    if not is_number(value) or value <= 0:
         raise GraphError(f"{kind}: {what} is {value!r}, where a finite number above 0 is expected")

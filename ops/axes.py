@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from operator import index
 
-from ..graph import GraphError, Node
+from ..graph import GraphError, Node, as_python, check_node
 
 Axis = int | Iterable[int]
 
@@ -14,11 +14,10 @@ def several(what: str, x: Node, axis: Axis | None, axes: Axis | None) -> tuple[i
     """The axes of x, counted from 0; None where none are said. `axes` is the same as `axis`."""
     if axis is not None and axes is not None:
         raise GraphError(f"{what}: axis and axes are one word; give one of them")
-    given = axis if axes is None else axes
+    given = as_python(axis if axes is None else axes)
     if given is None:
         return None
-    if not isinstance(x, Node):
-        raise GraphError(f"{what}: x is {type(x).__name__}, where a node is expected")
+    check_node(what, "x", x)
     wanted = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
     return tuple([_counted(what, x, a) for a in wanted])
 
@@ -41,6 +40,4 @@ def _counted(what: str, x: Node, axis: object) -> int:
         raise GraphError(
             f"{what}: axis is {axis!r}, where a whole number or several are expected"
         ) from None
-    if not -x.type.rank <= at < x.type.rank:
-        raise GraphError(f"{what}: {x!r} has no axis {at}: it has {x.type.rank}")
-    return at % x.type.rank
+    return at + x.type.rank if -x.type.rank <= at < 0 else at

@@ -7,7 +7,7 @@ from typing import ClassVar, Final, Literal, get_args
 
 import numpy as np
 
-from ..graph import Array, GraphError, Node, Op, Shape, TensorType, apply, op
+from ..graph import Array, GraphError, Node, Op, Shape, TensorType, apply, check_choice, op
 from .random import check_seed, generator
 
 Mode = Literal["inverted", "vanilla"]
@@ -33,8 +33,7 @@ class LayerDropout(Op):
 
     def __post_init__(self) -> None:
         self._set("keep", check_keep(self.keep))
-        if self.mode not in MODES:
-            raise GraphError(f"dropout mode is {self.mode!r}, where one of {MODES} is expected")
+        check_choice("dropout mode", self.mode, MODES)
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 1)
@@ -113,7 +112,7 @@ def dropout(x: Node, *, keep: float, mode: Mode = "inverted", name: str | None =
 
     Inverted: x mask / keep in training, x in inference. Vanilla: x mask, and keep x.
     """
-    return apply(LayerDropout(keep, mode), x, name=name)
+    return apply(LayerDropout(check_keep(keep), mode), x, name=name)
 
 
 def check_keep(keep: float, what: str = "keep") -> float:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, get_args
 
 import numpy as np
 
-from ..graph import TRANSCENDENTAL, Array, GraphError, IntShape, Node, TensorType, apply, op
+from ..graph import TRANSCENDENTAL, Array, IntShape, Node, TensorType, apply, check_choice, op
 from .activations import Activation
 from .elementwise import Slope
 from .erf import normal_tail, tail_end, times_gaussian
@@ -150,8 +150,7 @@ def _by_tanh(x: Array, v: Array, squares: Array) -> None:
 
 
 def _check_form(kind: str, form: object) -> None:
-    if form not in ("exact", "tanh"):
-        raise GraphError(f"{kind}: form is {form!r}, where 'exact' or 'tanh' is expected")
+    check_choice(f"{kind}: form", form, get_args(Form))
 
 
 def gelu(x: Node, *, form: Form = "exact", name: str | None = None) -> Node:

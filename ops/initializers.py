@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from ..graph import Array, GraphError, Initializer, TensorType, as_array, exactly
+from ..graph import Array, GraphError, Initializer, TensorType, as_array, exactly, is_number
 from .random import words
 
 _CHUNK: Final = 16_384
@@ -136,13 +136,17 @@ class Ones(Initializer):
 def first_value(init: Initializer, type: TensorType, seed: int, name: str) -> Array:
     """The first value of a parameter or state of that name and type.
 
-    Raises GraphError where what the initializer gives is no array of numbers of that shape.
+    Raises GraphError where what the initializer gives is no array of numbers of that shape, or
+    takes more memory than there is.
     """
     shape = type.bind({})
     size = int(np.prod(shape, dtype=np.int64))
-    given = words(seed, name, 2 * size) if init.random else np.empty(0, np.uint64)
     what = f"what the initializer {init.name} gives {name!r}"
-    drawn = as_array(init.sample(shape, given), what, type, name="sample")
+    try:
+        given = words(seed, name, 2 * size) if init.random else np.empty(0, np.uint64)
+        drawn = as_array(init.sample(shape, given), what, type, name="sample")
+    except MemoryError:
+        raise GraphError(f"{what}, {type}, takes more memory than this machine has") from None
     if drawn.shape != shape:
         raise GraphError(
             f"the initializer {init.name} gives {name!r} {drawn.dtype}{list(drawn.shape)}, "
@@ -182,6 +186,5 @@ def fan_in(shape: tuple[int, ...]) -> int:
 def check_finite(kind: str, **values: float) -> None:
     """Raises GraphError, naming the first value that is no finite number."""
     for name, value in values.items():
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not (number and math.isfinite(value)):
+        if not is_number(value):
             raise GraphError(f"{kind}: {name} is {value!r}, where a finite number is expected")

@@ -12,6 +12,7 @@ from ..graph import (
     Layer,
     Node,
     apply,
+    check_flag,
     check_node,
     op_function,
     parameter,
@@ -45,6 +46,7 @@ def dense(
         )
     if not isinstance(units, Integral) or isinstance(units, bool) or units < 1:
         raise GraphError(f"dense: units is {units!r}, where a number from 1 is expected")
+    check_flag(bias=bias)
     layer = Layer("fc") if name is None else None
     prefix = "" if name is None else f"{name}."
     dtype = x.type.dtype

@@ -16,6 +16,7 @@ from ..graph import (
     Node,
     Op,
     OverRows,
+    RunError,
     TensorType,
     apply,
     op,
@@ -60,6 +61,8 @@ class LogSoftmax(Op):
 
     def run(self, x: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         exps, column = scratch
+        if not x.shape[-1]:
+            raise RunError("the softmax of no classes is not defined; feed one column or more")
         np.maximum.reduce(x, axis=-1, out=column, keepdims=True)
         np.subtract(x, column, out=out)
         np.exp(out, out=exps)
@@ -79,6 +82,11 @@ class NLL(Op):
         p, labels = types
         if p.rank != 2 or not p.is_float or p.shape[1] == 0:
             raise GraphError(f"scores are {p}, where [N,C] floats are expected")
+        if not isinstance(p.shape[1], int):
+            raise GraphError(
+                f"scores are {p}, whose classes are counted by the symbol {p.shape[1]}, where a "
+                "number is expected\nfix: declare as many classes as there are, e.g. [N,10]"
+            )
         _check_labels(labels, p)
         return p.with_shape(p.shape[:1])
 

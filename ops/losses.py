@@ -6,13 +6,22 @@ class weights; weights that sum to 0 give NaN, which a step reports.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 
 import numpy as np
 
-from ..graph import Array, GraphError, Node, TensorType, as_array, check_node, constant, exactly
+from ..graph import (
+    Array,
+    GraphError,
+    Node,
+    TensorType,
+    as_array,
+    check_node,
+    constant,
+    exactly,
+    is_number,
+)
 from .activations import softplus
 from .arithmetic import add, divide, minimum, multiply, subtract
 from .likelihood import log_softmax, nll
@@ -42,7 +51,7 @@ def softmax_cross_entropy(
     log_softmax, nll and mean. Source: the softmax loss of CS231n and EECS 498, and torch's
     cross_entropy.
     """
-    if not _is_number(label_smoothing) or not 0 <= label_smoothing < 1:
+    if not is_number(label_smoothing) or not 0 <= label_smoothing < 1:
         raise GraphError(
             f"label_smoothing is {label_smoothing!r}, where a share in [0, 1) is expected"
         )
@@ -110,7 +119,7 @@ def huber(
 
     `sample_weights`, a node [N], weighs each row. Source: Huber 1964; torch's HuberLoss.
     """
-    if not _is_number(delta) or not 0 < delta < math.inf:
+    if not is_number(delta) or delta <= 0:
         raise GraphError(f"huber: delta is {delta!r}, where a finite number above 0 is expected")
     distance = absolute(_difference("huber", predictions, targets))
     near = minimum(distance, delta)
@@ -150,7 +159,7 @@ def hinge(
     node [N], weighs each row. Source: the multiclass SVM loss of CS231n and EECS 498 (torch's
     MultiMarginLoss divides by C besides).
     """
-    if not _is_number(margin) or not math.isfinite(margin):
+    if not is_number(margin):
         raise GraphError(f"hinge: margin is {margin!r}, where a finite number is expected")
     right = reshape(-nll(scores, labels), (scores.type.shape[0], 1))
     # The label's own term is the margin, whatever the scores: it is taken away again.
@@ -173,10 +182,6 @@ def poisson_nll(
     _check_pair("poisson_nll", "log_rates", log_rates, counts)
     loss = subtract(exp(log_rates), counts * log_rates)
     return _mean("poisson_nll", loss, sample_weights, name)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _mean(kind: str, loss: Node, weights: Node | None, name: str | None) -> Node:

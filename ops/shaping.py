@@ -20,10 +20,10 @@ from ..graph import (
     apply,
     broadcast,
     check_node,
+    check_shape,
     dtype_name,
     op,
 )
-from ..graph.types import check_shape
 from .axes import Axis, several
 
 
@@ -226,7 +226,8 @@ def transpose(
     """x with its axes in another order; reversed, unless said. `axes` is the same as `axis`."""
     check_node("transpose", "x", x)
     order = several("transpose", x, axis, axes)
-    return apply(Transpose(order), x, name=name) if order is not None else x.T
+    reversed_ = tuple(range(x.type.rank))[::-1]
+    return apply(Transpose(reversed_ if order is None else order), x, name=name)
 
 
 def broadcast_to(x: Node, shape: Iterable[Dim], *, name: str | None = None) -> Node:

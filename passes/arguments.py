@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, TypeGuard
+from typing import Any
 
-from ..graph import GraphError, Value, as_python
+from ..graph import GraphError, Value, as_python, is_number
 
 
 class Given(Value):
@@ -13,13 +12,6 @@ class Given(Value):
 
     def _told(self, given: dict[str, Any]) -> dict[str, Any]:
         return {n: as_python(v) for n, v in given.items()}
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Whether the value is a finite number, and no truth value."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return math.isfinite(value)
 
 
 def check_positive(**values: object) -> None:
@@ -48,16 +40,3 @@ def check_decay(**values: object) -> None:
     for name, value in values.items():
         if not is_number(value) or not 0 <= value < 1:
             raise GraphError(f"{name} is {value!r}, where a number from 0, below 1, is expected")
-
-
-def check_flag(**values: object) -> None:
-    """Raises GraphError, naming the first value that is neither True nor False."""
-    for name, value in values.items():
-        if not isinstance(value, bool):
-            raise GraphError(f"{name} is {value!r}, where True or False is expected")
-
-
-def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Raises GraphError unless the value is one of the choices."""
-    if value not in choices:
-        raise GraphError(f"{name} is {value!r}, where one of {', '.join(choices)} is expected")

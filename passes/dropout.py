@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
-from ..graph import Graph, GraphError, Node, field
+from ..graph import Graph, GraphError, Node, check_choice, field
 from ..ops import MODES, LayerDropout, Linear, LinearRelu, MatMul, Mode, check_keep
 from .arguments import Given
 from .base import Refused, chosen_by_name
@@ -26,17 +26,14 @@ class Dropout(Given):
     mode: Mode = field(default="inverted", kw_only=True)
 
     def __post_init__(self) -> None:
-        layers = self.layers or {}
+        layers = {} if self.layers is None else self.layers
         if not isinstance(layers, Mapping):
             raise GraphError(f"layers is {layers!r}, where e.g. {{'fc2': 0.5}} is expected")
         by_layer = {k: check_keep(v, f"keep of layer {k!r}") for k, v in layers.items()}
         self._set("keep", check_keep(self.keep))
         self._set("layers", by_layer)
         self._set("input", check_keep(self.input, "keep of the input"))
-        if self.mode not in MODES:
-            raise GraphError(
-                f"dropout mode is {self.mode!r}, where one of {', '.join(MODES)} is expected"
-            )
+        check_choice("dropout mode", self.mode, MODES)
 
     def changed(self) -> dict[str, Any]:
         """The probability, always: libraries differ in what they call it; what else is changed."""

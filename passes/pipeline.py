@@ -45,7 +45,10 @@ class Pipeline(Frozen):
     advice: ClassVar[str] = "insert, without and with_options make other pipelines"
 
     def __init__(self, passes: Iterable[Pass]) -> None:
-        self.passes = tuple(passes)
+        try:
+            self.passes = tuple(passes)
+        except TypeError:
+            raise PassError(f"a pipeline is made of passes, not of {passes!r}") from None
         _check(self.passes)
         self._made = True
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import ClassVar
 
-from ..graph import GraphError, Node, Value
+from ..graph import GraphError, Node
 from ..ops import absolute, add, squared_norm, sum
+from .arguments import Given, check_not_negative
 
 
-class Regularizer(Value):
+class Regularizer(Given):
     """A penalty R(W) on the regularized parameters, added to the data loss."""
 
     name: ClassVar[str]
@@ -27,7 +27,7 @@ class L1(Regularizer):
     strength: float
 
     def __post_init__(self) -> None:
-        self._set("strength", check_strength(self.strength))
+        check_not_negative(strength=self.strength)
 
     def penalty(self, weights: Sequence[Node]) -> Node | None:
         return total([sum(absolute(w)) for w in weights], self.strength)
@@ -40,7 +40,7 @@ class L2(Regularizer):
     strength: float
 
     def __post_init__(self) -> None:
-        self._set("strength", check_strength(self.strength))
+        check_not_negative(strength=self.strength)
 
     def penalty(self, weights: Sequence[Node]) -> Node | None:
         return total([squared_norm(w) for w in weights], self.strength / 2)
@@ -54,8 +54,7 @@ class ElasticNet(Regularizer):
     l2: float
 
     def __post_init__(self) -> None:
-        self._set("l1", check_strength(self.l1))
-        self._set("l2", check_strength(self.l2))
+        check_not_negative(l1=self.l1, l2=self.l2)
 
     def penalty(self, weights: Sequence[Node]) -> Node | None:
         both = [p for r in (L1(self.l1), L2(self.l2)) if (p := r.penalty(weights)) is not None]
@@ -70,10 +69,3 @@ def total(terms: Sequence[Node], strength: float) -> Node | None:
     for t in terms[1:]:
         joined = add(joined, t, name="penalty.terms")
     return joined * strength
-
-
-def check_strength(strength: float) -> float:
-    """The strength as a float; raises GraphError unless it is a finite number from 0."""
-    if not (isinstance(strength, Real) and 0 <= strength < float("inf")):
-        raise GraphError(f"strength is {strength!r}, where a finite number from 0 is expected")
-    return float(strength)

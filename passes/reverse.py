@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 
-from ..graph import GraphError, Node, TensorType, apply, constant, created_at, depth_first
+from ..graph import (
+    GraphError,
+    Node,
+    TensorType,
+    apply,
+    check_node,
+    constant,
+    created_at,
+    depth_first,
+)
 from ..ops import BroadcastTo, Gradient, add, broadcast_to, negative, reshape, sum
 from ..ops.arithmetic import Negative
 
@@ -17,8 +26,10 @@ def grad(y: Node, xs: Sequence[Node]) -> list[Node]:
     but that no gradient reaches, has zeros. Raises GraphError where y is no float scalar, or is
     not made from an x.
     """
-    if not isinstance(y, Node) or isinstance(xs, (Node, Set)):
+    if not isinstance(y, Node) or not isinstance(xs, (list, tuple)):
         raise GraphError("grad takes a node and a list of nodes: write vg.grad(y, [x])")
+    for x in xs:
+        check_node("grad", "x", x)
     if y.type.rank or not y.type.is_float:
         raise GraphError(f"grad: y is {y!r}, where a float scalar is expected; take e.g. vg.sum(y)")
     reached = set(depth_first([y]))

@@ -85,11 +85,17 @@ class Executable:
         key = tuple(sizes.items())
         executor = self._executors.pop(key, None)
         if executor is None:
-            executor = Executor(self.plan(sizes), self._values, self._backend)
+            executor = self._made(self.plan(sizes))
             while len(self._executors) >= _KEPT:
                 del self._executors[next(iter(self._executors))]
         self._executors[key] = executor
         return executor
+
+    def _made(self, plan: Plan) -> Executor:
+        try:
+            return Executor(plan, self._values, self._backend)
+        except MemoryError:
+            raise RunError(f"{self.graph.name} takes more memory than this machine has") from None
 
     def explained(self, e: NonFiniteError, arrays: list[Array], step: int) -> NonFiniteError:
         """The error with the step, and the feed that caused it, or else advice."""

@@ -45,7 +45,7 @@ class Executor:
     def __init__(self, plan: Plan, values: Mapping[str, Array], backend: Backend = "numpy") -> None:
         self.plan = plan
         self.graph = plan.graph
-        self._arena = aligned_bytes(plan.nbytes)
+        self._arena = aligned_bytes(plan.nbytes, f"the results of {plan.graph.name}")
         self._arrays = _bind(self.graph, plan, self._arena, values)
         self._backend = backend
         late = dict.fromkeys([n for group in phases(self.graph)[2] for n in group])

@@ -87,6 +87,8 @@ def load_run(path: str | Path) -> tuple[Program, RunState | None]:
     from .program import Program
 
     safetensors = require("safetensors", "files")
+    if not isinstance(path, (str, Path)):
+        raise RunError(f"load takes a path, not {path!r}")
     path = Path(path)
     if not path.is_file():
         raise RunError(f"there is no file {str(path)!r}")

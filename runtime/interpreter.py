@@ -28,6 +28,8 @@ def interpret(g: Graph, values: Mapping[str, Array]) -> Interpretation:
     those of the ops as declared, as in inference. Raises RunError where a value is missing or has
     another type than the graph says.
     """
+    if not isinstance(g, Graph) or not isinstance(values, Mapping):
+        raise RunError("interpret takes a Graph and a mapping of names to arrays")
     became = expansion(g)
     if became:
         return _as_declared(g, became, values)
@@ -67,7 +69,10 @@ def _as_declared(
 
 def compute(n: Node, inputs: list[Array], sizes: Mapping[str, int]) -> Array:
     """The node's result, in a new array."""
-    out = np.empty(n.type.bind(sizes), n.type.numpy)
+    try:
+        out = np.empty(n.type.bind(sizes), n.type.numpy)
+    except MemoryError:
+        raise RunError(f"{n!r} takes more memory than this machine has") from None
     temporaries = n.op.scratch(*(i.type for i in n.inputs))
     op = n.op.bind(sizes)
     with np.errstate(all="ignore"):

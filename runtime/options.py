@@ -43,7 +43,7 @@ class Options(NamedTuple):
         for name, pipeline in pipelines.items():
             if not isinstance(pipeline, Pipeline):
                 raise PassError(f"{name} is {pipeline!r}, where e.g. vg.TRAINING is expected")
-        if self.backend not in get_args(Backend):
+        if not isinstance(self.backend, str) or self.backend not in get_args(Backend):
             raise PassError(f"backend is {self.backend!r}, where 'numpy' or 'numba' is expected")
         if self.backend == "numba":
             from .jit.kernels import require_numba

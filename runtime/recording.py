@@ -75,7 +75,7 @@ def record(
 
 
 def _rows(a: Array) -> int:
-    return int(a.size // max(1, a.shape[-1]))
+    return int(a.size // max(1, a.shape[-1] if a.ndim else 1))
 
 
 class _UnrecordableError(Exception):

@@ -227,7 +227,9 @@ def packed(g: Graph, sources: Mapping[str, Node]) -> dict[str, Array]:
     found: dict[str, Array] = {}
     for names in (*packs, *[[name] for name in sources if name not in together]):
         types = [sources[name].type for name in names]
-        memory = aligned_bytes(sum(t.nbytes({}) for t in types))
+        more = ", ..." if len(names) > 3 else ""
+        what = f"the values of {', '.join(names[:3])}{more}"
+        memory = aligned_bytes(sum(t.nbytes({}) for t in types), what)
         start = 0
         for name, t in zip(names, types, strict=True):
             piece = memory[start : start + t.nbytes({})]

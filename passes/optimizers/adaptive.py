@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ...graph import GraphError, Node, constant, field
+from ...graph import GraphError, Node, check_choice, check_flag, constant, field
 from ...ops import (
     DecayAdd,
     DecayAddSquare,
@@ -23,7 +23,7 @@ from ...ops import (
     subtract,
     where,
 )
-from ..arguments import check_choice, check_decay, check_flag, check_not_negative
+from ..arguments import check_decay, check_not_negative
 from .descent import PLACES, Place
 from .optimizer import Optimizer, in_dtype, renewed
 
@@ -165,7 +165,7 @@ class Adam(_Scaled):
         check_decay(beta1=self.beta1, beta2=self.beta2)
         check_not_negative(eps=self.eps, eps_root=self.eps_root)
         check_flag(bias_correction=self.bias_correction, eps_hat=self.eps_hat)
-        if self.first not in (0, 1):
+        if not isinstance(self.first, int) or self.first not in (0, 1):
             raise GraphError(f"first is {self.first!r}, where 0 or 1 is expected")
 
     def states(self) -> dict[str, float]:

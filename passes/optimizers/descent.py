@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal, get_args
 
-from ...graph import GraphError, Node, apply, constant, field
+from ...graph import GraphError, Node, apply, check_choice, check_flag, constant, field
 from ...ops import DecayAdd, Descend, add, equal, multiply, negative, where
-from ..arguments import check_choice, check_decay, check_flag, check_not_negative
+from ..arguments import check_decay, check_not_negative
 from .optimizer import Optimizer, in_dtype, renewed
 
 Place = Literal["outside", "inside"]

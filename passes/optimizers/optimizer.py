@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Final, Literal, get_args
 
-from ...graph import Constant, GraphError, Node, Op, apply, constant, field
+from ...graph import Constant, GraphError, Node, Op, apply, check_choice, constant, field, is_number
 from ...ops import cast
-from ..arguments import Given, check_choice, check_not_negative, is_number
+from ..arguments import Given, check_not_negative
 from ..schedules import Schedule
 
 Dialect = Literal["course", "cs231n", "torch", "onnx", "sklearn", "optax"]

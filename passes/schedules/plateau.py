@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import ClassVar, Final
 
-from ...graph import GraphError, Node, Value, state
-from ..arguments import check_positive, is_number
+from ...graph import GraphError, Node, Value, is_number, state
+from ..arguments import check_positive
 from .schedule import Schedule
 
 LR_SCALE: Final = "lr_scale"

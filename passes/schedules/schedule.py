@@ -16,10 +16,11 @@ from ...graph import (
     constant,
     depth_first,
     input,
+    is_number,
 )
 from ...graph import Constant as ConstantOp
 from ...ops import cos, first_value, floor, greater, maximum, minimum, power, where
-from ..arguments import Given, check_finite, check_not_negative, check_positive, is_number
+from ..arguments import Given, check_finite, check_not_negative, check_positive
 
 
 class Schedule(Given):

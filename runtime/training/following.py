@@ -39,7 +39,7 @@ class Following(Callback):
     """
 
     def __init__(self, by: str = "loss") -> None:
-        if by not in MEASURES:
+        if not isinstance(by, str) or by not in MEASURES:
             raise RunError(f"by is {by!r}, where one of {', '.join(MEASURES)} is expected")
         self.by = by
         self.best: float | None = None

@@ -61,13 +61,6 @@ def test_a_program_goes_on_to_the_same_bits(copied: Copy) -> None:
             np.testing.assert_array_equal(getattr(other, held)[name], value, strict=True)
 
 
-def test_a_program_that_was_cut_off_is_not_copied() -> None:
-    program, _ = trained(1)
-    program._broken = True
-    with pytest.raises(vg.RunError, match="load the program again"):
-        copy.copy(program)
-
-
 @every_copy
 def test_a_graph_has_the_same_text_and_the_same_nodes(copied: Copy) -> None:
     program, _ = trained(1)

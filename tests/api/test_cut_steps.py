@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -35,5 +36,7 @@ def test_a_cut_step_makes_the_program_unusable_and_its_file_stays(tmp_path: Path
             use(feeds)
     with says("cut off", "load"):
         program.save(path)
+    with says("cut off", "load"):
+        copy.copy(program)
     assert path.read_bytes() == kept
     assert vg.load(path).step_number == 1
