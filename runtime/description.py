@@ -7,7 +7,7 @@ import re
 import reprlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..graph import OPS, Array, Graph, RunError, dtype_name, parse
 from ..graph.attributes import Reader, print_value
@@ -41,7 +41,7 @@ class Description(NamedTuple):
     clip: str = "none"  # files from before gradients were clipped have none
     memory_limit: int | None = None
     recompute: bool = False
-    backend: str = "numpy"
+    backend: Backend = "numpy"
     run: dict[str, Any] | None = None
 
 
@@ -124,7 +124,7 @@ def read_options(told: Description) -> Options:
         value("clip"),
         told.memory_limit,
         told.recompute,
-        cast(Backend, told.backend),
+        told.backend,
     )
     return options.check()
 
