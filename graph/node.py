@@ -80,15 +80,21 @@ class Node:
     def __reduce__(self) -> tuple[Any, ...]:
         return reduced_node(self)
 
-    def but(self, *, inputs: tuple[Node, ...] | None = None, name: str | None = None) -> Node:
-        """A copy with other inputs of the same types, or another name."""
+    def but(
+        self,
+        *,
+        inputs: tuple[Node, ...] | None = None,
+        name: str | None = None,
+        where: Location | None = None,
+    ) -> Node:
+        """A copy with other inputs of the same types, another name, or another line."""
         return Node(
             self.op,
             self.inputs if inputs is None else inputs,
             self.type,
             self.name if name is None else name,
             self.layer if name is None else None,
-            self.where,
+            self.where if where is None else where,
         )
 
     @property

@@ -3,6 +3,7 @@
 from . import init
 from .activations import elu, leaky_relu, selu, softplus
 from .arithmetic import add, divide, maximum, minimum, multiply, negative, power, subtract
+from .clipping import ClipFactor
 from .comparison import equal, greater, greater_equal, less, less_equal, not_equal, where
 from .dropout import MODES, DropoutMask, LayerDropout, Mode, check_keep, dropout
 from .erf import erf, gaussian
@@ -65,6 +66,7 @@ __all__ = [
     "BatchVariance",
     "BroadcastTo",
     "Cast",
+    "ClipFactor",
     "Copy",
     "DecayAdd",
     "DecayAddSquare",

@@ -90,9 +90,10 @@ class Pass:
 def apply_rewrites(g: Graph, rewrites: Iterable[Rewrite]) -> Graph:
     """The graph with all of them done at once.
 
-    A new node that nobody named takes the name of the one it replaces, unless it reads that one.
-    What another node refers to, such as a gradient to what it is taken for, stays a node of its
-    own, a copy where a node of the graph takes its place.
+    A new node that nobody named takes the name of the one it replaces, unless it reads that one;
+    the line of the user's program that it comes from is that one's. What another node refers to,
+    such as a gradient to what it is taken for, stays a node of its own, a copy where a node of the
+    graph takes its place.
     """
     mapping: dict[Node, Node] = {}
     referred = {n.inputs[k] for n in g.order for k in n.op.refers_to}
@@ -102,9 +103,10 @@ def apply_rewrites(g: Graph, rewrites: Iterable[Rewrite]) -> Graph:
             raise PassError(f"%{g.names.get(old, old.name)} is rewritten twice in one sweep")
         if old in referred and new in place:
             new = copy(new)
-        nameless = new not in place and new.name is None and new.layer is None
-        if nameless and not _reads(new, old, place):
-            new = new.but(name=g.names[old])
+        if new not in place:
+            nameless = new.name is None and new.layer is None
+            named = nameless and not _reads(new, old, place)
+            new = new.but(name=g.names[old] if named else None, where=old.where)
         mapping[old] = new
     return g.replace(mapping) if mapping else g
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
-from typing import ClassVar, Final
+from typing import ClassVar
 
-from ..graph import Graph, GraphError, Node, PassError, constant
-from ..ops import add, cast, divide, maximum, minimum, multiply, sqrt, squared_norm, subtract, sum
+from ..graph import Graph, GraphError, Node, PassError, apply
+from ..ops import ClipFactor, add, cast, maximum, minimum, multiply, subtract
 from .arguments import Given, check_positive
 from .base import Numbers, Pass
-
-_EPS: Final = 1e-6
 
 
 class Clip(Given):
@@ -28,8 +25,8 @@ class Clip(Given):
 class ClipValue(Clip):
     """g = min(max(g, -limit), limit), element by element.
 
-    As `clip_grad_value_` of PyTorch, but that a gradient whose sum is not finite becomes NaN, so
-    that the step is refused: an infinite element is not clipped, it is an error.
+    As `clip_grad_value_` of PyTorch, but that an infinite element becomes NaN, so that the step
+    is refused: it is not clipped, it is an error.
     """
 
     name: ClassVar[str] = "clip_value"
@@ -41,7 +38,7 @@ class ClipValue(Clip):
     def clipped(self, gradients: Mapping[str, Node]) -> dict[str, Node]:
         clipped = {}
         for key, g in gradients.items():
-            high = add(_zero_if_finite(sum(g)), self.limit)
+            high = add(_zero_if_finite(g), self.limit)
             clipped[key] = minimum(maximum(g, -self.limit), high, name=f"{key}.clipped")
         return clipped
 
@@ -49,9 +46,9 @@ class ClipValue(Clip):
 class ClipNorm(Clip):
     """g = g min(1, limit / (norm + 1e-6)), where norm is that of all gradients together.
 
-    norm = sqrt(sum of g g over every element of every gradient), f64[] from the parts' sums. As
-    `clip_grad_norm_` of PyTorch (Pascanu, Mikolov and Bengio 2013), but that a norm which is not
-    finite, overflow included, makes every gradient NaN, so that the step is refused.
+    norm = sqrt(sum of g g over every element of every gradient); no square overflows. As
+    `clip_grad_norm_` of PyTorch (Pascanu, Mikolov and Bengio 2013), but that an element which is
+    not finite makes every gradient NaN, so that the step is refused.
     """
 
     name: ClassVar[str] = "clip_norm"
@@ -61,11 +58,11 @@ class ClipNorm(Clip):
         check_positive(limit=self.limit)
 
     def clipped(self, gradients: Mapping[str, Node]) -> dict[str, Node]:
-        norm = sqrt(reduce(add, [_in_f64(squared_norm(g)) for g in gradients.values()]))
-        factor = minimum(divide(constant(self.limit, "f64"), add(norm, _EPS)), 1.0)
-        factor = add(factor, _zero_if_finite(norm))  # of an infinite norm it would be 0
+        # The norm is that of all, whatever their dtypes are.
+        widest = max([g.type.dtype for g in gradients.values()])
+        factor = apply(ClipFactor(self.limit), *[_in_dtype(g, widest) for g in gradients.values()])
         return {
-            key: multiply(g, _in_dtype_of(g, factor), name=f"{key}.clipped")
+            key: multiply(g, _in_dtype(factor, g.type.dtype), name=f"{key}.clipped")
             for key, g in gradients.items()
         }
 
@@ -94,9 +91,8 @@ class ClipGradients(Pass):
           %loss: f32[] = sum(%x)
           %w.grad: f32[2] = multiply(%w, %x)
           %maximum: f32[2] = maximum(%w.grad, %c-0.5)
-          %sum: f32[] = sum(%w.grad)
-          %subtract: f32[] = subtract(%sum, %sum)
-          %add: f32[] = add(%subtract, %c0.5)
+          %subtract: f32[2] = subtract(%w.grad, %w.grad)
+          %add: f32[2] = add(%subtract, %c0.5)
           %w.grad.clipped: f32[2] = minimum(%maximum, %add)
           return loss=%loss, w.grad=%w.grad.clipped
         }
@@ -129,9 +125,5 @@ def _zero_if_finite(n: Node) -> Node:
     return subtract(n, n)
 
 
-def _in_f64(scalar: Node) -> Node:
-    return scalar if scalar.type.dtype == "f64" else cast(scalar, "f64")
-
-
-def _in_dtype_of(g: Node, scalar: Node) -> Node:
-    return scalar if g.type.dtype == "f64" else cast(scalar, g.type.dtype)
+def _in_dtype(n: Node, dtype: str) -> Node:
+    return n if n.type.dtype == dtype else cast(n, dtype)

@@ -107,22 +107,13 @@ class _Phase:
     def _reductions_first(self) -> list[list[Node]]:
         """The groups, each that makes little of much right behind what it reads: that is still in
         the cache, and may be the last reader."""
-        behind: dict[int, list[int]] = {}
-        moved: set[int] = set()
+        place: list[tuple[int, ...]] = []
         for k, group in enumerate(self.calls):
-            at = max(
-                (self.where[i] for n in group for i in n.inputs if i in self.where), default=-1
-            )
-            if len(group) == 1 and 0 <= at < k and self._reduces(group[0]):
-                behind.setdefault(at, []).append(k)
-                moved.add(k)
-        ordered: list[list[Node]] = []
-        waiting = [k for k in reversed(range(len(self.calls))) if k not in moved]
-        while waiting:
-            k = waiting.pop()
-            ordered.append(self.calls[k])
-            waiting += reversed(behind.get(k, []))
-        return ordered
+            read = {self.where[i] for n in group for i in n.inputs if i in self.where} - {k}
+            latest = max([place[i] for i in read], default=())
+            moved = len(group) == 1 and latest and self._reduces(group[0])
+            place.append((*latest, k) if moved else (k,))
+        return [self.calls[k] for k in sorted(range(len(place)), key=place.__getitem__)]
 
     def _reduces(self, n: Node) -> bool:
         read = max([_size(i) for i in n.inputs], default=0)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import Any, Final
 
-from ..graph import Array, Graph, NonFiniteError, RunError
+from ..graph import Array, Graph, RunError
 from .executor import Executor
 from .feeds import FeedReader
 from .memory import Memory
 from .options import Backend
 from .plan import Plan
+from .values import Held
 
 _KEPT: Final = 8
 """How many arenas are kept, of the sizes that were used last."""
@@ -26,7 +27,7 @@ class Executable:
         self,
         g: Graph,
         unoptimised: Graph,
-        values: Mapping[str, Array],
+        values: Held,
         memory: Memory,
         known: frozenset[str],
         metadata: Mapping[str, str],
@@ -96,11 +97,3 @@ class Executable:
             return Executor(plan, self._values, self._backend)
         except MemoryError:
             raise RunError(f"{self.graph.name} takes more memory than this machine has") from None
-
-    def explained(self, e: NonFiniteError, arrays: list[Array], step: int) -> NonFiniteError:
-        """The error with the step, and the feed that caused it, or else advice."""
-        cause = self.reader.describe_non_finite(arrays)
-        advice = cause or "no feed holds NaN or infinity: a smaller lr may help"
-        return NonFiniteError(
-            f"step {step} is not finite: {e}\n  {advice}\n  the state is as it was before the step"
-        )

@@ -12,6 +12,7 @@ from ..graph import (
     Array,
     Constant,
     Graph,
+    Input,
     Node,
     NonFiniteError,
     RunError,
@@ -22,6 +23,8 @@ from ..graph import (
 from ..ops import LabelError
 from ..ops.linear import added_factors
 from .aligned import aligned_bytes
+from .diagnosis import explained
+from .headroom import Headroom
 from .options import Backend
 from .parts import Memory
 from .plan import Plan
@@ -52,6 +55,10 @@ class Executor:
         self._added = _factors(late)
         factors = dict.fromkeys([i for pair in self._added.values() for i in pair])
         self.watched = _watched(self.graph, late, factors)
+        self._wrong = [n for n in dict.fromkeys(_read(self.graph, late)) if _is_wrong(n)]
+        self._headroom = Headroom(self.graph, self._arrays, late, self.watched)
+        self._safe = 0  # how many more steps are known to leave the state finite
+        self._next: int | None = None  # the version of the values that these begin at
         writer = self.written()
         self.source, self._lines = writer.text(), writer.nodes()
         functions = writer.made(_FILE)
@@ -89,30 +96,47 @@ class Executor:
         """
         self._context.run(self._run_compute, feeds, version)
 
-    def step(self, feeds: Sequence[Array]) -> None:
-        """Computes, and writes the state where the loss and all that updates read is finite.
+    def step(self, feeds: Sequence[Array], version: int = 0) -> None:
+        """Computes, and writes the state where the loss and all that it would hold is finite.
 
         Raises NonFiniteError, the state as it was, where it is not. `writing` is true only
         between the first write and the last, so it stays true in a step that was cut off there.
+        `version` is that of the values: what nobody else has changed since the last step is not
+        looked at again before the headroom is used up.
         """
-        if self._whole is not None and self._prepared is not None:
-            self._feeds = feeds
-            if self._whole(*feeds):
-                return
-            # Something was refused before a write: once more, to say what.
-        self._context.run(self._run_step, feeds)
+        if version != self._next or not self._safe:
+            self._safe = 0 if self._wrong else self._headroom.steps()
+        self._next = version + 1
+        proved = self._safe > 0
+        if proved:
+            self._safe -= 1
+            if self._whole is not None and self._prepared is not None:
+                self._feeds = feeds
+                if self._whole(*feeds):
+                    return
+                # Something was refused before a write: once more, to say what.
+        self._context.run(self._run_step, feeds, proved)
 
-    def _run_step(self, feeds: Sequence[Array]) -> None:
+    def _run_step(self, feeds: Sequence[Array], proved: bool) -> None:
         self._run_compute(feeds, 0)
-        # A sum of squares is cheaper than a look at each element; one that overflows is looked at.
-        if not self._finite(*feeds):
+        before: dict[Node, Array] = {}
+        # A sum of squares is cheaper than a look at each element; a large one is looked at.
+        if not (self._finite(*feeds) and proved):
             self._check_finite()
+            before = {w: self._arrays[w].copy() for w in self.graph.updates}
         self.writing = True
         try:
             self._commit(*feeds)
         except Exception as e:
             raise self._located(e) from e
+        bad = [w for w in before if w.type.is_float and not np.isfinite(self._arrays[w]).all()]
+        if bad:
+            for w, value in before.items():
+                np.copyto(self._arrays[w], value)
         self.writing = False
+        if bad:
+            listed = ", ".join([f"%{self.graph.names[w]}" for w in bad])
+            raise NonFiniteError(f"not finite: the new {listed}")
 
     def _run_compute(self, feeds: Sequence[Array], version: int) -> None:
         self._feeds = feeds
@@ -127,12 +151,17 @@ class Executor:
     def _check_finite(self) -> None:
         """Raises NonFiniteError with the names of what is not finite, if anything is."""
         names = self.graph.names
-        bad = [names[n] for n in self.watched if not np.isfinite(self.array(n)).all()]
+        seen = [n for n in self.watched if not np.isfinite(self.array(n)).all()]
+        bad = [names[n] for n in (*self._wrong, *seen)]
         bad = bad or [names[n] for n in self._added if not np.isfinite(self._product(n)).all()]
         if bad:
             loss = self.graph.loss
             value = f"the loss is {float(self.array(loss)):g}" if loss is not None else "no loss"
             raise NonFiniteError(f"{value}; not finite: {', '.join('%' + b for b in bad)}")
+
+    def explained(self, e: NonFiniteError, step: int) -> NonFiniteError:
+        """The error of the last step, with the first node that is not finite, and its cause."""
+        return explained(e, self.graph, self.array, self.plan.sizes, step)
 
     def _product(self, n: Node) -> Array:
         """The product that a node adds in place, by itself."""
@@ -200,21 +229,34 @@ def _factors(late: Collection[Node]) -> dict[Node, tuple[Node, Node]]:
 
 
 def _watched(g: Graph, late: Collection[Node], factors: Collection[Node]) -> list[Node]:
-    """The loss, the computed floats that updates read or are, and the factors of what is added in
-    place; `late` is what runs from the first write of state on.
+    """The loss, the floats that updates read or are, and the factors of what is added in place,
+    but for what is held; `late` is what runs from the first write of state on.
 
     Where the squares of all factors have a finite sum, each element of the products is finite
     (Cauchy and Schwarz: it is at most half of the sum), and so is what they are a share of.
     """
-    read = [i for n in g.order if n in late for i in n.inputs]
-    read += [n for n in g.updates.values() if n not in late]
-    if g.loss is not None and g.updates:
-        read.insert(0, g.loss)
     return [
         n
-        for n in dict.fromkeys([*read, *factors])
-        if n not in late and n.type.is_float and (n in factors or not isinstance(n.op, Source))
+        for n in dict.fromkeys([*_read(g, late), *factors])
+        if n not in late and n.type.is_float and (n in factors or _is_made(n))
     ]
+
+
+def _read(g: Graph, late: Collection[Node]) -> list[Node]:
+    """The loss, and what updates read or are before the first write of state."""
+    read = [i for n in g.order if n in late for i in n.inputs]
+    read += [n for n in g.updates.values() if n not in late]
+    return [g.loss, *read] if g.loss is not None and g.updates else read
+
+
+def _is_wrong(n: Node) -> bool:
+    """Whether a constant is not finite, such as a gradient that a pass has computed."""
+    return isinstance(n.op, Constant) and n.type.is_float and not np.isfinite(n.op.array).all()
+
+
+def _is_made(n: Node) -> bool:
+    """Whether a step makes the value, or is fed with it: what is held is finite."""
+    return isinstance(n.op, Input) or not isinstance(n.op, Source)
 
 
 def _write(

@@ -84,15 +84,6 @@ class FeedReader:
             np.copyto(buffer, array, casting="unsafe")
         return buffer
 
-    def describe_non_finite(self, arrays: list[Array]) -> str:
-        """Which feed holds NaN or infinity, and where first; nothing where none does."""
-        for (name, _), array in zip(self.inputs, arrays, strict=True):
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                first = np.argwhere(~np.isfinite(array))[0]
-                at = ",".join(map(str, first))
-                return f"input {name!r} holds {array[tuple(first)]} at [{at}]"
-        return ""
-
 
 def _of_the_form(feeds: Feeds, form: Form) -> list[Array] | None:
     """The arrays, where each is of the name, shape and dtype that its place in `form` tells."""

@@ -149,7 +149,7 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
         raise RunError(f"steps is {steps!r}, where a whole number from 1 is expected")
     executable, held = program.executable, program._values
     held.check_whole()
-    arrays, sizes = executable.reader.read(feeds)
+    _, sizes = executable.reader.read(feeds)
     copy, backend = held.twin(), program.options.backend
     executor = Executor(executable.plan(sizes), copy, backend)
     g = executor.graph
@@ -157,7 +157,8 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
     def step() -> float:
         start = perf_counter()
         arrays, _ = executable.reader.read(feeds)
-        executor.step(arrays)
+        copy.version += 1
+        executor.step(arrays, copy.version)
         return perf_counter() - start
 
     dtype = NUMPY_DTYPES[program.options.dtype]
@@ -177,7 +178,7 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
                 timed.append((step(), stamped.spent()))
     except NonFiniteError as e:
         made = int(copy["step"]) if "step" in copy else 0
-        raise executable.explained(e, arrays, made) from None
+        raise executor.explained(e, made) from None
     quick = sorted(timed, key=lambda pair: pair[0])[: max(_FEWEST, steps // 10)]
     found = {key: fmean(spent[key] for _, spent in quick) for key in quick[0][1]}
     whole = fmean(sorted(plain)[: len(quick)])

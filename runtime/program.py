@@ -285,9 +285,9 @@ class Program(Frozen):
         values.last = executor
         values.version += 1
         try:
-            executor.step(arrays)
+            executor.step(arrays, values.version)
         except NonFiniteError as e:
-            raise executable.explained(e, arrays, self.step_number) from None
+            raise executor.explained(e, self.step_number) from None
         return executor.scalar("loss")
 
     def _predict(self, feeds: Mapping[str, Any]) -> dict[str, Array]:

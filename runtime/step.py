@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -12,6 +11,7 @@ import numpy as np
 
 from ..graph import Array, Graph, Node, Nodes, Source, kernel_groups
 from .filled import Filled
+from .headroom import SQUARES
 from .names import Key, Names, key
 from .parts import Memory, Part, joined, parts
 from .recording import Call, record
@@ -94,22 +94,21 @@ class Writer:
 
     def finite(self, arrays: Sequence[Array], fed: Sequence[Array]) -> None:
         """`def finite(feed0, ...)`: whether the sum of all squares, of what lies in the arena and
-        of what is fed, is finite; false may be an overflow."""
+        of what is fed, is below SQUARES: then all is finite, and the headroom holds."""
         terms = []
         for flat in joined(arrays):
             name = self.names.value(flat)
-            terms.append(f"dot({name}, {name})" if flat.ndim else f"{name}.item()")
+            terms.append(f"dot({name}, {name})" if flat.ndim else f"abs({name}.item())")
         for feed in fed:
             name = self.names.value(feed)
             terms.append(f"vdot({name}, {name})")
         for function in (np.dot, np.vdot):
             if any(t.startswith(function.__name__) for t in terms):
                 self.names.function(function)
-        self.names.objects["isfinite"] = math.isfinite
         self._count(CHECK, len(terms))
         self._functions.append("finite")
         self.lines += ["", f"    def finite({self._given()}):"]
-        self.lines.append(f"        return isfinite({' + '.join(terms) or '0.0'})")
+        self.lines.append(f"        return bool({' + '.join(terms) or '0.0'} < {SQUARES!r})")
 
     def _given(self) -> str:
         return ", ".join([f"feed{i}" for i in range(len(self.memory.feeds))])

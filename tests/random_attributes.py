@@ -277,6 +277,7 @@ OF_NAME: dict[str, Callable[[Varied], Node]] = {
     "gelu": lambda b: b.unary("gelu", form=b.of("exact", "tanh")),
     "where": Varied.chosen,
     "first_max": lambda b: b.reduced("first_max"),
+    "clip_factor": lambda b: vg.apply(OPS["clip_factor"](b.of(0.5, 1e6)), b.pick(), b.pick()),
     "squared_norm": lambda b: vg.squared_norm(b.pick()),
     "copy": lambda b: vg.copy(b.pick()),
     "linear_relu": lambda b: b.linear("linear_relu"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+import numpy as np
 
 from ...graph import GraphError, Node, check_choice, check_flag, constant, field
 from ...ops import (
@@ -26,6 +28,19 @@ from ...ops import (
 from ..arguments import check_decay, check_not_negative
 from .descent import PLACES, Place
 from .optimizer import Optimizer, in_dtype, renewed
+
+_F64: Final = np.dtype("f8")
+
+
+def check_eps(eps: float, dtype: np.dtype[Any] = _F64) -> None:
+    """Raises GraphError unless eps is a number above 0, in the dtype of the parameter too: an
+    element whose gradients were all 0 is divided by it."""
+    check_not_negative(eps=eps)
+    if dtype.type(eps) == 0:
+        raise GraphError(
+            f"eps is {eps!r}, which is 0 in {dtype}, and elements whose gradients were all 0 would "
+            "be divided by it; write eps=1e-8"
+        )
 
 
 class _Scaled(Optimizer):
@@ -67,12 +82,14 @@ class AdaGrad(_Scaled):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_not_negative(eps=self.eps, start=self.start, lr_decay=self.lr_decay)
+        check_eps(self.eps)
+        check_not_negative(start=self.start, lr_decay=self.lr_decay)
 
     def states(self) -> dict[str, float]:
         return {"square_sum": self.start}
 
     def updates(self, w: Node, g: Node, states: Mapping[str, Node], step: Node) -> dict[Node, Node]:
+        check_eps(self.eps, w.type.numpy)
         s = states["square_sum"]
         new = renewed(DecayAddSquare(1.0), s, g)
         rate = self.rate(step)
@@ -104,7 +121,7 @@ class RMSProp(_Scaled):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_decay(decay=self.decay, momentum=self.momentum)
-        check_not_negative(eps=self.eps)
+        check_eps(self.eps)
         check_flag(centered=self.centered)
         check_choice("rate_is", self.rate_is, PLACES)
 
@@ -113,6 +130,7 @@ class RMSProp(_Scaled):
         return dict.fromkeys(names, 0.0)
 
     def updates(self, w: Node, g: Node, states: Mapping[str, Node], step: Node) -> dict[Node, Node]:
+        check_eps(self.eps, w.type.numpy)
         s = states["square_mean"]
         new = renewed(DecayAddSquare(self.decay, 1 - self.decay), s, g)
         updates = {s: new}
@@ -163,7 +181,8 @@ class Adam(_Scaled):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_decay(beta1=self.beta1, beta2=self.beta2)
-        check_not_negative(eps=self.eps, eps_root=self.eps_root)
+        check_eps(self.eps)
+        check_not_negative(eps_root=self.eps_root)
         check_flag(bias_correction=self.bias_correction, eps_hat=self.eps_hat)
         if not isinstance(self.first, int) or self.first not in (0, 1):
             raise GraphError(f"first is {self.first!r}, where 0 or 1 is expected")
@@ -172,6 +191,7 @@ class Adam(_Scaled):
         return {"first_moment": 0.0, "second_moment": 0.0}
 
     def updates(self, w: Node, g: Node, states: Mapping[str, Node], step: Node) -> dict[Node, Node]:
+        check_eps(self.eps, w.type.numpy)
         m, s = states["first_moment"], states["second_moment"]
         new_m = renewed(DecayAdd(self.beta1, 1 - self.beta1), m, g)
         new_s = renewed(DecayAddSquare(self.beta2, 1 - self.beta2), s, g)

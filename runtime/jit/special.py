@@ -10,6 +10,7 @@ import numpy as np
 from ...graph import Array
 from ...ops.dropout import DropoutMask
 from ...ops.random import name_hash
+from ..headroom import SQUARES
 from . import driver
 from .kernels import compiled, prologue, words
 from .tape import BYTE, LINE, WORTH, Tape, Task, cuts, shared
@@ -26,10 +27,10 @@ FINITE: Final = """\
     total = {zero}
     for i in range(a.shape[0]):
         total = plus(total, a[i] * a[i])
-    if not -inf < total < inf:
+    if not total < {most}:
         refused[0] = 1
 """
-"""Refuses where the sum of all squares is not finite."""
+"""Refuses where the sum of all squares is not below SQUARES."""
 MASK: Final = """\
     kept, limit, k0, k1, at, drawing = scale[0], below[0], key[0], key[1], first[0], step[0]
     whole = out.shape[0] // 16
@@ -56,7 +57,7 @@ def append_finite(arrays: Sequence[Array], refused: Array, tape: Tape) -> int:
         threads = shared(tape.threads, BYTE * a.nbytes / WORTH)
         text = [
             *prologue([("a", flat), ("refused", refused)]),
-            FINITE.format(zero=f"{a.dtype.name}(0)"),
+            FINITE.format(zero=f"{a.dtype.name}(0)", most=f"{a.dtype.name}({SQUARES!r})"),
         ]
         kernel = compiled("\n".join(text))
         ranges = cuts(flat.size, threads, LINE)

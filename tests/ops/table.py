@@ -43,6 +43,14 @@ def row(name: str, types: str, reference: Callable[..., object], **rest: object)
     return Row(OPS[name](**rest), types.split(), reference, **columns)
 
 
+def clip_factor(limit: float) -> Callable[..., object]:
+    def factor(*xs: np.ndarray) -> object:
+        norm = math.hypot(*(float(v) for x in xs for v in np.ravel(x)))
+        return np.array(min(1.0, limit / (norm + 1e-6)))
+
+    return factor
+
+
 def positive(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.uniform(0.5, 2.0, shape)
 
@@ -385,6 +393,16 @@ TABLE: list[Row] = [
     row("first_max", "f32[N,4]", lambda x: at_first(x, ()), axes=()),
     row("squared_norm", "f32[N,3]", lambda x: np.trace(x @ x.T), errors=REDUCTION_ERRORS),
     row("squared_norm", "f32[4]", lambda x: np.linalg.norm(x) ** 2),
+    *(
+        row(
+            "clip_factor",
+            types,
+            clip_factor(0.5),
+            limit=0.5,
+            errors=["", "i64[N]", "f32[N] f64[N]"],
+        )
+        for types in ("f32[N,3] f32[2] f32[]", "f64[N]", "f32[2] f32[2]")
+    ),
     row("copy", "f32[N,3]", lambda x: x, errors=["", "f32[N] f32[N]"]),
     row("copy", "bool[N]", lambda x: x),
     row("cast", "f32[N,3]", lambda x: x, dtype="f32", errors=["", "f32[N] f32[N]"]),

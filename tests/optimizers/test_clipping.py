@@ -121,13 +121,32 @@ def test_an_infinite_gradient_is_refused_and_not_clipped(clip: vg.Clip, dtype: s
     assert program.step_number == 0
 
 
-def test_a_norm_that_overflows_is_refused() -> None:
-    w = vg.parameter("w", (2,), init="ones")
-    x = vg.input("x", (2,))
+LARGE = {"f32": 3e38, "f64": 1e308}
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-20, 1.0, 1e18, 2e25, "largest"])
+@pytest.mark.parametrize("count", [1, 4, 20_000])
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_a_gradient_whose_squares_overflow_is_clipped(
+    size: float | str, count: int, dtype: str
+) -> None:
+    """Equal elements become 1 / sqrt(count) each, where the norm is above the limit of 1."""
+    large = LARGE[dtype] / count if size == "largest" else float(size)
+    w, x = vg.parameter("w", (count,), init="zeros"), vg.input("x", (count,))
     g = vg.Graph("g", loss=vg.sum(w * x))
-    program = vg.compile(g, optimizer=vg.SGD(0.1), clip=vg.ClipNorm(1.0))
-    with pytest.raises(vg.NonFiniteError, match=r"w\.grad"):
-        program.step(x=np.full(2, 1e20))
+    program = vg.compile(g, optimizer=vg.SGD(1.0), clip=vg.ClipNorm(1.0), dtype=dtype)
+    program.step(x=np.full(count, -large))
+    expected = min(large, 1 / np.sqrt(count))
+    np.testing.assert_allclose(program.parameters["w"], expected, rtol=2e-6)
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_a_gradient_whose_sum_overflows_is_clipped_by_value(dtype: str) -> None:
+    w, x = vg.parameter("w", (3,), init="zeros"), vg.input("x", (3,))
+    g = vg.Graph("g", loss=vg.sum(w * x))
+    program = vg.compile(g, optimizer=vg.SGD(1.0), clip=vg.ClipValue(0.5), dtype=dtype)
+    program.step(x=np.array([LARGE[dtype], LARGE[dtype], -0.25]))
+    np.testing.assert_array_equal(program.parameters["w"], [-0.5, -0.5, 0.25])
 
 
 @pytest.mark.parametrize("bad", [0, -1.0, float("nan"), float("inf"), True, "1", None])

@@ -58,7 +58,7 @@ def test_a_step_is_prepared_computed_checked_and_committed() -> None:
     found = parts(source)
     assert found["prepare"] and not any("feed" in line for line in found["prepare"])
     (whether,) = found["finite"]
-    assert whether.startswith("return isfinite(") and "dot(" in whether and ".item()" in whether
+    assert whether.startswith("return bool(") and "dot(" in whether and ".item()" in whether
     assert calls(found["compute"])[-1] != "pass"
     assert any("feed0" in line for line in found["compute"])
 

@@ -1,0 +1,224 @@
+"""No step leaves a state that is not finite, however its updates overflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import verigrad as vg
+from verigrad.runtime.executor import Executor
+from verigrad.runtime.headroom import SQUARES
+
+s = vg.schedules
+OPTIMIZERS = [
+    vg.SGD(0.1),
+    vg.SGD(1e30),
+    vg.SGD(s.exponential(0.1, decay=1e3)),
+    vg.SGD(s.plateau(0.1)),
+    vg.Momentum(0.1, rate_is="inside", dampening=0.1),
+    vg.Momentum(1e36),
+    vg.Nesterov(0.1),
+    vg.Nesterov(0.1, dialect="torch", weight_decay=0.1),
+    vg.AdaGrad(0.1),
+    vg.AdaGrad(s.inverse(0.1, decay=0.5), dialect="optax"),
+    vg.RMSProp(0.1, momentum=0.9, centered=True),
+    vg.RMSProp(0.1, momentum=0.9, dialect="optax"),
+    vg.Adam(0.1),
+    vg.Adam(s.one_cycle(0.1, steps=9), dialect="onnx"),
+    vg.Adam(s.warmup(s.cosine(0.1, steps=9), steps=3), eps_root=1e-8),
+    vg.AdamW(0.1),
+    vg.AdamW(1e20, weight_decay=1e15),
+]
+
+
+def linear(size: int = 3) -> vg.Graph:
+    """The loss is the sum of w g, so that the gradient is what is fed as g."""
+    w, g = vg.parameter("w", (size,), init="zeros"), vg.input("g", (size,))
+    return vg.Graph("linear", loss=vg.sum(w * g))
+
+
+def held(program: vg.Program) -> dict[str, bytes]:
+    values = {**program.parameters, **program.state}
+    assert all(np.isfinite(v).all() for v in values.values()), values
+    return {k: v.tobytes() for k, v in values.items()}
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_every_state_is_finite_and_a_refused_step_changes_none(
+    optimizer: vg.Optimizer, dtype: str
+) -> None:
+    program = vg.compile(linear(), optimizer=optimizer, dtype=dtype)
+    largest = float(np.finfo(dtype.replace("f", "float")).max)
+    refused = 0
+    for size in (0.0, 1.0, 1e13, largest**0.49, -(largest**0.51), largest**0.9, largest / 2):
+        for sign in (1, 1, -1):
+            before = held(program)
+            g = sign * np.array([size, 0, 1e-30], dtype.replace("f", "float"))
+            try:
+                program.step(g=g)
+            except vg.NonFiniteError as e:
+                refused += 1
+                assert "the state is as it was before the step" in str(e)
+                assert held(program) == before
+            held(program)
+    assert refused
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_what_is_proved_is_so(optimizer: vg.Optimizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps that were proved are not looked at, and are finite with the largest gradients."""
+    looked_at: list[int] = []
+    checked = Executor._check_finite
+
+    def noted(self: Executor) -> None:
+        looked_at.append(1)
+        checked(self)
+
+    monkeypatch.setattr(Executor, "_check_finite", noted)
+    program = vg.compile(linear(2), optimizer=optimizer)
+    bound = 0.5 * SQUARES**0.5
+    for number in range(100):
+        try:
+            program.step(g=np.array([bound, -bound * (-1) ** number], "f4"))
+        except vg.NonFiniteError:
+            assert looked_at
+            break
+        held(program)
+
+
+def steps_looked_at(net: vg.Graph, feeds: dict[str, Any], **options: Any) -> int:
+    """How many of 40 steps are looked at after they were made."""
+    program = vg.compile(net, **options)
+    program.step(feeds)
+    (executor,) = program.executable._executors.values()
+    seen: list[int] = []
+    checked = executor._check_finite
+
+    def noted() -> None:
+        seen.append(1)
+        checked()
+
+    executor._check_finite = noted
+    for _ in range(39):
+        program.step(feeds)
+    return len(seen)
+
+
+ORDINARY = [o for o in OPTIMIZERS if repr(o.lr).find("decay=1000") < 0 and repr(o.lr)[:2] != "1e"]
+
+
+@pytest.mark.parametrize("optimizer", ORDINARY, ids=repr)
+def test_an_ordinary_step_is_proved_beforehand(
+    optimizer: vg.Optimizer, three_layer: vg.Graph, rng: np.random.Generator
+) -> None:
+    feeds = {"x": rng.standard_normal((5, 12)), "y": np.arange(5) % 4}
+    assert steps_looked_at(three_layer, feeds, optimizer=optimizer) == 0
+
+
+def test_batch_norm_and_products_in_place_are_proved(rng: np.random.Generator) -> None:
+    x, y = vg.input("x", ("N", 200)), vg.input("y", ("N",), dtype="i64")
+    h = vg.relu(vg.batch_norm(vg.dense(x, 200, name="fc1"), name="bn"))
+    net = vg.Graph("net", loss=vg.softmax_cross_entropy(vg.dense(h, 3), y))
+    feeds = {"x": rng.standard_normal((6, 200)), "y": np.arange(6) % 3}
+    options = {"optimizer": vg.Momentum(0.1), "regularizer": vg.L2(1e-4)}
+    assert steps_looked_at(net, feeds, **options) == 0
+    assert steps_looked_at(net, feeds, optimizer=vg.SGD(0.1), clip=vg.ClipNorm(1.0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("update", "start"),
+    [
+        (lambda a, x: a * a, 10.0),
+        (lambda a, x: a * 1e20, 1.0),
+        (lambda a, x: a / (a - 1.0), 2.0),
+        (lambda a, x: vg.exp(a) * x, 3.0),
+        (lambda a, x: vg.sqrt(a - 1.0), 1.5),
+        (lambda a, x: vg.log(a), 1.5),
+        (lambda a, x: x, 1.0),
+        (lambda a, x: a + x * 3e37, 1.0),
+        (lambda a, x: vg.power(a, 30.0), 10.0),
+        (lambda a, x: vg.reshape(vg.transpose(vg.reshape(a * 1e13, (1, 2)), (1, 0)), (2,)), 1.0),
+    ],
+)
+def test_an_update_of_ones_own_is_looked_at(
+    update: Callable[[vg.Node, vg.Node], vg.Node], start: float
+) -> None:
+    a, x = vg.state("a", (2,), init=vg.init.constant(start)), vg.input("x", (2,))
+    net = vg.Graph("g", loss=vg.sum(x), updates={a: update(a, x)})
+    program = vg.compile(net)
+    with pytest.raises(vg.NonFiniteError):
+        for number in range(60):
+            before = held(program)
+            program.step(x=np.full(2, np.inf if number == 50 else 1.0, "f4"))
+    assert held(program) == before
+
+
+def test_a_feed_goes_into_no_state_unlooked_at() -> None:
+    mean, x, z = vg.state("mean", (2,)), vg.input("x", (2,)), vg.input("z", (2,))
+    net = vg.Graph("g", loss=vg.sum(x), updates={mean: 0.9 * mean + 0.1 * z})
+    program = vg.compile(net)
+    program.step(x=[1.0, 1.0], z=[1.0, 2.0])
+    before = held(program)
+    with pytest.raises(vg.NonFiniteError, match=r"input 'z' holds nan at \[1\]"):
+        program.step(x=[1.0, 1.0], z=[0.0, np.nan])
+    assert held(program) == before
+
+
+@pytest.mark.parametrize("factor", [np.nan, np.inf, -np.inf, 1e38])
+def test_a_gradient_that_is_a_constant_is_looked_at(factor: float) -> None:
+    """The gradient of the sum of 30 w is a constant of the graph."""
+    w = vg.parameter("w", (2,), init="zeros")
+    net = vg.Graph("g", loss=vg.sum(w * factor) * 30.0)
+    program = vg.compile(net, optimizer=vg.SGD(0.1))
+    with pytest.raises(vg.NonFiniteError):
+        program.step()
+    assert held(program) == {"w": bytes(8), "step": bytes(8)}
+
+
+def test_a_loss_that_is_a_constant_is_looked_at() -> None:
+    w = vg.parameter("w", (2,), init="zeros")
+    net = vg.Graph("g", loss=vg.sum(w * 0.5) + vg.constant(np.nan))
+    with pytest.raises(vg.NonFiniteError):
+        vg.compile(net, optimizer=vg.SGD(0.1)).step()
+
+
+def test_a_state_that_somebody_sets_is_looked_at_again() -> None:
+    """A proof holds for the values that it began with."""
+    program = vg.compile(linear(), optimizer=vg.Momentum(0.1))
+    g = np.ones(3, "f4")
+    for _ in range(3):
+        program.step(g=g)
+    program.state["w.velocity"] = np.full(3, -3.3e38, "f4")
+    program.parameters["w"] = np.full(3, 3.3e38, "f4")
+    before = held(program)
+    with pytest.raises(vg.NonFiniteError, match=r"%w\.1 is inf at"):
+        program.step(g=g * 0)
+    assert held(program) == before
+
+
+def test_steps_of_two_sizes_share_no_proof() -> None:
+    x, w = vg.input("x", ("N", 2)), vg.parameter("w", (2, 1), init="ones")
+    net = vg.Graph("g", loss=vg.sum(vg.matmul(x, w)))
+    program = vg.compile(net, optimizer=vg.SGD(1e25))
+    with pytest.raises(vg.NonFiniteError):
+        for number in range(200):
+            before = held(program)
+            program.step(x=np.full((1 + number % 2, 2), 1e11 * (1 + number % 3), "f4"))
+    assert held(program) == before
+
+
+@pytest.mark.parametrize("kind", [vg.Adam, vg.AdamW, vg.AdaGrad, vg.RMSProp])
+def test_an_eps_of_nothing_is_refused(kind: type[vg.Optimizer]) -> None:
+    for eps in (0.0, 0, np.float32(0), -0.0):
+        with pytest.raises(vg.GraphError, match=r"eps is .*, which is 0 in float64"):
+            kind(lr=0.1, eps=eps)
+    small = kind(lr=0.1, eps=1e-60)
+    with pytest.raises(vg.VerigradError, match="eps is 1e-60, which is 0 in float32"):
+        vg.compile(linear(), optimizer=small)
+    program = vg.compile(linear(), optimizer=small, dtype="f64")
+    program.step(g=np.zeros(3))
+    assert (program.parameters["w"] == 0).all()
