@@ -12,7 +12,7 @@ import verigrad as vg
 from verigrad.graph import OPS, Dim, Node, Op, Source, broadcast
 from verigrad.ops import MODES, Update
 from verigrad.ops.comparison import Comparison
-from verigrad.ops.elementwise import Binary, Unary
+from verigrad.ops.elementwise import Binary, Slope, Unary
 from verigrad.ops.reductions import Reduction
 
 CLASSES = 3
@@ -247,6 +247,11 @@ class Varied:
         made_from = vg.Graph("g", {"y": y}).nodes
         return vg.grad(y, [self.of(*[n for n in made_from if n.type.is_float])])[0]
 
+    def slope(self, name: str) -> Node:
+        x = self.pick()
+        attributes = {"form": self.of("exact", "tanh")} if name == "gelu_grad" else {}
+        return vg.apply(OPS[name](**attributes), x, self.like(x))
+
     def update(self, name: str) -> Node:
         v = self.pick(lambda n: n.type.rank > 0)
         factors = {"decay": self.of(0.9, 0.0, 1.0), "scale": self.of(1.0, 0.1)}
@@ -287,6 +292,7 @@ OF_NAME: dict[str, Callable[[Varied], Node]] = {
 }
 FAMILIES: dict[type[Op], Callable[[Varied, str], Node]] = {
     Comparison: Varied.compared,
+    Slope: Varied.slope,
     Unary: Varied.unary,
     Binary: Varied.binary,
     Reduction: Varied.reduced,
