@@ -68,7 +68,7 @@ def checked(owner: str, field: str, value: object, annotation: object) -> object
 
 
 def _whole(value: object) -> object:
-    if type(value) is not int or not -(2**63) <= value < 2**63:
+    if type(value) is not int or not -(2**63) <= value < 2**64:
         raise TypeError
     return value
 
