@@ -126,7 +126,7 @@ class Settings(NamedTuple):
     lr: Annotated[float | None, Option(f"Learning rate; unsaid: {_rates}.", type=float)] = None
     schedule: Annotated[
         str, Option(f"The rate over the run; {_shapes}.", type=click.Choice(list(SCHEDULES)))
-    ] = "constant"
+    ] = "one-cycle"
     weight_decay: Annotated[
         float | None, Option("Added to the gradient times w; adamw decays w itself.", type=float)
     ] = None
