@@ -98,7 +98,7 @@ def _part(
         array = arrays[n]
         if tiles.flat and array.ndim:
             cut[n] = array.reshape(-1)
-        elif array.ndim == rank and rank and array.shape[0] == count and n.type.shape[0] != 1:
+        elif array.ndim == rank and rank and array.shape[0] == count:
             cut[n] = array
         else:
             fixed[n] = array

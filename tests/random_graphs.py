@@ -200,6 +200,56 @@ def laned(draw: st.DrawFn) -> vg.Graph:
     return vg.Graph("laned", outputs, updates=updates if draw(st.integers(0, 4)) else {})
 
 
+CHAINED = (vg.gelu, vg.silu, vg.erf, vg.softplus, vg.elu, vg.relu, vg.tanh, vg.square, vg.copy)
+"""Functions of one tensor; most want temporaries."""
+FAMILIES = (  # shapes that broadcast to the first: tensors by rows, and of fixed sizes
+    (("N", 4), ("N", 1), (4,), (1, 4), (1,), ()),
+    (("N",), (1,), ()),
+    (("N", 1), (1, 1), (1,), ()),
+    ((1, 4), (1, 1), (4,), ()),
+    ((2, 3), (3,), (1, 3), (2, 1), ()),
+    ((3, 1), (1, 1), (1,)),
+)
+
+
+@st.composite
+def chains(draw: st.DrawFn, most: int = 12) -> vg.Graph:
+    """Chains of functions that want temporaries, on tensors whose sizes are often 1; returned, or
+    written to the state, is whatever was drawn: most of it lies in the middle of a chain."""
+    shapes = draw(st.sampled_from(FAMILIES))
+    fed = [vg.input(f"x{k}", shape) for k, shape in enumerate(shapes)]
+    held = [vg.state(f"s{k}", s, init="ones") for k, s in enumerate(shapes) if "N" not in s]
+    nodes = [*fed, *held]
+    for _ in range(draw(st.integers(1, most))):
+        a, b = [draw(st.sampled_from([*nodes[-3:], *nodes])) for _ in range(2)]
+        of = draw(st.sampled_from(CHAINED))
+        made = draw(st.sampled_from(["one", "one", "one", "two", "two", "reduced", "chosen"]))
+        try:
+            if made == "two":
+                n = draw(st.sampled_from(BINARY))(a, b)
+            elif made == "reduced" and a.type.rank:
+                axes, kept = [draw(st.integers(0, a.type.rank - 1))], draw(st.booleans())
+                both = a.type.rank == 2 and draw(st.booleans())
+                n = vg.layer_norm(a) if both else vg.sum(a, axes=axes, keepdims=kept)
+            elif made == "chosen":
+                n = vg.where(vg.greater(a, 0.3 * a), of(a), b)
+            else:
+                n = of(a)
+        except vg.GraphError:  # these shapes do not broadcast
+            continue
+        nodes.append(n)
+    results = [n for n in nodes if n.inputs] or held or fed
+    outputs = draw(st.lists(st.sampled_from(results), min_size=1, max_size=4, unique=True))
+    updates = {}
+    for s in held:
+        same = [n for n in results if n.inputs and n.type == s.type]
+        if same and draw(st.booleans()):
+            updates[s] = draw(st.sampled_from(same))
+    # What binds N is always there.
+    returned = {f"y{k}": n for k, n in enumerate(outputs)} | {"x": fed[0]}
+    return vg.Graph("chain", returned, updates=updates)
+
+
 def values_of(g: vg.Graph, size: int, seed: int = 0) -> dict[str, np.ndarray]:
     """Standard normal values for every source, N of that size; integers are labels 0 to 3."""
     rng = np.random.default_rng(seed)

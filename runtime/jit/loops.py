@@ -80,6 +80,9 @@ class Text:
         return self._argument(o, form, o.role in ("matrix", "row"))
 
     def _flat(self, o: Operand) -> str:
+        """The argument for an array of which any element is read or written, in memory."""
+        if o.key in self._dead:
+            self.kept_dead.add(o.key)
         return self._argument(o, o.array.reshape(-1), False)
 
     def _argument(self, o: Operand, form: Array, cut: bool) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
-from ...graph import Node
-from .statements import Operand, Statement
+import numpy as np
+
+from ...graph import Array, Node
+from .statements import Operand, Role, Statement
 from .tape import BYTE
 
 Region = tuple[int, int]
 """Where an array lies: address and bytes."""
+Form = tuple[Role, np.dtype[Any]]
+"""How a statement reads an array, and as what: the same bytes may be other numbers."""
 
 _CALL: Final = 3.0
 """Nanoseconds of an element that a function of the C library makes."""
@@ -28,7 +32,7 @@ class Nest:
         self.nodes: dict[Node, None] = {}
         """Whose statements these are."""
         self.statements: list[Statement] = []
-        self._roles: dict[Region, set[str]] = {}
+        self._forms: dict[Region, set[Form]] = {}
         self._written: set[Region] = set()
         self._ended: set[Region] = set()
         self._summed: set[Region] = set()
@@ -43,7 +47,7 @@ class Nest:
     def accepts(self, added: Sequence[Statement]) -> bool:
         """Whether these may join: same rows, and no array is partly another or read too early."""
         trial = Nest(self.rows)
-        trial._roles = {region: set(roles) for region, roles in self._roles.items()}
+        trial._forms = {region: set(forms) for region, forms in self._forms.items()}
         trial._written, trial._ended = set(self._written), set(self._ended)
         trial._summed = set(self._summed)
         return all(trial._add(s) for s in added)
@@ -59,10 +63,10 @@ class Nest:
         for o in s.inputs:
             if o.key in self._ended or not self._fits(o, False):
                 return False
-            self._roles.setdefault(o.key, set()).add(o.role)
+            self._forms.setdefault(o.key, set()).add(_form(o))
         if s.out.key in self._summed or not self._fits(s.out, True):
             return False
-        self._roles.setdefault(s.out.key, set()).add(s.out.role)
+        self._forms.setdefault(s.out.key, set()).add(_form(s.out))
         self._written.add(s.out.key)
         if s.kind in ("reduce_column", "reduce_all"):
             self._ended.add(s.out.key)
@@ -71,17 +75,26 @@ class Nest:
         return True
 
     def _fits(self, o: Operand, written: bool) -> bool:
-        """Whether an array is one that is known, in the same role, or apart from all."""
+        """Whether an array is one that is known, in the same form, or apart from all."""
         start, size = o.key
         # Every row reads these, before or after another has changed them.
         changeless = ("shared", "scalar") if self.rows is not None else ("shared",)
-        for (at, nbytes), roles in self._roles.items():
+        for (at, nbytes), forms in self._forms.items():
             changes = written or (at, nbytes) in self._written
             if not changes:
                 continue
             if (at, nbytes) == (start, size):
-                if roles != {o.role} or o.role in changeless:
+                if forms != {_form(o)} or o.role in changeless:
                     return False
             elif start < at + nbytes and at < start + size:
                 return False
         return True
+
+
+def regions(arrays: Iterable[Array]) -> frozenset[Region]:
+    """Where the arrays lie."""
+    return frozenset([(a.ctypes.data, a.nbytes) for a in arrays])
+
+
+def _form(o: Operand) -> Form:
+    return o.role, o.array.dtype

@@ -269,14 +269,14 @@ def _inner_product(call: Call) -> Statement | None:
 def _indexed(call: Call, flat: Array) -> Statement | None:
     """take and put of one element a row, at its place in the whole."""
     places = call.arguments[0]
+    takes = call.function.__name__ == "take"
+    other = call.arguments[2 if takes else 1]
     rows = places.shape[0]
     if flat.ndim != 1 or places.ndim != 1 or rows == 0 or flat.size % rows:
         return None
-    at = Operand(places, "row")
-    if call.function.__name__ == "take":
-        _, _, out, _ = call.arguments
-        return Statement(
-            "take", "", (Operand(flat, "matrix"), at), Operand(out, "row"), rows, flat.size // rows
-        )
-    values = Operand(call.arguments[1], "row")
-    return Statement("put", "", (at, values), Operand(flat, "matrix"), rows, flat.size // rows)
+    if not all(a.flags.c_contiguous for a in (flat, places, other)):
+        return None
+    whole, at, row = Operand(flat, "matrix"), Operand(places, "row"), Operand(other, "row")
+    if takes:
+        return Statement("take", "", (whole, at), row, rows, flat.size // rows)
+    return Statement("put", "", (at, row), whole, rows, flat.size // rows)

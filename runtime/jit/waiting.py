@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
+
 from ...graph import Nodes
 from .loops import Text
 from .nests import Nest, Region
 from .statements import Statement
+
+
+class Work:
+    """All statements of a node's kernel, or of a lane, and the places of its temporaries.
+
+    It is taken in as a whole: were what waits put on the tape in the middle of it, a temporary that
+    is read later would not have been written. `dead` are the temporaries that need not be, unless
+    another nest reads them; `lasting` is all else that is touched. With `together`, all of it is to
+    be in one nest that writes none.
+    """
+
+    def __init__(
+        self,
+        nodes: Nodes,
+        statements: Sequence[Statement],
+        temporaries: Set[Region] = frozenset(),
+        *,
+        together: bool = False,
+    ) -> None:
+        self.nodes = nodes
+        self.statements = statements
+        self.together = together
+        touched = {o.key for s in statements for o in (*s.inputs, s.out)}
+        # One that a statement touches in part is memory like any other.
+        whole = [t for t in temporaries if not any(_partly(t, r) for r in touched)]
+        self.dead = frozenset(whole)
+        self.lasting = frozenset(touched - self.dead)
 
 
 class Waiting:
@@ -16,27 +45,31 @@ class Waiting:
         self._dead: set[Region] = set()
         self._lasting: set[Region] = set()
 
-    def clashes(self, statements: list[Statement], dead: set[Region]) -> bool:
+    def clashes(self, work: Work) -> bool:
         """Whether a temporary's place is another's: what is written there must then stay."""
-        return bool(_touched(statements, dead) & self._dead or dead & self._lasting)
+        return bool(work.lasting & self._dead or work.dead & self._lasting)
 
-    def add(
-        self, nodes: Nodes, statements: list[Statement], dead: set[Region], inner: bool = False
-    ) -> None:
-        """Into the nest before, where they fit; else into one of their own."""
-        last = self._nests[-1] if self._nests else None
-        joins = last is not None and last.accepts(statements)
-        if joins and inner and last is not None:
-            trial = Nest(last.rows)
-            trial.add([*last.statements, *statements])
-            joins = not Text(trial, frozenset(dead)).kept_dead
-        if not joins or last is None:
-            last = Nest(statements[0].rows)
-            self._nests.append(last)
-        last.add(statements)
-        last.nodes.update(dict.fromkeys(nodes))
-        self._dead |= dead
-        self._lasting |= _touched(statements, dead)
+    def add(self, work: Work) -> None:
+        """Each statement into the nest before, where it fits; else into one of its own."""
+        apart = [[s] for s in work.statements]
+        for statements in [work.statements] if work.together else apart:
+            nest = self._nests[-1] if self._nests else None
+            if nest is None or not self._joins(nest, statements, work):
+                nest = Nest(statements[0].rows)
+                self._nests.append(nest)
+            nest.add(statements)
+            nest.nodes.update(dict.fromkeys(work.nodes))
+        self._dead |= work.dead
+        self._lasting |= work.lasting
+
+    def _joins(self, nest: Nest, statements: Sequence[Statement], work: Work) -> bool:
+        if not nest.accepts(statements):
+            return False
+        if not work.together:
+            return True
+        trial = Nest(nest.rows)
+        trial.add([*nest.statements, *statements])
+        return not Text(trial, work.dead).kept_dead
 
     def taken(self) -> list[Text]:
         """The text of each nest; none waits any more."""
@@ -48,5 +81,6 @@ class Waiting:
         return texts
 
 
-def _touched(statements: list[Statement], dead: set[Region]) -> set[Region]:
-    return {o.key for s in statements for o in (*s.inputs, s.out)} - dead
+def _partly(a: Region, b: Region) -> bool:
+    """Whether two places are not the same, but share bytes."""
+    return a != b and a[0] < b[0] + b[1] and b[0] < a[0] + a[1]

@@ -20,12 +20,12 @@ from ..tiling import tiling
 from . import products
 from .clock import now, seconds
 from .loops import Text
-from .nests import Nest, Region
+from .nests import Nest, regions
 from .products import Product, matrices, product
 from .special import append_finite, append_mask, append_places
 from .statements import Statement, flattened, multiple, quick_function, statement
 from .tape import Tape
-from .waiting import Waiting
+from .waiting import Waiting, Work
 
 
 class JitWriter(Writer):
@@ -197,11 +197,14 @@ class JitWriter(Writer):
             return
         found = [s and flattened(s) for s in [self._statement(n, c) for c in calls]]
         # A temporary need not be written, unless a call between the statements may read it.
-        dead = set() if None in found else {(a.ctypes.data, a.nbytes) for a in scratch}
+        statements = [s for s in found if s is not None]
+        if len(statements) == len(calls):
+            self._add(Work((n,), statements, regions(scratch)))
+            return
         for call, s, line in zip(calls, found, lines, strict=True):
             p = product(call) if s is None and self._blas is not None else None
             if s is not None:
-                self._add((n,), [s], dead)
+                self._add(Work((n,), [s]))
             elif p is not None:
                 self._product(n, p, str(line))
             else:
@@ -220,7 +223,7 @@ class JitWriter(Writer):
             copied = self._statement(n, Call(np.copyto, (out.reshape(-1), c.reshape(-1)), {}))
             if copied is None:
                 return False
-            self._add((n,), [copied], set())
+            self._add(Work((n,), [copied]))
         shown = ", ".join([self._shown(m) for m in inputs])
         self._product(n, p, f"gemm({shown})")
         return True
@@ -233,7 +236,7 @@ class JitWriter(Writer):
         if len(found) < len(calls):
             return False
         self._held.append((times,))
-        self._add((n,), found, {(times.ctypes.data, times.nbytes)})
+        self._add(Work((n,), found, regions([times])))
         return True
 
     def _places(self, n: Node, op: LabelPlaces, inputs: Sequence[Array], out: Array) -> None:
@@ -265,15 +268,15 @@ class JitWriter(Writer):
             if None in found:
                 return False
             statements += [s for s in found if s is not None]
-        dead = {(a.ctypes.data, a.nbytes) for a in held}
+        work = Work(part.lane, statements, regions(held), together=True)
         alone = Nest(statements[0].rows)
         if not alone.accepts(statements):
             return False
         alone.add(statements)
-        if Text(alone, frozenset(dead)).kept_dead:
+        if Text(alone, work.dead).kept_dead:
             return False
         self._held.append(held)
-        self._add(part.lane, statements, dead, inner=True)
+        self._add(work)
         return True
 
     def _statement(self, n: Node, call: Call) -> Statement | None:
@@ -281,13 +284,11 @@ class JitWriter(Writer):
         found = None if indexed and not n.op.by_row else statement(call)
         return found if found is not None and Nest(found.rows).accepts([found]) else None
 
-    def _add(
-        self, nodes: Nodes, statements: list[Statement], dead: set[Region], inner: bool = False
-    ) -> None:
+    def _add(self, work: Work) -> None:
         """Statements that wait for others beside which they run."""
-        if self._waiting.clashes(statements, dead):
+        if self._waiting.clashes(work):
             self._flush()
-        self._waiting.add(nodes, statements, dead, inner)
+        self._waiting.add(work)
 
     def _flush(self) -> None:
         """Puts all nests that wait on the tape."""

@@ -1,0 +1,132 @@
+"""A tape that Python runs: kernels as the text that they are, so that nothing is compiled.
+
+Slow for each element, but a net of its own costs no compile time: thousands can be tried.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from verigrad.ops.dropout import DropoutMask
+from verigrad.runtime.jit import driver, loops, special, writer
+from verigrad.runtime.jit.tape import Tape, Task
+
+_PYTHON = -1
+"""The kind of a task that is a function of Python."""
+
+
+@contextmanager
+def python_tapes() -> Iterator[None]:
+    """What is compiled for the jitted backend here, Python runs.
+
+    Whatever a step has not written is NaN: memory that stands for a temporary, too.
+    """
+    made: list[Callable[[Sequence[Any]], None]] = []
+
+    def compiled(text: str) -> SimpleNamespace:
+        space = {**_NAMES}
+        exec(text, space)
+        made.append(space["kernel"])
+        return SimpleNamespace(address=len(made) - 1)
+
+    def append_mask(op: DropoutMask, step: np.ndarray, out: np.ndarray, tape: Tape) -> int:
+        made.append(lambda words: op.run(step, out=words[0]))
+        tape.add([[Task(_PYTHON, len(made) - 1, (out,))]])
+        return 1
+
+    def runner(self: Tape, start: int, stop: int) -> Callable[..., bool]:
+        def run(*feeds: np.ndarray) -> bool:
+            for parts, refusal in self._instructions[start:stop]:
+                for task in [t for part in reversed(parts) for t in part]:
+                    _make(task._replace(words=_fed(self, task.words, feeds)), made)
+                if refusal is not None and refusal[0]:
+                    refusal[0] = 0
+                    return False
+            return True
+
+        return run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loops, "compiled", compiled)
+        patch.setattr(special, "compiled", compiled)
+        patch.setattr(writer, "append_mask", append_mask)
+        patch.setattr(Tape, "runner", runner)
+        patch.setattr(writer.np, "empty", _poisoned(np.empty))
+        patch.setattr(writer.np, "empty_like", _poisoned(np.empty_like))
+        yield
+
+
+def _poisoned(make: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    def poisoned(*args: Any, **kwargs: Any) -> np.ndarray:
+        array = make(*args, **kwargs)
+        array.reshape(-1).view(np.uint8)[:] = 0xFF
+        return array
+
+    return poisoned
+
+
+def _fed(tape: Tape, words: Sequence[Any], feeds: Sequence[np.ndarray]) -> tuple[Any, ...]:
+    """The words, with what is fed in the place of what stands for it."""
+
+    def fed(word: Any) -> Any:
+        if isinstance(word, np.ndarray):
+            for (start, nbytes), feed in zip(tape._feeds, feeds, strict=True):
+                offset = word.ctypes.data - start
+                if 0 <= offset < nbytes:
+                    return np.ndarray(word.shape, word.dtype, feed, offset, word.strides)
+        return word
+
+    return tuple([fed(word) for word in words])
+
+
+def _make(task: Task, made: Sequence[Callable[[Sequence[Any]], None]]) -> None:
+    w = task.words
+    if task.kind in (driver.KERNEL, _PYTHON):
+        made[task.function](w)
+    elif driver.GEMM <= task.kind < driver.GEMV:
+        a, b, out, alpha, beta = w[5], w[7], w[9], w[11], w[12]
+        out[...] = alpha * (a @ b) + (beta * out if beta else 0)
+    elif driver.GEMV <= task.kind < driver.SUM:
+        summed, _, _, matrix, x, y = w
+        y[...] = matrix.T @ x if summed else matrix @ x
+    elif task.kind < driver.CLOCK and w[2]:
+        w[0][...] += w[1]
+
+
+def _carray(words: Any, shape: Any, dtype: Any) -> Any:
+    """The words of a kernel, or the array that one of them is."""
+    return words if isinstance(words, tuple) else words.reshape(shape)
+
+
+_NAMES: dict[str, Any] = {
+    "abs": abs,
+    "bool_": np.bool_,
+    "carray": _carray,
+    "exp": np.exp,
+    "exp_f32": lambda x: np.float32(np.exp(np.float64(x))),
+    "float32": np.float32,
+    "float64": np.float64,
+    "floor": np.floor,
+    "greater": np.maximum,
+    "inf": math.inf,
+    "inner": lambda a, b: np.sum((a * b).astype("f8")),
+    "int32": np.int32,
+    "int64": np.int64,
+    "log": np.log,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "plus": lambda a, b: a + b,
+    "pointer": lambda words: words,
+    "row_sum": lambda a, i: a[i].sum(),
+    "sqrt": np.sqrt,
+    "tanh": np.tanh,
+    "total": lambda a: np.sum(a, dtype="f8"),
+}
+"""What kernels call."""
