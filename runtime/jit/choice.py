@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from numba import carray, int64, njit
+from numba import carray, int64
 
+from .cache import jitted
 from .native import pointer
 
 # The words of a choice.
@@ -74,5 +75,5 @@ def _note(choice: Any, nanoseconds: Any) -> None:
         c[LEFT] = -2 * TIMED
 
 
-next_alone = njit("boolean(int64)", nogil=True, cache=True)(_next_alone)
-note = njit("void(int64, int64)", nogil=True, cache=True)(_note)
+next_alone = jitted("boolean(int64)", nogil=True)(_next_alone)
+note = jitted("void(int64, int64)", nogil=True)(_note)

@@ -15,9 +15,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from llvmlite import ir
-from numba import carray, float32, float64, int64, literal_unroll, njit
+from numba import carray, float32, float64, int64, literal_unroll
 
 from . import choice
+from .cache import jitted
 from .choice import next_alone, note
 from .foreign import call_clock, call_getter, call_kernel, call_setter, gemm, gemv
 from .native import add, load, pause, pointer, store, swap
@@ -122,7 +123,7 @@ def _make(first: Any, count: Any) -> None:
             call_clock(f, t[2], t[3])
 
 
-make = njit("void(int64, int64)", nogil=True, cache=True, error_model="numpy")(_make)
+make = jitted("void(int64, int64)", nogil=True, error_model="numpy")(_make)
 
 
 def _nanoseconds(frame: Any, run: Any) -> Any:
@@ -133,7 +134,7 @@ def _nanoseconds(frame: Any, run: Any) -> Any:
     return r[_TIME] * 1_000_000_000 + r[_TIME + 1]
 
 
-nanoseconds = njit("int64(int64, int64)", nogil=True, cache=True)(_nanoseconds)
+nanoseconds = jitted("int64(int64, int64)", nogil=True)(_nanoseconds)
 
 
 def _share(control: Any, number: Any, first: Any, parts: Any, tasks: Any) -> Any:
@@ -156,7 +157,7 @@ def _share(control: Any, number: Any, first: Any, parts: Any, tasks: Any) -> Any
             mine += 1
 
 
-share = njit("int64(int64, int64, int64, int64, int64)", nogil=True, cache=True)(_share)
+share = jitted("int64(int64, int64, int64, int64, int64)", nogil=True)(_share)
 
 
 def _lead(run: Any) -> Any:
@@ -251,13 +252,13 @@ def _help(control: Any, patience: Any) -> None:
             pause()
 
 
-lead = njit("boolean(int64)", nogil=True, cache=True, error_model="numpy")(_lead)
-serve = njit("void(int64, int64)", nogil=True, cache=True, error_model="numpy")(_help)
-_ANY: Final = njit(nogil=True, cache=True)(_feed)
+lead = jitted("boolean(int64)", nogil=True, error_model="numpy")(_lead)
+serve = jitted("void(int64, int64)", nogil=True, error_model="numpy")(_help)
+_ANY: Final = jitted(nogil=True)(_feed)
 _KNOWN: Final = {
     0: lead,
-    1: njit(nogil=True, cache=True)(_feed_one),
-    2: njit(nogil=True, cache=True)(_feed_two),
+    1: jitted(nogil=True)(_feed_one),
+    2: jitted(nogil=True)(_feed_two),
 }
 
 

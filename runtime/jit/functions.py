@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numba import float32, float64, int64, njit, uint64
+from numba import float32, float64, int64, uint64
 
 from ...graph import Array
+from .cache import jitted
 from .native import bits, high, number, plus
 
 _LOG2_E: Final = 1.4426950408889634
@@ -94,12 +95,12 @@ def _inner(a: Any, b: Any) -> Any:
     return found
 
 
-row_sum = njit(cache=True, error_model="numpy")(_row_sum)
-total = njit(cache=True, error_model="numpy")(_total)
-inner = njit(cache=True, error_model="numpy")(_inner)
-philox = njit(cache=True)(_philox)
-half = njit(cache=True)(_half)
-exp_f32 = njit(cache=True, error_model="numpy")(_exp_f32)
+row_sum = jitted(error_model="numpy")(_row_sum)
+total = jitted(error_model="numpy")(_total)
+inner = jitted(error_model="numpy")(_inner)
+philox = jitted()(_philox)
+half = jitted()(_half)
+exp_f32 = jitted(error_model="numpy")(_exp_f32)
 
 
 def _each_exponential(x: Any, out: Any) -> None:
@@ -107,7 +108,7 @@ def _each_exponential(x: Any, out: Any) -> None:
         out[i] = exp_f32(x[i])
 
 
-_each = njit(cache=True, error_model="numpy", nogil=True)(_each_exponential)
+_each = jitted(error_model="numpy", nogil=True)(_each_exponential)
 
 
 def exponentials(x: Array, *, out: Array) -> None:

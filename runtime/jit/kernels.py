@@ -1,15 +1,12 @@
-"""Compiled kernels: the text of a function, written to the user's cache and compiled by Numba."""
+"""Kernels: the text of a function, compiled by Numba once for all nets."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from ...graph import Array, RunError
@@ -17,13 +14,10 @@ from ...graph.installed import install_line
 
 # No fast mathematics: an element has the same bits in whatever kernel it is made. (What only NumPy
 # makes is made by it in each group.)
-_HEAD: Final = '''"""A kernel of verigrad. Whatever is changed here is lost."""
-
-# It calls functions of {functions}.
-
+_HEAD: Final = """\
 from math import inf
 
-from numba import carray, cfunc
+from numba import carray
 from numpy import (
     bool_,
     exp,
@@ -43,20 +37,17 @@ from verigrad.runtime.jit.functions import exp_f32, half, inner, philox, row_sum
 from verigrad.runtime.jit.native import greater, plus, pointer
 
 
-@cfunc("void(int64)", cache=True, error_model="numpy")
-'''
-KERNELS: Final = "VERIGRAD_CACHE"
-"""The environment variable that says where kernels are kept; the user's cache folder otherwise."""
+"""
 
 
 def compiled(text: str) -> Any:
     """The kernel of a text: a C function of the address of its words; it has an `address`.
 
-    A kernel is compiled once for all nets, sizes and processes: its file is named by the hash of
-    its text, and Numba keeps what it compiled beside it. Raises RunError where Numba is missing.
+    A kernel is compiled once for all nets, sizes and processes. Raises RunError where Numba is
+    missing.
     """
     require_numba()
-    return _kernel(_HEAD.replace("{functions}", _functions()) + text)
+    return _kernel(_HEAD + text)
 
 
 def prologue(arguments: Sequence[tuple[str, Array]]) -> list[str]:
@@ -90,43 +81,11 @@ def require_numba() -> Any:
 
 
 @cache
-def _functions() -> str:
-    """A hash of the functions that kernels call: Numba does not see when these have changed."""
-    files = [Path(__file__).with_name(name) for name in ("functions.py", "native.py")]
-    return _hash(b"".join([f.read_bytes() for f in files]))
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-@cache
 def _kernel(text: str) -> Any:
-    name = f"verigrad_kernel_{_hash(text.encode())}"
-    path = cache_folder() / f"{name}.py"
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Written aside and renamed: another process sees the whole file or none.
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # Numba looks its functions' modules up
-    spec.loader.exec_module(module)
-    return module.kernel
+    from .cache import c_function
 
-
-def cache_folder() -> Path:
-    """Where kernels are kept: $VERIGRAD_CACHE, else verigrad/kernels in the user's cache."""
-    named = os.environ.get(KERNELS)
-    if named:
-        return Path(named)
-    home = os.environ.get("XDG_CACHE_HOME")
-    if sys.platform == "win32":
-        home = os.environ.get("LOCALAPPDATA")
-    elif sys.platform == "darwin":
-        home = home or str(Path.home() / "Library" / "Caches")
-    return (Path(home) if home else Path.home() / ".cache") / "verigrad" / "kernels"
+    digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    module = ModuleType(f"verigrad_kernel_{digest}")
+    sys.modules[module.__name__] = module  # Numba looks its functions' modules up
+    exec(compile(text, f"<{module.__name__}>", "exec"), vars(module))
+    return c_function(module.kernel, "void(int64)", text)

@@ -12,6 +12,7 @@ from ...graph import ALIGNMENT, Array
 from ...ops import blas
 from ..aligned import aligned_bytes
 from . import choice, clock, driver
+from .cache import FILES
 from .team import TEAM
 
 Word = int | Array
@@ -134,6 +135,7 @@ class Tape:
                 return ran
 
         TEAM.join(self.threads)
+        FILES.tell()
         return made
 
     def _lay(self) -> None:
