@@ -25,6 +25,7 @@ from .parser import parse
 from .quoting import on_one_line
 from .record import Record, Value, field
 from .roles import roles
+from .settings import SETTINGS, unwarned
 from .sources import (
     ArrayValue,
     Constant,
@@ -55,6 +56,7 @@ __all__ = [
     "ALIGNMENT",
     "NUMPY_DTYPES",
     "OPS",
+    "SETTINGS",
     "TRANSCENDENTAL",
     "Array",
     "ArrayValue",
@@ -122,6 +124,7 @@ __all__ = [
     "roles",
     "state",
     "suggest",
+    "unwarned",
     "verify",
     "violations",
     "warn",

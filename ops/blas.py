@@ -5,13 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ..graph import Array
+from ..graph import SETTINGS, Array
 
 ROW_MAJOR: Final = 101
 TRANSPOSED: Final = 112
@@ -158,5 +159,29 @@ def threads() -> int:
     blas = numpy_blas()
     if blas is None or not blas.get_threads:
         return cores
-    told: int = ctypes.CFUNCTYPE(ctypes.c_int)(blas.get_threads)()
+    with SETTINGS:
+        told: int = _getter(blas)()
     return min(cores, told)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """The BLAS makes its products on the thread that asks, where it can be told to, while the block
+    lasts."""
+    blas = numpy_blas()
+    if blas is None or not blas.set_threads:
+        yield
+        return
+    put = ctypes.CFUNCTYPE(None, ctypes.c_int)(blas.set_threads)
+    with SETTINGS:
+        before = _getter(blas)()
+        put(1)
+        try:
+            yield
+        finally:
+            put(before)
+
+
+def _getter(blas: Blas) -> Callable[[], int]:
+    getter: Callable[[], int] = ctypes.CFUNCTYPE(ctypes.c_int)(blas.get_threads)
+    return getter

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from ..graph import Array, Constant, Graph, Node, Source, VerigradError, constant
+from ..graph import SETTINGS, Array, Constant, Graph, Node, Source, VerigradError, constant
 from .base import Pass, Refused, Rewrite
 
 _LARGEST: Final = 16
@@ -74,7 +74,7 @@ def run_alone(n: Node, inputs: list[Array]) -> Array:
     """What the node's kernel computes from the arrays."""
     out = np.empty(n.type.bind({}), n.type.numpy)
     wanted = n.op.scratch(*(i.type for i in n.inputs))
-    with np.errstate(all="ignore"):
+    with SETTINGS, np.errstate(all="ignore"):
         if wanted:
             scratch = tuple([np.empty(t.bind({}), t.numpy) for t in wanted])
             n.op.run(*inputs, out=out, scratch=scratch)

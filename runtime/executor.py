@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..graph import (
+    SETTINGS,
     Array,
     Constant,
     Graph,
@@ -24,12 +25,14 @@ from ..ops import LabelError
 from ..ops.linear import added_factors
 from .aligned import aligned_bytes
 from .diagnosis import explained
+from .forks import alone
 from .headroom import Headroom
 from .options import Backend
 from .parts import Memory
 from .plan import Plan
 from .step import CHECK, Stamps, Writer, phases
 from .tiling import tiling
+from .turns import TURNS
 
 _FILE: Final = "<step of verigrad>"
 # NumPy takes a buffer of so many elements for a broadcast operand or a cast: small, for no gain in
@@ -94,7 +97,8 @@ class Executor:
         What depends on no feed is computed anew only where `version`, that of the values, has
         changed since.
         """
-        self._context.run(self._run_compute, feeds, version)
+        run = self._in_turn if TURNS.taken else self._context.run
+        run(self._run_compute, feeds, version)
 
     def step(self, feeds: Sequence[Array], version: int = 0) -> None:
         """Computes, and writes the state where the loss and all that it would hold is finite.
@@ -115,7 +119,12 @@ class Executor:
                 if self._whole(*feeds):
                     return
                 # Something was refused before a write: once more, to say what.
-        self._context.run(self._run_step, feeds, proved)
+        run = self._in_turn if TURNS.taken else self._context.run
+        run(self._run_step, feeds, proved)
+
+    def _in_turn(self, run: Callable[..., None], *given: Any) -> None:
+        """Runs in the context of steps, while nobody changes the settings of the process."""
+        alone(SETTINGS, self._context.run, run, *given)
 
     def _run_step(self, feeds: Sequence[Array], proved: bool) -> None:
         self._run_compute(feeds, 0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from threading import RLock
 from typing import Final, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
+
+from ..graph import SETTINGS
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,11 +38,23 @@ class Locks:
         self._fork = RLock()
         self._taken: list[list[RLock]] = []  # for each fork: a signal may bring one within another
 
-    def new(self, rank: int = 0) -> RLock:
+    def new(self) -> RLock:
         """A lock that forks take from now on, for as long as it is there."""
-        lock = RLock()
+        return self.add(RLock())
+
+    def add(self, lock: RLock, rank: int = 0) -> RLock:
+        """The lock, which forks take from now on."""
         self._known[rank, next(self._numbers)] = lock
         return lock
+
+    @contextmanager
+    def all_held(self) -> Iterator[None]:
+        """Nothing that other threads have begun under a lock goes on while the block lasts."""
+        self.take()
+        try:
+            yield
+        finally:
+            self.release()
 
     def take(self) -> None:
         """Before a fork: takes all locks."""
@@ -65,6 +79,7 @@ class Locks:
 
 
 LOCKS: Final = Locks()
+LOCKS.add(SETTINGS, rank=1)  # a step takes it behind the lock of its program
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=LOCKS.take, after_in_parent=LOCKS.release, after_in_child=LOCKS.release

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..graph import Array, Constant, Graph, Node, RunError, Source
+from ..graph import SETTINGS, Array, Constant, Graph, Node, RunError, Source
 from ..ops import LabelError
 from ..passes.expand_gradients import expansion
 from .inputs import given
@@ -41,11 +41,12 @@ def interpret(g: Graph, values: Mapping[str, Array]) -> Interpretation:
     sizes: dict[str, int] = {}
     for n in g.sources:
         made[n] = _source(g, n, values, sizes)
-    for n in g.order:
-        try:
-            made[n] = compute(n, [made[i] for i in n.inputs], sizes)
-        except LabelError as e:
-            raise e.located(n, g.names) from None
+    with SETTINGS:
+        for n in g.order:
+            try:
+                made[n] = compute(n, [made[i] for i in n.inputs], sizes)
+            except LabelError as e:
+                raise e.located(n, g.names) from None
     return Interpretation(
         {g.names[n]: a for n, a in made.items()},
         {key: made[n] for key, n in g.outputs.items()},

@@ -38,6 +38,7 @@ from .options import Backend, Options, instead
 from .pickling import reduced_program
 from .plan import Plan
 from .totals import Blockwise, split
+from .turns import TURNS
 from .values import Held, Values
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class Program(Frozen):
                 f"compile takes a Graph, not {net!r}; write vg.Graph(name, outputs, loss)"
             )
         warn_of_doubts(net)
+        if options.backend == "numba":
+            TURNS.take()  # its steps set the threads of the BLAS
         self.declared = with_dtype(net, options.dtype)
         self.options = options
         self._blockwise: dict[str | None, Blockwise] = {}

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
 from ...graph import Array, Graph, Node, RunError, suggest
 from ...ops import Normal, first_value, words
+from ...ops.blas import one_thread
 from ...passes import TRAINING, Dropout, Pipeline, Regularizer
-from ..extras import require
 from ..inputs import fed
 from ..options import Backend
 from ..program import Program, compile
+from ..turns import TURNS
 from .blame import faults, singular_points, wrong_products
 from .entries import FAIL, INCONCLUSIVE, ORDER, Entry, Scale, check_entry, largest
 from .perturbation import Forward, Line
@@ -87,19 +86,22 @@ def gradcheck(
         inputs = {program.declared.names[n]: n for n in program.declared.inputs}
         feeds = {k: _widened(k, v, inputs[k]) if k in inputs else v for k, v in feeds.items()}
     _, gradients = program.gradients(feeds)
-    with _one_thread():
+    # The matrices are small. Between entries, other threads have their turn.
+    TURNS.take()
+    with one_thread():
         stages = Stages(program, feeds)
         forward = Forward(stages.forward, stages.values)
-        net_largest = max(largest(a) for a in gradients.values())
         finite = all(np.isfinite(a).all() for a in (forward.at[forward.loss], *gradients.values()))
         lost = {} if finite else singular_points(forward, gradients)
-        rows, worst = [], {}
-        for name, a in gradients.items():
-            scale = Scale(tolerance, largest(a), net_largest)
-            line, point = Line(forward, name), lost.get(name, "")
-            row, worst[name] = _check(line, name, a, scale, program.options.seed, entries, point)
-            rows.append(row)
-        wrong = {name: e for name, e in worst.items() if e is not None and e.verdict == FAIL}
+    net_largest = max(largest(a) for a in gradients.values())
+    rows, worst = [], {}
+    for name, a in gradients.items():
+        scale = Scale(tolerance, largest(a), net_largest)
+        line, point = Line(forward, name), lost.get(name, "")
+        row, worst[name] = _check(line, name, a, scale, program.options.seed, entries, point)
+        rows.append(row)
+    wrong = {name: e for name, e in worst.items() if e is not None and e.verdict == FAIL}
+    with one_thread():
         if wrong:
             found = faults(stages, forward, gradients, wrong, tolerance)
         else:
@@ -160,7 +162,8 @@ def _check(
     checked = _entries(symbolic.size, entries, seed, name)
     for flat in checked:
         where = tuple(int(i) for i in np.unravel_index(flat, symbolic.shape))
-        entry = check_entry(line, where, float(symbolic[where]), scale)
+        with one_thread():
+            entry = check_entry(line, where, float(symbolic[where]), scale)
         if singular and not np.isfinite(entry.error):
             entry = entry._replace(verdict=INCONCLUSIVE, singular=singular)
         counts[entry.verdict] += 1
@@ -184,16 +187,6 @@ def _check(
 
 def _badness(e: Entry) -> tuple[int, float]:
     return ORDER.index(e.verdict), e.error
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keeps BLAS to one thread, where threadpoolctl is installed: the matrices are small."""
-    if find_spec("threadpoolctl") is None:
-        yield
-        return
-    with require("threadpoolctl", "threads").threadpool_limits(1):
-        yield
 
 
 def _entries(size: int, entries: int, seed: int, name: str) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ...graph import Array, RunError
+from ...graph import SETTINGS, Array, RunError
 from .sample import Sample, different
 
 
@@ -158,11 +158,9 @@ def run(
         given.append(out if k in takes else a)
     bound = sample.op.bind(sizes)
     wanted = sample.op.scratch(*sample.types)
-    if wanted:
-        scratch = tuple([_poisoned(s.bind(sizes), s.numpy, 255 - poison) for s in wanted])
-        bound.run(*given, out=out, scratch=scratch)
-    else:
-        bound.run(*given, out=out)
+    scratch = tuple([_poisoned(s.bind(sizes), s.numpy, 255 - poison) for s in wanted])
+    with SETTINGS:
+        bound.run(*given, out=out, **({"scratch": scratch} if wanted else {}))
     return out
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -19,6 +18,7 @@ from ...graph import (
     apply,
     as_array,
     exactly,
+    unwarned,
 )
 from ...passes import op_with_dtype
 
@@ -91,8 +91,7 @@ class Sample:
         None, or fails or gives NaN for no elements."""
         exact = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays]
         empty = any(a.size == 0 for a in arrays)
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+        with unwarned(), np.errstate(all="ignore"):
             try:
                 given = self.reference(*exact)
             except Exception:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...graph import SETTINGS
 from ...graph.labels import printable
 from ..extras import require
 from ..training.history import Row
@@ -94,7 +95,7 @@ def drawn(title: str, size: tuple[float, float], draw: Callable[[Any], None]) ->
     """The SVG of a figure, without a date or anything else that changes."""
     matplotlib = require("matplotlib", "plot")
     figures = require("matplotlib.figure", "plot")
-    with matplotlib.rc_context(_LOOKS), warnings.catch_warnings():
+    with SETTINGS, matplotlib.rc_context(_LOOKS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure = figures.Figure(figsize=size, layout="constrained")
         figure.suptitle(literal(title), fontsize=11)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 import sys
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Final
@@ -14,7 +13,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 import numpy as np
 from numpy.lib import format as npy
 
-from ...graph import Array, RunError, VerigradError, on_one_line
+from ...graph import Array, RunError, VerigradError, on_one_line, unwarned
 from ..exact import ADVICE, rounded
 from .kinds import kind_of
 from .parts import Samples
@@ -198,6 +197,5 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic
     version = npy.read_magic(file)
     if version not in _HEADERS:
         raise ValueError(f"version {version} of the format is not known")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of types that a damaged header names
+    with unwarned():  # of types that a damaged header names
         return _HEADERS[version](file)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import pickletools
-import warnings
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from ...graph import Array, RunError
+from ...graph import Array, RunError, unwarned
 from .kinds import kind_of
 
 _OPCODES: Final = frozenset((
@@ -140,8 +139,7 @@ def read_pickled(data: bytes, path: Path) -> object:
     bounded by its length. Raises RunError for a pickle that holds anything else.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of escapes that a text of a damaged pickle holds
+        with unwarned():  # of escapes that a text of a damaged pickle holds
             _check(data)
             return _arrays(_Unpickler(data).load())
     except (ValueError, TypeError, KeyError, EOFError, pickle.UnpicklingError) as e:

@@ -7,8 +7,8 @@ import os
 import threading
 from typing import Final
 
+from ...graph import SETTINGS
 from ..aligned import aligned_bytes
-from ..forks import LOCKS
 from .driver import CONTROL, STOP, serve
 
 _PATIENCE: Final = 30_000
@@ -53,9 +53,9 @@ class Team:
     """One leader at a time, and the helpers: one less than the threads that were ever wanted."""
 
     def __init__(self) -> None:
-        # A fork takes it behind the programs' locks, in the order in which a step takes them.
-        self.lock = LOCKS.new(rank=1)
-        """Held by who leads; a signal handler may lead within a step."""
+        self.lock = SETTINGS
+        """Held by who leads, and sets the threads of the BLAS; a signal handler may lead within a
+        step."""
         self._helpers: list[Helper] = []
         self._wanted = 0
         self._words = aligned_bytes(8 * CONTROL).view("i8")

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from ...graph import SETTINGS
 from ..extras import require
 
 COMPARED: Final = {
@@ -39,7 +40,9 @@ def versions() -> dict[str, str]:
         ),
     }
     if find_spec("threadpoolctl") is not None:
-        for pool in require("threadpoolctl", "threads").threadpool_info():
+        with SETTINGS:
+            pools = require("threadpoolctl", "threads").threadpool_info()
+        for pool in pools:
             if pool["user_api"] == "blas" and "numpy" in pool["filepath"]:
                 found["threads"] = str(pool["num_threads"])
                 found["blas"] = " ".join(
