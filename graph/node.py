@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
+
 from .errors import GraphError, ImmutableError
 from .explain import explain
 from .indexing import cuts
@@ -218,20 +220,20 @@ class Node:
 
     # == stays identity: nodes are keys, and equal only to themselves; see vg.equal.
 
-    def __lt__(self, other: Operand) -> Node:
+    def __lt__(self, other: Node | float) -> Node:
         return _binary("less", self, other)
 
-    def __le__(self, other: Operand) -> Node:
+    def __le__(self, other: Node | float) -> Node:
         return _binary("less_equal", self, other)
 
-    def __gt__(self, other: Operand) -> Node:
+    def __gt__(self, other: Node | float) -> Node:
         return _binary("greater", self, other)
 
-    def __ge__(self, other: Operand) -> Node:
+    def __ge__(self, other: Node | float) -> Node:
         return _binary("greater_equal", self, other)
 
 
-Operand = Node | float | int
+Operand = Node | float | int | np.floating[Any] | np.integer[Any]
 
 
 def apply(op: Op, *inputs: Operand, name: str | None = None, layer: Layer | None = None) -> Node:
@@ -297,8 +299,9 @@ def _op(name: str, *attributes: object) -> Op:
 
 
 def _binary(name: str, a: Operand, b: Operand) -> Node:
-    for x in (a, b):
+    operands: tuple[object, object] = (a, b)
+    for x in operands:
         # An array goes on, to the error that says how it becomes a node.
         if not isinstance(x, (Node, int, float)) and not hasattr(x, "__array__"):
-            return NotImplemented
+            return NotImplemented  # type: ignore[no-any-return]
     return apply(_op(name), a, b)

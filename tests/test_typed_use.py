@@ -58,6 +58,32 @@ def test_right_calls() -> None:
     assert Shift(0.5).times == 1 and vg.TensorType("f32", ("N", 8)) == x.type
 
 
+def test_right_operators() -> None:
+    x = vg.input("x", ("N", 4))
+    nodes: list[vg.Node] = [
+        np.float32(2) * x,
+        x - np.int64(2),
+        2 / x,
+        2**x,
+        x**2,
+        abs(x),
+        x > 0,
+        vg.where(x > 0, x, 0.0),
+        vg.maximum(x, np.float32(0)),
+        x[:, 0],
+        x[..., None],
+        x @ x.T,
+        vg.sum(x, axes=1),
+        vg.mean(x, -1, keepdims=True),
+        vg.concat([x, x], axis=1),
+        vg.concat(x, x, axis=1),
+        *vg.grad(vg.sum(x), [x]),
+    ]
+    shape: tuple[int | str, ...] = x.shape
+    dtype: str = x.dtype
+    assert (shape, dtype) == (("N", 4), "f32") and len(nodes) == 17
+
+
 WRONG: list[Callable[[], object]] = [
     lambda: vg.Adam(),  # type: ignore[call-arg]
     lambda: vg.Adam(lr=0.1, epsilon=1e-8),  # type: ignore[call-arg]
@@ -78,6 +104,9 @@ WRONG: list[Callable[[], object]] = [
     lambda: vg.TensorType("f32", shape=5),  # type: ignore[arg-type]
     lambda: Shift(by=1.0, twice=2),  # type: ignore[call-arg]
     lambda: vg.relu("x"),  # type: ignore[arg-type]
+    lambda: vg.sum(vg.input("x", (2,)), axis="rows"),  # type: ignore[arg-type]
+    lambda: vg.Graph("g", vg.input("x", (2,))),  # type: ignore[arg-type]
+    lambda: vg.grad(vg.input("x", ()), vg.input("y", ())),  # type: ignore[arg-type]
 ]
 
 
