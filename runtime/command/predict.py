@@ -35,7 +35,10 @@ def predict(model: Path, data: str, as_json: bool) -> None:
     found = labelled(program.declared)
     if found is None:
         raise RunError(f"{model} is no classifier: it has no scores [N,classes] for labels [N]")
-    known = schema(program.metadata, found.classes)
+    try:
+        known = schema(program.metadata, found.classes)
+    except RunError as e:
+        raise RunError(f"{model} cannot be read: {e}") from None
     rows = load_rows(data, known)
     classes = np.array(known.classes or [str(i) for i in range(found.classes)])
     for note in (*rows.notes, *_unknown(rows.labels, classes)):

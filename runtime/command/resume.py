@@ -32,7 +32,10 @@ def resume(ctx: click.Context, folder: Path, as_json: bool) -> None:
             f"{opened.checkpoint} was not written by verigrad train; go on with it in Python: "
             "vg.fit(..., checkpoint=, resume=True)"
         )
-    settings, course, told = read_config(held.told.notes["config"])
+    try:
+        settings, course, told = read_config(held.told.notes["config"])
+    except RunError as e:
+        raise RunError(f"{opened.checkpoint} cannot be gone on with: {e}") from None
     with limited(course.threads):
         for line in differences(held.told.versions, versions()):
             click.echo(f"Warning: {line}; the last bits may differ", err=True)

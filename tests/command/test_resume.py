@@ -224,3 +224,16 @@ def test_epochs_and_steps_exclude_each_other() -> None:
     result = run("train", "--epochs", 3, "--steps", 5)
     assert result.exit_code == 2
     assert "--epochs and --steps exclude each other" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "config", ["", "[]", '{"train": {"hidden": "x"}}', '{"train": {"lr": []}}']
+)
+def test_settings_that_are_none_are_named_with_the_file(folder: Path, config: str) -> None:
+    path = folder / "checkpoint.safetensors"
+    program, state = load_run(path)
+    assert state is not None
+    save(program, path, run=RunState({**state.told, "notes": {"config": config}}, state.arrays))
+    result = run("resume", folder)
+    assert result.exit_code == 2
+    assert "checkpoint.safetensors cannot be gone on with: its " in result.stderr
