@@ -79,7 +79,8 @@ def fit(
     between two steps, too; the run goes on where they return.
     """
     train = DataSet(program.declared, data, program.metadata)
-    valid = _validation_set(program, validation) if validation is not None else None
+    metadata = _with_columns(program, train.columns)
+    valid = None if validation is None else _validation_set(program, validation, metadata)
     found = labelled(program.declared)
     batch_size = min(_BATCH, train.count) if batch_size is None else batch_size
     if isinstance(batch_size, np.integer):
@@ -101,7 +102,7 @@ def fit(
     identity = _identity(sampler, batch_size, train, valid) if checkpoint is not None else {}
     loop = Loop(program, train, valid, chosen, tuple(told), checkpoint, identity)
     check_rates(program.options.optimizer, loop.position.step, loop.position.start + count)
-    _keep_columns(program, train.columns)
+    program.metadata.update(metadata)
     rising = Rising(next(iter(loop.losses), None), found.classes if found is not None else None)
     follow = progress_of if progress else lambda *_: nullcontext(Callback())
     with follow(loop.position.start, count, chosen.steps_per_epoch) as follower:
@@ -150,13 +151,14 @@ def _identity(
     }
 
 
-def _keep_columns(program: Program, columns: Mapping[str, tuple[str, ...]]) -> None:
-    """Keeps the columns of the frame that `predict` reads, for the next frame to be held to."""
+def _with_columns(program: Program, columns: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """The metadata, with the columns of the frame that `predict` reads, if none are kept yet: the
+    next frame is held to them."""
     outputs = {k: n for k, n in program.declared.outputs.items() if k != "loss"}
     g = program.declared.but(outputs=outputs, updates={})
     read = [g.names[n] for n in g.inputs if n.type.is_float]
-    if len(read) == 1 and read[0] in columns:
-        program.metadata.setdefault("columns", json.dumps(columns[read[0]]))
+    kept = len(read) == 1 and read[0] in columns
+    return {**({"columns": json.dumps(columns[read[0]])} if kept else {}), **program.metadata}
 
 
 def _check_followed(callbacks: Iterable[Callback], valid: DataSet | None, scores: bool) -> None:
@@ -175,9 +177,9 @@ def _check_followed(callbacks: Iterable[Callback], valid: DataSet | None, scores
             )
 
 
-def _validation_set(program: Program, validation: Data) -> DataSet:
+def _validation_set(program: Program, data: Data, metadata: Mapping[str, str]) -> DataSet:
     try:
-        return DataSet(program.declared, validation, program.metadata)
+        return DataSet(program.declared, data, metadata)
     except RunError as e:
         raise RunError(f"validation data: {e}") from None
 

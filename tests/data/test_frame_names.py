@@ -77,10 +77,12 @@ def test_a_cell_that_is_no_number_is_named_at_every_way_in(
 def test_columns_in_another_order_are_warned_of(
     program: vg.Program, frame: pd.DataFrame, labels: pd.Series, tmp_path: Path
 ) -> None:
-    vg.fit(program, (frame, labels), epochs=1, batch_size=6)
+    turned = frame[["visits", "age", "member"]]
+    with pytest.warns(UserWarning, match=r"in another order .* column 0 is 'visits', where"):
+        vg.fit(program, (frame, labels), validation=(turned, labels), epochs=1, batch_size=6)
     program.predict(x=frame)
     program.save(tmp_path / "model.safetensors")
-    turned, other = frame[["visits", "age", "member"]], frame.rename(columns={"age": "size"})
+    other = frame.rename(columns={"age": "size"})
     for held in (program, vg.load(tmp_path / "model.safetensors")):
         with pytest.warns(UserWarning, match=r"in another order .* column 0 is 'visits', where"):
             held.predict(x=turned)
