@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Final, NamedTuple, TypeGuard
 
 from .errors import GraphError
@@ -48,7 +49,7 @@ def checked(owner: str, field: str, value: object, annotation: object) -> object
     the table, as one of a user's op may be, takes any.
     """
     spelled = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    kinds = [_KINDS.get(part.strip()) for part in spelled.split("|")]
+    kinds = _kinds(spelled)
     given = as_python(value)
     for kind in kinds:
         if kind is None:
@@ -65,6 +66,11 @@ def checked(owner: str, field: str, value: object, annotation: object) -> object
     raise GraphError(
         f"{owner}: {field} is {shown[:60]}{'...' * (len(shown) > 60)}, where {due} is expected"
     )
+
+
+@cache
+def _kinds(annotation: str) -> list[_Kind | None]:
+    return [_KINDS.get(part.strip()) for part in annotation.split("|")]
 
 
 def _whole(value: object) -> object:

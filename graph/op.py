@@ -27,6 +27,9 @@ OverRows = Literal["each", "sum", "mean", "max"]
 TRANSCENDENTAL: Final = 4
 """What exp, log, tanh and their kin count as, in additions: their price in NumPy's loops."""
 
+_SIMPLE: Final[dict[object, type]] = {"bool": bool, "float": float}
+"""Annotations that a value of one class fits, as most do, whatever it is."""
+
 OPS: Final[dict[str, type[Op]]] = {}
 
 
@@ -84,7 +87,10 @@ class Op(Record):
 
     def _told(self, given: dict[str, Any]) -> dict[str, Any]:
         types = self.field_types
-        return {n: checked(self.name, n, v, types[n]) for n, v in given.items()}
+        for n, v in given.items():
+            if type(v) is not _SIMPLE.get(types[n]):
+                given[n] = checked(self.name, n, v, types[n])
+        return given
 
     def infer(self, *types: TensorType) -> TensorType:
         """The result's type; raises GraphError where the inputs' types do not fit."""

@@ -92,22 +92,28 @@ class TensorType(Record):
 
 def check_shape(shape: Iterable[object]) -> Shape:
     """The shape as a tuple of ints and symbols, or an error that says which dimension is not."""
-    if isinstance(shape, (str, Set, Mapping)) or not isinstance(shape, Iterable):
-        raise GraphError(f"shape {shape!r} is no sequence of dimensions such as ('N', 784)")
-    if as_python(shape) is not shape:
+    if type(shape) is not tuple and (
+        isinstance(shape, (str, Set, Mapping))
+        or not isinstance(shape, Iterable)
+        or as_python(shape) is not shape
+    ):
         raise GraphError(f"shape {shape!r} is no sequence of dimensions such as ('N', 784)")
     dims: list[Dim] = []
+    elements = 1
     for d in shape:
-        if (type(d) is int and d >= 0) or (isinstance(d, str) and name_pattern.fullmatch(d)):
+        if type(d) is int and d >= 0:
+            elements *= d or 1
+            dims.append(d)
+        elif isinstance(d, str) and name_pattern.fullmatch(d):
             dims.append(d)
         elif isinstance(d, (int, np.integer)) and not isinstance(d, bool) and d >= 0:
+            elements *= int(d) or 1
             dims.append(int(d))
         else:
             raise GraphError(
                 f"dimension {d!r} is neither a size (0 or more) nor a symbol such as 'N'"
             )
-    sizes = [d for d in dims if isinstance(d, int)]
-    if math.prod([d or 1 for d in sizes]) > LARGEST:
+    if elements > LARGEST:
         raise GraphError(
             f"shape {_brackets(tuple(dims))[:60]} has more elements than any memory: {LARGEST:,} "
             "at most"

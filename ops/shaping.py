@@ -122,9 +122,6 @@ class Reshape(Op):
     flops_per_element: ClassVar[int] = 0
     shape: Shape
 
-    def __post_init__(self) -> None:
-        self._set("shape", check_shape(self.shape))
-
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 1)
         (x,) = types
@@ -178,9 +175,6 @@ class BroadcastTo(Op):
     straight: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
     shape: Shape
-
-    def __post_init__(self) -> None:
-        self._set("shape", check_shape(self.shape))
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 1)
