@@ -1,6 +1,7 @@
 """The IR: what a program is."""
 
 from .arrays import as_array, exactly
+from .cached import cached_property
 from .errors import (
     CallError,
     GraphError,
@@ -96,6 +97,7 @@ __all__ = [
     "as_array",
     "as_python",
     "broadcast",
+    "cached_property",
     "check_choice",
     "check_flag",
     "check_hooks",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from .cached import cached_property
 from .declared import binding, check_source_names, checked_outputs, checked_updates
 from .errors import GraphError, suggest
 from .frozen import Frozen

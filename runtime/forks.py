@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from threading import RLock
@@ -36,7 +36,8 @@ class Locks:
         self._known: WeakValueDictionary[tuple[int, int], RLock] = WeakValueDictionary()
         self._numbers = count()
         self._fork = RLock()
-        self._taken: list[list[RLock]] = []  # for each fork: a signal may bring one within another
+        # For each fork: a signal may bring one within another.
+        self._taken: list[list[tuple[int, RLock]]] = []
 
     def new(self) -> RLock:
         """A lock that forks take from now on, for as long as it is there."""
@@ -57,25 +58,31 @@ class Locks:
             self.release()
 
     def take(self) -> None:
-        """Before a fork: takes all locks."""
-        taken: list[RLock] = []
+        """Before a fork: takes all locks, until none has come meanwhile."""
+        taken: list[tuple[int, RLock]] = []
         self._fork.acquire()
         self._taken.append(taken)
-        for lock in self._in_order():
-            taken.append(lock)
-            lock.acquire()
+        while fresh := self._in_order({id(lock) for _, lock in taken}):
+            lowest, _ = fresh[0]
+            while taken and taken[-1][0] > lowest:  # or two threads would wait for each other
+                taken.pop()[1].release()
+            for rank, lock in fresh:
+                taken.append((rank, lock))
+                lock.acquire()
 
     def release(self) -> None:
         """After a fork, in parent and child: releases them."""
-        for lock in reversed(self._taken.pop()):
+        for _, lock in reversed(self._taken.pop()):
             with suppress(RuntimeError):  # one that a signal kept from being taken
                 lock.release()
         self._fork.release()
 
-    def _in_order(self) -> list[RLock]:
+    def _in_order(self, known: Collection[int]) -> list[tuple[int, RLock]]:
+        """Ranks and locks, but for those of which the id is known."""
         # A copy made at once: other threads may be compiling.
-        known = sorted(self._known.valuerefs(), key=lambda held: held.key)
-        return [lock for held in known if (lock := held()) is not None]
+        held = sorted(self._known.valuerefs(), key=lambda ref: ref.key)
+        found = [(ref.key[0], lock) for ref in held if (lock := ref()) is not None]
+        return [(rank, lock) for rank, lock in found if id(lock) not in known]
 
 
 LOCKS: Final = Locks()

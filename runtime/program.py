@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +14,7 @@ from ..graph import (
     NonFiniteError,
     Parameter,
     RunError,
+    cached_property,
 )
 from ..ops import check_seed
 from ..passes import (

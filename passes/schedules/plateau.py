@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import ClassVar, Final
 
-from ...graph import GraphError, Node, Value, is_number, state
+from ...graph import GraphError, Node, Value, cached_property, is_number, state
 from ..arguments import check_positive
 from .schedule import Schedule
 
