@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -96,6 +96,17 @@ class Plan(Frozen):
             changes[b.first] += b.nbytes
             changes[b.last + 1] -= b.nbytes
         return max(accumulate(changes))
+
+    def as_dict(self) -> dict[str, Any]:
+        """All that the text shows, in types that JSON has."""
+        told = ("nbytes", "unplanned_nbytes", "lower_bound", "state_nbytes", "limit")
+        return {
+            "graph": self.graph.name,
+            "sizes": self.sizes,
+            **{k: getattr(self, k) for k in told},
+            "recomputed": list(self.recomputed),
+            "buffers": [{**b._asdict(), "holds": list(b.holds)} for b in self.buffers],
+        }
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{s}={n}" for s, n in self.sizes.items())

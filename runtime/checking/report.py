@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from math import isfinite
+from typing import Any, NamedTuple
 
 from .entries import FAIL, INCONCLUSIVE, PASS, place
 
@@ -82,6 +83,22 @@ class GradcheckReport:
 
     def __bool__(self) -> bool:
         return self.ok
+
+    def as_dict(self) -> dict[str, Any]:
+        """All that the table shows, in types that JSON has: no number stands for one not finite."""
+
+        def plain(value: Any) -> Any:
+            return None if isinstance(value, float) and not isfinite(value) else value
+
+        rows = [{k: plain(v) for k, v in r._asdict().items()} for r in self.rows]
+        return {
+            "graph": self.graph_name,
+            "verdict": self.verdict,
+            "max_relative_error": plain(self.max_relative_error),
+            "tolerance": self.tolerance,
+            "faults": list(self.faults),
+            "parameters": rows,
+        }
 
     def __str__(self) -> str:
         width = max([len(r.name) for r in self.rows] + [9])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 import numpy as np
 
 from ...passes import L2
+from ..checking.entries import PASS
 from ..checking.gradcheck import gradcheck
 from .network import declare
 from .settings import Settings, takes_settings
@@ -20,8 +23,11 @@ from .settings import Settings, takes_settings
 @click.option(
     "--rows", default=5, show_default=True, type=click.IntRange(min=1), help="Rows of the batch."
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the checks as one JSON object.")
 @click.pass_context
-def check(ctx: click.Context, settings: Settings, reg: tuple[float, ...], rows: int) -> None:
+def check(
+    ctx: click.Context, settings: Settings, reg: tuple[float, ...], rows: int, as_json: bool
+) -> None:
     """Check the gradients of the net that the options describe, in f64.
 
     Prints a row a parameter for each --reg. Exit code 1 where a gradient is wrong.
@@ -30,7 +36,7 @@ def check(ctx: click.Context, settings: Settings, reg: tuple[float, ...], rows: 
     net = declare(data, settings)
     x, y = data.train
     feeds = {"x": x[:rows].astype(np.float64), "y": y[:rows]}
-    failed = False
+    told: list[dict[str, object]] = []
     for strength in reg:
         report = gradcheck(
             net,
@@ -39,7 +45,11 @@ def check(ctx: click.Context, settings: Settings, reg: tuple[float, ...], rows: 
             dropout=settings.make_dropout(),
             seed=settings.seed,
         )
-        click.echo(f"L2 strength {strength:g}: {report}")
-        failed = failed or not report.ok
-    if failed:
+        told.append({"strength": strength, **report.as_dict()})
+        if not as_json:
+            click.echo(f"L2 strength {strength:g}: {report}")
+    ok = all(check["verdict"] == PASS for check in told)
+    if as_json:
+        click.echo(json.dumps({"ok": ok, "checks": told}))
+    if not ok:
         ctx.exit(1)

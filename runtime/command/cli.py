@@ -50,6 +50,9 @@ class _Commands(click.Group):
         except VerigradError as e:
             click.echo(f"Error: {e}", err=True)
             ctx.exit(USAGE)
+        except MemoryError as e:
+            click.echo(f"Error: there is not enough memory: {e or 'none is left'}", err=True)
+            ctx.exit(USAGE)
         except KeyboardInterrupt as e:
             with suppress(OSError):  # where the terminal is gone
                 click.echo("Interrupted.", err=True)

@@ -110,15 +110,19 @@ class Folder:
 
     def draw(self, program: Program) -> None:
         """Draws the pictures that are not there; as DOT, and with a word, where none can be."""
+        why = ""
         for name, g in zip(PICTURES, (program.declared, program.training), strict=True):
             if (self.path / name).exists():
                 continue
             try:
-                g.to_svg(self.path / name)
+                if not why:  # what draws no small graph draws no large one
+                    g.to_svg(self.path / name)
             except GraphError as e:
+                why = str(e).splitlines()[0]
+            if why:
                 dot = name.replace(".svg", ".dot")
                 self.write(dot, g.to_dot())
-                click.echo(f"{dot} stands for {name}: {str(e).splitlines()[0]}", err=True)
+                click.echo(f"{dot} stands for {name}: {why}", err=True)
 
     def save(self, program: Program, best: KeepBest | None = None) -> None:
         """Writes the model, whole or not at all: with the best weights, where any are kept."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -18,7 +19,8 @@ from ..extras import require
 
 
 @click.command()
-def info() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def info(as_json: bool) -> None:
     """Print versions, the matrix products' library and threads, drawing engines and extras."""
     rows = [
         ("verigrad", version("verigrad")),
@@ -30,6 +32,9 @@ def info() -> None:
         ("drawing", ", ".join(name for name, _ in engines()) or f"none; {install_line('draw')}"),
         *_extras(),
     ]
+    if as_json:
+        click.echo(json.dumps(dict(rows)))
+        return
     width = max(len(name) for name, _ in rows)
     click.echo("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
 

@@ -65,13 +65,15 @@ def graph_command(
 
 
 def _write(ctx: click.Context, path: Path, g: Graph, form: str, sizes: dict[str, int]) -> None:
-    """Writes the file; where no picture can be drawn, DOT beside it, and exits with 1."""
+    """Writes the file; where none can be drawn, DOT beside it, and exits with 1."""
     try:
         text = _drawn(g, form, sizes)
     except GraphError as e:
         dot = path.with_suffix(".dot")
+        if path.suffix.lower() != ".svg" or dot.exists():
+            raise
         write_whole(dot, _drawn(g, "dot", sizes))
-        click.echo(f"{dot} stands for {path}: {e}", err=True)
+        click.echo(f"{dot} stands for {path}: {str(e).splitlines()[0]}", err=True)
         ctx.exit(1)
     write_whole(path, text if text.endswith("\n") else f"{text}\n")
 

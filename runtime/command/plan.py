@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -13,12 +14,14 @@ from .settings import Settings, takes_settings
 @click.command()
 @model_argument
 @takes_settings
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as one JSON object.")
 @click.pass_context
-def plan(ctx: click.Context, model: Path | None, settings: Settings) -> None:
+def plan(ctx: click.Context, model: Path | None, settings: Settings, as_json: bool) -> None:
     """Print the memory plan of a training step, buffer by buffer.
 
     Of MODEL, or of the net that the options describe; the arena's size is exact, and `unplanned`
     is what a buffer for every result would take.
     """
     program = program_of(ctx, model, settings)
-    click.echo(str(program.plan(N=settings.batch_size)))
+    made = program.plan(N=settings.batch_size)
+    click.echo(json.dumps(made.as_dict()) if as_json else str(made))

@@ -47,13 +47,17 @@ class Option:
         self.attributes = attributes
 
 
+_MOST: Final = 10**8
+"""The largest size: arrays of two of them are still counted in 64 bits."""
+
+
 def layer_sizes(text: str) -> tuple[int, ...]:
     """Layer sizes, such as 100,100; nothing for no hidden layer."""
     try:
         sizes = tuple([int(size) for size in text.split(",")]) if text.strip() else ()
     except ValueError:
         sizes = (0,)
-    if any(size < 1 for size in sizes):
+    if not all(1 <= size <= _MOST for size in sizes):
         raise click.BadParameter(f"{text!r} are no layer sizes; write e.g. 100,100")
     return sizes
 
@@ -136,7 +140,7 @@ class Settings(NamedTuple):
     clip_norm: Annotated[
         float | None, Option("Bound of the norm of all gradients together.", type=float)
     ] = None
-    batch_size: Annotated[int, Option("Rows a step.", type=click.IntRange(min=1))] = 50
+    batch_size: Annotated[int, Option("Rows a step.", type=click.IntRange(1, _MOST))] = 50
     keep: Annotated[
         tuple[float, ...],
         Option(

@@ -9,7 +9,7 @@ import click
 from ..extras import require
 
 threads_option = click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads of the matrix products."
+    "--threads", type=click.IntRange(1, 1024), help="Threads of the matrix products."
 )
 
 

@@ -298,3 +298,19 @@ def test_a_write_that_fails_leaves_the_last_checkpoint(
         vg.fit(program(), data, epochs=3, batch_size=10, checkpoint=path)
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
     assert vg.load(path).step_number == 5
+
+
+@pytest.mark.parametrize(("began", "now"), [("numpy", "numba"), ("numba", "numpy")])
+def test_a_run_goes_on_with_the_backend_that_it_began_with(
+    tmp_path: Path, began: Any, now: Any
+) -> None:
+    pytest.importorskip("numba")
+    x, y = vg.input("x", ("N", 3)), vg.input("y", ("N",), dtype="i64")
+    net = vg.Graph("net", loss=vg.softmax_cross_entropy(vg.dense(x, 2, name="s"), y))
+    data = np.ones((4, 3), np.float32), np.array([0, 1, 1, 0])
+    path, sgd = tmp_path / "run", vg.SGD(lr=0.1)
+    vg.fit(vg.compile(net, optimizer=sgd, backend=began), data, steps=1, checkpoint=path)
+    program = vg.compile(net, optimizer=sgd, backend=now)
+    with pytest.raises(vg.RunError, match="another program: its backend differs"):
+        vg.fit(program, data, steps=2, checkpoint=path, resume=True)
+    assert program.step_number == 0
