@@ -18,8 +18,9 @@ from .frozen import Frozen
 from .graph import ALIGNMENT, Graph, Schedule
 from .groups import Nodes, domain, holder, inside, kernel_groups, lanes
 from .hooks import check_hooks
+from .layer import Layer
 from .location import Location, created_at, raised_at, warn
-from .node import Layer, Node, Operand, apply, check_node
+from .node import Node, Operand, apply, check_node
 from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, OverRows, Product, Source, op
 from .op_function import op_function
 from .parser import parse

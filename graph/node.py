@@ -11,24 +11,13 @@ from .explain import explain
 from .indexing import cuts
 from .location import Location, user_line
 from .op import OPS, Op
-from .pickling import reduced_layer, reduced_node
+from .pickling import reduced_node
 from .types import Shape, TensorType, as_python, name_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-class Layer:
-    """A layer that its user did not name; the first Graph that holds it numbers it."""
-
-    __slots__ = ("__weakref__", "kind", "name")
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.name: str | None = None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return reduced_layer(self)
+    from .layer import Layer
 
 
 class Node:

@@ -19,8 +19,9 @@ from .walk import depth_first
 
 if TYPE_CHECKING:
     from .graph import Graph
+    from .layer import Layer
     from .location import Location
-    from .node import Layer, Node
+    from .node import Node
     from .op import Op
     from .types import TensorType
 
@@ -140,7 +141,7 @@ def reduced_layer(layer: Layer) -> tuple[Any, ...]:
 
 
 def _layer(key: Key, kind: str, name: str | None) -> Layer:
-    from .node import Layer
+    from .layer import Layer
 
     layer = kept(key, Layer(kind))
     layer.name = layer.name or name

@@ -9,8 +9,9 @@ import numpy as np
 
 from .arrays import as_array, exactly
 from .errors import GraphError
+from .layer import Layer
 from .location import user_line
-from .node import Layer, Node, apply
+from .node import Node, apply
 from .op import Source, op
 from .record import Value
 from .types import TensorType, check_shape, dtype_name, name_pattern
