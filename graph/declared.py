@@ -58,7 +58,7 @@ def checked_updates(updates: Mapping[Node, Node] | None) -> dict[Node, Node]:
 
 
 def binding(inputs: Iterable[Node], reached: Sequence[Node]) -> list[Node]:
-    """Those of the inputs that alone bind a symbol of what is reached."""
+    """Those of the inputs that alone bind a symbol of what is reached; floats before labels."""
     try:
         given = tuple(inputs)
     except TypeError:
@@ -73,7 +73,7 @@ def binding(inputs: Iterable[Node], reached: Sequence[Node]) -> list[Node]:
     free = {s for n in reached for s in (*n.type.symbols, *n.op.free_symbols())}
     free.difference_update(*(n.type.symbols for n in reached if isinstance(n.op, Input)))
     found: list[Node] = []
-    for n in unread:
+    for n in sorted(unread, key=lambda n: not n.type.is_float):
         if not free.isdisjoint(n.type.symbols):
             found.append(n)
             free.difference_update(n.type.symbols)
