@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from ..graph import Array
 
@@ -21,7 +24,10 @@ class Names:
     def __init__(self, feeds: Sequence[Array]) -> None:
         self.objects: dict[str, Any] = {}
         self._names: dict[object, str] = {}
-        self._memory = feeds
+        # Where each begins and ends in memory, in order, and how far all up to it reach.
+        self._spans = sorted((*byte_bounds(a), k) for k, a in enumerate(feeds) if a.size)
+        self._lows = [low for low, _, _ in self._spans]
+        self._reach = list(accumulate([high for _, high, _ in self._spans], max))
         self._feeds = {key(a): f"feed{i}" for i, a in enumerate(feeds)}
 
     def value(self, value: Any) -> str | None:
@@ -43,8 +49,17 @@ class Names:
 
     def feed(self, a: Array) -> str | None:
         """The feed in whose memory an array lies."""
-        within = [k for k, f in enumerate(self._memory) if np.may_share_memory(a, f)]
-        return f"feed{within[0]}" if within else None
+        if not a.size:
+            return None
+        low, high = byte_bounds(a)
+        found: int | None = None
+        at = bisect_left(self._lows, high)
+        while at and self._reach[at - 1] > low:
+            at -= 1
+            _, end, k = self._spans[at]
+            if end > low and (found is None or k < found):
+                found = k
+        return None if found is None else f"feed{found}"
 
     def function(self, function: Callable[..., Any]) -> str:
         """The name of a NumPy function, such as add, or add_reduce for np.add.reduce."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
 from ..graph import Graph, Input, Node, Nodes, TensorType, inside, lanes
@@ -65,24 +66,26 @@ def _temporaries(
     """Each gets the first temporary of its type that is free while it is needed."""
     last = {i: k for k, n in enumerate(lane) for i in n.inputs}
     types: list[TensorType] = []
-    busy: list[int] = []  # the last place at which each is needed
+    free: dict[str, list[int]] = {}  # those of a dtype, the first on top
+    needed: list[list[int]] = [[] for _ in lane]  # those whose last place it is
 
-    def taken(t: TensorType, now: int, until: int) -> int:
-        wanted = t.with_shape(tile)
-        for k, held in enumerate(types):
-            if held == wanted and busy[k] < now:
-                busy[k] = until
-                return k
-        types.append(wanted)
-        busy.append(until)
-        return len(types) - 1
+    def taken(t: TensorType, until: int) -> int:
+        heap = free.setdefault(t.dtype, [])
+        if not heap:
+            heap.append(len(types))
+            types.append(t.with_shape(tile))
+        found = heappop(heap)
+        needed[until].append(found)
+        return found
 
     results: dict[Node, int] = {}
     scratch: dict[Node, tuple[int, ...]] = {}
     for k, n in enumerate(lane):
         if n in hidden:
-            results[n] = taken(n.type, k, last[n])
+            results[n] = taken(n.type, last[n])
         wanted = n.op.scratch(*(i.type for i in n.inputs))
         if wanted:
-            scratch[n] = tuple([taken(t, k, k) for t in wanted])
+            scratch[n] = tuple([taken(t, k) for t in wanted])
+        for done in needed[k]:
+            heappush(free[types[done].dtype], done)
     return results, scratch, tuple(types)
