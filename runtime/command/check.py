@@ -7,11 +7,23 @@ import json
 import click
 import numpy as np
 
-from ...passes import L2
 from ..checking.entries import PASS
 from ..checking.gradcheck import gradcheck
 from .network import declare
-from .settings import Settings, takes_settings
+from .settings import Settings, refuse_settings, takes_settings
+
+_LATER = (
+    "optimizer",
+    "dialect",
+    "lr",
+    "schedule",
+    "weight_decay",
+    "clip_value",
+    "clip_norm",
+    "batch_size",
+    "dtype",
+)
+"""Settings of what is done with gradients, and of how exactly."""
 
 
 @click.command()
@@ -28,10 +40,12 @@ from .settings import Settings, takes_settings
 def check(
     ctx: click.Context, settings: Settings, reg: tuple[float, ...], rows: int, as_json: bool
 ) -> None:
-    """Check the gradients of the net that the options describe, in f64.
+    """Check the gradients of the net that the options describe, in f64, as a backend makes them.
 
     Prints a row a parameter for each --reg. Exit code 1 where a gradient is wrong.
     """
+    refuse_settings(ctx, "the strengths to check with are those of --reg", ["l2"])
+    refuse_settings(ctx, "gradients are checked in f64, and before they are used", _LATER)
     data = settings.load_data()
     net = declare(data, settings)
     x, y = data.train
@@ -41,9 +55,12 @@ def check(
         report = gradcheck(
             net,
             feeds,
-            regularizer=L2(strength),
+            regularizer=settings._replace(l2=strength).make_regularizer(),
             dropout=settings.make_dropout(),
             seed=settings.seed,
+            memory_limit=settings.memory_limit,
+            recompute=settings.recompute,
+            backend=settings.backend,
         )
         told.append({"strength": strength, **report.as_dict()})
         if not as_json:

@@ -18,7 +18,8 @@ def program_of(ctx: click.Context, model: Path | None, settings: Settings) -> Pr
     """The program in the file `model`, or in a run's folder; without one, that of the settings."""
     if model is None:
         return compiled(settings.load_data(), settings)
-    refuse_settings(ctx, f"{model} is compiled as it was saved")
+    fixed = [field for field in Settings._fields if field != "batch_size"]
+    refuse_settings(ctx, f"{model} is compiled as it was saved", fixed)
     return load_model(model)
 
 

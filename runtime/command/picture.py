@@ -12,7 +12,10 @@ from ...graph.writing import check_writable, write_whole
 from ..program import Program
 from .models import model_argument, program_of
 from .outputs import STDOUT, form_of
-from .settings import Settings, takes_settings
+from .settings import Settings, refuse_settings, takes_settings
+
+_ELSEWHERE = ("backend", "memory_limit", "recompute")
+"""Settings of how a graph is run."""
 
 
 @click.command("graph")
@@ -47,6 +50,11 @@ def graph_command(
         check_writable(output)
     if as_json and (form is not None or output is not None):
         raise click.UsageError("--json goes to stdout, and has a form of its own", ctx)
+    refuse_settings(ctx, "a graph is the same for all of them", _ELSEWHERE)
+    if as_json or form in (None, "text"):
+        refuse_settings(ctx, "it is that of a picture's sizes: --format svg or dot", ["batch_size"])
+    if stage == "list" and (form is not None or output is not None):
+        raise click.UsageError("--stage list goes to stdout, as text or --json", ctx)
     program = program_of(ctx, model, settings)
     stages = _stages(program)
     if stage == "list":

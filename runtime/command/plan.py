@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .models import model_argument, program_of
-from .settings import Settings, takes_settings
+from .settings import VALUES, Settings, refuse_settings, takes_settings
 
 
 @click.command()
@@ -22,6 +22,7 @@ def plan(ctx: click.Context, model: Path | None, settings: Settings, as_json: bo
     Of MODEL, or of the net that the options describe; the arena's size is exact, and `unplanned`
     is what a buffer for every result would take.
     """
+    refuse_settings(ctx, "a plan holds sizes and places, and no values", [*VALUES, "backend"])
     program = program_of(ctx, model, settings)
     made = program.plan(N=settings.batch_size)
     click.echo(json.dumps(made.as_dict()) if as_json else str(made))

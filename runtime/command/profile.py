@@ -12,7 +12,7 @@ import numpy as np
 from ...graph import Array, Graph
 from .models import model_argument, program_of
 from .outputs import check_figure
-from .settings import Settings, takes_settings
+from .settings import VALUES, Settings, refuse_settings, takes_settings
 from .threads import limited, threads_option
 
 
@@ -45,6 +45,7 @@ def profile(
     """
     if svg is not None:
         check_figure(svg)
+    refuse_settings(ctx, "the time of a step does not depend on values", VALUES)
     program = program_of(ctx, model, settings)
     with limited(threads):
         report = program.profile(

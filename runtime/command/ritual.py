@@ -7,23 +7,21 @@ import tempfile
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
-from ...graph import Array, PassError, VerigradError
-from ...ops import words
-from ...passes import INFERENCE, L2, TRAINING, Pipeline
+from ...graph import Array, VerigradError
 from ..checking.gradcheck import TOLERANCE, gradcheck
-from ..data.parts import Classification, Part
+from ..data.parts import Part
 from ..files import load
-from ..program import Program, compile
+from ..program import Program
 from ..training.callback import Callback
 from ..training.fit import fit
 from ..training.history import Row
 from ..training.measure import measure
-from .network import declare
-from .settings import Settings
+from .same_losses import inference_passes, passes, reference
+from .subject import PLAIN, STEPS, Result, Subject
 
 NEAR: Final = 0.05
 """How far the first loss may be from ln C."""
@@ -32,59 +30,6 @@ FEW: Final = 50
 """How many samples have to be overfitted."""
 EPOCHS: Final = 200
 """In how many epochs."""
-STEPS: Final = 12
-"""How many steps are compared where two runs have to be the same."""
-ROUNDING: Final = {"f32": 1e-5, "f64": 1e-12}
-"""By how much sums may change that a pass adds up in another order, relatively."""
-
-
-class Result(NamedTuple):
-    """What a check found: the number, in words too, what it had to be, and whether it was."""
-
-    name: str
-    ok: bool
-    found: str
-    bound: str
-    value: float | None = None
-
-
-class Subject(NamedTuple):
-    """What is checked: the net that the settings describe, on some data, and its pipelines."""
-
-    data: Classification
-    settings: Settings
-    pipeline: Pipeline = TRAINING
-    inference_pipeline: Pipeline = INFERENCE
-
-    def program(self, **changed: Any) -> Program:
-        """The program, with a constant rate, of these settings but for what is changed."""
-        settings = self.settings._replace(schedule="constant", **changed)
-        return compile(
-            declare(self.data, settings),
-            optimizer=settings.make_optimizer(1),
-            regularizer=settings.make_regularizer(),
-            dropout=settings.make_dropout(),
-            clip=settings.make_clip(),
-            seed=settings.seed,
-            dtype=settings.dtype,
-            pipeline=self.pipeline,
-            inference_pipeline=self.inference_pipeline,
-        )
-
-    def rows(self, count: int) -> Part:
-        """So many rows of the training part, drawn: a file may be sorted by class."""
-        order = np.argsort(words(0, "selfcheck", len(self.data.train.y)), kind="stable")[:count]
-        return Part(self.data.train.x[order], self.data.train.y[order])
-
-
-PLAIN: Final[dict[str, Any]] = {
-    "keep": (1.0,),
-    "keep_input": 1.0,
-    "l1": 0.0,
-    "l2": 0.0,
-    "weight_decay": None,
-}
-"""Without dropout and penalties."""
 
 
 def ritual(subject: Subject) -> Iterator[Result]:
@@ -96,6 +41,7 @@ def ritual(subject: Subject) -> Iterator[Result]:
         ("gradients", gradients),
         ("passes", passes),
         ("inference passes", inference_passes),
+        ("the reference", reference),
         ("resumed run", resumed),
     )
     for name, check in checks:
@@ -160,16 +106,23 @@ class _UntilRight(Callback):
 def gradients(subject: Subject) -> Iterator[Result]:
     """Symbolic gradients against numeric ones, without a penalty and with a strong one."""
     x, y = subject.rows(5)
-    net = declare(subject.data, subject.settings)
+    settings = subject.settings
+    net = subject.net(settings)
+    limit = settings.memory_limit
+    if limit is not None and settings.dtype == "f32":
+        limit *= 2  # in f64 as much as the same numbers take
     for strength in (0.0, 0.7):
         report = gradcheck(
             net,
             {"x": x.astype(np.float64), "y": y},
-            regularizer=L2(strength),
-            dropout=subject.settings.make_dropout(),
-            seed=subject.settings.seed,
+            regularizer=settings._replace(l2=strength).make_regularizer(),
+            dropout=settings.make_dropout(),
+            seed=settings.seed,
             entries=40,
             pipeline=subject.pipeline,
+            memory_limit=limit,
+            recompute=settings.recompute,
+            backend=settings.backend,
         )
         found = f"{report.max_relative_error:.2e}"
         bound = f"at most {TOLERANCE:.0e}, relative"
@@ -177,60 +130,13 @@ def gradients(subject: Subject) -> Iterator[Result]:
         yield Result(name, report.ok, found, bound, report.max_relative_error)
 
 
-def passes(subject: Subject) -> Iterator[Result]:
-    """Each pass that a step could do without changes none of its losses."""
-    x, y = subject.rows(100)
-
-    def losses(pipeline: Pipeline) -> list[float]:
-        program = subject._replace(pipeline=pipeline).program()
-        return [program.step(x=x, y=y) for _ in range(STEPS)]
-
-    yield from _on_and_off("pass", subject.pipeline, losses, subject.settings.dtype)
-
-
-def inference_passes(subject: Subject) -> Iterator[Result]:
-    """Each pass that inference could do without changes nothing, after some training."""
-    x, y = subject.rows(100)
-    trained = subject.program()
-    for _ in range(STEPS):
-        trained.step(x=x, y=y)
-
-    def losses(pipeline: Pipeline) -> list[float]:
-        program = subject._replace(inference_pipeline=pipeline).program()
-        program.parameters.update(trained.parameters)
-        program.state.update(trained.state)
-        parts = [slice(i, i + 20) for i in range(0, len(y), 20)]
-        return [program.evaluate(x=x[part], y=y[part])["loss"] for part in parts]
-
-    pipeline = subject.inference_pipeline
-    yield from _on_and_off("inference pass", pipeline, losses, subject.settings.dtype)
-
-
-def _on_and_off(
-    what: str, pipeline: Pipeline, losses: Callable[[Pipeline], list[float]], dtype: str
-) -> Iterator[Result]:
-    on = np.array(losses(pipeline))
-    for p in pipeline:
-        if p.numbers == "meaning":
-            continue
-        try:
-            off = np.array(losses(pipeline.without(p.name)))
-        except PassError:
-            continue  # Others need what it gives.
-        allowed = ROUNDING[dtype] if p.numbers == "reassociate" else 0.0
-        change = float(np.max(np.abs(on - off) / np.maximum(np.abs(off), 1e-8)))
-        bound = f"at most {allowed:g}, relative" if allowed else "none"
-        found = f"loss changes by {change:.1e}" if change else "no change"
-        yield Result(f"{what} {p.name}", change <= allowed, found, bound, change)
-
-
 def resumed(subject: Subject) -> Iterator[Result]:
     """A run that is saved in the middle and loaded ends with the bits of one that was not."""
     part = subject.rows(100)
     size = min(30, len(part.y))
-    straight = subject.program()
+    straight = subject.program(STEPS)
     fit(straight, part, steps=STEPS, batch_size=size)
-    begun = subject.program()
+    begun = subject.program(STEPS)
     fit(begun, part, steps=STEPS // 2 + 1, batch_size=size)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "middle.safetensors"

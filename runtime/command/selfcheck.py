@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 import click
 
 from ..extras import require
-from .ritual import Result, Subject, ritual
-from .settings import Settings, takes_settings
+from .ritual import ritual
+from .settings import Settings, refuse_settings, takes_settings
+from .subject import Result, Subject
 from .threads import limited, threads_option
 
 _NAME, _FOUND = 34, 36
@@ -25,9 +26,11 @@ def selfcheck(ctx: click.Context, settings: Settings, threads: int | None, as_js
     """Check the net that the options describe: is it ready to be trained?
 
     The first loss is near ln C, a penalty makes it grow, 50 samples are overfitted, the gradients
-    are right, no pass changes the loss, and a resumed run ends with the same bits. A line for each
-    with the number that was measured and its bound. Exit code 1 where one is red.
+    are right, no pass changes the loss, the backend's steps have the losses of another, and a
+    resumed run ends with the same bits. A line for each with the number that was measured and its
+    bound. Exit code 1 where one is red.
     """
+    refuse_settings(ctx, "each check takes a batch of its own", ["batch_size"])
     with limited(threads):
         subject = Subject(settings.load_data(), settings)
         subject.program()  # Options that cannot be are errors of usage, and no red lines.

@@ -295,6 +295,9 @@ def takes_settings(f: Callable[..., R]) -> Callable[..., R]:
 
     @functools.wraps(f)
     def call(**given: Any) -> R:
+        if {*given["keep"], given["keep_input"]} == {1.0} and given.get("keeps") is None:
+            nothing = "nothing is dropped; give --keep or --keep-input"
+            refuse_settings(click.get_current_context(), nothing, ["dropout_mode"])
         return f(settings=Settings(**{k: given.pop(k) for k in Settings._fields}), **given)
 
     wrapped: Callable[..., R] = call
@@ -303,9 +306,14 @@ def takes_settings(f: Callable[..., R]) -> Callable[..., R]:
     return wrapped
 
 
-def refuse_settings(ctx: click.Context, because: str) -> None:
-    """Raises a usage error where any of the settings but the batch's size was given."""
-    for field in Settings._fields:
-        given = ctx.get_parameter_source(field) is ParameterSource.COMMANDLINE
-        if given and field != "batch_size":
+VALUES: Final = ("init", "lr", "seed", "split_seed")
+"""Settings that change numbers alone: neither what is computed, nor where it lies."""
+
+
+def refuse_settings(
+    ctx: click.Context, because: str, fields: Iterable[str] = Settings._fields
+) -> None:
+    """Raises a usage error where one of these settings was given: it would have no effect."""
+    for field in fields:
+        if ctx.get_parameter_source(field) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--{field.replace('_', '-')} has no effect: {because}", ctx)

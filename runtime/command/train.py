@@ -40,6 +40,8 @@ def train(
     the training part is held out to follow the training; the test part is used once, at the end.
     A run with --out that is stopped, or killed, goes on with verigrad resume DIR.
     """
+    if overwrite and out is None:
+        raise click.UsageError("--overwrite has no effect without --out DIR", ctx)
     with limited(course.threads):
         folder = ctx.with_resource(Folder.new(out, overwrite)) if out is not None else None
         data = settings.load_data()

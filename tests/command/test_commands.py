@@ -131,9 +131,11 @@ def test_check_prints_a_table_for_each_strength() -> None:
 def test_check_exits_with_1_where_a_gradient_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[float] = []
 
-    def wrong(net: vg.Graph, feeds: object, *, regularizer: vg.L2, **_: object) -> GradcheckReport:
-        calls.append(regularizer.strength)
-        tolerance = -1.0 if regularizer.strength == 0 else 1.0
+    def wrong(
+        net: vg.Graph, feeds: object, *, regularizer: vg.L2 | None, **_: object
+    ) -> GradcheckReport:
+        calls.append(regularizer.strength if regularizer is not None else 0.0)
+        tolerance = -1.0 if regularizer is None else 1.0
         return GradcheckReport(net.name, (), tolerance)
 
     monkeypatch.setattr(check_module, "gradcheck", wrong)

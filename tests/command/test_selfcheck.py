@@ -17,8 +17,9 @@ from invoking import run
 import verigrad as vg
 from verigrad.ops import Relu
 from verigrad.runtime.command import ritual
-from verigrad.runtime.command.ritual import Result, Subject
+from verigrad.runtime.command import subject as subjects
 from verigrad.runtime.command.settings import Settings
+from verigrad.runtime.command.subject import Result, Subject
 from verigrad.runtime.data.source import load_data
 
 SMALL = ("--hidden", "16,12", "--threads", "1")
@@ -28,17 +29,20 @@ CHECKS = [
     "overfits 50 samples",
     "gradients at L2 0",
     "gradients at L2 0.7",
+    "pass expand_gradients",
     "pass fold_constants",
     "pass simplify",
     "pass eliminate_common",
     "pass fuse_linear_relu",
     "pass fuse_softmax_nll",
     "pass add_in_place",
+    "inference pass expand_gradients",
     "inference pass fold_batch_norm",
     "inference pass fold_constants",
     "inference pass simplify",
     "inference pass eliminate_common",
     "inference pass fuse_linear_relu",
+    "numpy steps, 100 rows",
     "resumed run",
 ]
 
@@ -90,6 +94,72 @@ def test_every_method_is_green(arguments: list[str]) -> None:
     assert red(*arguments) == []
 
 
+def test_a_limit_and_a_schedule_are_kept_to(subject: Subject) -> None:
+    told = subject.settings._replace(memory_limit=40_000, recompute=True, schedule="one-cycle")
+    limited = subject._replace(settings=told)
+    count = len(limited.rows(100).y)
+    assert 1 < count < len(subject.rows(100).y) == 100
+    assert limited.program().plan(N=count).nbytes <= 40_000
+    assert limited.program(10).options.recompute
+    assert str(limited.program(10).training) != str(limited.program(1000).training)
+    assert red("--memory-limit", "40kB", "--recompute", "--schedule", "one-cycle") == []
+
+
+def compiled_kernels(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str] = lambda text: text
+) -> list[str]:
+    """The texts of the kernels that are compiled from here on, changed."""
+    pytest.importorskip("numba")
+    from verigrad.runtime.jit import loops
+
+    made: list[str] = []
+    right = loops.compiled
+
+    def compiled(text: str) -> object:
+        made.append(text)
+        return right(change(text))
+
+    monkeypatch.setattr(loops, "compiled", compiled)
+    return made
+
+
+def test_every_check_runs_on_the_backend(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = compiled_kernels(monkeypatch)
+    on_numba = subject._replace(settings=subject.settings._replace(backend="numba"))
+    checks = (
+        ritual.first_loss,
+        ritual.growing_loss,
+        ritual.overfitting,
+        ritual.gradients,
+        ritual.passes,
+        ritual.inference_passes,
+        ritual.reference,
+        ritual.resumed,
+    )
+    for check in checks:
+        made.clear()
+        assert all(result.ok for result in check(on_numba)), check.__name__
+        assert made, f"{check.__name__} compiled no kernel"
+
+
+def test_a_wrong_kernel_of_a_backend_is_red(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled_kernels(monkeypatch, lambda text: text.replace("v3 * v", "v3 + v"))
+    on_numba = subject._replace(settings=subject.settings._replace(backend="numba"))
+    (result,) = ritual.reference(on_numba)
+    assert (result.name, result.ok) == ("numba steps, 100 rows", False)
+
+
+def test_a_step_that_differs_from_its_graph_is_red(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = vg.Program.step
+    monkeypatch.setattr(vg.Program, "step", lambda *a, **feeds: right(*a, **feeds) * 1.0001)
+    (result,) = ritual.reference(subject)
+    assert not result.ok
+
+
 def test_json_has_the_number_and_the_bound_of_each() -> None:
     told = json.loads(run("selfcheck", *SMALL, "--json").stdout)
     assert [check["name"] for check in told["checks"]] == CHECKS
@@ -137,14 +207,14 @@ def planted(
     monkeypatch: pytest.MonkeyPatch, change: Callable[[vg.Graph, vg.Node], vg.Node]
 ) -> None:
     """A net whose loss is changed."""
-    declared = ritual.declare
+    declared = subjects.declare
 
     def declare(*arguments: object) -> vg.Graph:
         net = declared(*arguments)  # type: ignore[arg-type]
         scores, loss = net.outputs["scores"], net.outputs["loss"]
         return vg.Graph(net.name, {"scores": scores}, loss=change(net, loss))
 
-    monkeypatch.setattr(ritual, "declare", declare)
+    monkeypatch.setattr(subjects, "declare", declare)
 
 
 def test_a_loss_that_is_counted_twice_is_red(monkeypatch: pytest.MonkeyPatch) -> None:
