@@ -60,7 +60,8 @@ def _rows(
     else:
         weighed = first * counts[0] + rest * counts[1]
         made = first + rest if joins == "sum" else weighed / sizes[symbol]
-    wrong = different(np.asarray(made, result.dtype), result, inferred)
+    size = sample.size(arrays, result) if inferred.is_float else 0.0
+    wrong = different(np.asarray(made, result.dtype), result, inferred, size)
     yield f"over_rows says {joins!r}, but of two blocks of rows {wrong}" if wrong else None
 
 
@@ -80,7 +81,9 @@ def _value(
     if expected is None:
         yield "run gives a result where the reference has none: raise RunError"
         return None
-    yield different(result, expected, sample.inferred())
+    inferred = sample.inferred()
+    size = sample.size(arrays, expected) if inferred.is_float else 0.0
+    yield different(result, expected, inferred, size)
     return result
 
 

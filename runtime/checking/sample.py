@@ -23,7 +23,8 @@ from ...graph import (
 from ...passes import op_with_dtype
 
 TOLERANCE: Final = {"f32": 2e-5, "f64": 1e-11, "i64": 0.0, "bool": 0.0}
-"""By how much a value may differ from the reference's, relative or absolute."""
+"""By how much a value may differ from the reference's, relative to it or to `Sample.size`."""
+_NUDGE: Final = 1e-3
 _SPECIAL: Final = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0)
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
@@ -103,6 +104,24 @@ class Sample:
         found = as_array(given, "what the reference gives", name="result", error=RunError)
         return None if empty and found.dtype.kind == "f" and np.isnan(found).any() else found
 
+    def size(self, arrays: Sequence[Array], expected: Array) -> float:
+        """How large what a float result is made of is: as the largest of its elements, or as what
+        a small share of the inputs changes it by, times as much.
+
+        In a sum of numbers that cancel, their rounding is far larger than the result's.
+        """
+        rng = np.random.default_rng(0)
+        nudged = [
+            a * (1 + _NUDGE * rng.choice([-1.0, 1.0], a.shape)) if a.dtype.kind == "f" else a
+            for a in arrays
+        ]
+        other = self.expected(nudged)
+        with np.errstate(all="ignore"):
+            found = [abs(expected)]
+            if other is not None and other.shape == expected.shape:
+                found.append(abs(other - expected) / _NUDGE)
+            return float(max([f[np.isfinite(f)].max(initial=0.0) for f in found]))
+
     def graph(self) -> Graph:
         """The op as a graph: inputs `x0`, `x1`, ... and the output `y`."""
         inputs = [Node(Input(t), (), t, f"x{k}") for k, t in enumerate(self.types)]
@@ -119,15 +138,18 @@ def _given(drawn: object, k: int, t: TensorType, shape: tuple[int, ...]) -> Arra
     return exactly(array, t.dtype, what, RunError)
 
 
-def different(result: Array, expected: Array, t: TensorType) -> str | None:
-    """Where a result of type `t` is not what is expected, in words."""
+def different(result: Array, expected: Array, t: TensorType, size: float) -> str | None:
+    """Where a result of type `t`, made of what is of that size, is not what is expected, in
+    words."""
     if expected.shape != result.shape:
         return f"the shape is {list(result.shape)}, the reference's {list(expected.shape)}"
     kinds = {"b": "bool", "i": "i64", "u": "i64", "f": "a float"}
     if kinds.get(expected.dtype.kind) != ("a float" if t.is_float else t.dtype):
         return f"the type is {t}, but the reference gives {expected.dtype}"
     tolerance = TOLERANCE[t.dtype]
-    close = np.isclose(result, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
+    least = 4 * float(np.finfo(result.dtype).smallest_subnormal) if t.is_float else 0.0
+    within = tolerance * size + least
+    close = np.isclose(result, expected, rtol=tolerance, atol=within, equal_nan=True)
     if close.all():
         return None
     at = tuple(int(i) for i in np.argwhere(~close)[0])

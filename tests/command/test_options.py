@@ -67,6 +67,8 @@ REFUSED: dict[str, set[str]] = {
     "selfcheck": {"batch_size"},
 }  # fmt: skip
 UNSEEN = {
+    ("train", "backend"),  # the same numbers, with luck
+    ("compare", "backend"),
     ("check", "backend"),  # the same numbers; that kernels are compiled is tested beside gradcheck
     ("plan", "data"),  # a net of the same sizes
     ("plan", "keep"),  # another share of as many units
