@@ -81,6 +81,11 @@ def gradcheck(
         )
     if not program.parameters:
         raise RunError(f"graph {net.name} has no parameter whose gradient could be checked")
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise RunError(
+            f"parameters are {type(parameters).__name__}, where a dict of arrays by name is "
+            "expected"
+        )
     _draw(program, {**given, **(parameters or {})}, program.options.seed)
     if isinstance(feeds, Mapping):
         inputs = {program.declared.names[n]: n for n in program.declared.inputs}
@@ -123,10 +128,6 @@ def _in_f64(program: Program) -> Program:
 
 
 def _draw(program: Program, given: Mapping[str, Any], seed: int) -> None:
-    if not isinstance(given, Mapping):
-        raise RunError(
-            f"parameters are {type(given).__name__}, where a dict of arrays by name is expected"
-        )
     for name in given:
         if name not in program.parameters:
             raise RunError(f"there is no parameter {name!r}{suggest(name, program.parameters)}")
