@@ -116,23 +116,25 @@ class Tape:
 
     def runner(self, start: int, stop: int) -> Callable[..., bool]:
         """A function of the feeds: whether all instructions of the range ran, none refused."""
-        run = driver.runner(len(self._feeds))
+        run: Callable[..., bool] = driver.runner(len(self._feeds))
         words = np.zeros(driver.RUN, np.int64)
         words[[driver.START, driver.STOP_BEFORE]] = start, stop
-        chosen, address = words[driver.CHOICE :], int(words.ctypes.data)
+        chosen, at, item = words[driver.CHOICE :], int(words.ctypes.data), words.item
         choice.reset(chosen)
         self._runs.append(words)
         self._laid = False
         team, lock, lay, asks, shares = TEAM, TEAM.lock, self._lay, choice.asks, driver.SHARES
 
+        def ready() -> int:
+            if not self._laid:
+                lay()
+            if team.resting and item(shares) and asks(chosen):
+                team.rouse()
+            return at
+
         def made(*feeds: Array) -> bool:
-            with lock:
-                if not self._laid:
-                    lay()
-                if team.resting and words.item(shares) and asks(chosen):
-                    team.rouse()
-                ran: bool = run(address, *feeds)
-                return ran
+            # On one line, as in `alone`.
+            with lock: return run(at if self._laid and not (team.resting and item(shares)) else ready(), *feeds)  # fmt: skip  # noqa: E501, E701
 
         TEAM.join(self.threads)
         FILES.tell()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -75,6 +76,15 @@ def answers(program: vg.Program) -> list[object]:
     return [*found, state(program)]
 
 
+def elsewhere(program: vg.Program) -> list[object]:
+    """The same in another thread, which waits for ever where a lock was left behind."""
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.extend(answers(program)), daemon=True)
+    thread.start()
+    thread.join(60)
+    return found
+
+
 def fit(program: vg.Program) -> None:
     feeds = rows(8)
     data = feeds["x"], feeds["y"]
@@ -118,6 +128,7 @@ def test_at_any_line_it_leaves_the_old_state_or_the_new(name: str, tmp_path: Pat
             whole.step(rows(8)) if name == "fit" else call(whole)
             allowed.append(state(whole))
     expected: dict[int, list[object]] = {}
+    call(begun())  # what is compiled once for all programs is
     program = begun()
     count = lines(lambda: call(program))
     for n in sorted({1 + k * count // TRIED for k in range(TRIED)}):
@@ -135,7 +146,7 @@ def test_at_any_line_it_leaves_the_old_state_or_the_new(name: str, tmp_path: Pat
             other.parameters.update(program.parameters)
             other.state.update(program.state)
             expected[at] = answers(other)
-        assert answers(program) == expected[at], n
+        assert elsewhere(program) == expected[at], n
         if name == "save" and (saved := path.with_name("saved.safetensors")).exists():
             assert state(vg.load(saved)) == old
 
@@ -148,8 +159,8 @@ def test_wherever_a_profile_is_interrupted_the_state_is_as_it_was(
     program.step(rows(8))
     before, one = state(program), Executor.step
 
-    def interrupted(self: Executor, feeds: list[np.ndarray]) -> None:
-        one(self, feeds)
+    def interrupted(self: Executor, *given: Any) -> None:
+        one(self, *given)
         made.append(1)
         if len(made) == step:
             raise KeyboardInterrupt
