@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from ...graph import on_one_line
 from ..data.parts import Classification
 from ..program import Program
 from ..training.callback import Callback
@@ -138,13 +139,14 @@ def course_steps(data: Classification, settings: Settings, course: Course) -> in
 
 def describe(data: Classification, program: Program) -> None:
     """Says on stderr what is trained on what."""
+    name = on_one_line(data.name)
     for note in data.notes:
-        click.echo(f"{data.name}: {note}", err=True)
+        click.echo(f"{name}: {note}", err=True)
     weights = [p.type.shape for p in program.declared.parameters if p.type.rank == 2]
     sizes = [data.features, *(shape[-1] for shape in weights)]
     count = sum(v.size for v in program.parameters.values())
     click.echo(
-        f"{data.name}: {len(data.train.y):,} rows to train on, "
+        f"{name}: {len(data.train.y):,} rows to train on, "
         f"{len(data.validation.y):,} to validate, {len(data.test.y):,} to test\n"
         f"net {'-'.join(map(str, sizes))}, {count:,} parameters",
         err=True,
