@@ -17,6 +17,7 @@ from .fuse_linear_relu import FuseLinearRelu
 from .fuse_softmax_nll import FuseSoftmaxNLL
 from .insert_dropout import InsertDropout
 from .insert_regularization import InsertRegularization
+from .keep_logs import KeepLogs
 from .pipeline import Pipeline
 from .scale_dropout import ScaleDropout
 from .schedule import ScheduleBuffers
@@ -24,6 +25,7 @@ from .simplify import Simplify
 
 TRAINING: Final = Pipeline(
     (
+        KeepLogs(),
         InsertDropout(),
         InsertRegularization(),
         ExpandBatchNorm(),
@@ -43,6 +45,7 @@ TRAINING: Final = Pipeline(
 
 INFERENCE: Final = Pipeline(
     (
+        KeepLogs(),
         ScaleDropout(),
         ExpandGradients(),
         FoldBatchNorm(),

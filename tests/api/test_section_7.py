@@ -100,6 +100,7 @@ def test_stages_show_the_pipeline_in_order(ran: dict[str, object]) -> None:
     stages = ran["program"].stages
     assert list(stages) == [
         "declared",
+        "keep_logs",
         "insert_dropout",
         "insert_regularization",
         "expand_batch_norm",

@@ -214,3 +214,21 @@ def test_a_pipeline_that_does_not_expand_says_so(name: str) -> None:
         else:
             kept = vg.INFERENCE.without("expand_gradients")
             vg.compile(net, inference_pipeline=kept).predict(x=np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("declared", [False, True], ids=["trained", "declared"])
+def test_the_logarithm_of_a_softmax_keeps_small_shares(declared: bool) -> None:
+    """exp(-200) is 0 in f32: its logarithm, and the gradient of that, are numbers all the same."""
+    x = vg.input("x", ("N", 3))
+    z = x * vg.parameter("w", (3,), "ones")
+    loss = -vg.sum(vg.slice(vg.log(vg.softmax(z)), 1, 0, 1))
+    outputs = {"slope": vg.grad(loss, [x])[0]} if declared else {}
+    program = vg.compile(vg.Graph("g", outputs, loss=loss), optimizer=vg.SGD(1.0))
+    feeds = {"x": np.array([[-200.0, 0.0, -1.0]], np.float32)}
+    found, gradients = program.gradients(feeds)
+    shares = np.exp([-200.0, 0.0, -1.0]) / (1 + np.exp(-1.0))
+    assert np.isclose(found, 200 + np.log(1 + np.exp(-1.0)))
+    assert np.allclose(gradients["w"], (shares - [1.0, 0.0, 0.0]) * feeds["x"][0], rtol=1e-5)
+    if declared:
+        assert np.allclose(program.predict(feeds)["slope"], [shares - [1, 0, 0]], atol=1e-6)
+    assert np.isfinite(program.step(feeds))
