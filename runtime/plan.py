@@ -15,6 +15,7 @@ from ..graph import (
     Graph,
     Node,
     PassError,
+    RunError,
     Schedule,
     Source,
     inside,
@@ -62,6 +63,12 @@ class Plan(Frozen):
         self.limit = limit
         self.recomputed = recomputed
         lives = _lives(g, g.schedule, sizes)
+        if sum(_aligned(life.nbytes) for life in lives) > np.iinfo(np.int64).max:
+            given = ", ".join(f"{s}={n}" for s, n in sizes.items())
+            raise RunError(
+                f"{g.name} with {given} would take more bytes than 64 bits can count; "
+                "give smaller sizes"
+            )
         offsets = _offsets(lives, _packed(g.schedule, lives))
         places: dict[Node, tuple[int, int]] = {}
         scratch: dict[Node, list[tuple[int, int]]] = {}

@@ -67,3 +67,12 @@ def test_thousands_of_nodes_are_computed_right() -> None:
         h = vg.multiply(vg.matmul(h, w), 0.5) if k % 3 == 0 else vg.maximum(h, vg.negative(h))
     p = vg.compile(vg.Graph("net", {"h": h}))
     assert p.predict(x=[[1, 3]])["h"].tolist() == [[2, 2]]
+
+
+@pytest.mark.parametrize("rows", [10**21, 2**63 - 1, 2**60])
+def test_more_bytes_than_can_be_counted_are_refused(rows: int, three_layer: vg.Graph) -> None:
+    program = vg.compile(three_layer, optimizer=vg.SGD(lr=0.1))
+    for ask in (program.plan, program.cost, program.source):
+        with pytest.raises(vg.RunError, match=f"net with N={rows} would take more bytes than 64"):
+            ask(N=rows)
+    assert program.plan(N=2**50).nbytes > 2**50
