@@ -9,7 +9,7 @@ import pytest
 from verigrad.runtime.command.curves import draw_comparison, draw_curves, literal
 from verigrad.runtime.training.history import Row
 
-ROW = Row(1, 9, 0.5, None, None, 0.1)
+ROW = Row(1, 9, 0.5, None, None, None, 0.1)
 
 
 @pytest.mark.parametrize(
