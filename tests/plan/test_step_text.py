@@ -297,7 +297,7 @@ def test_a_label_out_of_range_names_the_input(
     program.step(feeds)
     before = {k: np.array(v) for k, v in {**program.parameters, **program.state}.items()}
     feeds["y"][7] = 4
-    with pytest.raises(vg.RunError, match=r"4[\s\S]*%y"):
+    with pytest.raises(vg.RunError, match="input 'y' holds the label 4 in row 7"):
         program.step(feeds)
     after = {**program.parameters, **program.state}
     assert all(same_bits(before[k], np.array(after[k])) for k in before)
