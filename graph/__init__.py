@@ -1,6 +1,6 @@
 """The IR: what a program is."""
 
-from .arrays import as_array, exactly
+from .arrays import as_array, exactly, has
 from .cached import cached_property
 from .errors import (
     CallError,
@@ -111,6 +111,7 @@ __all__ = [
     "dtype_name",
     "exactly",
     "field",
+    "has",
     "holder",
     "input",
     "inside",

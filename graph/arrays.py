@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserList, deque
 from collections.abc import Iterator, Mapping, Set, Sized
 from numbers import Real
 from typing import Any, Final, NamedTuple
@@ -16,6 +17,8 @@ _NUMBERS: Final = "biuf"
 """The kinds of dtypes that are numbers: truth values, integers and floats."""
 _DEEPEST: Final = 64
 """As many dimensions as an array of NumPy can have."""
+_LISTS: Final = (list, tuple, deque, UserList)
+"""What NumPy reads element by element, and would read through the masks of its parts."""
 
 
 class Refused(NamedTuple):
@@ -89,7 +92,7 @@ def _masked(value: object, at: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]
     if isinstance(value, np.ma.MaskedArray):
         for place in np.argwhere(np.ma.getmaskarray(value))[:1].tolist():
             yield (*at, *place)
-    elif isinstance(value, (list, tuple)) and not set(map(type, value)) <= {int, float, bool}:
+    elif isinstance(value, _LISTS) and not set(map(type, value)) <= {int, float, bool}:
         for i, part in enumerate(value) if len(at) < _DEEPEST else ():
             yield from _masked(part, (*at, i))
 
@@ -105,9 +108,9 @@ def _failed(value: object, e: Exception, name: str) -> Refused:
         return Refused(f"a {_kind(value)} whose parts differ: {rows}", "give each as many")
     found = f"a {_kind(value)} that cannot be made an array ({type(e).__name__}: {told})"
     way = ".detach().cpu().float().numpy()" if "BFloat16" in told else ".detach().cpu().numpy()"
-    if hasattr(value, "detach"):
+    if has(value, "detach"):
         return Refused(found, f"give {name}{way}")
-    if any(hasattr(part, "detach") for part in parts):
+    if any(has(part, "detach") for part in parts):
         return Refused(found, f"give [t{way} for t in {name}]")
     return Refused(found, "give an array or a list of numbers")
 
@@ -131,14 +134,18 @@ def _no_numbers(value: object, found: Array, name: str) -> Refused | None:
         fields = ", ".join(dtype.names)
         fix = f"np.stack([{name}[k] for k in {name}.dtype.names], axis=-1)"
         return Refused(f"an array of records ({fields})", f"give {fix}")
+    if issubclass(dtype.type, np.void):
+        return Refused(f"{dtype}, bytes of no dtype", "read them in the dtype of their numbers")
     return Refused(f"{dtype}", f"give {name}.astype('float32')")
 
 
 def _objects(value: object, found: Array, name: str) -> Refused:
     if not found.ndim and found.item() is value:  # NumPy knows nothing of it
-        if hasattr(value, "toarray"):
+        if has(value, "toarray"):
             return Refused(f"a sparse {_kind(value)}", f"give {name}.toarray()")
         return Refused("None" if value is None else f"a {_kind(value)}", "give an array or a list")
+    if found.size and all(isinstance(element, str) for element in found.flat):
+        return _texts(found.astype(str), name)
     for place, element in np.ndenumerate(found):
         if isinstance(element, (str, bytes)):
             return Refused(f"an array of objects: {element[:20]!r} at {list(place)}")
@@ -147,6 +154,10 @@ def _objects(value: object, found: Array, name: str) -> Refused:
                 f"an array of objects: a {_kind(element)} at {list(place)}",
                 "give a number in each place",
             )
+    try:
+        np.array(found, float)
+    except Exception as e:
+        return Refused(f"an array of objects that are no floats ({type(e).__name__}: {e})")
     return Refused("an array of objects", f"give np.array({name}, float)")
 
 
@@ -178,6 +189,14 @@ def exactly(array: Array, dtype: str, what: str, error: type[VerigradError] = Gr
     raise error(
         f"{what} holds {array[tuple(at)]}{f' at {at}' if at else ''}, which no {dtype} can hold"
     )
+
+
+def has(value: object, attribute: str) -> bool:
+    """Whether it has the attribute; where the user's `__getattr__` fails, it has not."""
+    try:
+        return hasattr(value, attribute)
+    except Exception:
+        return False
 
 
 def _kind(value: object) -> str:

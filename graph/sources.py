@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
-from .arrays import as_array, exactly
+from .arrays import as_array, exactly, has
 from .errors import GraphError
 from .layer import Layer
 from .location import user_line
@@ -156,7 +156,7 @@ class Constant(Source):
 
 def as_initializer(init: object, type: TensorType) -> Initializer:
     """The initializer that `init` names, or that gives an array, checked against the type."""
-    if hasattr(init, "__array__"):
+    if has(init, "__array__"):
         init = FromArray(ArrayValue(_floats(init)))
     if isinstance(init, str):
         kinds = Initializer.kinds()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from ..graph import (
     check_node,
     constant,
     exactly,
+    has,
     is_number,
 )
 from .activations import softplus
@@ -224,8 +226,11 @@ def _class_weights(weights: ClassWeights, scores: TensorType) -> Node:
             f"{what} are balanced by the labels, which a graph does not know; give "
             f"len(y) / ({classes} * np.bincount(y, minlength={classes}))"
         )
-    if hasattr(weights, "to_dict"):  # a series of pandas, which its index maps
-        weights = weights.to_dict()
+    if has(weights, "to_dict"):  # a series of pandas, which its index maps
+        series: Any = weights
+        weights = series.to_dict()
+        if np.ndim(series) == 1 and len(weights) < len(series):
+            raise GraphError(f"{what} names a class twice; give each class one weight")
     if isinstance(weights, Mapping):
         weights = _by_class(weights, classes, what)
     held = as_array(weights, what, due, name="class_weights")

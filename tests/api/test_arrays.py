@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +45,16 @@ class Sparse:
         return np.array(self._values)
 
 
+class Failing:
+    """What knows no attribute, and says so by another error than is due."""
+
+    def __init__(self, values: Any) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> object:
+        raise KeyError(name)
+
+
 class Masking:
     """What converts itself to a masked array."""
 
@@ -65,6 +76,7 @@ def records(a: np.ndarray) -> np.ndarray:
 BAD: dict[str, tuple[Callable[[np.ndarray], Any], str]] = {
     "masked": (masked, "masked"),
     "list of masked": (lambda a: [masked(np.array([1.0, 2.0]))] * len(a), r"the first at \[0, 1\]"),
+    "deque of masked": (lambda a: deque([masked(np.array([1.0, 2.0]))] * len(a)), "masked"),
     "masks itself": (Masking, "masked"),
     "dict": (lambda a: dict(enumerate(a.tolist())), "dict"),
     "set": (lambda a: set(a.ravel().tolist()), "set"),
@@ -75,6 +87,13 @@ BAD: dict[str, tuple[Callable[[np.ndarray], Any], str]] = {
     "texts": (lambda a: a.astype(str), r"texts such as .*astype\(float\)"),
     "None": (lambda a: None, "is None"),
     "objects": (lambda a: a.astype(object), "array of objects"),
+    "texts as objects": (lambda a: a.astype(str).astype("O"), r"texts such as .*astype\(float\)"),
+    "classes as objects": (
+        lambda a: np.array(["cat"] * len(a), object), r"texts such as 'cat'.*return_inverse=True",
+    ),
+    "no floats": (lambda a: [10**400] * len(a), "int too large to convert to float"),
+    "bytes of no dtype": (lambda a: a.astype("V8"), r"\|V8, bytes of no dtype.*; read them"),
+    "attributes that fail": (Failing, "Failing that cannot be made an array .KeyError"),
     "a None in it": (lambda a: [None, *a.tolist()][: len(a)], r"(NoneType|parts differ|None)"),
     "complex": (lambda a: a.astype(complex), "complex128"),
     "times": (lambda a: a.astype("datetime64[s]"), "datetime64"),
@@ -134,7 +153,7 @@ def test_what_is_no_array_of_numbers_is_refused_at_every_way_in(way: str, kind: 
     if (way, kind) in MEANT:
         return
     bad = make(right)
-    if way == "init" and not hasattr(bad, "__array__"):
+    if way == "init" and (kind == "attributes that fail" or not hasattr(bad, "__array__")):
         message = "give a name such as|initializer"
     with pytest.raises(vg.VerigradError, match=f"(?s){message}"):
         call(bad)

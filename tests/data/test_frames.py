@@ -118,3 +118,10 @@ def test_what_is_no_number_is_named_by_column_and_row(column: Any, name: str, me
 def test_what_is_of_another_kind_is_left_alone() -> None:
     for value in ([1, 2], np.zeros(3), "text", None):
         assert unframed("input 'x'", value, "f") is value
+
+
+def test_class_weights_in_a_series_are_one_a_class() -> None:
+    scores, labels = vg.input("scores", ("N", 3)), vg.input("labels", ("N",), dtype="i64")
+    twice = pd.Series([1.0, 2.0], index=[0, 0])
+    with pytest.raises(vg.GraphError, match="names a class twice; give each class one weight"):
+        vg.softmax_cross_entropy(scores, labels, class_weights=twice)
