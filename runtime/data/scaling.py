@@ -11,6 +11,8 @@ from .moments import moments
 
 _ERROR: Final = 1e-3
 """By what part of its deviation a feature may be rounded where it is read."""
+_LAST_BITS: Final = 8
+"""How many times the last bit a number may be off after a few operations, or a long sum."""
 
 
 class Scaling(NamedTuple):
@@ -31,12 +33,13 @@ def standardizing(x: Array, pixels: bool) -> Scaling:
     Each feature has a deviation of its own, but pixels share one, of all of them: that of a
     border pixel, which hardly ever changes, would make the noise in it as large as the image.
     A feature that never changes stays 0. One that changes by no more than its size is rounded
-    by, or than the least normal number, is no signal and stays near 0: divided by so small a
-    deviation, any other value would be huge. Both are measured by their size.
+    by where it was computed, or than the least normal number, is no signal and stays near 0:
+    divided by so small a deviation, any other value would be huge. Both are measured by their
+    size.
     """
     found = moments(x)
     deviation = found.relative * found.unit
-    varies = (found.relative > _noise(x.dtype)) & (deviation >= np.finfo(np.float64).tiny)
+    varies = _exceeds_rounding(x, found.relative) & (deviation >= np.finfo(np.float64).tiny)
     if pixels:
         deviation = np.sqrt(np.square(deviation).mean())
         inverse = 1.0 / np.where(deviation > 0, deviation, 1.0)
@@ -45,12 +48,19 @@ def standardizing(x: Array, pixels: bool) -> Scaling:
     return Scaling(found.mean, inverse, _read_in(found.size, inverse, varies))
 
 
-def _noise(dtype: np.dtype[np.generic]) -> float:
-    """The deviation, beside its size, of a feature that its rounding alone makes.
+def _exceeds_rounding(x: Array, relative: Array) -> Array:
+    """Whether each feature's deviation, beside its size, is more than rounding makes.
 
-    What is kept in 16 bits or as integers is measured to the last of them.
+    What is kept in 16 bits or as integers is measured to the last of them, and whole numbers are
+    not rounded; of others, the last bits may differ from row to row.
     """
-    return float(np.finfo(np.float32 if dtype == np.float32 else np.float64).eps)
+    eps = float(np.finfo(np.float32 if x.dtype == np.float32 else np.float64).eps)
+    exceeds = relative > eps
+    small = np.flatnonzero(exceeds & (relative <= _LAST_BITS * eps))
+    if small.size:
+        some = x[:, small]
+        exceeds[small] = ((some == np.floor(some)) | np.isnan(some)).all(axis=0)
+    return exceeds
 
 
 def _read_in(size: Array, inverse: Array, varies: Array) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -63,6 +65,34 @@ def test_a_change_of_the_last_bit_is_no_deviation(dtype: str, size: float) -> No
     scaling = standardizing(x, pixels=False)
     assert (abs(x.astype("f8") - scaling.mean) * scaling.inverse).max() < 1e-6
     assert (abs(1.01 * size - scaling.mean) * scaling.inverse).max() <= 0.0101
+
+
+COMPUTED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "times and divided": lambda a: 0.7 * a / a,
+    "added and taken away": lambda a: 0.1 + a - a,
+    "shares that sum to one": lambda a: sum((a + k) / (300 * a + 44850) for k in range(300)),
+    "some missing": lambda a: np.where(a < 0.3, np.nan, 0.7 * a / a),
+}
+
+
+@pytest.mark.parametrize("kind", COMPUTED)
+def test_what_is_constant_but_for_the_rounding_of_its_computation_is_no_deviation(
+    rng: np.random.Generator, kind: str
+) -> None:
+    x = COMPUTED[kind](rng.random((1000, 1)))
+    size = np.nanmax(x)
+    assert np.nanmin(x) != size
+    scaling = standardizing(x, pixels=False)
+    assert (abs(1.01 * size - scaling.mean) * scaling.inverse).max() <= 0.0101
+
+
+def test_whole_numbers_vary_by_their_last_bit(rng: np.random.Generator) -> None:
+    x = 2.0**50 + rng.integers(0, 2, (1000, 2))
+    x[::7, 1] = np.nan
+    scaling = standardizing(x, pixels=False)
+    np.testing.assert_allclose(
+        np.nanstd((x - scaling.mean) * scaling.inverse, axis=0), 1, rtol=0.01
+    )
 
 
 VARYING = [
