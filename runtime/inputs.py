@@ -47,6 +47,12 @@ def fed(name: str, value: Any, n: Node) -> Array:
     return array
 
 
+def is_one_hot(a: Array) -> bool:
+    """Whether each row of a [n,columns] has a single 1 among zeros."""
+    ones = a == 1
+    return bool((ones | (a == 0)).all() and (ones.sum(axis=1) == 1).all())
+
+
 def _place(at: tuple[int, ...]) -> str:
     """Such as: in row 3, column 1; nothing for a number by itself."""
     columns = "".join(f", column {c}" for c in at[1:])
@@ -76,7 +82,7 @@ def _reshaped(given: _Written, wanted: Shape) -> Iterator[_Written]:
     yield given
     if rank == 1 and a.ndim == 2 and shape[1] == 1:
         yield _Written(f"{text}.ravel()", a.ravel())
-    if rank == 1 and a.ndim == 2 and _is_one_hot(a):
+    if rank == 1 and a.ndim == 2 and is_one_hot(a):
         yield _Written(f"{text}.argmax(axis=1)", a.argmax(axis=1))
     if rank == 2 and a.ndim == 1:
         yield _Written(f"{text}[:, None]", a[:, None])
@@ -115,11 +121,6 @@ def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:
         if d != size and isinstance(d, int):
             return False
     return True
-
-
-def _is_one_hot(a: Array) -> bool:
-    ones = a == 1
-    return bool((ones | (a == 0)).all() and (ones.sum(axis=1) == 1).all())
 
 
 def _fraction(a: Array) -> tuple[int, ...] | None:

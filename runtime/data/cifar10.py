@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from ...graph import Array, RunError
+from .kinds import kind_of
 from .parts import Classification, Part, held_out
 from .pickled import read_pickled
 
@@ -119,9 +120,11 @@ def _text(key: object) -> object:
 def _binary_batch(path: Path, data: bytes) -> Part:
     size = 1 + _PIXELS
     if not data or len(data) % size:
+        kind = kind_of(data)
         raise RunError(
             f"{path} has {len(data):,} bytes, where a multiple of {size:,} is expected: "
             f"a label and {_PIXELS:,} pixels a row"
+            f"{'' if kind.startswith('no ') else f'; it is {kind}'}"
         )
     rows = np.frombuffer(data, np.uint8).reshape(-1, size)
     return _checked(path, rows[:, 1:], rows[:, 0].tolist())

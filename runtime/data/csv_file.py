@@ -22,6 +22,9 @@ _MISSING: Final = frozenset(("", "na", "n/a", "#n/a", "nan", "?"))
 _NO_NUMBER: Final = _MISSING | {"null", "none"}
 """The same where a number is due; a class may be called none."""
 
+_NO_TEXT: Final = "leave columns of text out"
+_DECIMAL: Final = re.compile(r"[+-]*\d+,\d+")
+_THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 _INTEGER: Final = re.compile(r"([+-]?\d+)(?:\.0*)?")
 
 
@@ -124,10 +127,7 @@ def _number(path: Path, row: Record, column: str, place: int) -> float:
     try:
         value = float(cell.replace("_", "no digit"))  # Python reads 1_000 as a number
     except ValueError:
-        comma = "; write the decimal comma as a point" if _has_decimal_comma(cell) else ""
-        raise RunError(
-            f"{found}, where a number is expected{comma or '; leave columns of text out'}"
-        ) from None
+        raise RunError(f"{found}, where a number is expected; {_mend(cell)}") from None
     if not np.isfinite(value):
         raise RunError(
             f"{found}, where a finite number is expected; leave such rows out or empty the cell"
@@ -159,9 +159,11 @@ def says_missing(label: str) -> bool:
     return label.lower() in _MISSING
 
 
-def _has_decimal_comma(cell: str) -> bool:
-    whole, comma, fraction = cell.strip().lstrip("+-").partition(",")
-    return bool(comma) and whole.isdigit() and fraction.isdigit()
+def _mend(cell: str) -> str:
+    """What to do about a cell that is no number."""
+    if _THOUSANDS.fullmatch(cell):
+        return "write it without commas, or, where they are decimal, with a point"
+    return "write the decimal comma as a point" if _DECIMAL.fullmatch(cell) else _NO_TEXT
 
 
 def _shortened(cell: str) -> str:

@@ -15,6 +15,7 @@ from numpy.lib import format as npy
 
 from ...graph import Array, RunError, VerigradError, on_one_line, unwarned
 from ..exact import ADVICE, rounded
+from ..inputs import is_one_hot
 from .kinds import kind_of
 from .parts import Samples
 
@@ -94,18 +95,33 @@ def _labels(path: Path, name: str, y: Array, count: int) -> Array:
     if y.ndim != 1 or len(y) != count:
         raise RunError(
             f"{path}: {name} is {list(y.shape)}, where [{count}] is expected: a label a row"
+            f"{_as_one_column(name, y)}"
         )
     if y.dtype.kind == "f":
-        if not (np.isfinite(y).all() and (y == np.trunc(y)).all() and (abs(y) < 2.0**63).all()):
+        wrong = np.flatnonzero(~((y == np.floor(y)) & (abs(y) < 2.0**63)))
+        if wrong.size:
             raise RunError(
-                f"{path}: {name} is {y.dtype}, where class names or numbers are expected"
+                f"{path}: {name} holds {y[wrong[0]]} in row {wrong[0]}, where class names or whole "
+                "numbers are expected"
             )
         return y.astype(np.int64)
     if y.dtype.kind not in "iubU":
-        raise RunError(f"{path}: {name} is {y.dtype}, where class names or numbers are expected")
+        text = f"; save {name}.astype(str)" if y.dtype.kind in "SM" else ""
+        raise RunError(
+            f"{path}: {name} is {y.dtype}, where class names or numbers are expected{text}"
+        )
     if y.dtype.kind == "U":
         _check_characters(path, name, y)
     return y
+
+
+def _as_one_column(name: str, y: Array) -> str:
+    """What to save in place of labels that stand in columns."""
+    if y.ndim != 2 or y.dtype.kind not in "biufU":
+        return ""
+    if y.shape[1] == 1:
+        return f"; save {name}.ravel()"
+    return f"; save {name}.argmax(axis=1)" if is_one_hot(y) else ""
 
 
 def _check_characters(path: Path, name: str, texts: Array) -> None:
@@ -178,8 +194,8 @@ def _array(path: Path, name: str, archive: ZipFile, entry: ZipInfo) -> Array:
         shape, fortran, dtype = _header(file)
         if dtype.hasobject:
             raise RunError(
-                f"{path}: {name} holds Python objects, where numbers or texts are expected; "
-                "nothing in it was unpickled"
+                f"{path}: {name} holds Python objects, where numbers or texts are expected; save "
+                f"np.array({name}.tolist()); nothing in it was unpickled"
             )
         if dtype.kind not in "biufcSUmM":
             raise RunError(f"{path}: {name} is {dtype}, where numbers or texts are expected")

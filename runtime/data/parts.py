@@ -114,7 +114,8 @@ def classification(
     if 2 * len(classes) > count:
         raise RunError(
             f"{name}: {count} rows have {len(classes)} different labels, such as {shown(0)} and "
-            f"{shown(-1)}, where class names or numbers are expected"
+            f"{shown(-1)}, where two rows or more are expected of a class; numbers that were "
+            "measured are no classes"
         )
     whole = Part(rows.x, y.astype(np.int64))
     if test is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 import struct
 import warnings
@@ -152,6 +153,13 @@ def test_a_file_of_another_kind_is_named(python_form: Path, data: bytes, message
     (python_form / "data_batch_4").write_bytes(data)
     with pytest.raises(vg.RunError, match=f"data_batch_4.* {message}"):
         load_data(f"cifar10:{python_form}")
+
+
+def test_a_packed_binary_batch_is_named(binary_form: Path) -> None:
+    batch = binary_form / "data_batch_4.bin"
+    batch.write_bytes(gzip.compress(batch.read_bytes()))
+    with pytest.raises(vg.RunError, match=r"data_batch_4\.bin has .* it is a gzipped file"):
+        load_data(f"cifar10:{binary_form}")
 
 
 class _Touch:

@@ -67,6 +67,8 @@ CSV_ERRORS = [
     ("a,kind\n1,x\n2\n", "kind", "line 3: found 1 values, where the header has 2"),
     ("a,kind\n1,x\n1_0,y\n", "kind", "line 3, column 'a': found '1_0', where a number is expected"),
     ('a;kind\n"1,5";x\n', "kind", "found '1,5', .* write the decimal comma as a point"),
+    ('a,kind\n"1,000,000",x\n', "kind", "found '1,000,000', .* write it without commas, or, where"),
+    ("a;kind\n1,000;x\n", "kind", "found '1,000', .* write it without commas, or, where they are"),
     ("a,kind\n1,x\n1,NA\n", "kind", "line 3: the class in column 'kind' is missing"),
     (",a,kind\n0,1,x\n1,1,y\n", "kind", "column 1 has no name in the header; name it, or leave"),
     (
@@ -78,7 +80,12 @@ CSV_ERRORS = [
     ("a,kind\n-inf,x\n1,y\n", "kind", "line 2, column 'a': found '-inf', where a finite number"),
     ("a,kind\n1,x\n1, \n", "kind", "line 3: the class in column 'kind' is missing"),
     ("a,kind\n1,x\n2,x\n", "kind", "all 2 rows are of the class x; two are needed"),
-    ("a,kind\n1,x\n2,y\n3,z\n", "kind", "3 rows have 3 different labels, such as x and z"),
+    (
+        "a,kind\n1,x\n2,y\n3,z\n",
+        "kind",
+        "3 rows have 3 different labels, such as x and z, where",
+    ),
+    ("a,kind\n1,x\n2,y\n3,x\n", "kind", "3 rows have 2 different .* two rows or more are expected"),
     ("a,kind\n1,x\n2,x\n3,y\n4,y\n", "kind", "4 rows are too few to set a test part of 20%"),
 ]
 
@@ -136,7 +143,15 @@ NPZ_ERRORS: list[tuple[dict[str, object], str]] = [
     ({"x": [1.0, 2], "y": [0, 1]}, r"x is float64\[2\], where numbers \[n,features\] are expected"),
     ({"x": [["a"]], "y": [0]}, r"x is <U1\[1, 1\]"),
     ({"x": np.zeros((4, 2)), "y": [0, 1, 0]}, r"y is \[3\], where \[4\] is expected"),
-    ({"x": np.zeros((4, 2)), "y": [0, 0.5, 1, 1]}, "y is float64, where class names or numbers"),
+    (
+        {"x": np.zeros((4, 2)), "y": [0, 0.5, 1, 1]},
+        "y holds 0.5 in row 1, where class names or",
+    ),
+    ({"x": np.zeros((4, 2)), "y": [0, 1, np.nan, 1]}, "y holds nan in row 2, where class names"),
+    ({"x": np.zeros((4, 2)), "y": [0, 1, 1, np.inf]}, "y holds inf in row 3, where class names"),
+    ({"x": np.zeros((4, 2)), "y": np.eye(2)[[0, 1, 1, 0]]}, r"a row; save y\.argmax\(axis=1\)"),
+    ({"x": np.zeros((4, 2)), "y": [[0], [1], [1], [0]]}, r"a label a row; save y\.ravel\(\)"),
+    ({"x": np.zeros((4, 2)), "y": [b"a", b"b"] * 2}, r"y is \|S1, .*; save y\.astype\(str\)"),
     ({"x": np.zeros((0, 2)), "y": np.zeros(0, int)}, r"is empty: x is \[0, 2\], with no rows or"),
     ({"x": np.zeros((3, 0)), "y": np.zeros(3, int)}, r"is empty: x is \[3, 0\], with no rows or"),
     ({"a": np.zeros((3, 2)), "Y": [0, 1, 0]}, "no array 'x'; found Y, a, where x and y are exp"),
@@ -151,7 +166,7 @@ NPZ_ERRORS: list[tuple[dict[str, object], str]] = [
         {"x": np.zeros((4, 2), complex), "y": [0, 1, 0, 1]},
         r"x is complex128\[4, 2\], where numbers",
     ),
-    ({"x": np.zeros((4, 2)), "y": [1e300] * 4}, "y is float64, where class names or numbers"),
+    ({"x": np.zeros((4, 2)), "y": [1e300] * 4}, r"y holds 1e\+300 in row 0, where class names"),
     (
         {"x": np.zeros((4, 2)), "y": np.zeros(4, "M8[s]")},
         r"y is datetime64\[s\], where class names",
@@ -193,7 +208,7 @@ def test_files_that_are_no_npz_are_refused_and_nothing_is_unpickled(tmp_path: Pa
             load_data(str(path))
     np.savez(path, x=np.zeros((4, 2)), y=np.array([{"a": 1}] * 4, dtype=object))
     with pytest.raises(
-        vg.RunError, match=r"y holds Python objects, .* nothing in it was unpickled"
+        vg.RunError, match=r"y holds Python objects, .* save .*tolist.* nothing in it was unpickled"
     ):
         load_data(str(path))
 
