@@ -143,6 +143,9 @@ def _objects(value: object, found: Array, name: str) -> Refused:
     if not found.ndim and found.item() is value:  # NumPy knows nothing of it
         if has(value, "toarray"):
             return Refused(f"a sparse {_kind(value)}", f"give {name}.toarray()")
+        if isinstance(value, Real):
+            size = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
+            return Refused(f"one {_kind(value)}{size}", f"give float({name})")
         return Refused("None" if value is None else f"a {_kind(value)}", "give an array or a list")
     if found.size and all(isinstance(element, str) for element in found.flat):
         return _texts(found.astype(str), name)

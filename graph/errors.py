@@ -41,12 +41,12 @@ class VerigradWarning(UserWarning):
     """What is allowed and hardly meant, such as a frame whose columns have another order."""
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
+def suggest(name: object, known: Iterable[str]) -> str:
     """`; did you mean 'fc1.weight'?`, or the first few names there are."""
     from difflib import get_close_matches
 
     names = list(known)
-    close = get_close_matches(name, names, 1)
+    close = get_close_matches(str(name), names, 1)
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; there are {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""

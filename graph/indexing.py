@@ -40,7 +40,9 @@ def _spread(t: TensorType, keys: tuple[object, ...]) -> list[object]:
     """The keys with one for each axis: `:` in the place of `...`, and of those left out."""
     dots = [i for i, k in enumerate(keys) if k is Ellipsis]
     used = sum(k is not None for k in keys) - len(dots)
-    if used > t.rank or len(dots) > 1:
+    if len(dots) > 1:
+        raise GraphError(f"x[...] takes `...` once, and not {len(dots)} times")
+    if used > t.rank:
         raise GraphError(f"x[...] takes {used} indices for {t}, which has {t.rank} axes")
     at = dots[0] if dots else len(keys)
     return [*keys[:at], *[slice(None)] * (t.rank - used), *keys[at + 1 :]]

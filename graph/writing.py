@@ -23,14 +23,35 @@ _MOST_LINKS: Final = 40
 """How many links after one another an operating system follows."""
 
 
+def given_path(path: object) -> Path:
+    """The path of a file as a user names it; RunError for what no file can be called."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise RunError(f"a path is {path!r}, where a text or a pathlib.Path is expected")
+    try:
+        if b"\0" in os.fsencode(path):
+            raise ValueError
+    except ValueError:  # UnicodeEncodeError, too
+        raise RunError(f"a path is {str(path)!r}, which no file can be called") from None
+    return Path(path)
+
+
+@contextmanager
+def reaching(path: Path) -> Iterator[None]:
+    """RunError where the system does not tell what is there: names too long, closed folders."""
+    try:
+        yield
+    except OSError as e:
+        raise RunError(f"{path} cannot be reached: {e.strerror or e}") from None
+
+
 def write_whole(path: str | Path, content: str | bytes) -> None:
     """Writes a file through a temporary one beside it, which then takes its place, mode and all.
 
     Links are followed. Devices, pipes and what else is no plain file are written to, and so are
     names of open files, such as /dev/stdout. Text is UTF-8; code points that it lacks are escaped.
-    Raises WriteError; the file is then as it was.
+    Raises WriteError; the file is then as it was. RunError for what is no path.
     """
-    path = Path(path)
+    path = given_path(path)
     data = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
     try:
         if not _is_replaced(path):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from operator import index
+from typing import Final
 
 from ..graph import GraphError, Node, as_python, check_node
 
 Axis = int | Iterable[int]
+_NO_AXES: Final = (str, bytes, bytearray, Mapping, Set)
+"""What can be read one after another, and means no axes in an order."""
 
 
 def several(what: str, x: Node, axis: Axis | None, axes: Axis | None) -> tuple[int, ...] | None:
@@ -18,8 +21,9 @@ def several(what: str, x: Node, axis: Axis | None, axes: Axis | None) -> tuple[i
     if given is None:
         return None
     check_node(what, "x", x)
-    wanted = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
-    return tuple([_counted(what, x, a) for a in wanted])
+    if isinstance(given, _NO_AXES) or not isinstance(given, Iterable):
+        given = (given,)
+    return tuple([_counted(what, x, a) for a in given])
 
 
 def single(what: str, x: Node, axis: Axis | None, axes: Axis | None = None) -> int:

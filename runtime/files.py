@@ -12,7 +12,7 @@ import numpy as np
 
 from ..graph import Array, Constant, FromArray, RunError, VerigradError
 from ..graph.attributes import is_stored, print_value
-from ..graph.writing import write_whole
+from ..graph.writing import given_path, reaching, write_whole
 from .description import described, read_description, read_graph, read_options
 from .extras import require
 from .forks import alone
@@ -87,10 +87,10 @@ def load_run(path: str | Path) -> tuple[Program, RunState | None]:
     from .program import Program
 
     safetensors = require("safetensors", "files")
-    if not isinstance(path, (str, Path)):
-        raise RunError(f"load takes a path, not {path!r}")
-    path = Path(path)
-    if not path.is_file():
+    path = given_path(path)
+    with reaching(path):
+        there = path.is_file()
+    if not there:
         raise RunError(f"there is no file {str(path)!r}")
     try:
         with safetensors.safe_open(path, framework="numpy") as opened:

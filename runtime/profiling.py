@@ -8,8 +8,9 @@ from statistics import fmean
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..graph import NUMPY_DTYPES, NonFiniteError, RunError, roles
+from ..graph import NUMPY_DTYPES, NonFiniteError, roles
 from ..graph.writing import write_whole
+from .arguments import count_of
 from .cost import nbytes
 from .executor import Executor
 from .machine import Calibration, Machine, calls_of_numpy
@@ -145,8 +146,7 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
     of the fastest tenth of the steps, over which a kernel's time is a mean, so that they sum.
     Raises as `step` does.
     """
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise RunError(f"steps is {steps!r}, where a whole number from 1 is expected")
+    steps = count_of("steps", steps)
     executable, held = program.executable, program._values
     held.check_whole()
     _, sizes = executable.reader.read(feeds)

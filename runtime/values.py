@@ -214,7 +214,7 @@ class Values(Frozen, MutableMapping[str, Array]):
 
     def _known(self, name: str) -> str:
         if not isinstance(name, str) or name not in self._types:
-            raise RunError(f"there is no {self._what} {name!r}{suggest(str(name), self._types)}")
+            raise RunError(f"there is no {self._what} {name!r}{suggest(name, self._types)}")
         return name
 
 

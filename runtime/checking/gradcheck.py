@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...graph import Array, Graph, Node, RunError, suggest
+from ...graph import Array, Graph, Node, RunError, is_number, suggest
 from ...ops import Normal, first_value, words
 from ...ops.blas import one_thread
 from ...passes import TRAINING, Dropout, Pipeline, Regularizer
+from ..arguments import count_of
 from ..inputs import fed
 from ..options import Backend
 from ..program import Program, compile
@@ -58,6 +59,9 @@ def gradcheck(
     A program is checked as it was compiled, but in f64, at its own parameters and state, which
     stay as they are. Raises RunError for feeds or parameters that do not fit.
     """
+    entries = count_of("entries", entries)
+    if not is_number(tolerance) or tolerance <= 0:
+        raise RunError(f"tolerance is {tolerance!r}, where a finite number above 0 is expected")
     given: Mapping[str, Any] = {}
     if isinstance(net, Program):
         told = (regularizer, dropout, seed, pipeline, memory_limit, recompute, backend)

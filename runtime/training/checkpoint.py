@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ...graph import Array, RunError, VerigradError
+from ...graph.writing import given_path, reaching
 from ..files import RunState, load_run, same_program, save
 from ..program import Program
 from ..told import fitting
@@ -48,11 +49,13 @@ class Checkpoint:
     def __init__(
         self, path: str | Path, *, resume: bool = False, notes: Mapping[str, str] | None = None
     ) -> None:
-        self.path = Path(path)
+        self.path = given_path(path)
         self.resume = resume
         self.notes = dict(notes or {})
         self._versions = versions()
-        if self.path.exists() and not resume:
+        with reaching(self.path):
+            there = self.path.exists()
+        if there and not resume:
             raise RunError(
                 f"{self.path} holds a checkpoint already; resume=True goes on from it, and it is "
                 "lost only where it is removed"

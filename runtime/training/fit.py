@@ -6,7 +6,6 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from ...graph import RunError
 from ...passes import Optimizer
 from ...passes.schedules import Schedule
 from ...passes.schedules.plateau import plateau_in
+from ..arguments import check_program, check_switch, count_of
 from ..program import Program
 from .callback import Callback
 from .checkpoint import Checkpoint
@@ -78,6 +78,11 @@ def fit(
     program can be used and saved. Handlers of your own for SIGINT, SIGTERM and SIGHUP are called
     between two steps, too; the run goes on where they return.
     """
+    check_program("fit", program)
+    check_switch("resume", resume)
+    check_switch("progress", progress)
+    if not isinstance(keep_best, str):
+        check_switch("keep_best", keep_best)
     train = DataSet(program.declared, data, program.metadata)
     metadata = _with_columns(program, train.columns)
     valid = None if validation is None else _validation_set(program, validation, metadata)
@@ -88,7 +93,8 @@ def fit(
     chosen = make_sampler(sampler, train, found, batch_size, program.options.seed)
     count = _count(epochs, steps, chosen.steps_per_epoch)
     told = _callbacks(callbacks)
-    best = KeepBest(program, "loss" if keep_best is True else keep_best) if keep_best else None
+    followed = "loss" if keep_best is True else keep_best
+    best = KeepBest(program, followed) if followed is not False else None
     if best is not None:
         told.insert(0, best)
     plateau = plateau_in(program.options.optimizer)
@@ -189,9 +195,8 @@ def _count(epochs: int | None, steps: int | None, steps_per_epoch: int) -> int:
     if (epochs is None) == (steps is None):
         raise RunError("fit takes epochs= or steps=, one of the two, e.g. epochs=10")
     name, value = ("epochs", epochs) if epochs is not None else ("steps", steps)
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise RunError(f"{name} is {value!r}, where a whole number from 1 is expected")
-    return int(value) * steps_per_epoch if epochs is not None else int(value)
+    found = count_of(name, value)
+    return found * steps_per_epoch if epochs is not None else found
 
 
 def _checksum(data: DataSet) -> str:

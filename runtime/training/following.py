@@ -9,6 +9,7 @@ import numpy as np
 
 from ...graph import Array, RunError
 from ...passes.schedules.plateau import LR_SCALE, Plateau
+from ..arguments import count_of
 from ..program import Program
 from ..told import fitting
 from .callback import Callback, Kept
@@ -87,9 +88,7 @@ class EarlyStopping(Following):
 
     def __init__(self, patience: int, by: str = "loss") -> None:
         super().__init__(by)
-        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
-            raise RunError(f"patience is {patience!r}, where a whole number from 1 is expected")
-        self.patience = patience
+        self.patience = count_of("patience", patience)
         self.waited = 0
 
     def on_epoch(self, row: Row) -> bool:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ...graph import RunError
+from ..arguments import check_program
 from ..program import Program
 from ..totals import Totals
 from .dataset import Data, DataSet, labelled
@@ -35,6 +36,7 @@ def measure(program: Program, data: Data) -> Measurement:
     the graph does not say what it makes of rows, it is one call. Raises RunError for data that
     does not fit.
     """
+    check_program("measure", program)
     return measure_set(program, DataSet(program.declared, data, program.metadata))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Final, Protocol
 
 import numpy as np
 
 from ...graph import Array, RunError, as_array
 from ...ops import words
+from ..arguments import count_of
 from .dataset import DataSet, Labelled
 
 SAMPLERS: Final = ("shuffled", "replacement", "sequential", "balanced")
@@ -71,8 +71,8 @@ class Checked:
     def __init__(self, sampler: Sampler, count: int) -> None:
         self._sampler = sampler
         self._count = count
-        self.largest = _positive("largest", sampler.largest)
-        self.steps_per_epoch = _positive("steps_per_epoch", sampler.steps_per_epoch)
+        self.largest = count_of("the sampler's largest", sampler.largest)
+        self.steps_per_epoch = count_of("the sampler's steps_per_epoch", sampler.steps_per_epoch)
 
     def rows(self, step: int) -> Array:
         """The row numbers, i64, of step `step`; RunError where they are none."""
@@ -89,12 +89,6 @@ class Checked:
                 f"{what} holds {outside[0]}, where rows are 0 to {self._count - 1} of the data"
             )
         return rows.astype(np.int64, copy=False)
-
-
-def _positive(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise RunError(f"the sampler's {name} is {value!r}, where an integer from 1 is expected")
-    return int(value)
 
 
 class Sequential:
@@ -191,9 +185,7 @@ class Balanced:
 
 def check_batch_size(batch_size: int, count: int) -> None:
     """Raises RunError unless batches of that size can be drawn from `count` rows."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, Integral) or batch_size < 1:
-        raise RunError(f"batch_size is {batch_size!r}, where a whole number from 1 is expected")
-    if batch_size > count:
+    if count_of("batch_size", batch_size) > count:
         raise RunError(
             f"batch_size is {batch_size}, but the data has {count} rows; "
             f"give batch_size={count} or less"

@@ -6,6 +6,7 @@ import inspect
 import random
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -270,3 +271,68 @@ def test_reductions_over_no_axis_of_a_scalar_run() -> None:
     w = vg.parameter("w", (), init="ones")
     program = vg.compile(vg.Graph("g", loss=vg.mean(vg.sum(w, axis=()), axis=())))
     assert program.gradients()[0] == 1.0
+
+
+DATA = (np.ones((6, 4), np.float32), np.zeros(6, np.int64))
+
+
+@pytest.mark.parametrize("what", ["fit", "measure"])
+@pytest.mark.parametrize("found", [None, "net", vg.SGD, vg.Graph("g", {"x": X}), {"x": DATA[0]}])
+def test_what_trains_and_measures_takes_a_program(what: str, found: Any) -> None:
+    told = {"steps": 1} if what == "fit" else {}
+    with pytest.raises(vg.RunError, match=rf"{what} takes a program, and not a .*vg\.compile"):
+        getattr(vg, what)(found, DATA, **told)
+
+
+@pytest.mark.parametrize(
+    "junk", [None, "a", "1", [], [1, 2], {}, {1: 2}, np.ones(2), X, 0, -1, 0.5]
+)
+def test_options_of_calls_that_run_may_be_anything(junk: Any) -> None:
+    program = vg.compile(net(4, 5, 3), optimizer=vg.SGD(0.1))
+    feeds = {"x": DATA[0], "y": DATA[1]}
+    calls: list[Callable[[], object]] = [
+        lambda: vg.fit(program, DATA, steps=1, resume=junk),
+        lambda: vg.fit(program, DATA, steps=1, progress=junk),
+        lambda: vg.fit(program, DATA, steps=1, validation=DATA, keep_best=junk),
+        lambda: vg.fit(program, {1: 2}, steps=1, batch_size=junk),
+        lambda: vg.fit(program, DATA, steps=1, validation={1: junk}),
+        lambda: vg.measure(program, {1: junk}),
+        lambda: program.step({1: junk}),
+        lambda: program.profile(feeds, steps=junk),
+        lambda: vg.EarlyStopping(junk),
+        lambda: vg.gradcheck(program, {**feeds, 1: junk}),
+        lambda: vg.gradcheck(program, feeds, entries=junk),
+        lambda: vg.gradcheck(program, feeds, tolerance=0 if isinstance(junk, float) else junk),
+    ]
+    for call in calls:
+        with pytest.raises(vg.RunError):
+            call()
+
+
+@pytest.mark.parametrize("path", [None, 5, b"model", "a\x00", "\ud800", ["a"], X, "n" * 5000])
+def test_paths_may_be_anything(path: Any) -> None:
+    program = vg.compile(net(4, 5, 3), optimizer=vg.SGD(0.1))
+    calls: list[Callable[[], object]] = [
+        lambda: vg.load(path),
+        lambda: program.save(path),
+        lambda: program.declared.to_svg(path),
+        lambda: vg.fit(program, DATA, steps=1, checkpoint=path),
+    ]
+    for call in calls if path is not None else calls[:2]:
+        with pytest.raises(vg.RunError, match=r"path|reached|written"):
+            call()
+
+
+@pytest.mark.parametrize("value", [10**30, 10**400, Fraction(1, 3)])
+def test_numbers_that_numpy_has_none_of_say_what_to_write(value: Any) -> None:
+    with pytest.raises(
+        vg.GraphError, match=r"constant is one \w+( of \d+ bits)?, .*float\(value\)"
+    ):
+        vg.constant(value)
+
+
+@pytest.mark.parametrize("axes", [{0: 1}, {0, 1}, b"\x00", {0: 1}.keys()])
+def test_axes_are_in_an_order(axes: Any) -> None:
+    for reduced in (vg.sum, vg.mean, vg.max, vg.transpose):
+        with pytest.raises(vg.GraphError, match="where a whole number or several are expected"):
+            reduced(X, axes=axes)

@@ -123,7 +123,7 @@ def test_indices_of_axes_whose_sizes_are_numbers() -> None:
         (lambda x: x[:, 4], "index 4 is out of range for axis 1 of f32[N,4]"),
         (lambda x: x[:, -5], "index -5 is out of range"),
         (lambda x: x[:, 0, 0], "3 indices for f32[N,4], which has 2 axes"),
-        (lambda x: x[..., 0, ...], "indices for f32[N,4]"),
+        (lambda x: x[..., 0, ...], "takes `...` once, and not 2 times"),
         (lambda x: list(x), "cannot be iterated over"),
         (lambda x: 0 in x, "cannot be iterated over"),
         (lambda x: len(x), "has no length"),

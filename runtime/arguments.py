@@ -1,0 +1,33 @@
+"""What users hand over beside arrays, looked at before it is used."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+from ..graph import RunError
+
+
+def count_of(name: str, value: object) -> int:
+    """A whole number from 1, NumPy's too; RunError for any other."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise RunError(f"{name} is {value!r}, where a whole number from 1 is expected")
+    return int(value)
+
+
+def check_switch(name: str, value: object) -> None:
+    """Raises RunError unless the value is True or False."""
+    if not isinstance(value, bool):
+        raise RunError(f"{name} is {value!r}, where True or False is expected")
+
+
+def check_program(what: str, value: Any) -> None:
+    """Raises RunError unless the value is a program, as `vg.compile` and `vg.load` make."""
+    from .program import Program
+
+    if not isinstance(value, Program):
+        kind = value.__name__ if isinstance(value, type) else type(value).__name__
+        raise RunError(
+            f"{what} takes a program, and not a {kind}: write program = vg.compile(graph, "
+            f"optimizer=...), then vg.{what}(program, ...)"
+        )
