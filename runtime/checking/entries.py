@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ...graph import Array
-from .numeric import CLEARLY, FIRST, STEPS, Derivative, derivative, one_sided
+from .numeric import CLEARLY, FIRST, STEPS, Derivative, derivative, elsewhere, one_sided
 from .perturbation import Line, Place
 
 PASS: Final = "PASS"
@@ -55,9 +55,32 @@ def relative_error(a: float, n: float, largest: float) -> float:
 def check_entry(line: Line, where: Place, symbolic: float, scale: Scale) -> Entry:
     """The verdict on one entry, by differences that cross no kink of an op that tells its own.
 
-    What is done depends on the net and its values alone: never on the tolerance, or on how the
-    entry fares.
+    One that does not pass at steps of the usual size is tried at all others.
     """
+    entry = _at_usual_steps(line, where, symbolic, scale)
+    if entry.verdict == PASS or not math.isfinite(symbolic):
+        return entry
+    return _at_other_steps(line, entry, scale)
+
+
+def _at_other_steps(line: Line, entry: Entry, scale: Scale) -> Entry:
+    """The verdict by the steps at which the numeric derivative is exact, if there are any."""
+    where, a = entry.where, entry.symbolic
+
+    def loss(h: float) -> float:
+        value, crossed = line.crossing(where, h)
+        return line.followed(where, h)[0] if crossed else value
+
+    own, most = abs(float(line.value[where])), largest(line.value)
+    found = elsewhere(loss, own, most, scale.tolerance)
+    others = [_judged(where, a, n, scale, entry.kink) for n in found]
+    finest = others[0] if others and not entry.kink else entry
+    return next((other for other in others if other.verdict == PASS), finest)
+
+
+def _at_usual_steps(line: Line, where: Place, symbolic: float, scale: Scale) -> Entry:
+    """What is done depends on the net and its values alone: never on the tolerance, or on how the
+    entry fares."""
     tried = {h: line.crossing(where, h) for step in STEPS for h in (step, -step)}
 
     def loss(h: float) -> float:
@@ -83,9 +106,11 @@ def _judged(where: Place, a: float, n: Derivative, scale: Scale, kink: str = "")
     def entry(verdict: str) -> Entry:
         return Entry(where, verdict, error, relative_to, a, n, kink)
 
-    if error <= scale.tolerance:
-        return entry(PASS)
     own = CLEARLY * n.error
+    if error <= scale.tolerance:
+        # Where the loss is so large that no gradient of the net would show, 0 says nothing.
+        drowned = a == n.value == 0.0 and own > scale.net > 0.0
+        return entry(INCONCLUSIVE if drowned else PASS)
     if not math.isfinite(error) or abs(a - n.value) > own:
         return entry(FAIL)
     if own <= scale.tolerance * scale.net:

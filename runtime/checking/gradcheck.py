@@ -114,8 +114,9 @@ def gradcheck(
         if wrong:
             found = faults(stages, forward, gradients, wrong, tolerance)
         else:
-            # What is not finite hides what is wrong before it: each node is asked by itself.
-            found = wrong_products(forward, gradients) if lost else ()
+            # What is not finite, or 0 throughout, hides what is wrong before it: each node is
+            # asked by itself.
+            found = wrong_products(forward, gradients) if lost or not net_largest else ()
     return GradcheckReport(net.name, tuple(rows), tolerance, found)
 
 

@@ -14,7 +14,7 @@ from ...passes import cotangents
 from ..interpreter import interpret
 from .branches import follow
 from .entries import place
-from .numeric import CLEARLY, FIRST, Derivative, derivative, one_sided
+from .numeric import CLEARLY, FIRST, Derivative, derivative, elsewhere, one_sided
 from .perturbation import Forward
 
 _TOLERANCE: Final = 1e-6
@@ -31,6 +31,7 @@ class NodeAlone:
         self.name = forward.graph.names[n]
         self.arrays = [forward.at[i] for i in n.inputs]
         self.u = _random(f"{self.name}.dy", forward.at[n].shape)
+        self.noise = float(np.finfo(float).eps * np.abs(forward.at[n] * self.u).sum())
         inputs = [Node(Input(i.type), (), i.type, f"x{k}") for k, i in enumerate(n.inputs)]
         y = Node(n.op, tuple(inputs), n.type, "y")
         dy = Node(Input(n.type), (), n.type, "dy")
@@ -82,7 +83,14 @@ class NodeAlone:
     def _off(self, k: int, v: Array) -> bool:
         a, n = self._symbolic(k, v), self._numeric(k, v)
         terms = float(np.abs(self.given.get(f"dx{k}", np.zeros(())) * v).max(initial=0.0))
-        return n.contradicts(a, max(abs(a) + abs(n.value), 1e-3 * terms), _TOLERANCE)
+
+        def off(n: Derivative) -> bool:
+            return n.contradicts(a, max(abs(a) + abs(n.value), 1e-3 * terms), _TOLERANCE)
+
+        moved = np.abs(self.arrays[k][v != 0.0])
+        least, most = float(moved.min()), float(moved.max())
+        others = elsewhere(self._along(k, v), least, most, _TOLERANCE, self.noise)
+        return off(n) and all(map(off, others))
 
     def _symbolic(self, k: int, v: Array) -> float:
         return float((self.given[f"dx{k}"] * v).sum()) if f"dx{k}" in self.given else 0.0
@@ -90,7 +98,7 @@ class NodeAlone:
     def _numeric(self, k: int, v: Array) -> Derivative:
         """The derivative of <u, f(x + h v)>, no kink crossed; to one side, where f begins."""
         phi = self._along(k, v)
-        n = derivative(phi)
+        n = derivative(phi, noise=self.noise)
         sides = () if math.isfinite(n.value) else (one_sided(phi, 1), one_sided(phi, -1))
         return next((side for side in sides if math.isfinite(side.value)), n)
 
@@ -143,7 +151,8 @@ def _smooth(phi: Callable[[float], float]) -> bool:
         # Of what has none the differences grow as the step falls, and never settle.
         if not n.error <= _UNSETTLED * max(abs(n.value), abs(phi(side * FIRST)) / FIRST):
             return False
-    return abs(right.value - left.value) <= CLEARLY * (right.error + left.error)
+    own = _UNSETTLED * max(abs(right.value), abs(left.value))
+    return abs(right.value - left.value) <= own + CLEARLY * (right.error + left.error)
 
 
 def _only(v: Array, chosen: Array) -> Array:

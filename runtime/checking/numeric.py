@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 FIRST: Final = 1e-3
@@ -14,6 +14,8 @@ STEPS: Final = tuple([FIRST / 4**k for k in range(6)])
 CLEARLY: Final = 10.0
 """So many times its own estimated error a difference must be off, before it contradicts."""
 _SMALLEST: Final = 1e-24
+_RUNG: Final = 4.0 ** len(STEPS)
+"""From one first step to the next, where several are tried."""
 _COLUMNS: Final = 3
 """So often the differences are extrapolated."""
 _PATIENCE: Final = 2
@@ -36,13 +38,14 @@ class Derivative(NamedTuple):
         return gap > tolerance * size and gap > CLEARLY * self.error
 
 
-def derivative(f: Callable[[float], float], first: float = FIRST) -> Derivative:
-    """f'(0), from f at +-h for h = `first`, and a quarter of that, and so on.
+def derivative(f: Callable[[float], float], first: float = FIRST, noise: float = 0.0) -> Derivative:
+    """f'(0), from f at +-h for h = `first`, and a quarter of that, and so on; f is exact up to its
+    last place, and `noise`.
 
     D(h) = (f(h) - f(-h)) / 2h errs by terms of h^2, h^4, ..., which Richardson's extrapolation
     takes away one by one.
     """
-    return _refined(lambda h: (f(h), f(-h), 2 * h), first, 2)
+    return _refined(lambda h: (f(h), f(-h), 2 * h), first, 2, noise)
 
 
 def one_sided(f: Callable[[float], float], side: int) -> Derivative:
@@ -53,8 +56,26 @@ def one_sided(f: Callable[[float], float], side: int) -> Derivative:
     return _refined(lambda h: (f(side * h), start, side * h), FIRST, 1)
 
 
+def elsewhere(
+    f: Callable[[float], float], own: float, largest: float, tolerance: float, noise: float = 0.0
+) -> Iterator[Derivative]:
+    """The derivatives f'(0) with other first steps that are exact to the tolerance, finest first.
+
+    The steps reach from what rounding leaves of the `own` value that is moved to a share of the
+    `largest` one beside it: f may have its slope at 0 within far less than `FIRST` alone, as
+    1 / (x + h) for a small x, or be so large that the usual steps drown in rounding.
+    """
+    least = max(sys.float_info.epsilon * own, sys.float_info.min) if own else _SMALLEST
+    lowest = math.ceil(math.log(least / FIRST, _RUNG))
+    highest = math.floor(math.log(max(largest, 1.0), _RUNG))
+    for k in range(lowest, highest + 1):
+        n = derivative(f, FIRST * _RUNG**k, noise) if k else None
+        if n is not None and CLEARLY * n.error <= tolerance * abs(n.value):
+            yield n
+
+
 def _refined(
-    f: Callable[[float], tuple[float, float, float]], first: float, order: int
+    f: Callable[[float], tuple[float, float, float]], first: float, order: int, noise: float = 0.0
 ) -> Derivative:
     """The best of the table of extrapolated differences (a - b) / c, for f(h) = a, b, c.
 
@@ -65,7 +86,8 @@ def _refined(
     best = Derivative(math.nan, first, math.inf)
     row: list[float] = []
     step, since, rounding = first, 0, 0.0
-    while step > _SMALLEST and (since <= _PATIENCE or step > STEPS[-1] * first / FIRST / 2):
+    smallest = _SMALLEST * min(first / FIRST, 1.0)
+    while step > smallest and (since <= _PATIENCE or step > STEPS[-1] * first / FIRST / 2):
         a, b, c = f(step)
         before, row = row, [(a - b) / c]
         if not math.isfinite(row[0]):
@@ -77,6 +99,6 @@ def _refined(
             error = abs(value - finer) + rounding
             if error < best.error:
                 best, since = Derivative(value, 4 * step, error), 0
-        rounding = 2 * sys.float_info.epsilon * max(abs(a), abs(b)) / abs(c)
+        rounding = 2 * (sys.float_info.epsilon * max(abs(a), abs(b)) + noise) / abs(c)
         step /= 4
     return best

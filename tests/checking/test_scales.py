@@ -116,3 +116,42 @@ def test_a_net_whose_gradients_are_all_0_passes() -> None:
     w = vg.parameter("w", (3,), dtype="f64")
     report = vg.gradcheck(vg.Graph("flat", loss=vg.sum(vg.relu(-vg.square(w)) + 1.0)), {})
     assert (report.verdict, report.max_relative_error) == ("PASS", 0.0)
+
+
+NARROW = {
+    "a root": lambda z, size: vg.sqrt(vg.square(z) + size**2),
+    "a logarithm": lambda z, size: vg.log(vg.square(z) + size**2),
+    "a quotient": lambda z, size: 1.0 / (z + 10.0 * size),
+    "a wave": lambda z, size: vg.sin(z / size),
+    "a product": lambda z, size: z * z * z,
+}
+
+
+@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.parametrize("size", [1e-12, 1e-6, 1e5])
+@pytest.mark.parametrize("wrong", [0.0, 0.0005, -1.0, -2.0])
+def test_the_verdict_is_right_where_a_slope_shows_at_other_steps_alone(
+    name: str, size: float, wrong: float, rng: np.random.Generator
+) -> None:
+    w = vg.parameter("w", (3,), dtype="f64")
+    y = NARROW[name](vg.apply(Skewed(wrong=wrong), w) / size, size)
+    g = vg.Graph("narrow", loss=vg.sum(y))
+    value = size * np.array([0.7, -1.2, 1.9])
+    assert vg.gradcheck(g, {}, parameters={"w": value}).verdict == ("FAIL" if wrong else "PASS")
+
+
+@pytest.mark.parametrize("offset", [1e12, 1e20, 1e300])
+@pytest.mark.parametrize("wrong", [0.0, -1.0, -2.0])
+def test_a_loss_in_which_gradients_drown_accuses_no_right_one_and_passes_no_wrong_one(
+    offset: float, wrong: float, rng: np.random.Generator
+) -> None:
+    g = net(lambda h: vg.apply(Skewed(wrong=wrong), h), offset)
+    found = vg.gradcheck(g, batch(rng)).verdict
+    assert found == "INCONCLUSIVE" if not wrong else found != "PASS"
+
+
+def test_gradients_that_are_all_0_by_mistake_fail_however_large_the_loss_is() -> None:
+    w = vg.parameter("w", (3,), dtype="f64")
+    g = vg.Graph("lost", loss=vg.sum(vg.apply(Skewed(wrong=-1.0), w)) + 1e20)
+    report = vg.gradcheck(g, {})
+    assert report.verdict == "FAIL" and "%checking_skewed at" in report.faults[0], report

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from kinked import Skewed, batch, lines
+from kinked import Skewed, batch, lines, net
 
 import verigrad as vg
 from verigrad.graph import OPS
@@ -93,3 +93,28 @@ def test_a_feed_that_is_not_finite_is_a_failure_as_before(rng: np.random.Generat
     report = vg.gradcheck(vg.Graph("net", loss=loss), {"x": feeds})
     assert report.verdict == "FAIL"
     assert lines(report, "guilty:") == ["guilty: %x at [1,2] is nan, the first that is not finite"]
+
+
+@vg.op
+class Lost(vg.Op):
+    """tanh, whose vjp is NaN everywhere."""
+
+    name = "checking_lost"
+
+    def infer(self, *types: vg.TensorType) -> vg.TensorType:
+        self.takes(types, 1)
+        return types[0]
+
+    def vjp(self, node: vg.Node, dy: vg.Node) -> tuple[vg.Node | None, ...]:
+        return (dy * vg.log(vg.square(node) * 0.0 - 1.0),)
+
+    def run(self, x: np.ndarray, *, out: np.ndarray) -> None:
+        np.tanh(x, out=out)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_gradient_of_nan_where_there_is_a_slope_fails(seed: int) -> None:
+    feeds = batch(np.random.default_rng(seed))
+    report = vg.gradcheck(net(lambda h: vg.apply(Lost(), h)), feeds)
+    assert report.verdict == "FAIL", report
+    assert report.faults[0].startswith("%fc1.checking_lost at"), report.faults
