@@ -25,6 +25,9 @@ from .base import ASSUMED
 
 Signature = tuple[object, ...]
 
+_MOST: Final = 64
+"""Nodes of a lane: a longer chain is several kernels, most of them alike, which a backend that
+compiles them does once."""
 _FEWER: Final = 8
 """A reduction makes at most one element of so many."""
 
@@ -74,7 +77,8 @@ class _Phase:
         at = max([self.where[i] for i in before if i in self.where], default=-1)
         linked = any(self.where.get(i) == at for i in n.inputs)
         shape = domain([n])
-        if at < 0 or not linked or shape is None or shape != self.shapes[at]:
+        fits = at >= 0 and shape == self.shapes[at] and len(self.calls[at]) < _MOST
+        if shape is None or not linked or not fits:
             at = len(self.calls)
             self.calls.append([])
             self.shapes.append(shape)
@@ -91,7 +95,8 @@ class _Phase:
         if len(places) != 1 or -1 in places:
             return
         (later,) = places
-        if shape == self.shapes[later] and self._movable(k, later):
+        fits = len(group) + len(self.calls[later]) <= _MOST
+        if shape == self.shapes[later] and fits and self._movable(k, later):
             self.calls[later][:0] = group
             self.calls[k] = []
             self.where.update(dict.fromkeys(group, later))
@@ -191,7 +196,8 @@ def _joined(calls: Iterable[list[Node]]) -> Iterator[list[Node]]:
     for group in calls:
         made = set(last)
         linked = any(i in made for n in group for i in n.inputs)
-        if linked and _by_rows([*last, *group]) and not _in_place(group, made):
+        fits = len(last) + len(group) <= _MOST
+        if linked and fits and _by_rows([*last, *group]) and not _in_place(group, made):
             last = [*last, *group]
             continue
         if last:
