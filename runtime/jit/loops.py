@@ -11,7 +11,7 @@ import numpy as np
 from ...graph import Array
 from . import driver
 from .kernels import compiled, prologue, words
-from .nests import Nest, Region
+from .nests import Nest, Region, by_column
 from .statements import Operand, Statement
 from .tape import LINE, WORTH, Part, Tape, Task, added, cuts, shared
 
@@ -122,28 +122,13 @@ class Text:
                 out = self._sum(s.out)
                 self._line(1, f"for j in range({out}.shape[0]):")
                 self._line(2, f"{out}[j] = 0")
-        looped = any(s.kind != "reduce_all" for s in nest.statements)
-        if nest.rows is not None and looped:
+        if nest.rows is not None and nest.blocks:
             self._line(1, f"for i in range({self._array(_with_rows(nest))}.shape[0]):")
-        block: list[Statement] = []
-        reduced: dict[Region, str] = {}
-        for s in nest.statements:
-            if s.kind == "reduce_all":
-                continue
-            by_column = s.kind in ("map", "greatest", "reduce_column")
-            columns = s.columns if by_column else None
-            reads = {o.key for o in s.inputs if o.role == "row"}
-            if block and (columns != block[0].columns or columns is None or reads & set(reduced)):
+        for block in nest.blocks:
+            if by_column(block[0]):
                 self._block(block, depth)
-                block, reduced = [], {}
-            if columns is not None:
-                block.append(s)
-                if s.kind == "greatest":
-                    reduced[s.out.key] = ""
-                continue
-            self._row(s, depth)
-        if block:
-            self._block(block, depth)
+            else:
+                self._row(block[0], depth)
         for s in nest.statements:
             if s.kind == "reduce_all":
                 given = s.expression.format(*[self._in_memory(o) for o in s.inputs])

@@ -26,9 +26,8 @@ def prepared(calls: Sequence[Call]) -> Callable[[], object]:
         op = getattr(call.function, "__self__", None)
         s, p, blas = statement(call), product(call), numpy_blas()
         if s is not None:
-            if not nests or not nests[-1].accepts([s]):
-                nests.append(Nest(s.rows))
-            nests[-1].add([s])
+            if not (nests and nests[-1].take([s])):
+                nests.append(Nest([s]))
         elif p is not None and blas is not None:
             append(p, blas, tape)
         elif isinstance(op, DropoutMask):

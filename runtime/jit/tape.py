@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -176,13 +177,14 @@ class Tape:
 
 class _Memory:
     """Words at fixed places; `patches` are those that hold an address in a feed: where the word
-    is, which feed, and how far in it."""
+    is, which feed, and how far in it. No two feeds share memory here."""
 
     def __init__(self, size: int, feeds: Sequence[tuple[int, int]]) -> None:
         self.words = aligned_bytes(8 * size).view(np.int64)
         self.patches: list[tuple[int, int, int]] = []
         self.held: list[Array] = []
-        self._feeds = feeds
+        self._feeds = sorted([(at, nbytes, k) for k, (at, nbytes) in enumerate(feeds) if nbytes])
+        self._starts = [at for at, _, _ in self._feeds]
 
     def address(self, place: int) -> int:
         return int(self.words.ctypes.data) + 8 * place
@@ -194,8 +196,10 @@ class _Memory:
                 continue
             self.held.append(word)
             at = self.words[k] = word.ctypes.data
-            for feed, (start, nbytes) in enumerate(self._feeds):
-                if start <= at < start + nbytes:
+            before = bisect_right(self._starts, at)
+            if before:
+                start, nbytes, feed = self._feeds[before - 1]
+                if at < start + nbytes:
                     self.patches.append((self.address(k), feed, int(at) - start))
 
 

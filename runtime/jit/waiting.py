@@ -53,23 +53,18 @@ class Waiting:
         """Each statement into the nest before, where it fits; else into one of its own."""
         apart = [[s] for s in work.statements]
         for statements in [work.statements] if work.together else apart:
-            nest = self._nests[-1] if self._nests else None
-            if nest is None or not self._joins(nest, statements, work):
-                nest = Nest(statements[0].rows)
-                self._nests.append(nest)
-            nest.add(statements)
-            nest.nodes.update(dict.fromkeys(work.nodes))
+            if not (self._nests and self._joins(self._nests[-1], statements, work)):
+                self._nests.append(Nest(statements))
+            self._nests[-1].nodes.update(dict.fromkeys(work.nodes))
         self._dead |= work.dead
         self._lasting |= work.lasting
 
     def _joins(self, nest: Nest, statements: Sequence[Statement], work: Work) -> bool:
-        if not nest.accepts(statements):
-            return False
-        if not work.together:
-            return True
-        trial = Nest(nest.rows)
-        trial.add([*nest.statements, *statements])
-        return not Text(trial, work.dead).kept_dead
+        if work.together and nest.is_cut_by(statements):
+            end = Nest([*nest.blocks[-1], *statements])
+            if not end.fits or Text(end, work.dead).kept_dead:
+                return False
+        return nest.take(statements)
 
     def taken(self) -> list[Text]:
         """The text of each nest; none waits any more."""

@@ -269,11 +269,8 @@ class JitWriter(Writer):
                 return False
             statements += [s for s in found if s is not None]
         work = Work(part.lane, statements, regions(held), together=True)
-        alone = Nest(statements[0].rows)
-        if not alone.accepts(statements):
-            return False
-        alone.add(statements)
-        if Text(alone, work.dead).kept_dead:
+        alone = Nest(statements)
+        if not alone.fits or Text(alone, work.dead).kept_dead:
             return False
         self._held.append(held)
         self._add(work)
@@ -282,7 +279,7 @@ class JitWriter(Writer):
     def _statement(self, n: Node, call: Call) -> Statement | None:
         indexed = isinstance(getattr(call.function, "__self__", None), np.ndarray)
         found = None if indexed and not n.op.by_row else statement(call)
-        return found if found is not None and Nest(found.rows).accepts([found]) else None
+        return found if found is not None and Nest([found]).fits else None
 
     def _add(self, work: Work) -> None:
         """Statements that wait for others beside which they run."""
