@@ -50,7 +50,7 @@ def fed(name: str, value: Any, n: Node) -> Array:
 def is_one_hot(a: Array) -> bool:
     """Whether each row of a [n,columns] has a single 1 among zeros."""
     ones = a == 1
-    return bool((ones | (a == 0)).all() and (ones.sum(axis=1) == 1).all())
+    return bool(a.size and (ones | (a == 0)).all() and (ones.sum(axis=1) == 1).all())
 
 
 def _place(at: tuple[int, ...]) -> str:

@@ -49,6 +49,12 @@ def test_a_wrong_shape_says_what_was_found_and_expected(shape: tuple[int, ...]) 
         program().step(x=np.zeros(shape, np.float32), y=rows(4)["y"])
 
 
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (4, 0)])
+def test_labels_in_columns_of_which_nothing_is_left_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(vg.RunError, match=rf"'y' has the shape \[{shape[0]},{shape[1]}\]"):
+        program().step(x=np.zeros((4, 6)), y=np.zeros(shape))
+
+
 def test_two_sizes_for_one_symbol_name_both_inputs() -> None:
     with says("N", "x", "y", "4", "3"):
         program().step(x=rows(4)["x"], y=rows(3)["y"])
