@@ -11,7 +11,7 @@ import numpy as np
 
 from ..graph import Array, Constant, Graph, Input, Node, Source
 from .parts import joined
-from .ranges import ANY, TRUTH, Range, Ranger
+from .ranges import ANY, TRUTH, Range, Ranger, fitted
 
 SQUARES: Final = 1e24
 """The sum of squares, of all that a step looks at, up to which its headroom holds."""
@@ -189,7 +189,8 @@ def _range(arrays: Sequence[Array]) -> Range:
             if math.isnan(least):
                 return ANY
             low, high = min(low, least), max(high, most)
-    return Range(low, high) if low <= high else Range(0.0, 0.0)
+    found = Range(low, high) if low <= high else Range(0.0, 0.0)
+    return fitted(found, arrays[0].dtype) if arrays and arrays[0].dtype.kind == "i" else found
 
 
 def _coarse(r: Range) -> Range:
@@ -202,5 +203,8 @@ def _power(x: float, outward: Callable[[float], int]) -> float:
     if x == 0:
         return 0.0
     sign = math.copysign(1.0, x)
-    exponent = _COARSE * int(sign * outward(sign * math.log2(abs(x)) / _COARSE))
+    mantissa, exponent = math.frexp(abs(x))
+    # Of the logarithm, only where it lies among the whole numbers, which log2 may round to.
+    log2 = exponent - (1.0 if mantissa == 0.5 else 0.5)
+    exponent = _COARSE * int(sign * outward(sign * log2 / _COARSE))
     return sign * (2.0**exponent if exponent < 1024 else math.inf)

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..graph import Array, Node, Op
-from ..ops import Axpy, Gemm
-from .recording import record
+from ..ops import Axpy, Cast, Copy, Gemm
+from .recording import Call, record
 
 
 class Range(NamedTuple):
@@ -40,6 +40,8 @@ class Range(NamedTuple):
 ANY: Final = Range(-math.inf, math.inf)
 TRUTH: Final = Range(0.0, 1.0)
 WHOLE: Final = Range(-(2.0**63), 2.0**63)
+_EXACT: Final = Range(1 - 2.0**53, 2.0**53 - 1)
+"""The whole numbers of which a float holds each; among larger ones i64 may wrap around, too."""
 MOST_TERMS: Final = 2.0**31
 """More terms than any matrix product here sums for an element."""
 _LIMITS: Final = {
@@ -76,9 +78,7 @@ class Ranger:
         self._steps: Sequence[_Step] | None = None
         self._truth = n.type.dtype == "bool"
         self._made = [ANY] * (1 + len(n.op.scratch(*(i.type for i in n.inputs))))
-        # What moves elements, and keeps their number, is taken too: a cast, say.
-        moved = len(n.inputs) == 1 and n.inputs[0].type.shape == n.type.shape
-        if self._rule is None and (n.op.elementwise or moved):
+        if self._rule is None and (n.op.elementwise or isinstance(n.op, (Cast, Copy))):
             self._steps = _steps(n)
 
     def __call__(self, *inputs: Range) -> Range:
@@ -99,7 +99,7 @@ def fitted(r: Range, dtype: np.dtype[Any]) -> Range:
     """The range in a dtype: its ends moved by what rounding may do; ANY where it may overflow."""
     if dtype.kind != "f":
         whole = Range(float(np.floor(r.low)), float(np.ceil(r.high)))
-        return whole if whole.within(WHOLE) else Range.of(dtype)
+        return whole if dtype.kind == "i" and whole.within(_EXACT) else Range.of(dtype)
     least, most = _LIMITS[dtype]
     low = r.low - _ROUNDED * abs(r.low)
     high = r.high + _ROUNDED * abs(r.high)
@@ -136,13 +136,21 @@ def _steps(n: Node) -> list[_Step] | None:
             if "where" in call.keywords:
                 arguments += [result, call.keywords["where"]]
         rule = _RULES.get(call.function)
-        if rule is None or result is None:
+        if rule is None or result is None or not _is_plain(call, result.dtype):
             return None
         found = tuple([_slot(a, slots) for a in arguments])
         if call.function is np.multiply and found[0] == found[1]:
             rule, found = _square, found[:1]
         made.append(_Step(rule, found, slots[result.ctypes.data], result.dtype))
     return made
+
+
+def _is_plain(call: Call, dtype: np.dtype[Any]) -> bool:
+    """Whether a call writes every element, in the dtype in which it computes."""
+    if not isinstance(call.function, np.ufunc):  # np.copyto
+        return True
+    used = call.function.resolve_dtypes((*[a.dtype for a in call.arguments], None))
+    return call.keywords.keys() == {"out"} and used[-1] == dtype
 
 
 def _unbound(op: Op) -> Op:

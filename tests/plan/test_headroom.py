@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -154,6 +154,92 @@ def test_an_update_of_ones_own_is_looked_at(
         for number in range(60):
             before = held(program)
             program.step(x=np.full(2, np.inf if number == 50 else 1.0, "f4"))
+    assert held(program) == before
+
+
+@vg.op
+class SquareInF64(vg.Op):
+    """x x as f64, which NumPy computes in f32 where x is f32."""
+
+    name: ClassVar[str] = "square_in_f64"
+    elementwise: ClassVar[bool] = True
+    straight: ClassVar[bool] = True
+
+    def infer(self, *types: vg.TensorType) -> vg.TensorType:
+        return vg.TensorType("f64", types[0].shape)
+
+    def run(self, x: np.ndarray, *, out: np.ndarray) -> None:
+        np.multiply(x, x, out=out)
+
+
+@vg.op
+class SquareUnlessMasked(vg.Op):
+    """(0 x)^2 where the mask says so, x^2 elsewhere."""
+
+    name: ClassVar[str] = "square_unless_masked"
+    elementwise: ClassVar[bool] = True
+    straight: ClassVar[bool] = True
+
+    def infer(self, *types: vg.TensorType) -> vg.TensorType:
+        return types[0]
+
+    def run(self, x: np.ndarray, mask: np.ndarray, *, out: np.ndarray) -> None:
+        np.copyto(out, x)
+        np.multiply(x, 0.0, out=out, where=mask)
+        np.multiply(out, out, out=out)
+
+
+@vg.op
+class TimesSize(vg.Op):
+    """x times the number of its elements."""
+
+    name: ClassVar[str] = "times_size"
+    straight: ClassVar[bool] = True
+
+    def infer(self, *types: vg.TensorType) -> vg.TensorType:
+        return types[0]
+
+    def run(self, x: np.ndarray, *, out: np.ndarray) -> None:
+        np.multiply(x, float(x.size), out=out)
+
+
+def past(c: vg.Node, whole: int) -> vg.Node:
+    return c + vg.constant(np.int64(whole))
+
+
+@pytest.mark.parametrize(
+    ("start", "change", "read"),
+    [
+        # Whole numbers that wrap around, or that no float holds.
+        (1, past, lambda c: 1.0 / (vg.cast(past(c, 2**63 - 1), "f64") + 2.0**63)),
+        (
+            0,
+            lambda c, _: past(c, 2**53 + 1),
+            lambda c: 1.0 / vg.cast(past(past(c, -(2**53)), -1), "f64"),
+        ),
+        # The next number after a power of 2, of which log2 is that of the power.
+        (np.nextafter(256, 257), lambda s, _: 256.0 - s, vg.sqrt),
+        (np.nextafter(2.0**-8, 1), lambda s, _: 2.0**-8 - s, vg.sqrt),
+        # Kernels whose calls, on one element, are not what they are on all.
+        (np.float32(1e25), vg.maximum, lambda s: vg.apply(SquareInF64(), s)),
+        (np.float32(1e30), vg.maximum, lambda s: vg.apply(SquareUnlessMasked(), s, s < 2.0)),
+        (np.float32(1e36), vg.maximum, lambda s: vg.apply(TimesSize(), s)),
+    ],
+)
+def test_what_reads_a_new_state_is_looked_at(
+    start: Any, change: Callable[[vg.Node, Any], vg.Node], read: Callable[[vg.Node], vg.Node]
+) -> None:
+    """A state is written in its place, and another one is computed from it after that."""
+    first = np.full(1000, start)
+    dtype = f"{first.dtype.kind}{8 * first.itemsize}"
+    s, x = vg.state("s", (1000,), init=first, dtype=dtype), vg.input("x", ("N",))
+    new = change(s, 1)
+    made = read(new)
+    u = vg.state("u", (1000,), dtype=made.type.dtype)
+    program = vg.compile(vg.Graph("g", loss=vg.mean(x), updates={s: new, u: made}))
+    before = held(program)
+    with pytest.raises(vg.NonFiniteError):
+        program.step(x=np.ones(2, "f4"))
     assert held(program) == before
 
 
