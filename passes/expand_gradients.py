@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph import Graph, Node, PassError
+from ..graph import Graph, Node, PassError, depth_first
 from ..ops import Gradient
 from .base import Pass
 from .reverse import gradients
@@ -42,7 +42,8 @@ class ExpandGradients(Pass):
 
     From what y is then made of: the batch's statistics, the masks and the scales that the passes
     before have put there. Of several gradients those inside come first, so that a gradient of a
-    gradient is one of ordinary nodes. Not where y is not made from x any more, which is an error.
+    gradient is one of ordinary nodes, or zeros where that inside turns out to be constant. Not
+    where y is not made from x any more, which is an error.
     After all passes that change what is computed, and before all that only compute it in another
     way, after which the derivative by what lies between would be another.
     """
@@ -74,12 +75,15 @@ def expansion(g: Graph) -> Mapping[Node, Node]:
         if isinstance(n.op, Gradient):
             y, x = n.inputs
             if y not in found:
-                xs = {became[x]: name for x, name in asked[y].items() if x in became}
-                found[y] = gradients(became[y], xs, names)
-            if became.get(x) not in found[y]:
-                raise PassError(
-                    f"%{g.names[n]}: %{g.names[y]} is not made from %{g.names[x]} any more; the "
-                    "pass that took it away belongs behind expand_gradients"
+                made_from = set(depth_first([y]))
+                for each, name in asked[y].items():
+                    if each not in made_from:
+                        raise PassError(
+                            f"%{name}: %{g.names[y]} is not made from %{g.names[each]} any more; "
+                            "the pass that took it away belongs behind expand_gradients"
+                        )
+                found[y] = gradients(
+                    became[y], {became[each]: name for each, name in asked[y].items()}, names
                 )
             became[n] = found[y][became[x]]
         else:

@@ -47,12 +47,10 @@ def _declared(y: Node, x: Node) -> Node:
 
 
 def gradients(y: Node, xs: Mapping[Node, str], names: Mapping[Node, str]) -> dict[Node, Node]:
-    """The nodes of the gradient of y for those of xs that y is made from, under the names that
-    `xs` gives them; `names` are those of what y is made from."""
-    made_from = set(depth_first([y]))
-    there = [x for x in xs if x in made_from]
-    found = backward(y, there, names, xs)
-    for x in there:
+    """The nodes of the gradient of y for each of xs, zeros where none reaches it, under the names
+    that `xs` gives them; `names` are those of what y is made from."""
+    found = backward(y, list(xs), names, xs)
+    for x in xs:
         if x not in found:
             found[x] = broadcast_to(constant(0.0, x.type.dtype), x.type.shape)
     return found

@@ -232,3 +232,26 @@ def test_the_logarithm_of_a_softmax_keeps_small_shares(declared: bool) -> None:
     if declared:
         assert np.allclose(program.predict(feeds)["slope"], [shares - [1, 0, 0]], atol=1e-6)
     assert np.isfinite(program.step(feeds))
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+def test_the_gradient_of_a_gradient_that_is_constant_in_inference_is_zero(norm: int) -> None:
+    x = vg.input("x", ("N", 2), "f64")
+    h = x
+    for _ in range(norm):
+        h = vg.batch_norm(h * 3.0)
+    (first,) = vg.grad(vg.sum(vg.relu(h) if norm > 1 else h), [x])
+    (second,) = vg.grad(vg.sum(vg.square(first)), [x])
+    program = vg.compile(vg.Graph("g", {"first": first, "second": second}), dtype="f64")
+    found = program.predict(x=np.array([[1.0, 2.0], [3.0, 4.0], [0.5, 2.0]]))
+    np.testing.assert_allclose(found["first"], (3 / np.sqrt(1 + 1e-5)) ** norm, rtol=1e-12)
+    assert found["second"].tolist() == [[0.0, 0.0]] * 3
+
+
+def test_so_is_one_of_an_affine_function_in_training_too() -> None:
+    x, w = vg.input("x", ("N", 2), "f64"), vg.parameter("w", (2, 1), "ones", dtype="f64")
+    (first,) = vg.grad(vg.sum(vg.matmul(x, w)), [x])
+    (second,) = vg.grad(vg.sum(vg.square(first)), [x])
+    loss = vg.sum(second) + vg.sum(vg.square(first))
+    program = vg.compile(vg.Graph("g", loss=loss), optimizer=vg.SGD(0.1), dtype="f64")
+    assert program.gradients(x=np.ones((3, 2)))[1]["w"].tolist() == [[6.0], [6.0]]
