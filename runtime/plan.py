@@ -89,7 +89,9 @@ class Plan(Frozen):
         held = {n: tuple(p) for n, p in scratch.items()}
         self.graph = g.but(schedule=s.but(places=places, scratch=held))
         verify(self.graph)
-        self.unplanned_nbytes = sum(n.type.nbytes(sizes) for n in unoptimised.order)
+        # What no result needs any more may have a size that the feeds do not tell.
+        known = [n.type for n in unoptimised.order if sizes.keys() >= {*n.type.symbols}]
+        self.unplanned_nbytes = sum(t.nbytes(sizes) for t in known)
         self.state_nbytes = sum(n.type.nbytes({}) for n in (*g.parameters, *g.state))
         self._made = True
 

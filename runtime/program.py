@@ -115,11 +115,14 @@ class Program(Frozen):
         self._training: Compilation | None = None
         if self.declared.loss is not None:
             self._training = options.training().run(self.declared)
-        elif options.optimizer is not None:
+        elif idle := options.for_training():
             raise GraphError(
-                f"graph {net.name} has no loss to optimize; declare it as vg.Graph(..., loss=...)"
+                f"graph {net.name} has no loss to optimize, so {idle[0]} has no effect; "
+                "declare one, vg.Graph(..., loss=...)"
             )
-        self._sources = {g.names[n]: n for g in self._graphs() for n in (*g.parameters, *g.state)}
+        # Those that no result needs any more are the user's as well.
+        graphs = (*self._graphs(), self.declared)
+        self._sources = {g.names[n]: n for g in graphs for n in (*g.parameters, *g.state)}
         self._values = Held(self._graphs()[0], self._sources, options.seed)
         # Calls share arenas and state: one at a time, whichever thread asks.
         self._lock = self._values.lock
@@ -310,7 +313,9 @@ class Program(Frozen):
 
     def _loss_and_gradients(self, feeds: Mapping[str, Any]) -> tuple[float, dict[str, Array]]:
         executor = self._compute(self._gradients, feeds)
-        found = {name: executor.output(f"{name}.grad") for name in self.parameters}
+        made = self._gradients.graph.outputs
+        keys = {name: f"{name}.grad" for name in self.parameters}
+        found = {name: executor.output(key) for name, key in keys.items() if key in made}
         return executor.scalar("loss"), found
 
     def _compute(self, executable: Executable, feeds: Mapping[str, Any]) -> Executor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -84,3 +86,41 @@ def test_inputs_of_a_graph_are_inputs_and_a_size_that_none_tells_is_refused() ->
     program = vg.compile(vg.Graph("g", {"y": spread()}, inputs=[x]))
     assert program.predict(x=np.zeros(5))["y"].shape == (5, 3)
     assert vg.Graph("g", {"y": row(3)}, inputs=[x]).inputs == ()
+
+
+def gradient_of_sign() -> vg.Node:
+    w = row(8, 3)
+    (dw,) = vg.grad(vg.mean(vg.sign(vg.matmul(vg.input("x", ("N", 8)), w))), [w])
+    return dw
+
+
+def chosen_of_one() -> vg.Node:
+    x, w = vg.input("x", ("N", 8)), row(3)
+    return vg.where(vg.sum(vg.matmul(x, vg.parameter("v", (8, 1)))) > 0, w, w)
+
+
+@pytest.mark.parametrize("made", [gradient_of_sign, chosen_of_one])
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_what_no_result_needs_any_more_may_have_any_size(
+    made: Callable[[], vg.Node], backend: Literal["numpy", "numba"], tmp_path: Path
+) -> None:
+    program = vg.compile(vg.Graph("g", {"y": made()}), backend=backend)
+    x = np.ones((4, 8))
+    y = program.predict(x=x)["y"]
+    assert np.array_equal(y, np.zeros((8, 3)) if made is gradient_of_sign else np.ones(3))
+    for name in program.parameters:
+        program.parameters[name] = np.full(program.parameters[name].shape, 2.0)
+    program.save(tmp_path / "p.safetensors")
+    again = vg.load(tmp_path / "p.safetensors")
+    assert set(again.parameters) == {n.name for n in program.declared.parameters}
+    assert all((again.parameters[name] == 2.0).all() for name in again.parameters)
+    assert np.array_equal(again.predict(x=x)["y"], program.predict(x=x)["y"])
+
+
+def test_a_state_that_only_an_update_without_a_loss_reads_is_saved(tmp_path: Path) -> None:
+    count = vg.state("count")
+    net = vg.Graph("g", {"y": vg.input("x", ("N",)) * 2.0}, updates={count: count + 1.0})
+    program = vg.compile(net)
+    program.state["count"] = 5.0
+    program.save(tmp_path / "p.safetensors")
+    assert vg.load(tmp_path / "p.safetensors").state["count"] == 5.0
