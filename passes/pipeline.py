@@ -151,6 +151,12 @@ def _run_one(p: Pass, g: Graph, ran: tuple[str, ...], records: list[Record]) -> 
     """The graph after a pass, verified; the same graph where nothing changed."""
     try:
         found = list(p.rewrites(g))
+        for r in found:
+            if not isinstance(r, (Rewrite, Refused)):
+                raise PassError(
+                    f"rewrites gave {r!r}, where vg.Rewrite(old, new, reason) or "
+                    "vg.Refused(node, reason) is expected"
+                )
         whole = type(p).apply is not Pass.apply
         rewrites = [r for r in found if isinstance(r, Rewrite)]
         after = p.apply(g) if whole else apply_rewrites(g, rewrites)

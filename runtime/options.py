@@ -28,6 +28,11 @@ class Options(NamedTuple):
     recompute: bool = False
     backend: Backend = "numpy"
 
+    def for_training(self) -> list[str]:
+        """The names of those given that inference does not read."""
+        names = ("optimizer", "regularizer", "dropout", "clip")
+        return [name for name in names if getattr(self, name) is not None]
+
     def check(self) -> Options:
         """The same options; raises PassError for one of another kind than it has to be."""
         due = (

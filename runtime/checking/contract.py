@@ -9,7 +9,7 @@ import numpy as np
 
 from ...graph import OPS, GraphError, Op, TensorType, VerigradError, parse
 from ...graph.types import parse_type
-from .cotangents import cotangent_checks
+from .cotangents import cotangent_checks, cotangent_types
 from .kernel import kernel_checks
 from .sample import Draw, Reference, Sample
 
@@ -100,6 +100,7 @@ def _checks(
                 yield problem and f"{label}: {problem}"
     in_f64 = sample.with_dtype("f64")
     if type(op).vjp is not Op.vjp and in_f64.inferred().is_float:
+        yield from cotangent_types(sample)
         for size in (3, 1) if in_f64.sizes(1) else (1,):
             try:
                 yield from cotangent_checks(in_f64, in_f64.sizes(size), stopped)

@@ -17,6 +17,17 @@ from .sample import Sample
 _TOLERANCE: Final = 1e-7
 
 
+def cotangent_types(sample: Sample) -> Iterator[str]:
+    """What is wrong with the types of the vjp, in the sample's own dtype."""
+    y = sample.graph().outputs["y"]
+    try:
+        cotangents(y, Node(Input(y.type), (), y.type, "dy"))
+    except GraphError as e:
+        yield str(e)
+    except Exception as e:
+        yield f"the vjp cannot be checked: {type(e).__name__}: {e}"
+
+
 def cotangent_checks(
     sample: Sample, sizes: Mapping[str, int], stopped: Collection[int]
 ) -> Iterator[str | None]:

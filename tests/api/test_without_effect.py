@@ -160,7 +160,7 @@ def test_an_attribute_that_nothing_would_read_is_not_set(
 
 
 def test_options_that_there_are_not_are_refused() -> None:
-    dropout = next(iter(vg.TRAINING))
+    dropout = next(p for p in vg.TRAINING if p.name == "insert_dropout")
     with pytest.raises(vg.PassError, match="option of insert_dropout 'sed'; did you mean 'seed'"):
         dropout.but(sed=1)
     with pytest.raises(vg.VerigradError, match="'rate' is unknown"):
@@ -199,3 +199,53 @@ def test_an_error_within_a_pass_is_one_error() -> None:
         assert shown.count("Traceback") == 1
         assert shown.rindex("in the pass" if g is lost else "after") > shown.index(said)
     assert "test_without_effect.py" in str(e.value) and "1 / 0" in str(e.value)
+
+
+@dataclass(frozen=True)
+class Yields(vg.Pass):
+    what: Any = None
+
+    def rewrites(self, g: vg.Graph) -> Any:
+        yield self.what
+
+
+@pytest.mark.parametrize("what", [3, None, "relu", (1, 2, 3), vg.input("x", ("N",))], ids=str)
+def test_what_is_no_rewrite_is_refused_by_name(what: object) -> None:
+    g = vg.Graph("g", {"y": vg.relu(vg.input("x", ("N",)))})
+    pipeline = vg.INFERENCE.insert(Yields(what), after="simplify")
+    with pytest.raises(vg.PassError, match=r"where vg.Rewrite\(old, new.*\n  in the pass yields"):
+        vg.compile(g, inference_pipeline=pipeline)
+
+
+@dataclass(frozen=True)
+class Untied(vg.Pass):
+    """Takes the second of two products for the first."""
+
+    needs: ClassVar[tuple[str, ...]] = ("forward",)
+    numbers = "meaning"
+
+    def rewrites(self, g: vg.Graph) -> Any:
+        products = [n for n in g.order if n.op.name == "multiply"]
+        if len(products) == 2:
+            yield vg.Rewrite(products[1], products[0], "for a test")
+
+
+def test_a_parameter_that_a_pass_takes_away_stays_and_has_no_gradient() -> None:
+    x, w, v = vg.input("x", ("N",)), vg.parameter("w", (), "ones"), vg.parameter("v", (), "ones")
+    g = vg.Graph("g", loss=vg.mean(x * w) + vg.mean(x * v))
+    pipeline = vg.TRAINING.insert(Untied(), before="differentiate")
+    inference = vg.INFERENCE.insert(Untied(), before="fold_constants")
+    program = vg.compile(g, optimizer=vg.SGD(0.1), pipeline=pipeline, inference_pipeline=inference)
+    assert program.gradients(x=[1.0, 3.0]) == (4.0, {"w": 4.0})
+    program.step(x=[1.0, 3.0])
+    assert program.parameters["v"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "option", [{"regularizer": vg.L2(0.1)}, {"dropout": vg.Dropout(keep=0.5)},
+               {"clip": vg.ClipNorm(1.0)}, {"optimizer": vg.SGD(0.1)}], ids=lambda o: next(iter(o))
+)  # fmt: skip
+def test_what_only_training_reads_is_refused_without_a_loss(option: dict[str, Any]) -> None:
+    g = vg.Graph("g", {"y": vg.dense(vg.input("x", ("N", 2)), 1)})
+    with pytest.raises(vg.GraphError, match=f"no loss to optimize, so {next(iter(option))} has no"):
+        vg.compile(g, **option)

@@ -297,7 +297,8 @@ def test_a_number_made_of_nothing_is_found() -> None:
             return types[0].with_shape(types[0].shape[1:])
 
         def vjp(self, node: vg.Node, dy: vg.Node) -> tuple[vg.Node | None, ...]:
-            return (vg.broadcast_to(dy / vg.dim("N"), node.inputs[0].type.shape),)
+            rows = vg.cast(vg.dim("N"), dy.type.dtype)
+            return (vg.broadcast_to(dy / rows, node.inputs[0].type.shape),)
 
         def run(self, x: Array, *, out: Array) -> None:
             np.copyto(out, x.sum(axis=0) / max(len(x), 1))

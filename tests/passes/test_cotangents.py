@@ -134,3 +134,10 @@ def test_only_what_an_elementwise_op_repeats_is_summed(shape: tuple[int | str, .
     else:
         with pytest.raises(vg.GraphError, match="cotangent_scaled: vjp gives"):
             slope(False)
+
+
+def test_a_contract_looks_at_the_gradient_in_f32_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = lambda n, dy: (vg.cast(dy, "f64") * 2.0, None)  # noqa: E731
+    monkeypatch.setattr(Twice, "gradient", staticmethod(wide), raising=False)
+    report = vg.check_op(Twice(), ["f32[N,8]", "i64[N]"], lambda x, k: x + x)
+    assert "vjp gives f64[N,8] for input 0, which is f32[N,8]" in str(report)
