@@ -51,10 +51,10 @@ def profile(
         report = program.profile(
             drawn_feeds(program.executable.graph, {"N": settings.batch_size}), steps=steps
         )
+    click.echo(json.dumps(report.as_dict()) if as_json else str(report))
     if svg is not None:
         report.to_svg(svg)
         click.echo(f"figure in {svg}", err=True)
-    click.echo(json.dumps(report.as_dict()) if as_json else str(report))
 
 
 def drawn_feeds(g: Graph, sizes: Mapping[str, int]) -> dict[str, Array]:

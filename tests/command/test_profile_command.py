@@ -56,3 +56,10 @@ def test_profile_refuses_options_of_a_net_beside_a_model(tmp_path: Path) -> None
     vg.compile(net).save(tmp_path / "line.safetensors")
     result = run("profile", tmp_path / "line.safetensors", "--hidden", "8")
     assert result.exit_code == 2 and "--hidden has no effect" in result.stderr
+
+
+def test_a_figure_that_cannot_be_written_does_not_lose_the_table() -> None:
+    result = run("profile", "--hidden", "8", "--steps", 3, "--svg", "/dev/full")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("profile of mlp")
+    assert "/dev/full cannot be written" in result.stderr
