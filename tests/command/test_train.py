@@ -107,7 +107,7 @@ def test_overwrite_replaces_a_run(tmp_path: Path) -> None:
 
 
 def test_options_reach_the_program(tmp_path: Path) -> None:
-    arguments = "--hidden 8 --optimizer adam --lr 0.01 --keep 0.9 --l1 1e-5 --l2 1e-4 --dtype f64"
+    arguments = "--hidden 8 --optimizer adam --lr 0.01 --schedule constant --keep 0.9 --l1 1e-5 --l2 1e-4 --dtype f64"
     result = run("train", "--epochs", 1, "--out", tmp_path, "--threads", 1, *arguments.split())
     assert result.exit_code == 0
     program = vg.load(tmp_path / "model.safetensors")
@@ -151,7 +151,7 @@ ERRORS: list[tuple[list[str], int, str]] = [
     (["--data", "nothing"], 2, "there is no data set 'nothing'"),
     (["--keep", "0"], 2, "keep is 0.0, where a probability in (0, 1] is expected"),
     (["--keep", "1.5"], 2, "keep is 1.5, where a probability in (0, 1]"),
-    (["--lr", "-1"], 2, "lr is -1.0, where a finite number from 0 is expected"),
+    (["--lr", "-1"], 2, "lr is -1.0, where a positive number is expected"),
     (["--l2", "nan"], 2, "strength is nan"),
     (["--hidden", "100,x"], 2, "'100,x' are no layer sizes; write e.g. 100,100"),
     (["--hidden", "0"], 2, "'0' are no layer sizes"),

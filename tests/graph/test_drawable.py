@@ -38,4 +38,4 @@ def test_training_graphs_are_drawn_in_columns(
     optimizer: type[vg.Optimizer], hidden: list[int], norm: bool, keep: float
 ) -> None:
     (_, draw), *_ = rendering.engines()
-    assert draw(trained(optimizer, hidden, norm, keep).to_dot()).rstrip().endswith("</svg>")
+    assert draw(trained(optimizer, hidden, norm, keep).to_dot(), 60.0).rstrip().endswith("</svg>")
