@@ -97,8 +97,10 @@ class Executor:
         What depends on no feed is computed anew only where `version`, that of the values, has
         changed since.
         """
-        run = self._in_turn if TURNS.taken else self._context.run
-        run(self._run_compute, feeds, version)
+        if TURNS.taken:
+            self._in_turn(self._run_compute, feeds, version)
+        else:
+            self._context.run(self._run_compute, feeds, version)
 
     def step(self, feeds: Sequence[Array], version: int = 0) -> None:
         """Computes, and writes the state where the loss and all that it would hold is finite.
@@ -119,8 +121,10 @@ class Executor:
                 if self._whole(*feeds):
                     return
                 # Something was refused before a write: once more, to say what.
-        run = self._in_turn if TURNS.taken else self._context.run
-        run(self._run_step, feeds, proved)
+        if TURNS.taken:
+            self._in_turn(self._run_step, feeds, proved)
+        else:
+            self._context.run(self._run_step, feeds, proved)
 
     def _in_turn(self, run: Callable[..., None], *given: Any) -> None:
         """Runs in the context of steps, while nobody changes the settings of the process."""

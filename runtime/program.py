@@ -212,21 +212,21 @@ class Program(Frozen):
         Raises NonFiniteError where the loss or a gradient is not finite, and RunError for feeds
         that do not fit; the state is then as it was before.
         """
-        return self._alone(self._step, feeds, named)
+        return self._alone(Program._step, feeds, named)
 
     def step_with(self, feeds: Mapping[str, Any], key: str) -> tuple[float, Array]:
         """A step: its loss, and a copy of an output of the training graph as it computed it."""
         return self._alone(
-            lambda given: (self._step(given), self._stepping.last.output(key)), feeds, {}
+            lambda _, given: (self._step(given), self._stepping.last.output(key)), feeds, {}
         )
 
     def predict(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Array]:
         """The outputs of the inference graph but the loss, by name; labels are not needed."""
-        return self._alone(self._predict, feeds, named)
+        return self._alone(Program._predict, feeds, named)
 
     def evaluate(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Any]:
         """The outputs of the inference graph, with the data loss as the float `loss`."""
-        return self._alone(self._evaluate, feeds, named)
+        return self._alone(Program._evaluate, feeds, named)
 
     def blockwise(self, by_row: str | None) -> Blockwise:
         """How the loss of any number of rows, and the output `by_row`, are evaluated in blocks."""
@@ -247,7 +247,7 @@ class Program(Frozen):
         """The loss that `step` would now report, penalties and dropout included; no update."""
         self._compilation()
         return self._alone(
-            lambda given: self._compute(self._loss, given).scalar("loss"), feeds, named
+            lambda _, given: self._compute(self._loss, given).scalar("loss"), feeds, named
         )
 
     def gradients(
@@ -255,7 +255,7 @@ class Program(Frozen):
     ) -> tuple[float, dict[str, Array]]:
         """The loss, and its gradient for each parameter by name; no update."""
         self._compilation()
-        return self._alone(self._loss_and_gradients, feeds, named)
+        return self._alone(Program._loss_and_gradients, feeds, named)
 
     def profile(
         self, feeds: Mapping[str, Any] | None = None, /, *, steps: int = 100, **named: Any
@@ -266,22 +266,22 @@ class Program(Frozen):
         """
         from .profiling import profile
 
-        return self._alone(lambda given: profile(self, given, steps), feeds, named)
+        return self._alone(lambda _, given: profile(self, given, steps), feeds, named)
 
     def _alone(
         self,
-        call: Callable[[Mapping[str, Any]], R],
+        call: Callable[[Program, Mapping[str, Any]], R],
         feeds: Mapping[str, Any] | None,
         named: dict[str, Any],
     ) -> R:
-        """What a call returns that computes on these feeds, while no other call does."""
+        """What a call of this program returns that computes on these feeds, while no other does."""
         values = self._values
         if values.taken():
             values.check_free(f"program {self.name} cannot run")
         if feeds is not None and named:
             raise RunError("feeds are given as one dict or by name, not both")
         # On one line, as in `alone`, without whose call a step takes less time.
-        with self._lock: return call(feeds if feeds is not None else named)  # fmt: skip  # noqa: E701
+        with self._lock: return call(self, feeds if feeds is not None else named)  # fmt: skip  # noqa: E701
 
     def _step(self, feeds: Mapping[str, Any]) -> float:
         values, executable = self._values, self._stepping
@@ -304,7 +304,7 @@ class Program(Frozen):
         return {k: float(v) if k == "loss" else v for k, v in outputs.items()}
 
     def _block(self, executable: Executable, feeds: Mapping[str, Any]) -> dict[str, Array]:
-        return self._alone(lambda given: self._outputs(executable, given), feeds, {})
+        return self._alone(lambda _, given: self._outputs(executable, given), feeds, {})
 
     def _outputs(self, executable: Executable, feeds: Mapping[str, Any]) -> dict[str, Array]:
         """All that a graph without updates gives."""

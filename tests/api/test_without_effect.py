@@ -161,7 +161,7 @@ def test_an_attribute_that_nothing_would_read_is_not_set(
 
 def test_options_that_there_are_not_are_refused() -> None:
     dropout = next(p for p in vg.TRAINING if p.name == "insert_dropout")
-    with pytest.raises(vg.PassError, match="option of [a-z_]+ 'sed'"):
+    with pytest.raises(vg.PassError, match=r"option of [a-z_]+ 'sed'"):
         dropout.but(sed=1)
     with pytest.raises(vg.VerigradError, match="'rate' is unknown"):
         vg.SGD(0.1).but(rate=0.2)

@@ -212,7 +212,17 @@ def test_options_of_the_course_are_kept_for_resume(tmp_path: Path, sampler: str)
 
 
 def test_early_stopping_ends_the_run_and_resume_leaves_it_ended(tmp_path: Path) -> None:
-    options = ("--lr", 0, "--schedule", "constant", "--early-stopping", 3, "--epochs", 50, *SHORT[2:])
+    options = (
+        "--lr",
+        0,
+        "--schedule",
+        "constant",
+        "--early-stopping",
+        3,
+        "--epochs",
+        50,
+        *SHORT[2:],
+    )
     assert run("train", *options, "--out", tmp_path).exit_code == 0
     expected = killing.outcome(tmp_path)
     assert [row["epoch"] for row in expected["rows"]] == [1, 2, 3, 4]

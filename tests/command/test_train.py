@@ -107,7 +107,8 @@ def test_overwrite_replaces_a_run(tmp_path: Path) -> None:
 
 
 def test_options_reach_the_program(tmp_path: Path) -> None:
-    arguments = "--hidden 8 --optimizer adam --lr 0.01 --schedule constant --keep 0.9 --l1 1e-5 --l2 1e-4 --dtype f64"
+    arguments = "--hidden 8 --optimizer adam --lr 0.01 --schedule constant --keep 0.9 --l1 1e-5"
+    arguments += " --l2 1e-4 --dtype f64"
     result = run("train", "--epochs", 1, "--out", tmp_path, "--threads", 1, *arguments.split())
     assert result.exit_code == 0
     program = vg.load(tmp_path / "model.safetensors")
