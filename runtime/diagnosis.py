@@ -38,19 +38,21 @@ def explained(
     g: Graph,
     value: Callable[[Node], Array],
     sizes: Mapping[str, int],
-    step: int,
+    step: int | None,
 ) -> NonFiniteError:
     """The error of a step, told by what its graph computes, node by node, from these sources.
 
-    `value` gives the array of each source as it was before the step.
+    `value` gives the array of each source as it was before the step; `step` is None where no
+    optimizer counts them.
     """
+    which = "the step" if step is None else f"step {step}"
     last = "the state is as it was before the step"
     found = first_not_finite(g, value, sizes)
     if found is None:  # the kernels of the backend round otherwise
-        return NonFiniteError(f"step {step} is not finite: {e}\n  {last}")
+        return NonFiniteError(f"{which} is not finite: {e}\n  {last}")
     what = f"%{g.names[found.node]} is {found.value:g}{_place(found.node, found.at)}"
     lines = [
-        f"step {step} is not finite: {what}",
+        f"{which} is not finite: {what}",
         _origin(g, found.node),
         *_causes(g, found),
         *_remedies(g, found, value, step),
@@ -112,7 +114,9 @@ def _sources(found: Finding) -> list[tuple[Node, Array, tuple[int, ...]]]:
     return [(n, a, at) for n, a, at in placed if at is not None]
 
 
-def _remedies(g: Graph, found: Finding, value: Callable[[Node], Array], step: int) -> Iterator[str]:
+def _remedies(
+    g: Graph, found: Finding, value: Callable[[Node], Array], step: int | None
+) -> Iterator[str]:
     """What may help against numbers that have become too large."""
     read = found.operands or [_largest(a) for a in found.inputs]
     if _sources(found) or max(map(abs, read), default=0.0) < _LARGE:

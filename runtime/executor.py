@@ -172,7 +172,7 @@ class Executor:
             value = f"the loss is {float(self.array(loss)):g}" if loss is not None else "no loss"
             raise NonFiniteError(f"{value}; not finite: {', '.join('%' + b for b in bad)}")
 
-    def explained(self, e: NonFiniteError, step: int) -> NonFiniteError:
+    def explained(self, e: NonFiniteError, step: int | None) -> NonFiniteError:
         """The error of the last step, with the first node that is not finite, and its cause."""
         return explained(e, self.graph, self.array, self.plan.sizes, step)
 

@@ -293,7 +293,8 @@ class Program(Frozen):
         try:
             executor.step(arrays, values.version)
         except NonFiniteError as e:
-            raise executor.explained(e, self.step_number) from None
+            counted = self.step_number if "step" in self.state else None
+            raise executor.explained(e, counted) from None
         return executor.scalar("loss")
 
     def _predict(self, feeds: Mapping[str, Any]) -> dict[str, Array]:

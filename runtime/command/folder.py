@@ -11,7 +11,14 @@ from typing import Final
 import click
 
 from ...graph import GraphError, RunError
-from ...graph.writing import append_line, check_writable, lock_folder, remove_leftovers, write_whole
+from ...graph.writing import (
+    append_line,
+    check_writable,
+    lock_folder,
+    reaching,
+    remove_leftovers,
+    write_whole,
+)
 from ..extras import require
 from ..files import save
 from ..program import Program
@@ -76,7 +83,9 @@ class Folder:
     @classmethod
     def existing(cls, path: Path) -> Folder:
         """The folder of a run to go on with. Raises RunError where there is no checkpoint."""
-        if not (path / CHECKPOINT).is_file():
+        with reaching(path):
+            there = (path / CHECKPOINT).is_file()
+        if not there:
             raise RunError(
                 f"{path} holds no checkpoint ({CHECKPOINT}), which a run writes before its first "
                 "step; verigrad train --out begins one"

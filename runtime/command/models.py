@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ...graph.writing import reaching
 from ..files import load
 from ..program import Program
 from .network import compiled
@@ -27,4 +28,6 @@ def load_model(path: Path) -> Program:
     """The program in a file, or in the folder of a run."""
     from .folder import MODEL
 
-    return load(path / MODEL if path.is_dir() else path)
+    with reaching(path):
+        file = path / MODEL if path.is_dir() else path
+    return load(file)

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from ...graph import RunError, on_one_line, suggest
+from ...graph.writing import reaching
 from .cifar10 import cifar10, is_cifar10
 from .csv_file import ENDINGS, read_csv, read_header, says_missing
 from .digits import digits_classification
@@ -120,11 +121,12 @@ def _ends(spec: str, *endings: str) -> bool:
 
 def _folder(name: str, path: Path) -> Path:
     """The folder of a named data set; RunError says what is there in its place."""
-    if path.is_file():
+    with reaching(path):
+        is_file, others = path.is_file(), _held(path)
+    if is_file:
         raise RunError(
             f"{path} is {_kind(path)}, where the folder of {name}'s files is expected; unpack it"
         )
-    others = _held(path)
     if others and name not in others:
         raise RunError(f"{path} holds the files of {others[0]}; give {others[0]}:{path}")
     return path
@@ -149,12 +151,14 @@ def _unknown(spec: str) -> RunError:
     name = spec.partition(":")[0]
     forms = f"data is {', '.join(FORMS)}"
     path = Path(spec)
-    if path.is_dir():
+    with reaching(path):
+        is_dir, is_file = path.is_dir(), path.is_file()
+    if is_dir:
         held = " or ".join([f"{known}:{spec}" for known in _held(path)])
         return RunError(
             f"{spec} is a folder; say what is in it, e.g. {held or f'cifar10:{spec}'}; {forms}"
         )
-    if path.is_file():
+    if is_file:
         return RunError(
             f"{spec} is no data set: its name ends in neither .npz nor .csv, and it is "
             f"{_kind(path)}; {forms}"

@@ -117,3 +117,11 @@ def test_the_report_of_a_profile_is_the_same() -> None:
     program = vg.compile(one("vg.mean(vg.log(x * w))"), optimizer=vg.SGD(0.1))
     with pytest.raises(vg.NonFiniteError, match=r"log\(0\) is -inf"):
         program.profile(x=np.ones((2, 2)), steps=3)
+
+
+def test_a_step_that_nobody_counts_has_no_number() -> None:
+    a, x = vg.state("a", (2,), init="ones"), vg.input("x", (2,))
+    program = vg.compile(vg.Graph("g", loss=vg.sum(x), updates={a: a * 1e30}))
+    program.step(x=[1.0, 1.0])
+    lines = report(program, x=[1.0, 1.0])
+    assert lines[0] == "the step is not finite: %a.1 is inf at [0]"

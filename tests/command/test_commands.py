@@ -227,3 +227,18 @@ print(sorted(heavy & set(sys.modules)))
 """
     result = python(code)
     assert result.stdout == "[]\n", result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["predict", "NAME", "x.npz"], ["graph", "NAME"], ["resume", "NAME"]),
+        *(["train", "--data", "mnist:NAME"], ["train", "--data", "NAME"]),
+        ["train", "--data", "NAME.npz"],
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_is_too_long_is_one_line(command: list[str]) -> None:
+    result = run(*[part.replace("NAME", "a" * 300) for part in command])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: aaa") and result.stderr.count("\n") == 1
