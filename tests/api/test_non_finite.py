@@ -124,4 +124,4 @@ def test_a_step_that_nobody_counts_has_no_number() -> None:
     program = vg.compile(vg.Graph("g", loss=vg.sum(x), updates={a: a * 1e30}))
     program.step(x=[1.0, 1.0])
     lines = report(program, x=[1.0, 1.0])
-    assert lines[0] == "the step is not finite: %a.1 is inf at [0]"
+    assert lines[0] == "the step is not finite: %multiply is inf at [0]"
