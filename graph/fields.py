@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final, NamedTuple, TypeGuard
 
+import numpy as np
+
 from .errors import GraphError
 from .types import as_python, check_shape
 
@@ -52,8 +54,8 @@ def checked(owner: str, field: str, value: object, annotation: object) -> object
     kinds = _kinds(spelled)
     given = as_python(value)
     for kind in kinds:
-        if kind is None:
-            return given
+        if kind is None:  # which may be an array of no axes
+            return value if isinstance(value, np.ndarray) else given
         try:
             return kind.held(given)
         except GraphError as e:
