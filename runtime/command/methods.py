@@ -32,7 +32,7 @@ OPTIMIZERS: Final = {
     "sgd": OptimizerRow(SGD, 0.1),
     "momentum": OptimizerRow(Momentum, 0.02),
     "nesterov": OptimizerRow(Nesterov, 0.02),
-    "adagrad": OptimizerRow(AdaGrad, 0.02),
+    "adagrad": OptimizerRow(AdaGrad, 0.05),
     "rmsprop": OptimizerRow(RMSProp, 1e-3),
     "adam": OptimizerRow(Adam, 1e-3),
     "adamw": OptimizerRow(AdamW, 1e-3),
