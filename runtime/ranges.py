@@ -66,10 +66,9 @@ class _Step(NamedTuple):
 
 
 class Ranger:
-    """Gives the range of an op's result from those of its inputs, by the calls that `run` makes.
+    """Gives the range of a node's result from those of its inputs, by the calls that `run` makes.
 
-    `types` are those of a node on which the op stands. The range of what is no straight line of
-    known calls is ANY.
+    The range of what is no straight line of known calls is ANY.
     """
 
     def __init__(self, n: Node) -> None:
