@@ -13,7 +13,6 @@ from .frozen import Frozen
 from .naming import assign_names, layer_names, layer_of, number_layers
 from .node import Node
 from .op import Source
-from .pickling import reduced_graph
 from .record import Record
 from .replace import rebuild
 from .sources import Constant, Input, Parameter, State
@@ -110,6 +109,8 @@ class Graph(Frozen):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
+        from .pickling import reduced_graph
+
         return reduced_graph(self)
 
     # ---- what it holds -----------------------------------------------------------------------

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from .pickling import reduced_layer
-
 
 class Layer:
     """A layer that its user did not name; the first Graph that holds it numbers it."""
@@ -17,4 +15,6 @@ class Layer:
         self.name: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
+        from .pickling import reduced_layer
+
         return reduced_layer(self)

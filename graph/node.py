@@ -11,7 +11,6 @@ from .explain import explain
 from .indexing import cuts
 from .location import Location, user_line
 from .op import OPS, Op
-from .pickling import reduced_node
 from .types import Shape, TensorType, as_python, name_pattern
 
 if TYPE_CHECKING:
@@ -69,6 +68,8 @@ class Node:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
+        from .pickling import reduced_node
+
         return reduced_node(self)
 
     def but(

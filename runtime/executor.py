@@ -24,7 +24,6 @@ from ..graph import (
 from ..ops import LabelError
 from ..ops.linear import added_factors
 from .aligned import aligned_bytes
-from .diagnosis import explained
 from .forks import alone
 from .headroom import Headroom
 from .options import Backend
@@ -174,6 +173,8 @@ class Executor:
 
     def explained(self, e: NonFiniteError, step: int | None) -> NonFiniteError:
         """The error of the last step, with the first node that is not finite, and its cause."""
+        from .diagnosis import explained
+
         return explained(e, self.graph, self.array, self.plan.sizes, step)
 
     def _product(self, n: Node) -> Array:

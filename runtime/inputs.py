@@ -10,7 +10,6 @@ import numpy as np
 
 from ..graph import Array, Node, RunError, Shape, TensorType, as_array
 from .exact import ADVICE, rounded
-from .frames import unframed
 
 
 def given(value: Any, what: str, type: TensorType, name: str) -> Array:
@@ -19,6 +18,8 @@ def given(value: Any, what: str, type: TensorType, name: str) -> Array:
     Frames of pandas are read column by column. Raises RunError where it is no array of numbers.
     """
     if not isinstance(value, np.ndarray):
+        from .frames import unframed
+
         value = unframed(what, value, type.numpy.kind)
     return as_array(value, what, type, name=name, error=RunError)
 

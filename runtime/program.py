@@ -35,15 +35,14 @@ from .executor import Executor
 from .forks import alone
 from .memory import Memory
 from .options import Backend, Options, instead
-from .pickling import reduced_program
 from .plan import Plan
-from .totals import Blockwise, split
 from .turns import TURNS
 from .values import Held, Values
 
 if TYPE_CHECKING:
     from .cost import Cost
     from .profiling import Profile
+    from .totals import Blockwise
 
 R = TypeVar("R")
 
@@ -230,6 +229,8 @@ class Program(Frozen):
 
     def blockwise(self, by_row: str | None) -> Blockwise:
         """How the loss of any number of rows, and the output `by_row`, are evaluated in blocks."""
+        from .totals import Blockwise, split
+
         if by_row not in self._blockwise:
             whole = self._inference.graph
             parts = split(whole, () if by_row is None else (by_row,))
@@ -415,4 +416,6 @@ class Program(Frozen):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What pickles and copies are made from: a program of its own, in the same state."""
+        from .pickling import reduced_program
+
         return reduced_program(self)
