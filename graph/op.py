@@ -72,6 +72,9 @@ class Op(Record):
     """Whether dropout belongs behind it."""
     elementwise: ClassVar[bool] = False
     """Whether each element of the result depends on the inputs' elements broadcast to it alone."""
+    moves: ClassVar[bool] = False
+    """Whether each element of the result is one of an input, at a place that no value decides; a
+    cast's may be rounded."""
     straight: ClassVar[bool] = False
     """Whether `run` makes the same NumPy calls, each with an `out`, whatever the values are: an
     executor may then make them itself."""

@@ -18,6 +18,7 @@ class Slice(Op):
     """y = the elements start to stop (not included) of x along an axis."""
 
     name: ClassVar[str] = "slice"
+    moves: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
     axis: int
     start: int
@@ -90,6 +91,7 @@ class Concat(Op):
     """y = the inputs one after another along an axis, whose sizes are numbers."""
 
     name: ClassVar[str] = "concat"
+    moves: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
     axis: int
 

@@ -213,6 +213,7 @@ class StopGradient(Unary):
     """y = x, through which no gradient passes."""
 
     name: ClassVar[str] = "stop_gradient"
+    moves: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:

@@ -32,6 +32,7 @@ class Copy(Op):
     """y = x, in a buffer of its own."""
 
     name: ClassVar[str] = "copy"
+    moves: ClassVar[bool] = True
     straight: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
 
@@ -54,6 +55,7 @@ class Cast(Op):
     """y = x in another dtype; floats lose digits, and bool becomes 0 and 1."""
 
     name: ClassVar[str] = "cast"
+    moves: ClassVar[bool] = True
     straight: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
     dtype: str
@@ -118,6 +120,7 @@ class Reshape(Op):
     """y = x with its elements, row by row, in another shape; a symbol must stay in its place."""
 
     name: ClassVar[str] = "reshape"
+    moves: ClassVar[bool] = True
     straight: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
     shape: Shape
@@ -145,6 +148,7 @@ class Transpose(Op):
     """y = x with its axes in another order."""
 
     name: ClassVar[str] = "transpose"
+    moves: ClassVar[bool] = True
     straight: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
     axes: tuple[int, ...]
@@ -172,6 +176,7 @@ class BroadcastTo(Op):
     """y = x repeated to a larger shape, as NumPy broadcasts; a symbol meets only itself or 1."""
 
     name: ClassVar[str] = "broadcast_to"
+    moves: ClassVar[bool] = True
     straight: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
     shape: Shape

@@ -8,7 +8,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
-from ..graph import Graph, GraphError, Node, PassError, VerigradError, check_hooks
+import numpy as np
+
+from ..graph import Constant, Graph, GraphError, Node, PassError, VerigradError, check_hooks
 from ..ops import copy
 
 SWEEPS: Final = 10
@@ -123,6 +125,14 @@ def _reads(new: Node, old: Node, place: Mapping[Node, int]) -> bool:
             seen.add(n)
             stack += n.inputs
     return False
+
+
+def is_constant(n: Node, value: float) -> bool:
+    """Whether a node is a constant all of whose elements are this value, sign of 0 included."""
+    if not isinstance(n.op, Constant):
+        return False
+    held = n.op.value.array
+    return bool(np.all(held == value) and np.all(np.signbit(held) == np.signbit(value)))
 
 
 def bisect(one: Pass, g: Graph, good: Callable[[Graph], bool]) -> Rewrite | None:

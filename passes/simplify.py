@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-import numpy as np
-
-from ..graph import Constant, Graph, GraphError, Node, apply
+from ..graph import Graph, GraphError, Node, apply
 from ..ops import BroadcastTo, Cast, Copy, MatMul, Reshape, Transpose, add, reshape, subtract
-from .base import Numbers, Pass, Rewrite
+from .base import Numbers, Pass, Rewrite, is_constant
 
 Found = tuple[Node, str] | None
 
@@ -65,18 +63,10 @@ class Simplify(Pass):
                     yield Rewrite(n, *found)
 
 
-def _is(n: Node, value: float) -> bool:
-    """Whether a node is a constant all of whose elements are this value, sign of 0 included."""
-    if not isinstance(n.op, Constant):
-        return False
-    held = n.op.value.array
-    return bool(np.all(held == value) and np.all(np.signbit(held) == np.signbit(value)))
-
-
 def _times_one(n: Node) -> Found:
     a, b = n.inputs
     for x, one in ((a, b), (b, a)):
-        if x.type == n.type and _is(one, 1):
+        if x.type == n.type and is_constant(one, 1):
             return x, "x 1 = x"
     return None
 
@@ -84,7 +74,7 @@ def _times_one(n: Node) -> Found:
 def _right_neutral(value: float, reason: str) -> Callable[[Node], Found]:
     def rule(n: Node) -> Found:
         x, other = n.inputs
-        return (x, reason) if x.type == n.type and _is(other, value) else None
+        return (x, reason) if x.type == n.type and is_constant(other, value) else None
 
     return rule
 
