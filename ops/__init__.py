@@ -3,7 +3,7 @@
 from . import init
 from .activations import elu, leaky_relu, selu, softplus
 from .arithmetic import add, divide, maximum, minimum, multiply, negative, power, subtract
-from .clipping import ClipFactor
+from .clipping import ClipBy, ClipFactor, clip_by
 from .comparison import equal, greater, greater_equal, less, less_equal, not_equal, where
 from .dropout import MODES, DropoutMask, LayerDropout, Mode, check_keep, dropout
 from .erf import erf, gaussian
@@ -66,6 +66,7 @@ __all__ = [
     "BatchVariance",
     "BroadcastTo",
     "Cast",
+    "ClipBy",
     "ClipFactor",
     "Copy",
     "DecayAdd",
@@ -95,6 +96,7 @@ __all__ = [
     "check_keep",
     "check_labels",
     "check_seed",
+    "clip_by",
     "concat",
     "copy",
     "cos",

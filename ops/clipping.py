@@ -9,19 +9,49 @@ from typing import ClassVar, Final
 import numpy as np
 
 from ..graph import Array, GraphError, IntShape, Op, Product, TensorType, op
+from .updates import Update
 
 _EPS: Final = 1e-6
-_PIECE: Final = 16_384
-"""How many elements are scaled at a time."""
+SHRINK: Final = 2.0**-540
+"""Elements times this have squares whose sum does not overflow; where that of the elements
+themselves does, in f32 or f64, the squares of the largest are not lost either."""
+_LEAST: Final = float(np.finfo(np.float32).tiny)
+"""The least number that has all its digits in f32; in f64 it has them, too."""
+_PIECE: Final = 32_768
+"""So many squares are summed in their own dtype: of more, an f32 would lose digits."""
+
+
+def clip_factor(limit: float, squares: float, shrunk: float) -> float:
+    """The factor, or minus its root, from the sum of all squares, and where that overflows from
+    the sum of the squares of the elements times SHRINK; NaN where both do."""
+    if squares < math.inf:
+        divisor = math.sqrt(math.sqrt(squares) + _EPS)
+    elif shrunk < math.inf:
+        divisor = math.sqrt(math.sqrt(shrunk)) / SHRINK**0.5
+    else:
+        return math.nan
+    root = math.sqrt(limit) / divisor
+    factor = min(root * root, 1.0)
+    return factor if factor >= _LEAST else -root
+
+
+def clip_by(x: Array, factor: Array, *, out: Array) -> None:
+    """out = x factor, or x factor factor where it is negative."""
+    if type(out) is not np.ndarray:  # noted by an executor, as NumPy's own functions are
+        out.__array_function__(clip_by, (type(out),), (x, factor), {"out": out})
+        return
+    np.multiply(x, factor, out=out)
+    if factor.item() < 0:
+        np.multiply(out, factor, out=out)
 
 
 @op
 class ClipFactor(Op):
     """y = min(1, limit / (norm + 1e-6)); norm = sqrt(sum of x x over every element of every input).
 
-    For floats of any shapes; the factor of nothing is 1, and NaN where an element is not finite.
-    Where squares would overflow or be lost they are those of shares of the largest element, as in
-    BLAS's nrm2. Pascanu, Mikolov and Bengio 2013; the 1e-6 is PyTorch's.
+    For floats of any shapes; NaN where an element is not finite. A factor that is too small for
+    all digits of an f32 is given as minus its root. Pascanu, Mikolov and Bengio 2013; the 1e-6 is
+    PyTorch's.
     """
 
     name: ClassVar[str] = "clip_factor"
@@ -39,23 +69,37 @@ class ClipFactor(Op):
         return Product(1, sum(map(math.prod, inputs)), 1)
 
     def run(self, *xs: Array, out: Array) -> None:
-        flat = [x.reshape(-1) for x in xs]
-        squares = sum([float(np.dot(x, x)) for x in flat])
-        # Below this, squares of f32 have lost digits.
-        if 1e-30 <= squares < math.inf:
-            factor = self.limit / (math.sqrt(squares) + _EPS)
-        else:
-            factor = self._scaled(flat)
-        out[...] = min(factor, 1.0)  # NaN stays: it comes first
+        pieces = _pieces(xs)
+        squares = sum([float(np.vdot(x, x)) for x in pieces])
+        shrunk = 0.0
+        if not squares < math.inf:
+            small = [np.multiply(x, SHRINK, dtype=np.float64) for x in pieces]
+            shrunk = sum([float(np.vdot(x, x)) for x in small])
+        out[...] = clip_factor(self.limit, squares, shrunk)
 
-    def _scaled(self, flat: Sequence[Array]) -> float:
-        """The factor, from squares of shares of the largest element."""
-        largest = max([float(np.abs(x).max(initial=0.0)) for x in flat])
-        if largest == 0:
-            return 1.0
-        if not math.isfinite(largest):
-            return math.nan
-        pieces = [x[at : at + _PIECE] for x in flat for at in range(0, x.size, _PIECE)]
-        shares = [np.divide(p, largest, dtype=np.float64) for p in pieces]
-        root = math.sqrt(sum([float(np.dot(s, s)) for s in shares]))
-        return self.limit / largest / (root + _EPS / largest)
+
+def _pieces(xs: Sequence[Array]) -> list[Array]:
+    """All elements, those of a large array a piece at a time."""
+    pieces: list[Array] = []
+    for x in xs:
+        if x.size <= _PIECE:
+            pieces.append(x)
+        else:
+            flat = x.reshape(-1)
+            pieces += [flat[at : at + _PIECE] for at in range(0, x.size, _PIECE)]
+    return pieces
+
+
+@op
+class ClipBy(Update):
+    """y = x factor, for a scalar factor of clip_factor: x factor factor where it is negative."""
+
+    name: ClassVar[str] = "clip_by"
+    operands: ClassVar[tuple[str, ...]] = ("x", "factor")
+    scalars: ClassVar[int] = 1
+
+    def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
+        return ()
+
+    def run(self, x: Array, factor: Array, *, out: Array) -> None:
+        clip_by(x, factor, out=out)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from ..graph import Graph, GraphError, Node, PassError, apply
-from ..ops import ClipFactor, add, cast, maximum, minimum, multiply, subtract
+from ..ops import ClipBy, ClipFactor, add, cast, maximum, minimum, subtract
 from .arguments import Given, check_positive
 from .base import Numbers, Pass
 
@@ -38,8 +40,9 @@ class ClipValue(Clip):
     def clipped(self, gradients: Mapping[str, Node]) -> dict[str, Node]:
         clipped = {}
         for key, g in gradients.items():
-            high = add(_zero_if_finite(g), self.limit)
-            clipped[key] = minimum(maximum(g, -self.limit), high, name=f"{key}.clipped")
+            limit = _limit_of(g, self.limit)
+            high = add(_zero_if_finite(g), limit)
+            clipped[key] = minimum(maximum(g, -limit), high, name=f"{key}.clipped")
         return clipped
 
 
@@ -58,11 +61,13 @@ class ClipNorm(Clip):
         check_positive(limit=self.limit)
 
     def clipped(self, gradients: Mapping[str, Node]) -> dict[str, Node]:
+        for g in gradients.values():
+            _limit_of(g, self.limit)
         # The norm is that of all, whatever their dtypes are.
         widest = max([g.type.dtype for g in gradients.values()])
         factor = apply(ClipFactor(self.limit), *[_in_dtype(g, widest) for g in gradients.values()])
         return {
-            key: multiply(g, _in_dtype(factor, g.type.dtype), name=f"{key}.clipped")
+            key: apply(ClipBy(), g, _in_dtype(factor, g.type.dtype), name=f"{key}.clipped")
             for key, g in gradients.items()
         }
 
@@ -118,6 +123,19 @@ class ClipGradients(Pass):
             return g
         clipped = self.clip.clipped({key: g.outputs[key] for key in found})
         return g.but(outputs={**g.outputs, **clipped})
+
+
+def _limit_of(g: Node, limit: float) -> float:
+    """The limit, or the largest number of the gradient's dtype. Raises GraphError where it is 0 in
+    it."""
+    dtype: np.dtype[Any] = g.type.numpy
+    held = np.finfo(dtype)
+    if limit <= float(held.smallest_subnormal) / 2:
+        raise GraphError(
+            f"limit is {limit!r}, which is 0 in {g.type.dtype}, and so would every gradient be; "
+            'write a larger one, or vg.compile(..., dtype="f64")'
+        )
+    return min(limit, float(held.max))
 
 
 def _zero_if_finite(n: Node) -> Node:

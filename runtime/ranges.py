@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..graph import Array, Node, Op
-from ..ops import Axpy, Cast, Copy, Gemm
+from ..ops import Axpy, Cast, Copy, Gemm, clip_by
 from .recording import Call, record
 
 
@@ -238,6 +238,7 @@ _RULES: Final[Mapping[Any, _Rule]] = {
     np.subtract: _corners(lambda x, y: x - y),
     np.multiply: _PRODUCTS,
     np.divide: _divided,
+    clip_by: lambda x, f: _either(_PRODUCTS(x, f), _PRODUCTS(x, _square(f))),
     np.power: _power,
     np.maximum: _corners(max),
     np.minimum: _corners(min),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from ..graph import Array, Op
+from ..ops import clip_by
 
 
 class Call(NamedTuple):
@@ -119,7 +120,7 @@ class _Noted(np.ndarray[Any, np.dtype[Any]]):
             destination, source = args
             held = _of_dtype(source, destination.dtype)
             return self._note(func, (destination, held), kwargs, None)
-        if func in (np.dot, np.einsum) and kwargs.get("out") is not None:
+        if func in (np.dot, np.einsum, clip_by) and kwargs.get("out") is not None:
             keywords = dict(kwargs)
             return self._note(func, args, keywords, keywords.pop("out"))
         raise _UnrecordableError

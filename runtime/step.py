@@ -200,7 +200,7 @@ class Writer:
         elif isinstance(call.function, np.ufunc) or numpys:
             function = self.names.function(call.function)
         else:
-            function = self.names.bound("k", id(owner), call.function)
+            function = self.names.bound("k", id(owner or call.function), call.function)
         if None in (function, *arguments, *keywords.values()):
             return None
         given = [*[a for a in arguments if a], *[f"{k}={v}" for k, v in keywords.items()]]

@@ -257,7 +257,8 @@ class Varied:
         factors = {"decay": self.of(0.9, 0.0, 1.0), "scale": self.of(1.0, 0.1)}
         op = OPS[name](**{k: v for k, v in factors.items() if k in OPS[name].field_names})
         operands = getattr(op, "operands", ("w", "d", "rate"))
-        others = [self.scalar() if k in ("rate", "eps") else self.like(v) for k in operands[1:]]
+        scalars = ("rate", "eps", "factor")
+        others = [self.scalar() if k in scalars else self.like(v) for k in operands[1:]]
         if name == "descend_scaled":
             others[1], others[-1] = self.positive(others[1]), self.positive(others[-1])
             others += [self.scalar()] * self.flag()

@@ -25,7 +25,10 @@ from ...graph import warn
 
 FOLDER: Final = "VERIGRAD_CACHE"
 """The environment variable that says where they are kept; the user's cache folder otherwise."""
-_SOURCES: Final = ("choice.py", "driver.py", "foreign.py", "functions.py", "native.py")
+_SOURCES: Final = (
+    ("verigrad.ops", ("clipping.py",)),
+    (__package__, ("choice.py", "driver.py", "foreign.py", "functions.py", "native.py")),
+)
 """The files whose functions are compiled, or called by what is."""
 _DIGEST: Final = 16
 
@@ -158,8 +161,8 @@ def folder() -> Path:
 @cache
 def _functions() -> str:
     """A hash of the files whose functions are compiled, wherever the package lies."""
-    here = resources.files(__package__)
-    return _hash(b"".join([(here / name).read_bytes() for name in _SOURCES])).hex()
+    files = [resources.files(folder) / name for folder, names in _SOURCES for name in names]
+    return _hash(b"".join([file.read_bytes() for file in files])).hex()
 
 
 def _hash(data: bytes) -> bytes:

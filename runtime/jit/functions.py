@@ -8,6 +8,7 @@ import numpy as np
 from numba import float32, float64, int64, uint64
 
 from ...graph import Array
+from ...ops import clipping
 from .cache import jitted
 from .native import bits, high, number, plus
 
@@ -95,6 +96,7 @@ def _inner(a: Any, b: Any) -> Any:
     return found
 
 
+clip_factor = jitted(error_model="numpy")(clipping.clip_factor)
 row_sum = jitted(error_model="numpy")(_row_sum)
 total = jitted(error_model="numpy")(_total)
 inner = jitted(error_model="numpy")(_inner)

@@ -33,7 +33,15 @@ from numpy import (
     tanh,
 )
 
-from verigrad.runtime.jit.functions import exp_f32, half, inner, philox, row_sum, total
+from verigrad.runtime.jit.functions import (
+    clip_factor,
+    exp_f32,
+    half,
+    inner,
+    philox,
+    row_sum,
+    total,
+)
 from verigrad.runtime.jit.native import greater, plus, pointer
 
 

@@ -1,4 +1,4 @@
-"""Kernels that are no loops over statements: checks that refuse, and dropout masks."""
+"""Kernels that are no loops over statements: checks that refuse, masks, and norms."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from ...graph import Array
+from ...ops.clipping import SHRINK, ClipFactor
 from ...ops.dropout import DropoutMask
 from ...ops.random import name_hash
 from ..headroom import SQUARES
@@ -44,6 +45,28 @@ MASK: Final = """\
             out[16 * whole + k] = kept if half(drawn, k) < limit else nothing
 """
 """A dropout mask, 16 elements of each block of four words."""
+NORM: Final = f"""\
+    squares = 0.0
+    for i in range(a.shape[0]):
+        x = float64(a[i])
+        squares = plus(squares, x * x)
+    shrunk = squares * {SHRINK!r} * {SHRINK!r}
+    if not squares < inf:
+        shrunk = 0.0
+        for i in range(a.shape[0]):
+            x = a[i] * {SHRINK!r}
+            shrunk = plus(shrunk, x * x)
+    sums[0], sums[1] = squares, shrunk
+"""
+"""The sum of all squares, and that of the squares of all elements times SHRINK."""
+FACTOR: Final = """\
+    squares, shrunk = 0.0, 0.0
+    for k in range(sums.shape[0]):
+        squares += sums[k, 0]
+        shrunk += sums[k, 1]
+    out[0] = clip_factor(limit[0], squares, shrunk)
+"""
+"""What these sums of all arrays give."""
 _BLOCK: Final = 16
 _DRAWN: Final = 1.0
 """Nanoseconds of an element of a mask."""
@@ -55,15 +78,10 @@ def append_finite(arrays: Sequence[Array], refused: Array, tape: Tape) -> int:
     for a in arrays:
         flat = a.reshape(-1)
         threads = shared(tape.threads, BYTE * a.nbytes / WORTH)
-        text = [
-            *prologue([("a", flat), ("refused", refused)]),
-            FINITE.format(zero=f"{a.dtype.name}(0)", most=f"{a.dtype.name}({SQUARES!r})"),
-        ]
-        kernel = compiled("\n".join(text))
+        text = FINITE.format(zero=f"{a.dtype.name}(0)", most=f"{a.dtype.name}({SQUARES!r})")
         ranges = cuts(flat.size, threads, LINE)
         for part, (start, stop) in zip(parts, ranges, strict=False):
-            given = words([flat[start:stop], refused])
-            part.append(Task(driver.KERNEL, kernel.address, given))
+            part.append(_task(text, a=flat[start:stop], refused=refused))
     tape.add([part for part in parts if part] or [[]], refused)
     return sum([1 for part in parts if part])
 
@@ -72,26 +90,44 @@ def append_places(
     starts: Array, labels: Array, classes: int, out: Array, refused: Array, tape: Tape
 ) -> None:
     """Puts the places of labels on a tape."""
-    most = np.array([classes])
-    given = {"starts": starts, "labels": labels, "classes": most, "out": out, "refused": refused}
-    kernel = compiled("\n".join([*prologue(list(given.items())), PLACES]))
-    task = Task(driver.KERNEL, kernel.address, words(list(given.values())))
-    tape.add([[task]], refused)
+    given = {"starts": starts, "labels": labels, "classes": np.array([classes])}
+    tape.add([[_task(PLACES, **given, out=out, refused=refused)]], refused)
 
 
 def append_mask(op: DropoutMask, step: Array, out: Array, tape: Tape) -> int:
     """Puts the mask of a step on a tape, and says in how many parts."""
     flat = out.reshape(-1)
     key = np.array([op.seed, name_hash(op.key)], np.uint64).view(np.int64)
-    below, scale = np.array([op.below]), np.array([op.scale], out.dtype)
+    given = {"step": step, "key": key, "below": np.array([op.below])}
+    given |= {"scale": np.array([op.scale], out.dtype)}
+    text = f"    nothing = {out.dtype.name}(0)\n{MASK}"
     threads = shared(tape.threads, _DRAWN * flat.size / WORTH)
-    parts: list[list[Task]] = []
-    for start, stop in cuts(flat.size, threads, _BLOCK):
-        first = np.array([start // _BLOCK])
-        given = {"out": flat[start:stop], "step": step, "key": key, "first": first}
-        given |= {"below": below, "scale": scale}
-        lines = [*prologue(list(given.items())), f"    nothing = {out.dtype.name}(0)", MASK]
-        kernel = compiled("\n".join(lines))
-        parts.append([Task(driver.KERNEL, kernel.address, words(list(given.values())))])
+    parts = [
+        [_task(text, out=flat[start:stop], first=np.array([start // _BLOCK]), **given)]
+        for start, stop in cuts(flat.size, threads, _BLOCK)
+    ]
     tape.add(parts)
     return len(parts)
+
+
+def append_clip_factor(op: ClipFactor, arrays: Sequence[Array], out: Array, tape: Tape) -> int:
+    """Puts the clip factor of arrays on a tape, and says in how many parts."""
+    flat = [a.reshape(-1) for a in arrays if a.size]
+    threads = shared(tape.threads, BYTE * sum([a.nbytes for a in flat]) / WORTH)
+    pieces: list[list[Array]] = [[] for _ in range(threads)]
+    for a in flat:
+        for piece, (start, stop) in zip(pieces, cuts(a.size, threads, LINE), strict=False):
+            piece.append(a[start:stop])
+    sums = np.zeros((sum(map(len, pieces)), 2))
+    rows = iter(sums)
+    parts = [[_task(NORM, a=a, sums=next(rows)) for a in piece] for piece in pieces if piece]
+    factor = _task(FACTOR, sums=sums, limit=np.array(op.limit), out=out)
+    tape.add(parts or [[]])
+    tape.add([[factor]])
+    return len(parts)
+
+
+def _task(text: str, **arrays: Array) -> Task:
+    """A kernel of a text on its arrays, by name."""
+    kernel = compiled("\n".join([*prologue(list(arrays.items())), text]))
+    return Task(driver.KERNEL, kernel.address, words(list(arrays.values())))

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 
 from ...graph import Array
+from ...ops import clip_by
 from ..recording import Call
 from .functions import exponentials
 from .tape import float_code
@@ -39,6 +40,7 @@ EXPRESSIONS: Final[Mapping[Callable[..., Any], str]] = {
     np.log: "log({0})",
     np.power: "{0} ** {1}",
     np.tanh: "tanh({0})",
+    clip_by: "({0} * {1} * {1} if {1} < 0 else {0} * {1})",
 }
 """How a loop computes an element. What is not here stays a NumPy call."""
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...graph import Array, Graph, Node, Nodes
 from ...ops.blas import numpy_blas
+from ...ops.clipping import ClipFactor
 from ...ops.dropout import DropoutMask
 from ...ops.likelihood import LabelPlaces
 from ...ops.linear import Gemm
@@ -22,7 +23,7 @@ from .clock import now, seconds
 from .loops import Text
 from .nests import Nest, regions
 from .products import Product, matrices, product
-from .special import append_finite, append_mask, append_places
+from .special import append_clip_factor, append_finite, append_mask, append_places
 from .statements import Statement, flattened, multiple, quick_function, statement
 from .tape import Tape
 from .waiting import Waiting, Work
@@ -185,9 +186,13 @@ class JitWriter(Writer):
         if isinstance(op, DropoutMask) and out.size:
             self._flush()
             split = append_mask(op, inputs[0], out, self._tape)
-            self._listed(
-                (n,), f"{self.names.value(out)} = mask({self.names.value(inputs[0])})", split
-            )
+            self._listed((n,), f"{self._shown(out)} = mask({self._shown(inputs[0])})", split)
+            return
+        if isinstance(op, ClipFactor):
+            self._flush()
+            split = append_clip_factor(op, inputs, out, self._tape)
+            shown = ", ".join([self._shown(a) for a in inputs])
+            self._listed((n,), f"{self._shown(out)} = clip_factor({shown})", split)
             return
         calls = record(op, inputs, out, scratch)
         lines = [self._call(c, self.names.value) for c in calls or ()]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from verigrad.ops.clipping import clip_factor
 from verigrad.ops.dropout import DropoutMask
 from verigrad.runtime.jit import driver, loops, special, writer
 from verigrad.runtime.jit.tape import Tape, Task
@@ -109,6 +110,7 @@ _NAMES: dict[str, Any] = {
     "abs": abs,
     "bool_": np.bool_,
     "carray": _carray,
+    "clip_factor": clip_factor,
     "exp": np.exp,
     "exp_f32": lambda x: np.float32(np.exp(np.float64(x))),
     "float32": np.float32,

@@ -116,10 +116,11 @@ def test_steps_of_random_nets_are_those_of_numpy(n: vg.Graph, size: int) -> None
         assert np.allclose(value, jitted.parameters[name], rtol=1e-7, atol=1e-9), name
 
 
-def test_a_step_of_a_dense_net_is_all_on_the_tape() -> None:
+@pytest.mark.parametrize("clip", [None, vg.ClipValue(0.1), vg.ClipNorm(0.1)], ids=repr)
+def test_a_step_of_a_dense_net_is_all_on_the_tape(clip: vg.Clip | None) -> None:
     """Its text says what is there: products, and between them loops alone."""
     options = {"regularizer": vg.L2(1e-3), "dropout": vg.Dropout(keep=0.5)}
-    _, jitted = both(net(12, 8, 6, 4), optimizer=vg.Adam(0.1), **options)
+    _, jitted = both(net(12, 8, 6, 4), optimizer=vg.Adam(0.1), clip=clip, **options)
     source = jitted.source(N=16)
     assert "    step = run" in source
     step = source[source.index("def compute") : source.index("step = run")]
@@ -129,7 +130,8 @@ def test_a_step_of_a_dense_net_is_all_on_the_tape() -> None:
     listed = [line.lstrip("# ") for line in lines if line.startswith("#")]
     assert sum(line.startswith("dot(") for line in listed) == 8  # 3 forward, 3 + 2 backward
     assert sum(" = mask(" in line for line in listed) == 2
-    assert all("dot(" in s or "loop(" in s or " = mask(" in s or " = places(" in s for s in listed)
+    made = "dot(", "loop(", " = mask(", " = places(", " = clip_factor("
+    assert all(any(what in line for what in made) for line in listed)
 
 
 @pytest.mark.parametrize("columns", [8, 31, 32, 100])

@@ -11,9 +11,10 @@ import verigrad as vg
 
 pytest.importorskip("numba")
 
+from verigrad.ops import ClipFactor
 from verigrad.runtime.jit import driver
 from verigrad.runtime.jit.kernels import compiled, prologue, words
-from verigrad.runtime.jit.special import append_finite
+from verigrad.runtime.jit.special import append_clip_factor, append_finite
 from verigrad.runtime.jit.tape import Tape, Task, added, cuts, shared
 
 OPTIONS = {
@@ -108,6 +109,29 @@ def test_a_refusal_ends_the_run_and_is_forgotten() -> None:
             assert not run() and (b == 2).all()
             a[at] = 1
     assert run() and (b == 4).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("size", [0.0, 1.0, 1e30])
+def test_a_clip_factor_is_that_of_all_parts(
+    size: float, dtype: str, threads: int, rng: np.random.Generator
+) -> None:
+    """Also where the squares of one part alone overflow, which those of f64 then do."""
+    counts = [1, 17, 50_000, 0, 40_001]
+    arrays = [size * rng.standard_normal(n).astype(dtype) for n in counts]
+    if dtype == "f8":
+        arrays[2][-1] = size**10 / 2
+    found, op = np.empty((), dtype), ClipFactor(1.0)
+    with on_threads(threads):
+        tape = Tape([])
+        assert append_clip_factor(op, arrays, found, tape) == threads
+        assert tape.runner(0, len(tape))()
+    op.run(*arrays, out=(expected := np.empty((), dtype)))
+    np.testing.assert_allclose(found, expected, rtol=1e-6 if dtype == "f4" else 1e-14)
+    for bad in (np.nan, np.inf):
+        arrays[4][-1] = bad
+        assert tape.runner(0, len(tape))() and np.isnan(found)
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])

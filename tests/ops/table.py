@@ -46,7 +46,8 @@ def row(name: str, types: str, reference: Callable[..., object], **rest: object)
 def clip_factor(limit: float) -> Callable[..., object]:
     def factor(*xs: np.ndarray) -> object:
         norm = math.hypot(*(float(v) for x in xs for v in np.ravel(x)))
-        return np.array(min(1.0, limit / (norm + 1e-6)))
+        found = min(1.0, limit / (norm + 1e-6))
+        return np.array(found if found > 2.0**-126 else -math.sqrt(found))
 
     return factor
 
@@ -397,11 +398,23 @@ TABLE: list[Row] = [
         row(
             "clip_factor",
             types,
-            clip_factor(0.5),
-            limit=0.5,
+            clip_factor(limit),
+            limit=limit,
             errors=["", "i64[N]", "f32[N] f64[N]"],
         )
         for types in ("f32[N,3] f32[2] f32[]", "f64[N]", "f32[2] f32[2]")
+        for limit in (0.5, 1e-40)
+    ),
+    *(
+        row(
+            "clip_by",
+            types,
+            lambda x, factor: x * abs(factor) ** (1 if factor > 0 else 2),
+            values={1: factor},
+            errors=["f32[3]", "f32[3] f32[3]", "f32[3] f64[]", "i64[3] i64[]"],
+        )
+        for types in ("f32[3,2] f32[]", "f32[] f32[]", "f32[40000] f32[]")
+        for factor in (positive, lambda rng, shape: -positive(rng, shape))
     ),
     row("copy", "f32[N,3]", lambda x: x, errors=["", "f32[N] f32[N]"]),
     row("copy", "bool[N]", lambda x: x),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import json
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,47 @@ def test_an_infinite_gradient_is_refused_and_not_clipped(clip: vg.Clip, dtype: s
     assert program.step_number == 0
 
 
-LARGE = {"f32": 3e38, "f64": 1e308}
+LARGE = {"f32": 3e38, "f64": 1.7e308}
+GRADIENTS = {
+    "the largest": lambda large, tiny: [[large, -large], [large] * 3, [large]],
+    "one that is huge": lambda large, tiny: [[1.0, large / 2], [1e-5, -3.0], [0.0]],
+    "beyond the squares": lambda large, tiny: [[large**0.5, 1.0], [large**0.6], [-(large**0.55)]],
+    "as they are": lambda large, tiny: [[0.3, -1.7, 2.1], [5.0], [-0.01]],
+    "small": lambda large, tiny: [[1e-20, -3e-19], [2e-21], [0.0]],
+    "the smallest": lambda large, tiny: [[tiny, -tiny / 4], [tiny / 1000], [tiny]],
+    "zero": lambda large, tiny: [[0.0, 0.0], [0.0], [0.0]],
+}
+
+
+def exactly_clipped(limit: float, gradients: list[np.ndarray]) -> list[list[float]]:
+    """By decimals of 40 digits, whose exponents have no end."""
+    with decimal.localcontext(prec=40):
+        exact = [[decimal.Decimal(float(v)) for v in g] for g in gradients]
+        norm = sum([v * v for g in exact for v in g], decimal.Decimal(0)).sqrt()
+        factor = min(decimal.Decimal(1), decimal.Decimal(limit) / (norm + decimal.Decimal("1e-6")))
+        return [[float(v * factor) for v in g] for g in exact]
+
+
+@pytest.mark.parametrize("kind", GRADIENTS)
+@pytest.mark.parametrize("limit", [1e-30, 1e-6, 1.0, 1e30])
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_any_finite_gradient_is_clipped_to_the_last_digits(
+    kind: str, limit: float, dtype: str
+) -> None:
+    info = np.finfo({"f32": np.float32, "f64": np.float64}[dtype])
+    given = GRADIENTS[kind](LARGE[dtype], float(info.tiny))
+    fed = [np.array(g, info.dtype) for g in given]
+    w = [vg.parameter(f"w{k}", (len(g),), init="zeros") for k, g in enumerate(fed)]
+    x = [vg.input(f"x{k}", (len(g),)) for k, g in enumerate(fed)]
+    loss = sum([vg.sum(a * b) for a, b in zip(w, x, strict=True)], vg.constant(0.0, "f32"))
+    program = vg.compile(
+        vg.Graph("g", loss=loss), optimizer=vg.SGD(1.0), clip=vg.ClipNorm(limit), dtype=dtype
+    )
+    program.step({f"x{k}": -g for k, g in enumerate(fed)})
+    least = 2 * float(info.smallest_subnormal)
+    for k, expected in enumerate(exactly_clipped(limit, fed)):
+        found = program.parameters[f"w{k}"]
+        np.testing.assert_allclose(found, expected, rtol=4 * float(info.eps), atol=least)
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e-20, 1.0, 1e18, 2e25, "largest"])
@@ -140,6 +181,15 @@ def test_a_gradient_whose_squares_overflow_is_clipped(
     np.testing.assert_allclose(program.parameters["w"], expected, rtol=2e-6)
 
 
+def test_the_norm_of_many_equal_elements_has_its_digits() -> None:
+    """A sum of their squares in f32 is off by more and more."""
+    w, x = vg.parameter("w", (300_000,), init="zeros"), vg.input("x", (300_000,))
+    g = vg.Graph("g", loss=vg.sum(w * x))
+    program = vg.compile(g, optimizer=vg.SGD(1.0), clip=vg.ClipNorm(1.0))
+    program.step(x=np.full(300_000, -0.3))
+    np.testing.assert_allclose(program.parameters["w"], 300_000**-0.5, rtol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
 def test_a_gradient_whose_sum_overflows_is_clipped_by_value(dtype: str) -> None:
     w, x = vg.parameter("w", (3,), init="zeros"), vg.input("x", (3,))
@@ -155,6 +205,21 @@ def test_a_limit_is_a_positive_number(bad: object) -> None:
         with pytest.raises(vg.GraphError, match="limit is"):
             kind(bad)
         assert type(kind(np.float32(0.5)).limit) is float
+
+
+@pytest.mark.parametrize("kind", [vg.ClipValue, vg.ClipNorm])
+def test_a_limit_holds_in_the_dtype_of_the_gradients(kind: type[vg.Clip]) -> None:
+    def stepped(clip: vg.Clip | None, dtype: str) -> Values:
+        program = vg.compile(net(), optimizer=vg.SGD(1.0), clip=clip, dtype=dtype)
+        program.step(batch(0))
+        return dict(program.parameters)
+
+    with pytest.raises(vg.GraphError, match=r"limit is 1e-50, which is 0 in f32, and so would"):
+        stepped(kind(1e-50), "f32")
+    bias = stepped(kind(1e-50), "f64")["fc1.bias"]
+    assert 0 < np.abs(bias).max() <= 1e-50
+    plain, clipped = stepped(None, "f32"), stepped(kind(1e300), "f32")
+    assert all((clipped[name] == plain[name]).all() for name in plain)
 
 
 def test_other_kinds_are_refused() -> None:
