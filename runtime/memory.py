@@ -7,8 +7,8 @@ from typing import Final, NamedTuple, Protocol
 
 from ..graph import Graph, RunError
 from ..ops.linear import added_factors
-from .plan import Plan
-from .recomputing import Recomputation, live_bytes
+from .plan import Plan, live_bytes
+from .recomputing import Recomputation
 
 _SHOWN: Final = 5
 """How many of the largest buffers an error names."""

@@ -98,13 +98,7 @@ class Plan(Frozen):
     @property
     def lower_bound(self) -> int:
         """The most bytes that are alive at one time: no placement can take less."""
-        if not self.buffers:
-            return 0
-        changes = [0] * (max(b.last for b in self.buffers) + 2)
-        for b in self.buffers:
-            changes[b.first] += b.nbytes
-            changes[b.last + 1] -= b.nbytes
-        return max(accumulate(changes))
+        return _most_alive(self.buffers)
 
     def as_dict(self) -> dict[str, Any]:
         """All that the text shows, in types that JSON has."""
@@ -188,6 +182,21 @@ def _lives(g: Graph, s: Schedule, sizes: Mapping[str, int]) -> list[_Life]:
         last = end if kept else max([s.groups[chain[-1]], *[s.groups[u] for u in users]])
         lives.append(_Life(tuple(chain), None, first.type.nbytes(sizes), s.groups[first], last))
     return lives
+
+
+def live_bytes(g: Graph, sizes: Mapping[str, int]) -> int:
+    """The most bytes of a scheduled graph that are alive at one time, before any is placed."""
+    assert g.schedule is not None
+    return _most_alive(_lives(g, g.schedule, sizes))
+
+
+def _most_alive(pieces: Sequence[Buffer | _Life]) -> int:
+    """The most bytes that are in use at one kernel call."""
+    changes = [0] * (max((p.last for p in pieces), default=0) + 2)
+    for p in pieces:
+        changes[p.first] += p.nbytes
+        changes[p.last + 1] -= p.nbytes
+    return max(accumulate(changes))
 
 
 def _packed(s: Schedule, lives: Sequence[_Life]) -> list[list[int]]:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from math import prod
 from typing import Final, NamedTuple
 
-from ..graph import ALIGNMENT, Graph, Node, Source, roles
+from ..graph import Graph, Node, roles
 from ..ops import MatMul
 from ..ops.linear import is_product
 from ..passes import Recompute
 from ..passes.recompute import read_again
-from .plan import Plan
+from .plan import Plan, live_bytes
 
 _PARTS: Final = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128)
 """Into how many pieces the forward pass is cut."""
@@ -147,34 +147,3 @@ def flops(n: Node, sizes: Sizes) -> int:
         inner = a[0] if isinstance(n.op, MatMul) and n.op.transpose_a else a[-1]
         return 2 * elements * inner
     return elements + sum(prod(i.type.bind(sizes)) for i in n.inputs)
-
-
-def live_bytes(g: Graph, sizes: Sizes) -> int:
-    """The most bytes of a scheduled graph that are alive at one time, before any is placed."""
-    s = g.schedule
-    assert s is not None
-    end = max(s.groups.values(), default=0)
-    origin: dict[Node, Node] = {}
-    ends: dict[Node, int] = {}
-    steps = [0] * (end + 2)
-    for n in s.order:
-        old = s.takeovers.get(n)
-        first = origin[n] = n if old is None else origin.get(old, old)
-        read = end if n in g.roots else max((s.groups[u] for u in g.users[n]), default=0)
-        ends[first] = max(ends.get(first, 0), s.groups[n], read)
-        for t in n.op.scratch(*(i.type for i in n.inputs)):
-            steps[s.groups[n]] += _aligned(t.nbytes(sizes))
-            steps[s.groups[n] + 1] -= _aligned(t.nbytes(sizes))
-    for first, last in ends.items():
-        if not isinstance(first.op, Source):
-            steps[s.groups[first]] += _aligned(first.type.nbytes(sizes))
-            steps[last + 1] -= _aligned(first.type.nbytes(sizes))
-    alive = highest = 0
-    for step in steps:
-        alive += step
-        highest = max(highest, alive)
-    return highest
-
-
-def _aligned(nbytes: int) -> int:
-    return -(-nbytes // ALIGNMENT) * ALIGNMENT
