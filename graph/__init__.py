@@ -18,6 +18,7 @@ from .frozen import Frozen
 from .graph import ALIGNMENT, Graph, Schedule
 from .groups import Nodes, domain, holder, inside, kernel_groups, lanes
 from .hooks import check_hooks
+from .kernel import compute, kernel_call
 from .layer import Layer
 from .location import Location, created_at, raised_at, warn
 from .node import Node, Operand, apply, check_node
@@ -104,6 +105,7 @@ __all__ = [
     "check_hooks",
     "check_node",
     "check_shape",
+    "compute",
     "constant",
     "created_at",
     "depth_first",
@@ -116,6 +118,7 @@ __all__ = [
     "input",
     "inside",
     "is_number",
+    "kernel_call",
     "kernel_groups",
     "lanes",
     "on_one_line",

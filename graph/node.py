@@ -10,11 +10,11 @@ from .errors import GraphError, ImmutableError
 from .explain import explain
 from .indexing import cuts
 from .location import Location, user_line
-from .op import OPS, Op
+from .op import OPS, Op, Product
 from .types import Shape, TensorType, as_python, name_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .layer import Layer
 
@@ -88,6 +88,14 @@ class Node:
             self.layer if name is None else None,
             self.where if where is None else where,
         )
+
+    def flops(self, sizes: Mapping[str, int]) -> int:
+        """How many operations on numbers it takes with these sizes of the symbols: `Op.flops`."""
+        return self.op.flops(self.type.bind(sizes), *[i.type.bind(sizes) for i in self.inputs])
+
+    def product(self, sizes: Mapping[str, int]) -> Product | None:
+        """The matrix product that it makes with these sizes, if it makes one."""
+        return self.op.product(self.type.bind(sizes), *[i.type.bind(sizes) for i in self.inputs])
 
     @property
     def reusable(self) -> list[Node]:

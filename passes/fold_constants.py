@@ -8,7 +8,17 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from ..graph import SETTINGS, Array, Constant, Graph, Node, Source, VerigradError, constant
+from ..graph import (
+    SETTINGS,
+    Array,
+    Constant,
+    Graph,
+    Node,
+    Source,
+    VerigradError,
+    compute,
+    constant,
+)
 from .base import Pass, Refused, Rewrite
 
 _LARGEST: Final = 16
@@ -62,22 +72,10 @@ class FoldConstants(Pass):
                 yield Refused(n, f"not folded: {n.type} is larger than {_LARGEST} elements")
                 continue
             try:
-                values[n] = run_alone(n, [values[i] for i in n.inputs])
+                with SETTINGS:
+                    values[n] = compute(n, [values[i] for i in n.inputs], {})
             except VerigradError as e:
                 yield Refused(n, f"not folded: {e}")
                 continue
             made = constant(values[n], n.type.dtype)
             yield Rewrite(n, made, f"{n.op.name} of constants")
-
-
-def run_alone(n: Node, inputs: list[Array]) -> Array:
-    """What the node's kernel computes from the arrays."""
-    out = np.empty(n.type.bind({}), n.type.numpy)
-    wanted = n.op.scratch(*(i.type for i in n.inputs))
-    with SETTINGS, np.errstate(all="ignore"):
-        if wanted:
-            scratch = tuple([np.empty(t.bind({}), t.numpy) for t in wanted])
-            n.op.run(*inputs, out=out, scratch=scratch)
-        else:
-            n.op.run(*inputs, out=out)
-    return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from ..graph import Graph, Node, Product, roles
+from ..graph import Graph, Node, roles
 
 PHASES = ("forward", "backward", "update")
 ONCE = "once"
@@ -39,7 +39,7 @@ class Cost:
             phase.update(dict.fromkeys(g.schedule.once, ONCE))
         self.rows = tuple(
             [
-                NodeCost(g.names[n], n.op.name, phase[n], flops(n, sizes), nbytes([n], sizes))
+                NodeCost(g.names[n], n.op.name, phase[n], n.flops(sizes), nbytes([n], sizes))
                 for n in order
             ]
         )
@@ -78,16 +78,6 @@ class Cost:
                 f"{row.flops:>14,} {row.nbytes:>13,}"
             )
         return "\n".join(lines)
-
-
-def flops(n: Node, sizes: Mapping[str, int]) -> int:
-    """The operations of a node."""
-    return n.op.flops(n.type.bind(sizes), *[i.type.bind(sizes) for i in n.inputs])
-
-
-def product(n: Node, sizes: Mapping[str, int]) -> Product | None:
-    """The matrix product that a node makes, if it makes one."""
-    return n.op.product(n.type.bind(sizes), *[i.type.bind(sizes) for i in n.inputs])
 
 
 def nbytes(nodes: Iterable[Node], sizes: Mapping[str, int]) -> int:

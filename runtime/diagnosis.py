@@ -7,8 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ..graph import Array, Graph, Input, Node, NonFiniteError, Parameter, Source
-from .interpreter import compute
+from ..graph import Array, Graph, Input, Node, NonFiniteError, Parameter, Source, compute
 
 _LARGE: Final = 50.0
 """From here on exponentials and squares leave f32: what fails below does not by its size."""

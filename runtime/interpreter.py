@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
-
-from ..graph import SETTINGS, Array, Constant, Graph, Node, RunError, Source
+from ..graph import SETTINGS, Array, Constant, Graph, Node, RunError, Source, compute
 from ..ops import LabelError
 from ..passes.expand_gradients import expansion
 from .inputs import given
@@ -66,23 +64,6 @@ def _as_declared(
         {key: made[n] for key, n in g.outputs.items()},
         {g.names[w]: made[n] for w, n in g.updates.items()},
     )
-
-
-def compute(n: Node, inputs: list[Array], sizes: Mapping[str, int]) -> Array:
-    """The node's result, in a new array."""
-    try:
-        out = np.empty(n.type.bind(sizes), n.type.numpy)
-    except MemoryError:
-        raise RunError(f"{n!r} takes more memory than this machine has") from None
-    temporaries = n.op.scratch(*(i.type for i in n.inputs))
-    op = n.op.bind(sizes)
-    with np.errstate(all="ignore"):
-        if temporaries:
-            scratch = tuple([np.empty(t.bind(sizes), t.numpy) for t in temporaries])
-            op.run(*inputs, out=out, scratch=scratch)
-        else:
-            op.run(*inputs, out=out)
-    return out
 
 
 def _source(g: Graph, n: Node, values: Mapping[str, Array], sizes: dict[str, int]) -> Array:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..graph import Graph, Node, Product, Schedule, holder, inside, kernel_groups
-from .cost import flops, product
 from .machine import Machine
 from .plan import Plan
 from .step import CHECK, COPIES, Calls, Kernel
@@ -57,7 +56,7 @@ def works(plan: Plan, calls: Mapping[Kernel, Calls], watched: Sequence[Node]) ->
             nodes = groups[key]
             masks = [n for n in nodes if n.op.draws]
             drawn = sum(n.type.nbytes(sizes) // n.type.numpy.itemsize for n in masks)
-            size = sum(flops(n, sizes) for n in nodes if n not in masks)
+            size = sum(n.flops(sizes) for n in nodes if n not in masks)
             alone = size - sum(_of_the_blas(n, sizes) for n in nodes)
             moved = touched(_crossing(nodes, g))
             found.append(Work(key, nodes, count, size, alone, drawn, moved))
@@ -67,8 +66,8 @@ def works(plan: Plan, calls: Mapping[Kernel, Calls], watched: Sequence[Node]) ->
 def _of_the_blas(n: Node, sizes: Mapping[str, int]) -> int:
     """The operations that a node has the BLAS make."""
     if n.op.of_the_blas:
-        return flops(n, sizes)
-    made = product(n, sizes)
+        return n.flops(sizes)
+    made = n.product(sizes)
     return made.flops if made else 0
 
 
@@ -94,7 +93,7 @@ def seconds(done: Sequence[Work], plan: Plan, machine: Machine) -> list[float]:
             recent[place] = nbytes
         if number < len(done):
             continue  # a first step, that the second finds everything where a step leaves it
-        products = [p for n in work.nodes if (p := product(n, plan.sizes))]
+        products = [p for n in work.nodes if (p := n.product(plan.sizes))]
         if work.key == CHECK:
             products = [Product(1, work.flops // 2, 1)]
         elif work.key == COPIES:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from math import prod
 from typing import Final, NamedTuple
 
 from ..graph import Graph, Node, roles
-from ..ops import MatMul
 from ..ops.linear import is_product
 from ..passes import Recompute
 from ..passes.recompute import read_again
@@ -57,7 +55,7 @@ class Recomputation:
         self._role = roles(self._g)
         self._forward = [n for n in g.order if self._role[n] == "forward" and n not in g.roots]
         self._size = {n: n.type.nbytes(sizes) for n in self._forward}
-        self._flops = {n: flops(n, sizes) for n in self._forward}
+        self._flops = {n: n.flops(sizes) for n in self._forward}
         late = {i for u in g.order if self._role[u] != "forward" for i in u.inputs}
         self._read_late = late.intersection(self._forward)
         self._known: dict[frozenset[Node], Choice] = {}
@@ -137,13 +135,3 @@ class Recomputation:
                 half = len(piece) // 2
                 pieces += [piece[half:], piece[:half]]
         return choice
-
-
-def flops(n: Node, sizes: Sizes) -> int:
-    """About how many operations a node takes: of a product, 2 M K P; else one an element read."""
-    elements = prod(n.type.bind(sizes))
-    if is_product(n):
-        a = n.inputs[0].type.bind(sizes)
-        inner = a[0] if isinstance(n.op, MatMul) and n.op.transpose_a else a[-1]
-        return 2 * elements * inner
-    return elements + sum(prod(i.type.bind(sizes)) for i in n.inputs)

@@ -13,6 +13,7 @@ from ...graph import (
     Initializer,
     Node,
     State,
+    compute,
     constant,
     depth_first,
     input,
@@ -55,10 +56,7 @@ def _evaluated(n: Node, held: dict[Node, Array], size: int) -> Array:
         return n.op.array
     if isinstance(n.op, State) and isinstance(n.op.init, Initializer):
         return first_value(n.op.init, n.type, 0, n.asked_name or "")
-    out = np.empty(n.type.bind({"N": size}), n.type.numpy)
-    with np.errstate(all="ignore"):
-        n.op.run(*(held[i] for i in n.inputs), out=out)
-    return out
+    return compute(n, [held[i] for i in n.inputs], {"N": size})
 
 
 Rate = float | Schedule

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...graph import Array, Node, Op
-from ..interpreter import compute
+from ...graph import Array, Node, Op, compute
 
 
 class Crossing(NamedTuple):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
-from ...graph import SETTINGS, Array, RunError
+from ...graph import SETTINGS, Array, RunError, kernel_call
 from .sample import Sample, different
 
 
@@ -159,11 +160,9 @@ def run(
         else:
             a.setflags(write=False)
         given.append(out if k in takes else a)
-    bound = sample.op.bind(sizes)
-    wanted = sample.op.scratch(*sample.types)
-    scratch = tuple([_poisoned(s.bind(sizes), s.numpy, 255 - poison) for s in wanted])
+    empty = partial(_poisoned, byte=255 - poison)
     with SETTINGS:
-        bound.run(*given, out=out, **({"scratch": scratch} if wanted else {}))
+        kernel_call(sample.op, sample.types, given, out, sizes, empty)()
     return out
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from ...graph import Array, Graph, Node
+from ...graph import Array, Graph, Node, kernel_call
 from ...ops.pointwise import StopGradient
 from ..interpreter import interpret
 from .branches import Crossing, follow, has_kinks
@@ -63,13 +63,8 @@ class Line:
         for n in self.nodes:
             inputs = [moved[i] if i in moved else forward.at[i] for i in n.inputs]
             moved[n] = np.empty(forward.at[n].shape, n.type.numpy)
-            temporaries = [
-                np.empty(t.bind(forward.sizes), t.numpy)
-                for t in n.op.scratch(*(i.type for i in n.inputs))
-            ]
-            scratch = {"scratch": tuple(temporaries)} if temporaries else {}
-            run = n.op.bind(forward.sizes).run
-            self._calls.append(partial(run, *inputs, out=moved[n], **scratch))
+            types = [i.type for i in n.inputs]
+            self._calls.append(kernel_call(n.op, types, inputs, moved[n], forward.sizes))
             if has_kinks(n):
                 own = n.op.kinks(*(forward.at[i] for i in n.inputs))
                 if own is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -239,3 +239,18 @@ def test_a_short_cycle_is_finite() -> None:
             assert np.isfinite(rates).all(), (steps, rise)
             assert rates.min() >= 0
             assert rates.max() <= 0.3 * (1 + 1e-12)
+
+
+class Soft(vg.schedules.Schedule):
+    """A rate made by an op that takes a temporary."""
+
+    name: ClassVar[str] = "soft"
+    lr: float
+
+    def at(self, step: vg.Node) -> vg.Node:
+        return vg.softplus(step) * self.lr
+
+
+def test_the_ops_of_a_schedule_may_take_temporaries() -> None:
+    expected = 0.1 * np.log1p(np.exp(np.arange(2.0, 7.0)))
+    np.testing.assert_allclose(Soft(0.1).rates(5, start=2), expected, rtol=1e-15)

@@ -7,9 +7,8 @@ import pytest
 from table import TABLE, Row
 
 import verigrad as vg
-from verigrad.graph import Input, Node, TensorType
+from verigrad.graph import Input, Node, TensorType, compute
 from verigrad.graph.types import parse_type
-from verigrad.runtime.interpreter import compute
 from verigrad.runtime.ranges import ANY, TRUTH, WHOLE, Range, Ranger, fitted
 
 SIZES = {"N": 40}
