@@ -27,11 +27,11 @@ def domain(group: Sequence[Node]) -> Shape | None:
     """The shape that all of a group's results have, where each element is computed by itself.
 
     Such a group can run tile by tile, and what its nodes hand to each other need not be kept.
-    None where an op is not elementwise or not `straight`, or a result has another shape.
+    None where an op is not elementwise or not `traceable`, or a result has another shape.
     """
     shape = group[0].type.shape
     for n in group:
-        if not (n.op.elementwise and n.op.straight) or n.type.shape != shape:
+        if not (n.op.elementwise and n.op.traceable) or n.type.shape != shape:
             return None
     return shape
 

@@ -98,6 +98,14 @@ class Node:
         return self.op.product(self.type.bind(sizes), *[i.type.bind(sizes) for i in self.inputs])
 
     @property
+    def added_factors(self) -> tuple[Node, Node] | None:
+        """The matrices whose product it adds to its first input; None of another node."""
+        if self.op.adds is None:
+            return None
+        a, b = self.op.adds
+        return self.inputs[a], self.inputs[b]
+
+    @property
     def reusable(self) -> list[Node]:
         """The inputs in whose place the result may lie, best first: those that the op declares,
         but none that it reads twice, unless it does so element by element."""

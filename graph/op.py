@@ -75,16 +75,22 @@ class Op(Record):
     moves: ClassVar[bool] = False
     """Whether each element of the result is one of an input, at a place that no value decides; a
     cast's may be rounded."""
-    straight: ClassVar[bool] = False
+    traceable: ClassVar[bool] = False
     """Whether `run` makes the same NumPy calls, each with an `out`, whatever the values are: an
     executor may then make them itself."""
-    by_row: ClassVar[bool] = False
+    row_local: ClassVar[bool] = False
     """Whether what `run` takes and puts by places of the flat array lies in the row that it makes:
     it can then make one row after another."""
-    draws: ClassVar[bool] = False
+    random: ClassVar[bool] = False
     """Whether each element of the result is drawn at random."""
-    of_the_blas: ClassVar[bool] = False
+    is_blas_call: ClassVar[bool] = False
     """Whether a call of the BLAS makes all of the result, and not a matrix product alone."""
+    matrix_product: ClassVar[bool] = False
+    """Whether the op is a matrix product, with whatever is fused to it: what costs the most to
+    compute again, and has threads of its own."""
+    adds: ClassVar[tuple[int, int] | None] = None
+    """The two inputs whose matrix product the op adds to input 0, if it does: `run_product` gives
+    that product."""
     flops_per_element: ClassVar[int] = 1
     """Operations for an element of the result, beside a matrix product; see `flops`."""
 
@@ -109,6 +115,10 @@ class Op(Record):
     def run(self, *args: Any, **kwargs: Any) -> None:
         """Computes the result: `run(*arrays, out=array)`, and `scratch=(array, ...)` if it asks."""
         raise GraphError(f"op {self.name} has no `run`; give it one that writes `out`")
+
+    def run_product(self, *arrays: Array, out: Array) -> None:
+        """Computes the product that `adds` names by itself, from the arrays that `run` takes."""
+        raise GraphError(f"op {self.name} has no `run_product`; give it one, as it has `adds`")
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         """The temporaries that `run` wants, handed to it as `scratch=(array, ...)`."""

@@ -85,7 +85,7 @@ class Where(Op):
 
     name: ClassVar[str] = "where"
     elementwise: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 3, "condition", "a", "b")

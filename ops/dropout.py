@@ -27,7 +27,7 @@ class LayerDropout(Op):
     name: ClassVar[str] = "dropout"
     inplace: ClassVar[tuple[int, ...]] = (0,)
     elementwise: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
     keep: float
     mode: Mode = "inverted"
 
@@ -61,7 +61,7 @@ class DropoutMask(Op):
     """
 
     name: ClassVar[str] = "dropout_mask"
-    draws: ClassVar[bool] = True
+    random: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 12  # on integers: Philox and a comparison
     key: str
     keep: float

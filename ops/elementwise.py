@@ -11,7 +11,7 @@ class Elementwise(Op):
     """An op on `arity` inputs of one dtype, broadcast against each other as NumPy does."""
 
     elementwise: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
     arity: ClassVar[int]
     floats_only: ClassVar[bool] = True
 
@@ -49,7 +49,7 @@ class Slope(Op):
     """dx = dy f'(x) for a function f of each element, read from x or from what `reads` names."""
 
     elementwise: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
     inplace: ClassVar[tuple[int, ...]] = (1, 0)
     reads: ClassVar[str] = "x"
 

@@ -35,7 +35,7 @@ class LogSoftmax(Op):
     """
 
     name: ClassVar[str] = "log_softmax"
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 4 + TRANSCENDENTAL
     inplace: ClassVar[tuple[int, ...]] = (0,)
 
@@ -198,9 +198,9 @@ class NLLAt(Op):
     """y[i] = -log_probabilities.flat[places[i]], for [N,C] and i64[N] from label_places."""
 
     name: ClassVar[str] = "nll_at"
-    by_row: ClassVar[bool] = True
+    row_local: ClassVar[bool] = True
     fused: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
 
     def infer(self, *types: TensorType) -> TensorType:
         return NLL().infer(*types)
@@ -218,10 +218,10 @@ class SoftmaxNLLGrad(Op):
     """
 
     name: ClassVar[str] = "softmax_nll_grad"
-    by_row: ClassVar[bool] = True
+    row_local: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 1 + TRANSCENDENTAL
     fused: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 3, "log_probabilities", "places", "dy")

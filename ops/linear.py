@@ -16,7 +16,8 @@ class MatMul(Op):
     """y = a b for matrices a [M,K] and b [K,P], either read transposed."""
 
     name: ClassVar[str] = "matmul"
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
+    matrix_product: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
     transpose_a: bool = False
     transpose_b: bool = False
@@ -73,7 +74,9 @@ class Gemm(Op):
     """
 
     name: ClassVar[str] = "gemm"
-    of_the_blas: ClassVar[bool] = True
+    is_blas_call: ClassVar[bool] = True
+    matrix_product: ClassVar[bool] = True
+    adds: ClassVar[tuple[int, int] | None] = (1, 2)
     inplace: ClassVar[tuple[int, ...]] = (0,)
     flops_per_element: ClassVar[int] = 3
     fused: ClassVar[bool] = True
@@ -100,13 +103,18 @@ class Gemm(Op):
         left, right = a.T if self.transpose_a else a, b.T if self.transpose_b else b
         add_product(left, right, out, float(alpha), float(beta))
 
+    def run_product(self, *arrays: Array, out: Array) -> None:
+        _, a, b, *_ = arrays
+        MatMul(self.transpose_a, self.transpose_b).run(a, b, out=out)
+
 
 @op
 class Linear(Op):
     """y = x weight + bias, for x [N,D], weight [D,H] and bias [H]."""
 
     name: ClassVar[str] = "linear"
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
+    matrix_product: ClassVar[bool] = True
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 3, "x", "weight", "bias")
@@ -158,7 +166,8 @@ class LinearRelu(Op):
     """y = max(x weight + bias, 0): a fusion, made after differentiation."""
 
     name: ClassVar[str] = "linear_relu"
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
+    matrix_product: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 2
     fused: ClassVar[bool] = True
 
@@ -174,19 +183,6 @@ class LinearRelu(Op):
     def run(self, x: Array, weight: Array, bias: Array, *, out: Array) -> None:
         affine(x, weight, bias, out)
         np.maximum(out, 0.0, out=out)
-
-
-def is_product(n: Node) -> bool:
-    """Whether a node is a matrix product, with whatever is fused to it."""
-    return isinstance(n.op, (MatMul, Gemm, Linear, LinearRelu))
-
-
-def added_factors(n: Node) -> tuple[Node, Node] | None:
-    """The matrices whose product a node adds to its first input; None of another node."""
-    if not isinstance(n.op, Gemm):
-        return None
-    _, a, b, *_ = n.inputs
-    return a, b
 
 
 def affine(x: Array, weight: Array, bias: Array, out: Array) -> None:

@@ -41,7 +41,7 @@ class BatchNorm(Op):
     """
 
     name: ClassVar[str] = "batch_norm"
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 3
     inplace: ClassVar[tuple[int, ...]] = (0,)
     eps: float = 1e-5
@@ -114,7 +114,7 @@ class BatchVariance(Op):
     """
 
     name: ClassVar[str] = "batch_variance"
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 1, "centered")

@@ -78,7 +78,7 @@ class Sum(Reduction):
 
     name: ClassVar[str] = "sum"
     joins: ClassVar[OverRows] = "sum"
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (self.repeat(node, dy),)
@@ -93,7 +93,7 @@ class Mean(Reduction):
 
     name: ClassVar[str] = "mean"
     joins: ClassVar[OverRows] = "mean"
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         x = node.inputs[0].type
@@ -179,7 +179,7 @@ class SquaredNorm(Op):
     """y = the sum of x x over all elements, as a scalar; that of nothing is 0."""
 
     name: ClassVar[str] = "squared_norm"
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
 
     def infer(self, *types: TensorType) -> TensorType:

@@ -33,7 +33,7 @@ class Copy(Op):
 
     name: ClassVar[str] = "copy"
     moves: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -56,7 +56,7 @@ class Cast(Op):
 
     name: ClassVar[str] = "cast"
     moves: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
     dtype: str
 
@@ -121,7 +121,7 @@ class Reshape(Op):
 
     name: ClassVar[str] = "reshape"
     moves: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
     shape: Shape
 
@@ -149,7 +149,7 @@ class Transpose(Op):
 
     name: ClassVar[str] = "transpose"
     moves: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
     axes: tuple[int, ...]
 
@@ -177,7 +177,7 @@ class BroadcastTo(Op):
 
     name: ClassVar[str] = "broadcast_to"
     moves: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
     shape: Shape
 

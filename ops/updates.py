@@ -16,7 +16,7 @@ class Update(Op):
 
     inplace: ClassVar[tuple[int, ...]] = (0,)
     elementwise: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
     operands: ClassVar[tuple[str, ...]]
     scalars: ClassVar[int] = 0
 
@@ -102,7 +102,7 @@ class Axpy(Op):
     """
 
     name: ClassVar[str] = "axpy"
-    of_the_blas: ClassVar[bool] = True
+    is_blas_call: ClassVar[bool] = True
     inplace: ClassVar[tuple[int, ...]] = (0,)
     flops_per_element: ClassVar[int] = 2
     fused: ClassVar[bool] = True

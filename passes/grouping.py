@@ -20,7 +20,6 @@ from ..graph import (
     inside,
     lanes,
 )
-from ..ops.linear import is_product
 from .base import ASSUMED
 
 Signature = tuple[object, ...]
@@ -122,7 +121,7 @@ class _Phase:
 
     def _reduces(self, n: Node) -> bool:
         read = max([_size(i) for i in n.inputs], default=0)
-        return not is_product(n) and n not in self.writes and _FEWER * _size(n) <= read
+        return not n.op.matrix_product and n not in self.writes and _FEWER * _size(n) <= read
 
     def _merge(self) -> None:
         """Joins equal computations for several parameters at the place of the last of them."""
@@ -212,7 +211,7 @@ def _in_place(group: Sequence[Node], made: set[Node]) -> bool:
 
 
 def _by_rows(group: Sequence[Node]) -> bool:
-    return all(n.op.straight and not is_product(n) and domain([n]) is None for n in group)
+    return all(n.op.traceable and not n.op.matrix_product and domain([n]) is None for n in group)
 
 
 def packs(g: Graph, s: Schedule, groups: Sequence[Nodes]) -> tuple[Nodes, ...]:

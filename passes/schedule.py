@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from ..graph import Constant, Graph, Node, Parameter, Schedule, Source, State, readers_of
 from ..ops import copy
-from ..ops.linear import is_product
 from .base import ASSUMED, Pass
 from .grouping import kernel_calls, packs
 from .order import fewest_bytes
@@ -123,7 +122,7 @@ def _state_writes(g: Graph, products: bool) -> dict[Node, Node]:
     taken: set[Node] = set()
     for w, n in g.updates.items():
         chain = _chain(g, w, n)
-        asked = products or not any(map(is_product, chain))
+        asked = products or not any(n.op.matrix_product for n in chain)
         if chain and asked and taken.isdisjoint(chain):
             chains[w] = chain
             taken.update(chain)

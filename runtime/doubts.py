@@ -13,7 +13,6 @@ from ..ops import Cast, Copy, LayerDropout, Reshape
 from ..ops.activations import Softplus
 from ..ops.arithmetic import Negative
 from ..ops.likelihood import NLL, LogSoftmax
-from ..ops.linear import is_product
 from ..ops.pointwise import Exp, Sigmoid
 
 _LOOKED_AT: Final = 1000
@@ -59,8 +58,8 @@ def warn_of_raw_inputs(g: Graph, arrays: Mapping[str, Array]) -> None:
     """Warns of pictures whose pixels, whole numbers up to 255, meet a weight as they are."""
     for n in g.inputs:
         name = g.names[n]
-        readers = [*_readers(g, n)]
-        if name in arrays and readers and all(map(is_product, readers)) and _is_raw(arrays[name]):
+        products = [r.op.matrix_product for r in _readers(g, n)]
+        if name in arrays and products and all(products) and _is_raw(arrays[name]):
             warn(
                 f"input {name!r} holds whole numbers from 0 to 255, and meets a weight as it is, "
                 f"which makes the first steps far too large; give {name} / 255, or standardize it"

@@ -22,7 +22,6 @@ from ..graph import (
     kernel_groups,
 )
 from ..ops import LabelError
-from ..ops.linear import added_factors
 from .aligned import aligned_bytes
 from .forks import alone
 from .headroom import Headroom
@@ -179,9 +178,8 @@ class Executor:
 
     def _product(self, n: Node) -> Array:
         """The product that a node adds in place, by itself."""
-        made = np.zeros_like(self.array(n))
-        one, zero = np.ones((), made.dtype), np.zeros((), made.dtype)
-        n.op.run(made, *map(self.array, self._added[n]), one, zero, out=made)
+        made = np.empty_like(self.array(n))
+        n.op.bind(self.plan.sizes).run_product(*map(self.array, n.inputs), out=made)
         return made
 
     def output(self, key: str) -> Array:
@@ -238,7 +236,7 @@ def _bind(g: Graph, plan: Plan, arena: Array, values: Mapping[str, Array]) -> di
 
 def _factors(late: Collection[Node]) -> dict[Node, tuple[Node, Node]]:
     """The products that are added where states lie, by their factors, where these are early."""
-    added = {n: factors for n in late if (factors := added_factors(n)) is not None}
+    added = {n: factors for n in late if (factors := n.added_factors) is not None}
     return {n: (a, b) for n, (a, b) in added.items() if a not in late and b not in late}
 
 

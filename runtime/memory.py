@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple, Protocol
 
 from ..graph import Graph, RunError
-from ..ops.linear import added_factors
 from .plan import Plan, live_bytes
 from .recomputing import Recomputation
 
@@ -62,7 +61,7 @@ class Memory(NamedTuple):
 
     def _in_best_order(self, g: Graph, sizes: Sizes) -> Graph:
         """Factors are kept until states are written, or else products: whatever is less."""
-        added = any(map(added_factors, g.order))
+        added = any(n.added_factors for n in g.order)
         scheduled = [self.schedule(g, sizes, at) for at in ((True, False) if added else (True,))]
         return min(scheduled, key=lambda s: live_bytes(s, sizes))
 

@@ -54,7 +54,7 @@ def works(plan: Plan, calls: Mapping[Kernel, Calls], watched: Sequence[Node]) ->
             found.append(Work(key, tuple([n for _, n in pairs]), count, 0, 0, 0, moved))
         elif isinstance(key, int):
             nodes = groups[key]
-            masks = [n for n in nodes if n.op.draws]
+            masks = [n for n in nodes if n.op.random]
             drawn = sum(n.type.nbytes(sizes) // n.type.numpy.itemsize for n in masks)
             size = sum(n.flops(sizes) for n in nodes if n not in masks)
             alone = size - sum(_of_the_blas(n, sizes) for n in nodes)
@@ -65,7 +65,7 @@ def works(plan: Plan, calls: Mapping[Kernel, Calls], watched: Sequence[Node]) ->
 
 def _of_the_blas(n: Node, sizes: Mapping[str, int]) -> int:
     """The operations that a node has the BLAS make."""
-    if n.op.of_the_blas:
+    if n.op.is_blas_call:
         return n.flops(sizes)
     made = n.product(sizes)
     return made.flops if made else 0
@@ -82,7 +82,7 @@ def seconds(done: Sequence[Work], plan: Plan, machine: Machine) -> list[float]:
     recent: dict[Place, int] = {}  # what was in use, the latest last
     for number, work in enumerate([*done, *done]):
         carried = 0.0
-        added = work.key != CHECK and any(n.op.of_the_blas for n in work.nodes)
+        added = work.key != CHECK and any(n.op.is_blas_call for n in work.nodes)
         met: set[Place] = set()
         for place, nbytes in work.touched:
             distance = 0 if place in met else _since(place, recent) + work.nbytes

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from ..graph import Graph, Node, roles
-from ..ops.linear import is_product
 from ..passes import Recompute
 from ..passes.recompute import read_again
 from .plan import Plan, live_bytes
@@ -83,7 +82,7 @@ class Recomputation:
         return tuple([self._g.names[n] for n in self._g.order if n in again])
 
     def _choices(self) -> list[Choice]:
-        cheap = {n for n in self._forward if not is_product(n)}
+        cheap = {n for n in self._forward if not n.op.matrix_product}
         sets: list[set[Node]] = [set(), cheap]
         for kept, before in self._cuts():
             sets += [before - kept, (before | cheap) - kept]

@@ -52,11 +52,11 @@ def record(
     """The calls that `op.run` makes on these arrays, none of which is made; None where it cannot
     be told.
 
-    Only an op that says that it is `straight` is recorded, and not on arrays without elements,
+    Only an op that says that it is `traceable` is recorded, and not on arrays without elements,
     whose addresses tell nothing.
     """
     arrays = [*inputs, out, *scratch]
-    if not op.straight or not all(a.size for a in arrays):
+    if not op.traceable or not all(a.size for a in arrays):
         return None
     tape = _Tape([], arrays)
     noted = [_Noted.of(a, tape) for a in arrays]

@@ -283,7 +283,7 @@ class JitWriter(Writer):
 
     def _statement(self, n: Node, call: Call) -> Statement | None:
         indexed = isinstance(getattr(call.function, "__self__", None), np.ndarray)
-        found = None if indexed and not n.op.by_row else statement(call)
+        found = None if indexed and not n.op.row_local else statement(call)
         return found if found is not None and Nest([found]).fits else None
 
     def _add(self, work: Work) -> None:

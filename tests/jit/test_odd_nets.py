@@ -103,7 +103,7 @@ def test_functions_have_the_same_bits_in_whatever_group(
 
 
 def own(name: str, run: Callable[..., None], scratch: str = "") -> type[vg.Op]:
-    """An op of a user that says that it is straight; scratch of the dtype, and a row of it."""
+    """An op of a user that says that it is traceable; scratch of the dtype, and a row of it."""
 
     def infer(self: vg.Op, *types: TensorType) -> TensorType:
         return types[0]
@@ -114,11 +114,11 @@ def own(name: str, run: Callable[..., None], scratch: str = "") -> type[vg.Op]:
 
     members = {
         "name": name,
-        "straight": True,
+        "traceable": True,
         "infer": infer,
         "scratch": temporaries,
         "run": run,
-        "__annotations__": {"name": ClassVar[str], "straight": ClassVar[bool]},
+        "__annotations__": {"name": ClassVar[str], "traceable": ClassVar[bool]},
         "__doc__": "y = something of x.",
     }
     return vg.op(type(name, (vg.Op,), members))
@@ -161,6 +161,6 @@ OWN = {
 
 
 @pytest.mark.parametrize("op", OWN.values(), ids=OWN)
-def test_ops_of_a_user_that_are_straight(op: type[vg.Op], rng: np.random.Generator) -> None:
+def test_ops_of_a_user_that_are_traceable(op: type[vg.Op], rng: np.random.Generator) -> None:
     x = vg.input("x", ("N", 6))
     agree(vg.Graph("g", {"o": vg.apply(op(), x)}), {"x": 3 * rng.random((5, 6), "f4")})

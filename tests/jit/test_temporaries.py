@@ -199,12 +199,12 @@ def test_temporaries_of_ops_of_a_user(run: Callable[..., None], rng: np.random.G
     name = f"own{run.__name__}"
     members = {
         "name": name,
-        "straight": True,
-        "by_row": True,
+        "traceable": True,
+        "row_local": True,
         "infer": lambda self, x, p: x,
         "scratch": lambda self, x, p: (x, x.with_shape(x.shape[:1])),
         "run": run,
-        "__annotations__": dict.fromkeys(["name", "straight", "by_row"], ClassVar[object]),
+        "__annotations__": dict.fromkeys(["name", "traceable", "row_local"], ClassVar[object]),
         "__doc__": "y = something of x, at places p.",
     }
     op = vg.op(type(name, (vg.Op,), members))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from conftest import batch, net
 
 import verigrad as vg
+from verigrad.graph import Array
 from verigrad.ops import blas
 from verigrad.passes.add_in_place import AddInPlace
 
@@ -117,6 +120,37 @@ def test_a_product_that_overflows_is_found_before_it_is_added(optimizer: vg.Opti
     assert all((held(program)[k] == v).all() for k, v in before.items())
     program.step({k: a * 0 + 1 for k, a in feeds.items()})
     assert program.parameters["w"].tolist() == [[np.float32(-0.2)] * 6]
+
+
+@vg.op
+class Added(vg.Op):
+    """c + a b, of a user's own."""
+
+    name: ClassVar[str] = "test_added"
+    inplace: ClassVar[tuple[int, ...]] = (0,)
+    adds: ClassVar[tuple[int, int] | None] = (1, 2)
+
+    def infer(self, *types: vg.TensorType) -> vg.TensorType:
+        return types[0]
+
+    def run(self, c: Array, a: Array, b: Array, *, out: Array) -> None:
+        np.add(c, np.dot(a, b), out=out)
+
+    def run_product(self, *arrays: Array, out: Array) -> None:
+        np.dot(*arrays[1:], out=out)
+
+
+def test_the_product_that_an_op_of_a_user_adds_is_looked_at_before() -> None:
+    w, x = vg.state("w", (2, 2), init="zeros"), vg.input("x", (2, 2))
+    a = vg.exp(x)
+    g = vg.Graph("own", loss=vg.sum(a), updates={w: vg.apply(Added(), w, a, a, name="grown")})
+    program = vg.compile(g)
+    program.step(x=np.zeros((2, 2)))
+    old = program.state["w"]
+    with pytest.raises(vg.NonFiniteError):
+        program.step(x=np.full((2, 2), 50.0))
+    np.testing.assert_array_equal(program.state["w"], old)
+    assert (old == 2).all()
 
 
 def test_factors_whose_squares_overflow_may_have_a_finite_product() -> None:

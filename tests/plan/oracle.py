@@ -294,7 +294,7 @@ def equal_lanes(group: Sequence[vg.Node]) -> Lanes | None:
 
     Parts that share no tensor must be one computation, for several parameters.
     """
-    if not all(n.op.elementwise and n.op.straight for n in group):
+    if not all(n.op.elementwise and n.op.traceable for n in group):
         return None
     if len({n.type.shape for n in group}) == 1 and not group[0].type.rank:
         return [list(group)]

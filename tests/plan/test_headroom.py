@@ -163,7 +163,7 @@ class SquareInF64(vg.Op):
 
     name: ClassVar[str] = "square_in_f64"
     elementwise: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
 
     def infer(self, *types: vg.TensorType) -> vg.TensorType:
         return vg.TensorType("f64", types[0].shape)
@@ -178,7 +178,7 @@ class SquareUnlessMasked(vg.Op):
 
     name: ClassVar[str] = "square_unless_masked"
     elementwise: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
 
     def infer(self, *types: vg.TensorType) -> vg.TensorType:
         return types[0]
@@ -194,7 +194,7 @@ class TimesSize(vg.Op):
     """x times the number of its elements."""
 
     name: ClassVar[str] = "times_size"
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
 
     def infer(self, *types: vg.TensorType) -> vg.TensorType:
         return types[0]

@@ -18,7 +18,7 @@ from verigrad.graph.types import parse_type
 from verigrad.runtime.checking.sample import Sample
 from verigrad.runtime.recording import Call, record
 
-STRAIGHT = [r for r in TABLE if r.op.straight and "0" not in re.split(r"\W+", " ".join(r.types))]
+TRACEABLE = [r for r in TABLE if r.op.traceable and "0" not in re.split(r"\W+", " ".join(r.types))]
 
 
 def replay(calls: list[Call]) -> None:
@@ -49,7 +49,7 @@ def drawn(r: Row, size: int, rng: np.random.Generator) -> tuple[vg.Op, list, np.
     ("row", "size"),
     [
         pytest.param(r, size, id=f"{r.label}-{size}")
-        for r in STRAIGHT
+        for r in TRACEABLE
         for size in (1, 3, 40)
         if (r.op.name, size) != ("batch_variance", 1)  # an error
     ],
@@ -74,7 +74,7 @@ def test_a_record_gives_the_bits_of_the_kernel(
     assert same_bits(out, expected)
 
 
-@pytest.mark.parametrize("row", [r for r in STRAIGHT if r.op.inplace], ids=lambda r: r.label)
+@pytest.mark.parametrize("row", [r for r in TRACEABLE if r.op.inplace], ids=lambda r: r.label)
 def test_a_record_in_place_gives_the_bits_of_the_kernel(row: Row, rng: np.random.Generator) -> None:
     for k in row.op.inplace:
         op, inputs, expected, scratch = drawn(row, 3, rng)
@@ -143,7 +143,7 @@ class Claimed(vg.Op):
     """An op that says that it is straight, whatever its kernel does."""
 
     name: ClassVar[str] = "claimed"
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
 
     def infer(self, *types: vg.TensorType) -> vg.TensorType:
         return types[0]
@@ -249,9 +249,9 @@ def test_a_line_of_calls_is_recorded(what: str) -> None:
     assert same_bits(out, expected)
 
 
-def test_what_is_not_straight_or_empty_is_not_recorded() -> None:
+def test_what_is_not_traceable_or_empty_is_not_recorded() -> None:
     x = vg.input("x", ("N", 3))
-    assert not vg.max(x, axes=[1]).op.straight
+    assert not vg.max(x, axes=[1]).op.traceable
     full = np.ones((2, 3), np.float32)
     assert record(vg.max(x, axes=[1]).op, [full], np.empty(2, np.float32)) is None
     empty = np.ones((0, 3), np.float32)

@@ -181,7 +181,7 @@ class Halves(vg.Op):
 
     name: ClassVar[str] = "halves"
     elementwise: ClassVar[bool] = True
-    straight: ClassVar[bool] = True
+    traceable: ClassVar[bool] = True
 
     def infer(self, *types: vg.TensorType) -> vg.TensorType:
         return types[0]
@@ -217,10 +217,10 @@ class Checked(vg.Op):
 
 
 class CheckedStraight(Checked):
-    """The same, which says that it is straight."""
+    """The same, which says that it is traceable."""
 
-    name: ClassVar[str] = "checked_straight"
-    straight: ClassVar[bool] = True
+    name: ClassVar[str] = "checked_traceable"
+    traceable: ClassVar[bool] = True
 
 
 class Moved(vg.Op):
@@ -276,7 +276,7 @@ def test_a_kernel_that_works_in_parts_is_right_in_each_tile(
 
 
 @pytest.mark.usefixtures("own_ops")
-def test_an_op_that_is_not_straight_is_called_by_name() -> None:
+def test_an_op_that_is_not_traceable_is_called_by_name() -> None:
     x = vg.input("x", ("N", 3))
     g = vg.Graph("g", {"y": vg.exp(vg.apply(Checked(), vg.exp(x)))})
     executor, _ = run(g, [np.ones((2, 3), np.float32)], 2)
@@ -329,7 +329,7 @@ def test_an_error_in_the_last_tile_names_its_node() -> None:
     feed = np.zeros((21, 3), np.float32)
     run(g, [feed], 21)
     feed[20, 0] = 50
-    with pytest.raises(vg.RunError, match=r"in %c = checked_straight\(%b\)"):
+    with pytest.raises(vg.RunError, match=r"in %c = checked_traceable\(%b\)"):
         run(g, [feed], 21)
 
 
