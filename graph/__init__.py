@@ -2,6 +2,7 @@
 
 from .arrays import as_array, exactly, has
 from .cached import cached_property
+from .declare import constant, input, parameter, state
 from .errors import (
     CallError,
     GraphError,
@@ -16,7 +17,7 @@ from .errors import (
 from .fields import check_choice, check_flag, is_number
 from .frozen import Frozen
 from .graph import ALIGNMENT, Graph, Schedule
-from .groups import Nodes, domain, holder, inside, kernel_groups, lanes
+from .groups import Nodes, computation, domain, holder, inside, kernel_groups, lanes
 from .hooks import check_hooks
 from .kernel import compute, kernel_call
 from .layer import Layer
@@ -37,10 +38,6 @@ from .sources import (
     Input,
     Parameter,
     State,
-    constant,
-    input,
-    parameter,
-    state,
 )
 from .types import (
     NUMPY_DTYPES,
@@ -105,6 +102,7 @@ __all__ = [
     "check_hooks",
     "check_node",
     "check_shape",
+    "computation",
     "compute",
     "constant",
     "created_at",

@@ -48,9 +48,9 @@ def lanes(group: Sequence[Node]) -> list[Nodes] | None:
     parts = _apart(group)
     if shape is None and any(domain(part) is None for part in parts):
         return None
-    first = _computation(parts[0])
+    first = computation(parts[0])
     alike = len(parts) == 1 or (
-        first is not None and all(_computation(part) == first for part in parts)
+        first is not None and all(computation(part) == first for part in parts)
     )
     return parts if alike else None
 
@@ -71,7 +71,7 @@ def inside(g: Graph, group: Sequence[Node]) -> frozenset[Node]:
     return frozenset([n for column in columns if all(map(alone, column)) for n in column])
 
 
-def _computation(part: Nodes) -> list[object] | None:
+def computation(part: Nodes) -> list[object] | None:
     """What a lane computes, but for the tensors that it is computed for; None where it must run
     by itself: it broadcasts a tensor, or reads a feed, which lies elsewhere at each step."""
     place = {n: i for i, n in enumerate(part)}

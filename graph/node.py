@@ -11,6 +11,7 @@ from .explain import explain
 from .indexing import cuts
 from .location import Location, user_line
 from .op import OPS, Op, Product
+from .sources import constant_op
 from .types import Shape, TensorType, as_python, name_pattern
 
 if TYPE_CHECKING:
@@ -277,15 +278,14 @@ def as_nodes(op: Op, inputs: Sequence[Operand]) -> tuple[Node, ...]:
     given = [n for n in inputs if isinstance(n, Node)]
     if len(given) == len(inputs):
         return tuple(given)
-    from .sources import constant
-
     first = given[0] if given else None
     nodes: list[Node] = []
     for n in map(as_python, inputs):
         if isinstance(n, Node):
             nodes.append(n)
         elif isinstance(n, (int, float)) and not isinstance(n, bool) and first is not None:
-            nodes.append(constant(n, first.type.dtype))
+            number = constant_op(n, first.type.dtype)
+            nodes.append(Node(number, (), number.type, where=user_line()))
         else:
             instead = (
                 "compare nodes with vg.equal(a, b): == asks whether they are one"

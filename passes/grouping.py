@@ -7,7 +7,6 @@ from typing import Final
 
 from ..graph import (
     Graph,
-    Input,
     Node,
     Nodes,
     Parameter,
@@ -15,6 +14,7 @@ from ..graph import (
     Shape,
     Source,
     State,
+    computation,
     domain,
     holder,
     inside,
@@ -164,27 +164,15 @@ class _Phase:
         no tensors of one fixed shape."""
         if not group:
             return None
-        shape = domain(group)
-        if not shape or group[0].type.symbols:
+        if not domain(group) or group[0].type.symbols:
             return None
-        hidden = inside(self.g, group)
-        slots: dict[Node, int] = {}
-        place = {n: i for i, n in enumerate(group)}
-        signature: list[object] = []
-        for n in group:
-            refs: list[object] = [n.op, n in hidden]
-            for i in n.inputs:
-                if i in place:
-                    refs.append(("result", place[i]))
-                elif not i.type.rank:
-                    refs.append(i)
-                elif i.type.shape != shape or isinstance(i.op, Input):
-                    return None  # a feed lies elsewhere at each step
-                else:
-                    refs.append((i.type.dtype, slots.setdefault(i, len(slots))))
-            refs.append(slots.get(self.writes[n]) if n in self.writes else None)
-            signature.append(tuple(refs))
-        return tuple(signature)
+        said = computation(tuple(group))
+        if said is None:
+            return None
+        hidden, members = inside(self.g, group), set(group)
+        read = dict.fromkeys([i for n in group for i in n.inputs if i.type.rank])
+        place = {i: k for k, i in enumerate([i for i in read if i not in members])}
+        return (*said, *[(n in hidden, place.get(self.writes.get(n, n))) for n in group])
 
 
 def _joined(calls: Iterable[list[Node]]) -> Iterator[list[Node]]:
