@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from .checking.gradcheck import GradcheckReport, gradcheck
     from .cost import Cost
     from .data.digits import digits
-    from .files import load
     from .interpreter import Interpretation, interpret
+    from .loading import load
     from .plan import Plan
     from .profiling import Profile
     from .program import Program, compile
@@ -51,8 +51,8 @@ _MODULES: Final = {
     "checking.gradcheck": ("GradcheckReport", "gradcheck"),
     "cost": ("Cost",),
     "data.digits": ("digits",),
-    "files": ("load",),
     "interpreter": ("Interpretation", "interpret"),
+    "loading": ("load",),
     "plan": ("Plan",),
     "profiling": ("Profile",),
     "program": ("Program", "compile"),

@@ -7,7 +7,7 @@ import re
 import reprlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..graph import OPS, Array, Graph, RunError, dtype_name, parse
 from ..graph.attributes import Reader, print_value
@@ -15,9 +15,6 @@ from ..ops import check_seed
 from ..passes import Pass, Pipeline
 from .options import Backend, Options
 from .told import fitting, read_json
-
-if TYPE_CHECKING:
-    from .program import Program
 
 FORMAT: Final = 1
 _LONGEST: Final = 500
@@ -45,12 +42,11 @@ class Description(NamedTuple):
     run: dict[str, Any] | None = None
 
 
-def described(program: Program) -> dict[str, Any]:
+def described(declared: Graph, o: Options, metadata: Mapping[str, str]) -> dict[str, Any]:
     """All that is told of a program, but the checksum."""
-    o = program.options
     return {
         "format": FORMAT,
-        "graph": str(program.declared),
+        "graph": str(declared),
         "optimizer": print_value(o.optimizer),
         "regularizer": print_value(o.regularizer),
         "dropout": print_value(o.dropout),
@@ -62,7 +58,7 @@ def described(program: Program) -> dict[str, Any]:
         **({"memory_limit": o.memory_limit} if o.memory_limit is not None else {}),
         **({"recompute": True} if o.recompute else {}),
         **({"backend": o.backend} if o.backend != "numpy" else {}),
-        "metadata": dict(program.metadata),
+        "metadata": dict(metadata),
     }
 
 

@@ -29,12 +29,11 @@ class Executable:
         unoptimised: Graph,
         values: Held,
         memory: Memory,
-        known: frozenset[str],
-        metadata: Mapping[str, str],
+        reader: FeedReader,
         backend: Backend,
     ) -> None:
         self.graph = g
-        self.reader = FeedReader(g, known, metadata)
+        self.reader = reader
         self._unoptimised = unoptimised
         self._values = values
         self._memory = memory

@@ -20,14 +20,15 @@ class FeedReader:
     """Checks feeds and hands over arrays in the order of a graph's inputs.
 
     An array is read where it lies when its dtype and layout fit; a float of another width, and
-    any integer where i64 is due, is cast into a buffer that is kept for the next time. Names in
-    `known` that the graph does not read (labels, in inference) are passed over. `metadata` are the
-    program's, which may tell the order of a frame's columns.
+    any integer where i64 is due, is cast into a buffer that is kept for the next time. Inputs of
+    the `declared` graph that this one does not read (labels, in inference) are passed over.
+    `metadata` are the program's, which may tell the order of a frame's columns.
     """
 
-    def __init__(self, g: Graph, known: frozenset[str], metadata: Mapping[str, str]) -> None:
+    def __init__(self, g: Graph, declared: Graph, metadata: Mapping[str, str]) -> None:
         self.inputs: list[tuple[str, Node]] = [(g.names[n], n) for n in g.inputs]
-        self.known = known | {name for name, _ in self.inputs}
+        inputs = [declared.names[n] for n in declared.inputs]
+        self.known = {*inputs, *[name for name, _ in self.inputs]}
         self._metadata = metadata
         self._told: set[str] = set()
         self._buffers: dict[str, Array] = {}

@@ -12,7 +12,6 @@ from ..graph import (
     Graph,
     GraphError,
     NonFiniteError,
-    Parameter,
     RunError,
     cached_property,
 )
@@ -33,14 +32,15 @@ from .doubts import warn_of_doubts, warn_of_raw_inputs
 from .executable import Executable
 from .executor import Executor
 from .forks import alone
-from .memory import Memory
 from .options import Backend, Options, instead
 from .plan import Plan
 from .turns import TURNS
-from .values import Held, Values
+from .values import Values
+from .variants import Variants
 
 if TYPE_CHECKING:
     from .cost import Cost
+    from .files import Content
     from .profiling import Profile
     from .totals import Blockwise
 
@@ -106,27 +106,15 @@ class Program(Frozen):
             TURNS.take()  # its steps set the threads of the BLAS
         self.declared = with_dtype(net, options.dtype)
         self.options = options
-        self._blockwise: dict[str | None, Blockwise] = {}
         self.metadata: dict[str, str] = {}
         """Texts that are saved with the program, such as the names of classes."""
-        # Inference changes no state, whatever updates the graph declares.
-        self._inference = options.inference().run(self.declared.but(updates={}))
-        self._training: Compilation | None = None
-        if self.declared.loss is not None:
-            self._training = options.training().run(self.declared)
-        elif idle := options.for_training():
-            raise GraphError(
-                f"graph {net.name} has no loss to optimize, so {idle[0]} has no effect; "
-                "declare one, vg.Graph(..., loss=...)"
-            )
-        # Those that no result needs any more are the user's as well.
-        graphs = (*self._graphs(), self.declared)
-        self._sources = {g.names[n]: n for g in graphs for n in (*g.parameters, *g.state)}
-        self._values = Held(self._graphs()[0], self._sources, options.seed)
+        self._variants = Variants(self.declared, options, self.metadata)
+        self._blockwise: dict[str | None, Blockwise] = {}
+        self._values = self._variants.values
         # Calls share arenas and state: one at a time, whichever thread asks.
         self._lock = self._values.lock
-        types = {name: n.type for name, n in self._sources.items()}
-        parameters = {k: t for k, t in types.items() if isinstance(self._sources[k].op, Parameter)}
+        types = {name: n.type for name, n in self._variants.sources.items()}
+        parameters = {name: types[name] for name in self._variants.parameters}
         self.parameters = Values("parameter", parameters, self._values)
         self.state = Values(
             "state", {k: types[k] for k in types if k not in parameters}, self._values
@@ -135,10 +123,6 @@ class Program(Frozen):
 
     def _instead(self, name: str) -> str:
         return instead(name, self.parameters, self.state)
-
-    def _graphs(self) -> list[Graph]:
-        made = [self._inference.graph]
-        return [self._training.graph, *made] if self._training is not None else made
 
     # ---- what it is --------------------------------------------------------------------------
 
@@ -149,32 +133,42 @@ class Program(Frozen):
     @property
     def stages(self) -> dict[str, Graph]:
         """The graph after each pass of training; of inference, where there is no loss."""
-        return dict((self._training or self._inference).stages)
+        return dict(self._compilation.stages)
 
     @property
     def inference_stages(self) -> dict[str, Graph]:
         """The graph after each pass of the inference pipeline."""
-        return dict(self._inference.stages)
+        return dict(self._variants.inference.stages)
 
     @property
     def records(self) -> tuple[Record, ...]:
         """Why each rewrite was made, and why others were refused."""
-        return (self._training or self._inference).records
+        return self._compilation.records
 
     @property
     def seconds(self) -> dict[str, float]:
         """How long each pass took."""
-        return dict((self._training or self._inference).seconds)
+        return dict(self._compilation.seconds)
 
     @property
     def training(self) -> Graph:
         """The compiled training graph: forward, backward and updates."""
-        return self._compilation().graph
+        self._variants.check_loss()
+        return self._compilation.graph
 
     @property
     def inference(self) -> Graph:
         """The compiled inference graph."""
-        return self._inference.graph
+        return self._variants.inference.graph
+
+    @property
+    def executable(self) -> Executable:
+        """The training step, or inference where there is no loss."""
+        return self._variants.executable
+
+    @property
+    def _compilation(self) -> Compilation:
+        return self._variants.training or self._variants.inference
 
     @property
     def step_number(self) -> int:
@@ -216,7 +210,7 @@ class Program(Frozen):
     def step_with(self, feeds: Mapping[str, Any], key: str) -> tuple[float, Array]:
         """A step: its loss, and a copy of an output of the training graph as it computed it."""
         return self._alone(
-            lambda _, given: (self._step(given), self._stepping.last.output(key)), feeds, {}
+            lambda _, given: (self._step(given), self.executable.last.output(key)), feeds, {}
         )
 
     def predict(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Array]:
@@ -232,30 +226,29 @@ class Program(Frozen):
         from .totals import Blockwise, split
 
         if by_row not in self._blockwise:
-            whole = self._inference.graph
-            parts = split(whole, () if by_row is None else (by_row,))
-            blocks, made = whole if parts is None else parts.blocks, None
-            if blocks is not None:
-                made = self._executable(self._scheduled(blocks, blocks.outputs), self.declared)
+            parts = split(self.inference, () if by_row is None else (by_row,))
+            blocks = self.inference if parts is None else parts.blocks
+            made = self._variants.blocks(blocks) if blocks is not None else None
             self._blockwise[by_row] = Blockwise(parts, made, self._block, self._values)
         return self._blockwise[by_row]
 
     def rows_at_a_time(self, most: int) -> int:
         """How many rows, of `most`, `evaluate` takes in one call within the memory limit."""
-        return alone(self._lock, lambda: self._evaluation.rows_within_limit(most))
+        return alone(self._lock, lambda: self._variants.evaluation.rows_within_limit(most))
 
     def loss(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> float:
         """The loss that `step` would now report, penalties and dropout included; no update."""
-        self._compilation()
+        variants = self._variants
+        variants.check_loss()
         return self._alone(
-            lambda _, given: self._compute(self._loss, given).scalar("loss"), feeds, named
+            lambda _, given: self._compute(variants.loss, given).scalar("loss"), feeds, named
         )
 
     def gradients(
         self, feeds: Mapping[str, Any] | None = None, /, **named: Any
     ) -> tuple[float, dict[str, Array]]:
         """The loss, and its gradient for each parameter by name; no update."""
-        self._compilation()
+        self._variants.check_loss()
         return self._alone(Program._loss_and_gradients, feeds, named)
 
     def profile(
@@ -299,10 +292,10 @@ class Program(Frozen):
         return executor.scalar("loss")
 
     def _predict(self, feeds: Mapping[str, Any]) -> dict[str, Array]:
-        return self._outputs(self._prediction, feeds)
+        return self._outputs(self._variants.prediction, feeds)
 
     def _evaluate(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
-        outputs: dict[str, Any] = self._outputs(self._evaluation, feeds)
+        outputs: dict[str, Any] = self._outputs(self._variants.evaluation, feeds)
         return {k: float(v) if k == "loss" else v for k, v in outputs.items()}
 
     def _block(self, executable: Executable, feeds: Mapping[str, Any]) -> dict[str, Array]:
@@ -314,8 +307,8 @@ class Program(Frozen):
         return {key: executor.output(key) for key in executable.graph.outputs}
 
     def _loss_and_gradients(self, feeds: Mapping[str, Any]) -> tuple[float, dict[str, Array]]:
-        executor = self._compute(self._gradients, feeds)
-        made = self._gradients.graph.outputs
+        gradients = self._variants.gradients
+        executor, made = self._compute(gradients, feeds), gradients.graph.outputs
         keys = {name: f"{name}.grad" for name in self.parameters}
         found = {name: executor.output(key) for name, key in keys.items() if key in made}
         return executor.scalar("loss"), found
@@ -327,84 +320,14 @@ class Program(Frozen):
         executor.compute(arrays, self._values.version)
         return executor
 
-    def _compilation(self) -> Compilation:
-        if self._training is None:
-            raise RunError(f"graph {self.name} has no loss; declare it as vg.Graph(..., loss=...)")
-        return self._training
-
-    # ---- the graphs behind it ----------------------------------------------------------------
-
-    @property
-    def known(self) -> frozenset[str]:
-        """The names of all declared inputs."""
-        return frozenset(self.declared.names[n] for n in self.declared.inputs)
-
-    @cached_property
-    def executable(self) -> Executable:
-        """The training step, or inference where there is no loss."""
-        if self._training is None:
-            return self._prediction
-        whole = ("differentiate", "clip_gradients", "attach_optimizer")
-        made = [self._training.stages[p.name] for p in self.options.pipeline if p.name in whole]
-        return self._executable(self._training.graph, [self.declared, *made][-1])
-
     @cached_property
     def _stepping(self) -> Executable:
-        """The same, where there is something to update."""
-        self._compilation()
+        """The training step, where there is something to update."""
+        self._variants.check_loss()
         if self.options.optimizer is None and not self.declared.updates:
             raise RunError("the program has no optimizer; compile(..., optimizer=vg.SGD(lr=0.1))")
         self.executable.look = lambda arrays: warn_of_raw_inputs(self.declared, arrays)
         return self.executable
-
-    @cached_property
-    def _evaluation(self) -> Executable:
-        return self._executable(self._inference.graph, self.declared)
-
-    @cached_property
-    def _prediction(self) -> Executable:
-        outputs = {k: n for k, n in self.declared.outputs.items() if k != "loss"}
-        if not outputs:
-            raise RunError(
-                f"graph {self.name} has no output but its loss; "
-                'declare one, vg.Graph(..., outputs={"scores": scores})'
-            )
-        declared = self.declared.but(outputs=outputs, updates={})
-        return self._executable(self.options.inference().run(declared).graph, declared)
-
-    @cached_property
-    def _gradients(self) -> Executable:
-        stages = self.options.gradients().run(self.declared).stages
-        *_, g = stages.values()
-        keys = {"loss", *(f"{name}.grad" for name in self.parameters)}
-        wanted = {k: n for k, n in g.outputs.items() if k in keys}
-        return self._executable(self._scheduled(g, wanted), stages["differentiate"])
-
-    @cached_property
-    def _loss(self) -> Executable:
-        g = self._gradients.graph
-        loss = {"loss": g.outputs["loss"]}
-        return self._executable(self._scheduled(g, loss), g.but(outputs=loss))
-
-    def _scheduled(self, g: Graph, outputs: Mapping[str, Any]) -> Graph:
-        """The part of a compiled graph that some outputs need, scheduled anew."""
-        return self._schedule(g.but(outputs=outputs, updates={}))
-
-    def _schedule(
-        self, g: Graph, sizes: Mapping[str, int] | None = None, in_place: bool = True
-    ) -> Graph:
-        """The graph, scheduled anew: where sizes are given, with the best order for them."""
-        scheduling = [p for p in self.options.pipeline if "scheduled" in p.gives]
-        if not scheduling:
-            return g
-        p = scheduling[-1]
-        asked = {"sizes": sizes, "in_place": in_place} if sizes else {}
-        return p.but(**{k: v for k, v in asked.items() if k in p.options()}).apply(g)
-
-    def _executable(self, g: Graph, unoptimised: Graph) -> Executable:
-        memory = Memory(self.options.memory_limit, self.options.recompute, self._schedule)
-        known, backend = self.known, self.options.backend
-        return Executable(g, unoptimised, self._values, memory, known, self.metadata, backend)
 
     # ---- files -------------------------------------------------------------------------------
 
@@ -412,10 +335,25 @@ class Program(Frozen):
         """Writes graph, options and all state to a safetensors file; `vg.load` reads it."""
         from .files import save
 
-        save(self, path)
+        save(self._content(), path)
+
+    def _content(self) -> Content:
+        """What a file of the program holds."""
+        from .files import Content
+
+        return Content(self.declared, self.options, self._values, self.metadata)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What pickles and copies are made from: a program of its own, in the same state."""
-        from .pickling import reduced_program
+        values = self._values.read(self._values)  # copies, as the program may go on
+        return _restored, (self.declared, self.options, values, dict(self.metadata))
 
-        return reduced_program(self)
+
+def _restored(
+    declared: Graph, options: Options, values: Mapping[str, Array], metadata: Mapping[str, str]
+) -> Program:
+    """A program of its own in the state that a pickle or a copy holds."""
+    program = Program(declared, options.check())
+    program._values.fill(values.items())
+    program.metadata.update(metadata)
+    return program

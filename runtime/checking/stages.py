@@ -23,7 +23,7 @@ class Stages:
         names = list(graphs)
         self.forward = graphs[names[names.index(self.differentiation) - 1]]
         """The graph that is differentiated."""
-        reader = FeedReader(self.forward, program.known, program.metadata)
+        reader = FeedReader(self.forward, program.declared, program.metadata)
         arrays, _ = reader.read(feeds)
         given = {name: a for (name, _), a in zip(reader.inputs, arrays, strict=True)}
         self.values: dict[str, Array] = {**program.parameters, **program.state, **given}

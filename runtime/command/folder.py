@@ -138,7 +138,7 @@ class Folder:
         if best is None:
             program.save(self.path / MODEL)
         else:
-            save(program, self.path / MODEL, instead=best.kept)
+            save(program._content()._replace(instead=best.kept), self.path / MODEL)
 
     def write(self, name: str, text: str) -> None:
         """Writes a text file, whole or not at all."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ...graph.writing import reaching
-from ..files import load
+from ..loading import load
 from ..program import Program
 from .network import compiled
 from .settings import Settings, refuse_settings

@@ -14,7 +14,7 @@ import numpy as np
 from ...graph import Array, VerigradError
 from ..checking.gradcheck import TOLERANCE, gradcheck
 from ..data.parts import Part
-from ..files import load
+from ..loading import load
 from ..program import Program
 from ..training.callback import Callback
 from ..training.fit import fit

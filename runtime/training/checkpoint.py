@@ -10,7 +10,8 @@ import numpy as np
 
 from ...graph import Array, RunError, VerigradError
 from ...graph.writing import given_path, reaching
-from ..files import RunState, load_run, same_program, save
+from ..files import RunState, save
+from ..loading import load_run
 from ..program import Program
 from ..told import fitting
 from .callback import Callback, Kept
@@ -81,7 +82,7 @@ class Checkpoint:
             "versions": self._versions,
             "notes": self.notes,
         }
-        save(program, self.path, run=RunState(told, arrays))
+        save(program._content()._replace(run=RunState(told, arrays)), self.path)
 
     def load(
         self, program: Program, callbacks: Sequence[Callback], identity: Mapping[str, Any]
@@ -93,7 +94,7 @@ class Checkpoint:
         run with other data, batches or callbacks.
         """
         held = read_checkpoint(self.path)
-        other = same_program(program, held.program)
+        other = program._content().differing(held.program._content())
         if other is not None:
             raise RunError(
                 f"{self.path} is the checkpoint of another program: its {other} differs; "

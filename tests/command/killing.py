@@ -21,7 +21,7 @@ from verigrad.runtime.command import running
 from verigrad.runtime.command import train as train_command
 from verigrad.runtime.command.cli import cli
 from verigrad.runtime.data.source import load_data
-from verigrad.runtime.files import load_run
+from verigrad.runtime.loading import load_run
 
 TRAIN = (
     "train", "--hidden", 8, "--steps", 20, "--batch-size", 100, "--keep", 0.8, "--lr", 0.05,

@@ -16,7 +16,8 @@ from invoking import run
 
 import verigrad as vg
 from verigrad.runtime.command import resume as resume_command
-from verigrad.runtime.files import RunState, load_run, save
+from verigrad.runtime.files import RunState, save
+from verigrad.runtime.loading import load_run
 
 SHORT = ("--epochs", 2, "--hidden", 8, "--batch-size", 200)
 
@@ -65,7 +66,7 @@ def test_one_bit_that_differs_is_seen(folder: Path) -> None:
     weights = program.parameters["fc1.weight"].copy()
     weights.view("u4")[3, 5] ^= 1
     program.parameters["fc1.weight"] = weights
-    save(program, folder / "checkpoint.safetensors", run=state)
+    save(program._content()._replace(run=state), folder / "checkpoint.safetensors")
     assert killing.differences(folder, expected) == ["values"]
     program.save(folder / "model.safetensors")
     assert killing.differences(folder, expected) == ["model", "values"]
@@ -153,7 +154,7 @@ def test_other_versions_are_warned_of(
     now = {**state.told["versions"], key: "2"}
     monkeypatch.setattr(resume_command, "versions", lambda: now)
     changed = RunState({**state.told, "versions": held}, state.arrays)
-    save(program, folder / "checkpoint.safetensors", run=changed)
+    save(program._content()._replace(run=changed), folder / "checkpoint.safetensors")
     result = run("resume", folder)
     assert result.exit_code == 0
     assert f"Warning: {told}" in result.stderr and "and is 2 now" in result.stderr
@@ -243,7 +244,12 @@ def test_settings_that_are_none_are_named_with_the_file(folder: Path, config: st
     path = folder / "checkpoint.safetensors"
     program, state = load_run(path)
     assert state is not None
-    save(program, path, run=RunState({**state.told, "notes": {"config": config}}, state.arrays))
+    save(
+        program._content()._replace(
+            run=RunState({**state.told, "notes": {"config": config}}, state.arrays)
+        ),
+        path,
+    )
     result = run("resume", folder)
     assert result.exit_code == 2
     assert "checkpoint.safetensors cannot be gone on with: its " in result.stderr

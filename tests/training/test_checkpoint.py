@@ -12,7 +12,8 @@ import pytest
 from conftest import batch, net
 
 import verigrad as vg
-from verigrad.runtime.files import load_run, save
+from verigrad.runtime.files import save
+from verigrad.runtime.loading import load_run
 from verigrad.runtime.training.callback import Kept
 from verigrad.runtime.training.history import Row
 
@@ -265,7 +266,7 @@ def test_a_header_of_a_gigabyte_is_refused(data: dict[str, np.ndarray], held: Pa
 def test_a_newer_version_is_told(data: dict[str, np.ndarray], held: Path) -> None:
     loaded, run = load_run(held)
     assert run is not None
-    save(loaded, held, run=run._replace(told={**run.told, "checkpoint": 3}))
+    save(loaded._content()._replace(run=run._replace(told={**run.told, "checkpoint": 3})), held)
     with pytest.raises(vg.RunError, match="is a checkpoint of version 3; this verigrad reads 2"):
         vg.fit(
             program(), data, epochs=2, batch_size=10, checkpoint=held, resume=True,

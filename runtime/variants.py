@@ -1,0 +1,122 @@
+"""The graphs that a program runs, each derived from the declared one when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..graph import Graph, GraphError, Node, Parameter, RunError, cached_property
+from ..passes import Compilation
+from .executable import Executable
+from .feeds import FeedReader
+from .memory import Memory
+from .options import Options
+from .values import Held
+
+
+class Variants:
+    """What a declared graph becomes under some options: training, inference, and parts of both.
+
+    `values` are the parameters and the state that all of them run on, `sources` the nodes that
+    stand for them, by name.
+    """
+
+    def __init__(self, declared: Graph, options: Options, metadata: Mapping[str, str]) -> None:
+        self.declared = declared
+        self.options = options
+        self._metadata = metadata
+        # Inference changes no state, whatever updates the graph declares.
+        self.inference = options.inference().run(declared.but(updates={}))
+        self.training: Compilation | None = None
+        if declared.loss is not None:
+            self.training = options.training().run(declared)
+        elif idle := options.for_training():
+            raise GraphError(
+                f"graph {declared.name} has no loss to optimize, so {idle[0]} has no effect; "
+                "declare one, vg.Graph(..., loss=...)"
+            )
+        compiled = [c.graph for c in (self.training, self.inference) if c is not None]
+        # Those that no result needs any more are the user's as well.
+        named = {g.names[n]: n for g in (*compiled, declared) for n in (*g.parameters, *g.state)}
+        self.sources: Mapping[str, Node] = named
+        self.values = Held(compiled[0], named, options.seed)
+
+    def check_loss(self) -> None:
+        """Raises RunError where there is no loss."""
+        if self.training is None:
+            raise RunError(
+                f"graph {self.declared.name} has no loss; declare it as vg.Graph(..., loss=...)"
+            )
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of the parameters."""
+        return [name for name, n in self.sources.items() if isinstance(n.op, Parameter)]
+
+    # ---- what runs ---------------------------------------------------------------------------
+
+    @cached_property
+    def executable(self) -> Executable:
+        """The training step, or inference where there is no loss."""
+        if self.training is None:
+            return self.prediction
+        whole = ("differentiate", "clip_gradients", "attach_optimizer")
+        made = [self.training.stages[p.name] for p in self.options.pipeline if p.name in whole]
+        return self._executable(self.training.graph, [self.declared, *made][-1])
+
+    @cached_property
+    def evaluation(self) -> Executable:
+        """All outputs of inference, the loss of the data among them."""
+        return self._executable(self.inference.graph, self.declared)
+
+    @cached_property
+    def prediction(self) -> Executable:
+        """All outputs of inference but the loss; RunError where there is none."""
+        outputs = {k: n for k, n in self.declared.outputs.items() if k != "loss"}
+        if not outputs:
+            raise RunError(
+                f"graph {self.declared.name} has no output but its loss; "
+                'declare one, vg.Graph(..., outputs={"scores": scores})'
+            )
+        declared = self.declared.but(outputs=outputs, updates={})
+        return self._executable(self.options.inference().run(declared).graph, declared)
+
+    @cached_property
+    def gradients(self) -> Executable:
+        """The loss of training and its gradients, without what clips or uses them."""
+        stages = self.options.gradients().run(self.declared).stages
+        *_, g = stages.values()
+        keys = {"loss", *(f"{name}.grad" for name in self.parameters)}
+        wanted = {k: n for k, n in g.outputs.items() if k in keys}
+        return self._executable(self._scheduled(g, wanted), stages["differentiate"])
+
+    @cached_property
+    def loss(self) -> Executable:
+        """The loss of training alone."""
+        g = self.gradients.graph
+        loss = {"loss": g.outputs["loss"]}
+        return self._executable(self._scheduled(g, loss), g.but(outputs=loss))
+
+    def blocks(self, g: Graph) -> Executable:
+        """A part of inference, for blocks of rows."""
+        return self._executable(self._scheduled(g, g.outputs), self.declared)
+
+    def _scheduled(self, g: Graph, outputs: Mapping[str, Any]) -> Graph:
+        """The part of a compiled graph that some outputs need, scheduled anew."""
+        return self._schedule(g.but(outputs=outputs, updates={}))
+
+    def _schedule(
+        self, g: Graph, sizes: Mapping[str, int] | None = None, in_place: bool = True
+    ) -> Graph:
+        """The graph, scheduled anew: where sizes are given, with the best order for them."""
+        scheduling = [p for p in self.options.pipeline if "scheduled" in p.gives]
+        if not scheduling:
+            return g
+        p = scheduling[-1]
+        asked = {"sizes": sizes, "in_place": in_place} if sizes else {}
+        return p.but(**{k: v for k, v in asked.items() if k in p.options()}).apply(g)
+
+    def _executable(self, g: Graph, unoptimised: Graph) -> Executable:
+        memory = Memory(self.options.memory_limit, self.options.recompute, self._schedule)
+        reader = FeedReader(g, self.declared, self._metadata)
+        return Executable(g, unoptimised, self.values, memory, reader, self.options.backend)
