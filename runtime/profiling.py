@@ -12,17 +12,17 @@ from ..graph import NUMPY_DTYPES, NonFiniteError, roles
 from ..graph.writing import write_whole
 from .arguments import count_of
 from .cost import nbytes
+from .executable import Executable
 from .executor import Executor
 from .machine import Calibration, Machine, calls_of_numpy
-from .options import Backend
+from .options import Backend, Options
 from .prediction import seconds, works
 from .recording import Call
 from .step import CHECK, COPIES, Calls, Kernel, Stamp, Stamps
+from .values import Held
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from .program import Program
 
 _ROUNDS: Final = 10
 _WARM: Final = 2
@@ -91,9 +91,15 @@ class Profile:
 
     def to_svg(self, path: str | Path | None = None) -> str:
         """The kernels as bars, as SVG; written to `path` too, where one is given."""
-        from .command.bars import draw_profile
+        from .figures.bars import Bar, draw_bars
 
-        text = draw_profile(self)
+        sizes = ", ".join(f"{s}={n}" for s, n in self.sizes.items())
+        title = (
+            f"{self.name}{f', {sizes}' if sizes else ''}: a step of {1e6 * self.step:,.0f} us, "
+            f"its kernels {1e6 * self.measured:,.0f}, predicted {1e6 * self.predicted:,.0f}"
+        )
+        bars = [Bar(k.label, k.phase, k.measured, k.predicted) for k in self.kernels]
+        text = draw_bars(title, bars)
         if path is not None:
             write_whole(path, text)
         return text
@@ -137,8 +143,10 @@ class Profile:
         ]
 
 
-def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
-    """Profiles the step of a program on one batch, on a copy of its state.
+def profile(
+    executable: Executable, held: Held, options: Options, feeds: Mapping[str, Any], steps: int
+) -> Profile:
+    """Profiles an executable on one batch, on a copy of the values that it runs on.
 
     Steps without stamps and with them are made in turns, and the machine's rates are measured
     between them: what else the machine does meets all three alike. Then the copy is made anew as
@@ -147,10 +155,9 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
     Raises as `step` does.
     """
     steps = count_of("steps", steps)
-    executable, held = program.executable, program._values
     held.check_whole()
     _, sizes = executable.reader.read(feeds)
-    copy, backend = held.twin(), program.options.backend
+    copy, backend = held.twin(), options.backend
     executor = Executor(executable.plan(sizes), copy, backend)
     g = executor.graph
 
@@ -161,7 +168,7 @@ def profile(program: Program, feeds: Mapping[str, Any], steps: int) -> Profile:
         executor.step(arrays, copy.version)
         return perf_counter() - start
 
-    dtype = NUMPY_DTYPES[program.options.dtype]
+    dtype = NUMPY_DTYPES[options.dtype]
     calibration = Calibration(dtype, nbytes(g.order, sizes), prepare_for(backend))
     plain: list[float] = []
     timed: list[tuple[float, dict[Kernel, float]]] = []

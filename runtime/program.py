@@ -260,7 +260,8 @@ class Program(Frozen):
         """
         from .profiling import profile
 
-        return self._alone(lambda _, given: profile(self, given, steps), feeds, named)
+        run = self.executable, self._values, self.options
+        return self._alone(lambda _, given: profile(*run, given, steps), feeds, named)
 
     def _alone(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean
@@ -14,8 +15,8 @@ import click
 from click.core import ParameterSource
 
 from ...graph.writing import write_whole
+from ..figures.curves import Curve, draw_comparison
 from .comparison import Run, Variant, compare
-from .curves import draw_comparison
 from .methods import OPTIMIZERS
 from .outputs import check_figure
 from .settings import Settings, shares, takes_settings
@@ -127,8 +128,17 @@ def _show(
     """Prints the runs, and draws the figure where one is wanted."""
     click.echo(json.dumps({**told, "runs": _plain(runs)}) if as_json else _table(runs))
     if output is not None:
-        write_whole(output, draw_comparison(title, runs))
+        write_whole(output, draw_comparison(title, _curves(runs)))
         click.echo(f"figure in {output}", err=True)
+
+
+def _curves(runs: Sequence[Run]) -> dict[str, list[Curve]]:
+    """The runs of each variant, as the figure takes them."""
+    found: dict[str, list[Curve]] = {}
+    for run in runs:
+        measured = run.accuracy_steps, run.train_accuracies, run.validation_accuracies
+        found.setdefault(run.label, []).append(Curve(run.loss_steps, run.losses, *measured))
+    return found
 
 
 def _one_thing(ctx: click.Context) -> None:

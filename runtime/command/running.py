@@ -10,6 +10,7 @@ import click
 
 from ...graph import on_one_line
 from ..data.parts import Classification
+from ..figures.curves import draw_curves
 from ..program import Program
 from ..training.callback import Callback
 from ..training.checkpoint import Checkpoint
@@ -19,7 +20,6 @@ from ..training.history import Row
 from ..training.measure import Measurement, measure
 from ..training.sampling import steps_per_epoch
 from .course import Course
-from .curves import draw_curves
 from .folder import CURVES, Folder, Written
 from .settings import Settings
 
@@ -92,7 +92,7 @@ class Running:
             if self.folder is not None:
                 s = self.settings
                 title = f"{self.data.name}, {s.optimizer}, lr {s.rate:g}, seed {s.seed}"
-                self.folder.write(CURVES, draw_curves(title, rows, tested.accuracy))
+                self.folder.write(CURVES, _curves(title, rows, tested.accuracy))
                 self.folder.draw(self.program)
         finally:
             self._tell(rows[-1], tested, as_json)
@@ -151,3 +151,9 @@ def describe(data: Classification, program: Program) -> None:
         f"net {'-'.join(map(str, sizes))}, {count:,} parameters",
         err=True,
     )
+
+
+def _curves(title: str, rows: Sequence[Row], test_accuracy: float) -> str:
+    epochs, losses = [row.epoch for row in rows], [row.train_loss for row in rows]
+    measured = [row.validation_loss for row in rows], [row.validation_accuracy for row in rows]
+    return draw_curves(title, epochs, losses, *measured, test_accuracy)

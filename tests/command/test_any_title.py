@@ -6,10 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from verigrad.runtime.command.curves import draw_comparison, draw_curves, literal
-from verigrad.runtime.training.history import Row
-
-ROW = Row(1, 9, 0.5, None, None, None, 0.1)
+from verigrad.runtime.figures.curves import draw_comparison, draw_curves
+from verigrad.runtime.figures.figure import literal
 
 
 @pytest.mark.parametrize(
@@ -28,7 +26,7 @@ ROW = Row(1, 9, 0.5, None, None, None, 0.1)
     ],
 )
 def test_any_text_may_stand_in_a_title(text: str) -> None:
-    for drawn in (draw_curves(text, [ROW], 0.5), draw_comparison(text, [])):
+    for drawn in (draw_curves(text, [1], [0.5], [None], [None], 0.5), draw_comparison(text, {})):
         ElementTree.fromstring(drawn)
 
 

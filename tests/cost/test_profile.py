@@ -13,6 +13,7 @@ import verigrad as vg
 from verigrad.graph import Product
 from verigrad.passes.add_in_place import AddInPlace
 from verigrad.runtime import machine as machine_module
+from verigrad.runtime.figures.bars import Bar, _longest, draw_bars
 from verigrad.runtime.machine import Calibration, Machine
 from verigrad.runtime.options import Backend
 from verigrad.runtime.prediction import seconds, works
@@ -152,13 +153,13 @@ def test_a_profile_is_drawn(report: Profile, tmp_path: Path) -> None:
     assert "linear_relu fc1" in text and "predicted" in text
 
 
-def test_a_long_profile_shows_the_longest_kernels_and_sums_the_rest(report: Profile) -> None:
-    pytest.importorskip("matplotlib")
-    many = Profile(report.name, report.sizes, report.kernels * 3, report.step)
-    from verigrad.runtime.command import bars
-
-    shown, rest = bars._longest(many)
-    assert len(shown) >= 40 and {*shown} | {*rest} == {*many.kernels}
+def test_a_long_profile_shows_the_longest_kernels_and_sums_the_rest() -> None:
+    bars = [Bar(f"k{k}", "forward", float(k % 50), 1.0) for k in range(7, 57)]
+    shown, rest = _longest(bars)
+    assert [bar.measured for bar in shown] == [*range(10, 50)]
+    assert {bar.measured for bar in rest} == {*range(10)}
+    drawn = draw_bars("50 kernels", bars)
+    assert "10 others" in drawn and "k49" in drawn and "k56" not in drawn
 
 
 def test_a_profile_is_plain_data(report: Profile) -> None:

@@ -1,25 +1,29 @@
-"""A profile as SVG: for each kernel a bar of what it took beside one of what it should take."""
+"""Bars as SVG: for each part of a step what it took, beside what it should take."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
-from ..profiling import Profile, Row
-from .curves import drawn, literal
+from .figure import drawn, literal
 
 _MEASURED: Final = {"forward": "#1f5a99", "backward": "#2e8b57", "update": "#8a3ffc"}
 _OTHER, _PREDICTED = "#555555", "#c2570c"
 _MOST: Final = 40
 
 
-def draw_profile(profile: Profile) -> str:
-    """The kernels in the order of the step; of more than 40, those that take the longest."""
-    shown, rest = _longest(profile)
-    sizes = ", ".join(f"{s}={n}" for s, n in profile.sizes.items())
-    title = (
-        f"{profile.name}{f', {sizes}' if sizes else ''}: a step of {1e6 * profile.step:,.0f} us, "
-        f"its kernels {1e6 * profile.measured:,.0f}, predicted {1e6 * profile.predicted:,.0f}"
-    )
+class Bar(NamedTuple):
+    """A part of a step: what it is called, the phase that it belongs to, and its seconds."""
+
+    label: str
+    phase: str
+    measured: float
+    predicted: float
+
+
+def draw_bars(title: str, bars: Sequence[Bar]) -> str:
+    """The bars in their order; of more than 40, those that take the longest."""
+    shown, rest = _longest(bars)
 
     def draw(figure: Any) -> None:
         panel = figure.subplots()
@@ -62,9 +66,9 @@ def draw_profile(profile: Profile) -> str:
     return drawn(title, (9, 1.2 + 0.25 * (len(shown) + bool(rest))), draw)
 
 
-def _longest(profile: Profile) -> tuple[list[Row], list[Row]]:
-    """The kernels that are shown, in their order, and the others."""
-    longest = sorted(profile.kernels, key=lambda k: -max(k.measured, k.predicted))[:_MOST]
-    shown = set(longest if len(profile.kernels) > _MOST else profile.kernels)
-    rest = [k for k in profile.kernels if k not in shown]
-    return [k for k in profile.kernels if k in shown], rest
+def _longest(bars: Sequence[Bar]) -> tuple[list[Bar], list[Bar]]:
+    """The bars that are shown, in their order, and the others."""
+    longest = sorted(range(len(bars)), key=lambda k: -max(bars[k].measured, bars[k].predicted))
+    shown = set(longest[:_MOST])
+    kept = [bar for k, bar in enumerate(bars) if k in shown]
+    return kept, [bar for k, bar in enumerate(bars) if k not in shown]

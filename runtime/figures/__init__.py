@@ -1,0 +1,1 @@
+"""Figures of plain data, as SVG: they know nothing of training, profiles or commands."""
