@@ -247,8 +247,8 @@ def test_a_file_from_before_clipping_loads(tmp_path: Path, monkeypatch: pytest.M
     program.step(batch(0))
     described = files.described
 
-    def older(p: vg.Program) -> dict[str, Any]:
-        found = described(p)
+    def older(*told: Any) -> dict[str, Any]:
+        found = described(*told)
         del found["clip"]
         found["pipeline"].remove("clip_gradients")
         return json.loads(json.dumps(found))

@@ -107,7 +107,7 @@ def test_nothing_is_written_while_a_kernel_is_recorded() -> None:
         (np.add.reduce, [(4, 6)], {"axis": None}, 0),
         (np.dot, [(4, 5), (5, 6)], {}, 0),
     ],
-    ids=str,
+    ids=lambda given: getattr(given, "__name__", str(given)),
 )
 def test_a_call_knows_the_rows_that_numpy_walks(
     function: Callable[..., Any], arguments: list[tuple[int, ...]], keywords: dict, rows: int
