@@ -4,14 +4,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+PARALLEL := --numprocesses auto --dist worksteal
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
-.PHONY: help train test test-jit lint bench clean
+.PHONY: help train test test-jit fuzz lint bench clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
 	@echo "make test    install what the tests need too, and run them"
 	@echo "make test-jit runs all tests, their programs on the jitted backend"
+	@echo "make fuzz    runs them with twenty times as many cases where not all can be tried"
 	@echo "make lint    check style (ruff) and types (mypy, strict)"
 	@echo "make bench   install the peers into $(BENCH), and time a step beside theirs"
 	@echo "make clean   remove $(VENV), $(BENCH) and what was built"
@@ -20,10 +22,13 @@ train: $(VENV)/installed-all
 	$(BIN)/verigrad train $(ARGS)
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest tests $(ARGS)
+	$(BIN)/python -m pytest tests $(PARALLEL) $(ARGS)
 
 test-jit: $(VENV)/installed-dev
-	$(BIN)/python -m pytest tests --backend numba $(ARGS)
+	$(BIN)/python -m pytest tests --backend numba $(PARALLEL) $(ARGS)
+
+fuzz: $(VENV)/installed-dev
+	EFFORT=20 $(BIN)/python -m pytest tests $(PARALLEL) $(ARGS)
 
 # mypy wants the root folder to bear the package's name: build/mypy/verigrad is a link to it.
 lint: $(VENV)/installed-dev

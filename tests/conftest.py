@@ -5,14 +5,15 @@ from __future__ import annotations
 import hypothesis
 import numpy as np
 import pytest
+from effort import EFFORT, tries
 
 import verigrad as vg
 
-# The same examples every time, and no files beside the tests.
+# The same examples every time, others where more are asked for; and no files beside the tests.
 hypothesis.settings.register_profile(
-    "same", derandomize=True, database=None, deadline=None, max_examples=60
+    "own", derandomize=EFFORT == 1, database=None, deadline=None, max_examples=tries(40)
 )
-hypothesis.settings.load_profile("same")
+hypothesis.settings.load_profile("own")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

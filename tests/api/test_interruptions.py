@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from api_nets import rows
+from effort import tries
 
 import verigrad as vg
 from verigrad.runtime.executor import Executor
 
 ROOT = f"{Path(vg.__file__).parent}/"
-TRIED = 8
-"""So many lines of each call are tried; all of them (which takes hours) from a million on."""
+TRIED = tries(8)
+"""So many lines of each call are tried; all of them takes hours."""
 
 
 class Interruption:

@@ -108,11 +108,11 @@ def differences(folder: Path, expected: dict[str, Any]) -> list[str]:
     return [key for key in expected if found[key] != expected[key]]
 
 
-def at_writes(folder: Path, halfway: bool) -> dict[str, Any]:
-    """Dies at each call that writes, one run after another."""
+def at_writes(folder: Path, halfway: bool, every: int = 1) -> dict[str, Any]:
+    """Dies at every so-manieth call that writes, one run after another."""
     expected = reference(folder)
     told: dict[str, Any] = {"killed": 0, "unbegun": 0, "wrong": []}
-    for n in range(1, 10_000):
+    for n in range(1, 10_000, every):
 
         def arm(n: int = n) -> None:
             deadly = Deadly(n, halfway)
@@ -173,4 +173,4 @@ def prepare() -> None:
 if __name__ == "__main__":
     prepare()
     what, where, given = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
-    print(json.dumps({"writes": at_writes, "steps": at_steps}[what](where, given)))
+    print(json.dumps({"writes": at_writes, "steps": at_steps}[what](where, *given)))

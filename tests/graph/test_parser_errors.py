@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hypothesis.strategies as st
 import pytest
+from effort import tries
 from hypothesis import given, settings
 
 import verigrad as vg
@@ -149,7 +150,7 @@ def mutations(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=1500)
+@settings(max_examples=tries(500))
 @given(mutations())
 def test_a_mutated_text_is_read_or_refused_with_an_error_of_ours(text: str) -> None:
     try:
@@ -160,7 +161,7 @@ def test_a_mutated_text_is_read_or_refused_with_an_error_of_ours(text: str) -> N
         assert str(vg.parse(str(g))) == str(g)
 
 
-@settings(max_examples=300)
+@settings(max_examples=tries(100))
 @given(st.text(alphabet=st.sampled_from("".join(FRAGMENTS) + "graph net")))
 def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(vg.GraphError, match="line "):

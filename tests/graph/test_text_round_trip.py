@@ -7,6 +7,7 @@ import math
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from effort import tries
 from hypothesis import assume, given, settings
 from random_graphs import graphs, nets, values_of
 from runner import same_bits
@@ -119,7 +120,7 @@ attributes = st.recursive(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=tries(133))
 @given(attributes)
 def test_an_attribute_is_read_as_it_was_written(value: object) -> None:
     reader = Reader(print_value(value))

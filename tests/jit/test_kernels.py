@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from conftest import batch, net
+from effort import tries
 from hypothesis import assume, given, settings
 from jit_runs import on_threads
 from random_graphs import nets, values_of
@@ -102,7 +103,7 @@ def test_functions_of_many_elements_stay_calls(
     assert ("step = run" in source) == (few >= 160)
 
 
-@settings(max_examples=12)
+@settings(max_examples=tries(12))
 @given(nets(most=12), st.sampled_from([3, 20]))
 def test_steps_of_random_nets_are_those_of_numpy(n: vg.Graph, size: int) -> None:
     plain, jitted = both(n, optimizer=vg.Momentum(0.01), dropout=vg.Dropout(keep=0.5), dtype="f64")

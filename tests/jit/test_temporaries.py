@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from conftest import batch
+from effort import tries
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from python_tape import python_tapes
@@ -113,7 +114,7 @@ def check(g: vg.Graph, size: int, seed: int) -> None:
             np.copyto(state[k], v)
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(
     st.one_of(chains(), graphs(), laned()),
     st.sampled_from([0, 1, 1, 3, 4]),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import hypothesis.strategies as st
 import numpy as np
+from effort import tries
 from hypothesis import assume, given, settings
 from random_attributes import CLASSES, NAMES, maker, varied
 
@@ -37,7 +38,7 @@ def test_every_op_can_be_drawn() -> None:
     assert all(maker(name) is not None for name in NAMES)
 
 
-@settings(max_examples=40)
+@settings(max_examples=tries(40))
 @given(varied(), st.sampled_from([2, 3, 5]))
 def test_a_compiled_graph_computes_what_was_declared(g: vg.Graph, size: int) -> None:
     program = vg.compile(g, dtype="f64", seed=1)
@@ -51,7 +52,7 @@ def test_a_compiled_graph_computes_what_was_declared(g: vg.Graph, size: int) -> 
     assert_close(gradients, {k.removesuffix(".grad"): a for k, a in plain.items() if ".grad" in k})
 
 
-@settings(max_examples=25)
+@settings(max_examples=tries(25))
 @given(varied(), st.sampled_from([2, 3]))
 def test_inference_computes_what_was_declared(g: vg.Graph, size: int) -> None:
     program = vg.compile(g, dtype="f64", seed=1)

@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from conftest import batch, net
+from effort import tries
 from hypothesis import assume, given, settings
 from random_graphs import graphs, laned, nets, values_of
 from runner import same_bits
@@ -61,7 +62,7 @@ def tile(request: pytest.FixtureRequest) -> Iterator[int]:
 # ---- planned and interpreted ----------------------------------------------------------------
 
 
-@settings(max_examples=100)
+@settings(max_examples=tries(33))
 @given(graphs(), st.sampled_from([0, 1, 3, 7, 20]))
 @pytest.mark.usefixtures("tile")
 def test_a_planned_graph_gives_what_the_interpreter_gives(g: vg.Graph, size: int) -> None:
@@ -80,7 +81,7 @@ def test_a_planned_graph_gives_what_the_interpreter_gives(g: vg.Graph, size: int
     assert all(map(same_bits, feeds, kept))
 
 
-@settings(max_examples=100)
+@settings(max_examples=tries(33))
 @given(st.one_of(graphs(), laned()), st.sampled_from([1, 3, 20]))
 @pytest.mark.usefixtures("tile")
 def test_a_planned_step_updates_what_the_interpreter_updates(g: vg.Graph, size: int) -> None:

@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from conftest import batch, net
+from effort import tries
 from hypothesis import assume, given, settings
 from oracle import unsound
 from random_graphs import graphs, nets, values_of
@@ -96,7 +97,7 @@ def test_recomputation_changes_no_bit(kind: str, rng: np.random.Generator) -> No
         assert not different(held(program), held(free))
 
 
-@settings(max_examples=100)
+@settings(max_examples=tries(25))
 @given(nets(most=20), st.sampled_from([1, 3, 40]), st.data())
 def test_any_set_may_be_computed_again(n: vg.Graph, size: int, data: st.DataObject) -> None:
     program = vg.compile(n, optimizer=vg.Momentum(0.1), dropout=vg.Dropout(keep=0.5))

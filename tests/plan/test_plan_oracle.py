@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import hypothesis.strategies as st
 import pytest
+from effort import tries
 from hypothesis import assume, given, settings
 from oracle import unsound
 from random_graphs import graphs, laned, nets
@@ -34,7 +35,7 @@ def rescheduled(g: vg.Graph, **fields: object) -> vg.Graph:
     return g.but(schedule=g.schedule.but(**fields))
 
 
-@settings(max_examples=300)
+@settings(max_examples=tries(100))
 @given(graphs(), st.sampled_from([0, 1, 3, 20]))
 def test_a_plan_keeps_every_value_whole(g: vg.Graph, size: int) -> None:
     plan = plan_of(g, size)
@@ -49,7 +50,7 @@ def tile(request: pytest.FixtureRequest) -> Iterator[int]:
         yield request.param
 
 
-@settings(max_examples=100)
+@settings(max_examples=tries(33))
 @given(st.one_of(graphs(), laned()), st.sampled_from([1, 3, 20]))
 @pytest.mark.usefixtures("tile")
 def test_a_plan_in_tiles_keeps_every_value_whole(g: vg.Graph, size: int) -> None:
@@ -57,7 +58,7 @@ def test_a_plan_in_tiles_keeps_every_value_whole(g: vg.Graph, size: int) -> None
     assert not unsound(plan.graph, plan.sizes, plan.nbytes)
 
 
-@settings(max_examples=20)
+@settings(max_examples=tries(6))
 @given(nets(), st.sampled_from([1, 5]), st.sampled_from([vg.SGD, vg.Momentum, vg.Adam]))
 @pytest.mark.usefixtures("tile")
 def test_a_plan_of_a_training_step_keeps_every_value_whole(
