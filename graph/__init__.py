@@ -26,7 +26,7 @@ from .node import Node, Operand, apply, check_node
 from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, OverRows, Product, Source, op
 from .op_function import op_function
 from .parser import parse
-from .quoting import on_one_line
+from .quoting import on_one_line, shown
 from .record import Record, Value, field
 from .roles import roles
 from .settings import SETTINGS, unwarned
@@ -127,6 +127,7 @@ __all__ = [
     "raised_at",
     "readers_of",
     "roles",
+    "shown",
     "state",
     "suggest",
     "unwarned",

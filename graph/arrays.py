@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import UserList, deque
 from collections.abc import Iterator, Mapping, Set, Sized
 from numbers import Real
@@ -35,13 +36,15 @@ def as_array(
     *,
     name: str,
     error: type[VerigradError] = GraphError,
+    kind: str = "",
 ) -> Array:
     """`value` as an array of NumPy's own class that holds truth values, integers or floats.
 
     Numbers, sequences of them, arrays and whatever has `__array__` are taken, where they can be
-    without a copy. Refused, with `error`, is all whose elements are not numbers in an order or do
-    not all count: masked arrays with masked elements, dicts, sets, iterators, texts, objects,
-    complex numbers, times, records, `np.matrix`, and what cannot be converted. `what` and
+    without a copy; frames of pandas column by column, as floats where `kind`, that of the dtype
+    which is due, is "f". Refused, with `error`, is all whose elements are not numbers in an order
+    or do not all count: masked arrays with masked elements, dicts, sets, iterators, texts,
+    objects, complex numbers, times, records, `np.matrix`, and what cannot be converted. `what` and
     `expected` say in the error whose value it is and what is due (`input 'x'`, `f32[N,64]`);
     `name` is how the remedy writes it (`x`).
     """
@@ -49,6 +52,10 @@ def as_array(
         return value
     if type(value) in (float, int) and (array := np.asarray(value)).dtype.kind in _NUMBERS:
         return array
+    if "pandas" in sys.modules:  # before it is imported, nothing is of it
+        from .frames import unframed
+
+        value = unframed(what, value, kind, error)
     refused = _kept_out(value, name)
     if refused is None:
         try:

@@ -10,6 +10,7 @@ from .layer import Layer
 from .location import user_line
 from .node import Node, apply
 from .op import Source
+from .quoting import shown
 from .sources import Initializer, Input, Parameter, State, constant_op
 from .types import TensorType, check_shape, dtype_name, name_pattern
 
@@ -42,7 +43,7 @@ def parameter(
     type = _declared_type("parameter", name, shape, dtype)
     if type.symbols:
         raise GraphError(
-            f"parameter {name!r} has the shape {type}: sizes of parameters are fixed; "
+            f"parameter {shown(name)} has the shape {type}: sizes of parameters are fixed; "
             f"put a number for {type.symbols[0]}"
         )
     return _source(Parameter(type, init, regularized), name, layer)
@@ -71,12 +72,13 @@ def _declared_type(
     try:
         return TensorType(dtype_name(dtype), check_shape(shape))
     except GraphError as e:
-        raise GraphError(f"{kind} {name!r}: {e}") from None
+        raise GraphError(f"{kind} {shown(name)}: {e}") from None
 
 
 def _source(op: Source, name: str | None, layer: Layer | None = None) -> Node:
     if layer is None and not (isinstance(name, str) and name_pattern.fullmatch(name)):
         raise GraphError(
-            f"{op.name} needs a name, not {name!r}: a letter or _, then letters, digits, _ . or -"
+            f"{op.name} needs a name, not {shown(name)}: a letter or _, then letters, digits, _ . "
+            "or -"
         )
     return Node(op, (), op.type, name, layer, user_line())

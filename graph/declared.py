@@ -7,6 +7,7 @@ from typing import Any
 
 from .errors import GraphError
 from .node import Node
+from .quoting import shown
 from .sources import Constant, Input, Parameter, State
 from .types import name_pattern
 
@@ -24,7 +25,9 @@ def checked_outputs(outputs: Mapping[str, Node] | None, loss: Node | None) -> di
     named: dict[str, Any] = {"loss": loss, **outputs} if loss is not None else dict(outputs)
     for key, n in named.items():
         if not (isinstance(key, str) and name_pattern.fullmatch(key)):
-            raise GraphError(f"output name {key!r} cannot be used; write a name such as 'scores'")
+            raise GraphError(
+                f"output name {shown(key)} cannot be used; write a name such as 'scores'"
+            )
         if not isinstance(n, Node):
             raise GraphError(f"output {key!r} is {type(n).__name__}, where a node is expected")
     loss = named.get("loss")
@@ -47,9 +50,9 @@ def checked_updates(updates: Mapping[Node, Node] | None) -> dict[Node, Node]:
         )
     for target, value in updates.items():
         if not (isinstance(target, Node) and isinstance(value, Node)):
-            raise GraphError(f"update of {target!r} by {value!r}: both have to be nodes")
+            raise GraphError(f"update of {shown(target)} by {shown(value)}: both have to be nodes")
         if not isinstance(target.op, (Parameter, State)):
-            raise GraphError(f"update of {target!r}: only parameters and state are updated")
+            raise GraphError(f"update of {shown(target)}: only parameters and state are updated")
         if target.type != value.type:
             raise GraphError(
                 f"update of %{target.asked_name}: {target.type} by a value of type {value.type}"
@@ -62,10 +65,10 @@ def binding(inputs: Iterable[Node], reached: Sequence[Node]) -> list[Node]:
     try:
         given = tuple(inputs)
     except TypeError:
-        raise GraphError(f"inputs is {inputs!r}, where a list of nodes is expected") from None
+        raise GraphError(f"inputs is {shown(inputs)}, where a list of nodes is expected") from None
     for n in given:
         if not (isinstance(n, Node) and isinstance(n.op, Input)):
-            raise GraphError(f"inputs holds {n!r}, where nodes of vg.input are expected")
+            raise GraphError(f"inputs holds {shown(n)}, where nodes of vg.input are expected")
     there = set(reached)
     unread = [n for n in given if n not in there]
     if not unread:

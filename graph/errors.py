@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
+
+_LONGEST: Final = 200
+"""Of how many characters a name may be meant for another."""
 
 
 class VerigradError(Exception):
@@ -46,7 +50,7 @@ def suggest(name: object, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     names = list(known)
-    close = get_close_matches(str(name), names, 1)
-    if close:
+    likely = isinstance(name, str) and len(name) <= _LONGEST
+    if likely and (close := get_close_matches(str(name), names, 1)):
         return f"; did you mean {close[0]!r}?"
     return f"; there are {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, TypeGuard
 import numpy as np
 
 from .errors import GraphError
+from .quoting import shown
 from .types import as_python, check_shape
 
 
@@ -35,13 +36,13 @@ def check_flag(**values: object) -> None:
     """Raises GraphError, naming the first value that is neither True nor False."""
     for name, value in values.items():
         if not isinstance(value, bool):
-            raise GraphError(f"{name} is {value!r}, where True or False is expected")
+            raise GraphError(f"{name} is {shown(value)}, where True or False is expected")
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raises GraphError unless the value is one of the choices."""
     if not isinstance(value, str) or value not in choices:
-        raise GraphError(f"{name} is {value!r}, where one of {', '.join(choices)} is expected")
+        raise GraphError(f"{name} is {shown(value)}, where one of {', '.join(choices)} is expected")
 
 
 def checked(owner: str, field: str, value: object, annotation: object) -> object:
@@ -64,10 +65,7 @@ def checked(owner: str, field: str, value: object, annotation: object) -> object
         except (TypeError, ValueError, OverflowError):
             continue
     due = " or ".join(kind.due for kind in kinds if kind is not None)
-    shown = repr(given)
-    raise GraphError(
-        f"{owner}: {field} is {shown[:60]}{'...' * (len(shown) > 60)}, where {due} is expected"
-    )
+    raise GraphError(f"{owner}: {field} is {shown(given)}, where {due} is expected")
 
 
 @cache

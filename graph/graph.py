@@ -13,6 +13,7 @@ from .frozen import Frozen
 from .naming import assign_names, layer_names, layer_of, number_layers
 from .node import Node
 from .op import Source
+from .quoting import shown
 from .record import Record
 from .replace import rebuild
 from .sources import Constant, Input, Parameter, State
@@ -79,12 +80,12 @@ class Graph(Frozen):
         inputs: Iterable[Node] = (),
     ) -> None:
         if not (isinstance(name, str) and name_pattern.fullmatch(name)):
-            raise GraphError(f"graph name {name!r} cannot be used; write a name such as 'mlp'")
+            raise GraphError(f"graph name {shown(name)} cannot be used; write a name such as 'mlp'")
         self.name = name
         self.outputs: Mapping[str, Node] = MappingProxyType(checked_outputs(outputs, loss))
         self.updates: Mapping[Node, Node] = MappingProxyType(checked_updates(updates))
         if schedule is not None and not isinstance(schedule, Schedule):
-            raise GraphError(f"schedule is {schedule!r}, where a Schedule is expected")
+            raise GraphError(f"schedule is {shown(schedule)}, where a Schedule is expected")
         self.schedule = schedule
         reached = depth_first([*self.outputs.values(), *self.updates, *self.updates.values()])
         if schedule is None:
@@ -183,10 +184,10 @@ class Graph(Frozen):
         except (KeyError, TypeError):
             if not isinstance(name, str):
                 raise GraphError(
-                    f"{self.name}[...] takes the name of a node, not {name!r}"
+                    f"{self.name}[...] takes the name of a node, not {shown(name)}"
                 ) from None
             raise GraphError(
-                f"{self.name} has no node named {name!r}{suggest(name, self.named)}"
+                f"{self.name} has no node named {shown(name)}{suggest(name, self.named)}"
             ) from None
 
     def layer(self, n: Node) -> str | None:

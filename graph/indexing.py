@@ -7,6 +7,7 @@ from operator import index
 import numpy as np
 
 from .errors import GraphError
+from .quoting import shown
 from .types import Dim, Shape, TensorType
 
 Part = tuple[int, int, int]
@@ -54,7 +55,7 @@ def _part(t: TensorType, axis: int, k: object) -> Part | None:
     if isinstance(k, slice):
         start, stop = (None if n is None else _whole(n, k) for n in (k.start, k.stop))
         if k.step is not None and _whole(k.step, k) != 1:
-            raise GraphError(f"x[...]: a slice has the step {k.step!r}, and can only have 1")
+            raise GraphError(f"x[...]: a slice has the step {shown(k.step)}, and can only have 1")
         if not start and stop is None:
             return None if isinstance(size, str) else (axis, 0, size)
         first, last, _ = slice(start, stop).indices(_number(t, axis))

@@ -11,6 +11,7 @@ from .explain import explain
 from .indexing import cuts
 from .location import Location, user_line
 from .op import OPS, Op, Product
+from .quoting import shown
 from .sources import constant_op
 from .types import Shape, TensorType, as_python, name_pattern
 
@@ -250,10 +251,11 @@ def apply(op: Op, *inputs: Operand, name: str | None = None, layer: Layer | None
     naming the inputs, their types and the lines of the user's program that made them.
     """
     if not isinstance(op, Op):
-        raise GraphError(f"apply takes an op and nodes, e.g. apply(Tanh(), x), not {op!r}")
+        raise GraphError(f"apply takes an op and nodes, e.g. apply(Tanh(), x), not {shown(op)}")
     if name is not None and not (isinstance(name, str) and name_pattern.fullmatch(name)):
         raise GraphError(
-            f"name {name!r} cannot be used; a name is a letter or _, then letters, digits, _ . or -"
+            f"name {shown(name)} cannot be used; a name is a letter or _, then letters, digits, "
+            "_ . or -"
         )
     nodes = as_nodes(op, inputs)
     where = user_line()

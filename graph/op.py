@@ -9,6 +9,7 @@ import numpy as np
 
 from .errors import GraphError
 from .fields import checked
+from .quoting import shown
 from .record import Record
 from .types import TensorType, name_pattern
 
@@ -188,7 +189,7 @@ Kind = TypeVar("Kind", bound=type[Op])
 def op(cls: Kind) -> Kind:
     """Registers an op under its `name`, so that text and files can name it."""
     if not (isinstance(cls, type) and issubclass(cls, Op)):
-        raise GraphError(f"@vg.op takes a subclass of vg.Op, not {cls!r}")
+        raise GraphError(f"@vg.op takes a subclass of vg.Op, not {shown(cls)}")
     name = cls.__dict__.get("name")
     if not (isinstance(name, str) and name_pattern.fullmatch(name)):
         raise GraphError(

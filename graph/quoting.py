@@ -1,8 +1,10 @@
-"""A user's texts where they are printed: on one line, and to be read again."""
+"""A user's texts and values where they are printed: on one line, and texts to be read again."""
 
 from __future__ import annotations
 
 import json
+from reprlib import Repr
+from typing import Final
 
 
 def quoted(text: str) -> str:
@@ -16,3 +18,33 @@ def quoted(text: str) -> str:
 def on_one_line(text: str) -> str:
     """The text as it is, or in quotes where not all of it can be printed."""
     return text if text.isprintable() else quoted(text)
+
+
+class _Short(Repr):
+    """`repr` in at most some hundred characters, whatever it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = 80
+        self.maxother = 160
+
+    def repr_int(self, x: int, level: int) -> str:
+        """A number of more digits than Python writes out is told by their count."""
+        if x.bit_length() < 200:
+            return super().repr_int(x, level)
+        sign = "a negative" if x < 0 else "a"
+        return f"{sign} whole number of about {int(x.bit_length() * 0.30103) + 1:,} digits"
+
+
+_SHORT: Final = _Short()
+
+
+def shown(value: object) -> str:
+    """What an error says of a value that a user gave: its `repr`, cut where it is long or deep.
+
+    A value whose `repr` fails is told by its type.
+    """
+    try:
+        return _SHORT.repr(value)
+    except Exception:
+        return f"a {type(value).__name__}"

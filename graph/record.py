@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self, dataclass_transform
 
 from .errors import CallError, ImmutableError
 from .hooks import check_hooks
+from .quoting import shown
 
 _REQUIRED: Any = object()
 
@@ -109,7 +110,7 @@ class Record:
             raise CallError(f"{kind} has {len(names)} fields, {len(args)} given")
         if len(args) > self.placed:
             n, value = names[self.placed], args[self.placed]
-            raise CallError(f"{kind} takes {n!r} by name alone: write {kind}({n}={value!r})")
+            raise CallError(f"{kind} takes {n!r} by name alone: write {kind}({n}={shown(value)})")
         given = dict(zip(names, args, strict=False))
         for n in fields:
             if n not in names or n in given:

@@ -9,6 +9,7 @@ import numpy as np
 from .arrays import as_array, exactly, has
 from .errors import GraphError
 from .op import Source, op
+from .quoting import shown
 from .record import Value
 from .types import TensorType, dtype_name
 
@@ -158,15 +159,16 @@ def as_initializer(init: object, type: TensorType) -> Initializer:
         kinds = Initializer.kinds()
         if init not in kinds:
             raise GraphError(
-                f"initializer {init!r} is unknown; known are {', '.join(sorted(kinds))}"
+                f"initializer {shown(init)} is unknown; known are {', '.join(sorted(kinds))}"
             )
         try:
             init = kinds[init]()
         except TypeError as e:
-            raise GraphError(f"initializer {init!r} has to be told more: {e}") from None
+            raise GraphError(f"initializer {shown(init)} has to be told more: {e}") from None
     if not isinstance(init, Initializer):
         raise GraphError(
-            f"init is {init!r}; give a name such as 'he_normal', vg.init.normal(0.01), or an array"
+            f"init is {shown(init)}; give a name such as 'he_normal', vg.init.normal(0.01), or an "
+            "array"
         )
     if init.__class__.sample is Initializer.sample:
         raise GraphError(f"initializer {init.name} has no `sample`; give it one")
@@ -175,15 +177,17 @@ def as_initializer(init: object, type: TensorType) -> Initializer:
 
 
 def _floats(value: object) -> Array:
-    return as_array(value, "init", "an array of numbers", name="init").astype(np.float64)
+    return as_array(value, "init", "an array of numbers", name="init", kind="f").astype(np.float64)
 
 
 def constant_op(value: Any, dtype: str | None = None) -> Constant:
     """The op of a constant of that value; unless said, f32, i64 for integers, bool for truth
     values."""
-    array = as_array(value, "a constant", name="value")
+    due = None if dtype is None else TensorType(dtype_name(dtype))
+    of = "" if due is None else due.numpy.kind
+    array = as_array(value, "a constant", name="value", kind=of)
     kind = {"f": "f32", "i": "i64", "u": "i64", "b": "bool"}[array.dtype.kind]
-    t = TensorType(dtype_name(dtype) if dtype is not None else kind, array.shape)
+    t = TensorType(kind if due is None else due.dtype, array.shape)
     return Constant(t, ArrayValue(_held(array, t)))
 
 

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from .errors import GraphError
+from .quoting import shown
 from .record import Record
 
 type_pattern: Final = re.compile(r"(\w+)\[([^\]]*)\]")
@@ -41,7 +42,7 @@ class TensorType(Record):
     def __post_init__(self) -> None:
         if not isinstance(self.dtype, str) or self.dtype not in NUMPY_DTYPES:
             raise GraphError(
-                f"dtype {self.dtype!r} is unknown; it is one of {', '.join(NUMPY_DTYPES)}"
+                f"dtype {shown(self.dtype)} is unknown; it is one of {', '.join(NUMPY_DTYPES)}"
             )
         self._set("shape", check_shape(self.shape))
 
@@ -97,7 +98,7 @@ def check_shape(shape: Iterable[object]) -> Shape:
         or not isinstance(shape, Iterable)
         or as_python(shape) is not shape
     ):
-        raise GraphError(f"shape {shape!r} is no sequence of dimensions such as ('N', 784)")
+        raise GraphError(f"shape {shown(shape)} is no sequence of dimensions such as ('N', 784)")
     dims: list[Dim] = []
     elements = 1
     for d in shape:
@@ -111,7 +112,7 @@ def check_shape(shape: Iterable[object]) -> Shape:
             dims.append(int(d))
         else:
             raise GraphError(
-                f"dimension {d!r} is neither a size (0 or more) nor a symbol such as 'N'"
+                f"dimension {shown(d)} is neither a size (0 or more) nor a symbol such as 'N'"
             )
     if elements > LARGEST:
         raise GraphError(
@@ -125,7 +126,7 @@ def parse_type(text: str) -> TensorType:
     """The type that `f32[N,784]` names."""
     m = type_pattern.fullmatch(text.strip())
     if m is None:
-        raise GraphError(f"{text!r} is not a type; write e.g. f32[N,784]")
+        raise GraphError(f"{shown(text)} is not a type; write e.g. f32[N,784]")
     dims = [d.strip() for d in m[2].split(",")] if m[2].strip() else []
     return TensorType(m[1], tuple([whole(d) if d.isdecimal() else d for d in dims]))
 
@@ -157,7 +158,7 @@ def dtype_name(dtype: object) -> str:
     for name, known in NUMPY_DTYPES.items():
         if given is not None and given == known:
             return name
-    raise GraphError(f"dtype {dtype!r} is unknown; it is one of {', '.join(NUMPY_DTYPES)}")
+    raise GraphError(f"dtype {shown(dtype)} is unknown; it is one of {', '.join(NUMPY_DTYPES)}")
 
 
 def broadcast(*types: TensorType) -> Shape:

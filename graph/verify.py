@@ -12,6 +12,7 @@ from .groups import inside, kernel_groups
 from .node import Node
 from .op import OPS, Source
 from .overlaps import overlaps
+from .quoting import shown
 from .sources import Constant, Input, Parameter, State
 from .types import TensorType, name_pattern
 from .walk import depth_first
@@ -26,11 +27,11 @@ def verify(g: Graph) -> None:
     its inputs, and its take-overs destroy nothing that is read later.
     """
     if not isinstance(g, Graph):
-        raise GraphError(f"verify takes a Graph, not {g!r}")
+        raise GraphError(f"verify takes a Graph, not {shown(g)}")
     found = list(violations(g))
     if found:
-        shown = "\n".join(f"  - {v}" for v in found)
-        raise GraphError(f"graph {g.name} has {len(found)} violation(s):\n{shown}")
+        listed = "\n".join(f"  - {v}" for v in found)
+        raise GraphError(f"graph {g.name} has {len(found)} violation(s):\n{listed}")
 
 
 def violations(g: Graph) -> Iterator[str]:
@@ -88,7 +89,7 @@ def _node(n: Node, bound: set[str]) -> Iterator[str]:
         yield str(e).splitlines()[0]
         return
     if not isinstance(inferred, TensorType):
-        yield f"infer gave {inferred!r}, which is no TensorType"
+        yield f"infer gave {shown(inferred)}, which is no TensorType"
     elif inferred != n.type:
         yield f"the op gives {inferred}"
 

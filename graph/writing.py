@@ -12,6 +12,7 @@ from secrets import token_hex
 from typing import IO, Final
 
 from .errors import RunError, WriteError
+from .quoting import shown
 
 try:
     import fcntl
@@ -26,12 +27,12 @@ _MOST_LINKS: Final = 40
 def given_path(path: object) -> Path:
     """The path of a file as a user names it; RunError for what no file can be called."""
     if not isinstance(path, (str, os.PathLike)):
-        raise RunError(f"a path is {path!r}, where a text or a pathlib.Path is expected")
+        raise RunError(f"a path is {shown(path)}, where a text or a pathlib.Path is expected")
     try:
         if b"\0" in os.fsencode(path):
             raise ValueError
     except ValueError:  # UnicodeEncodeError, too
-        raise RunError(f"a path is {str(path)!r}, which no file can be called") from None
+        raise RunError(f"a path is {shown(str(path))}, which no file can be called") from None
     return Path(path)
 
 

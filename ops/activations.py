@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from ..graph import TRANSCENDENTAL, Array, GraphError, Node, TensorType, apply, is_number, op
+from ..graph import TRANSCENDENTAL, Array, GraphError, Node, TensorType, apply, is_number, op, shown
 from .comparison import greater, where
 from .elementwise import Unary, unary
 from .pointwise import expm1
@@ -156,4 +156,6 @@ softplus = unary(Softplus)
 
 def _check_positive(kind: str, what: str, value: float) -> None:
     if not is_number(value) or value <= 0:
-        raise GraphError(f"{kind}: {what} is {value!r}, where a finite number above 0 is expected")
+        raise GraphError(
+            f"{kind}: {what} is {shown(value)}, where a finite number above 0 is expected"
+        )

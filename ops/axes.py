@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Set
 from operator import index
 from typing import Final
 
-from ..graph import GraphError, Node, as_python, check_node
+from ..graph import GraphError, Node, as_python, check_node, shown
 
 Axis = int | Iterable[int]
 _NO_AXES: Final = (str, bytes, bytearray, Mapping, Set)
@@ -42,6 +42,6 @@ def _counted(what: str, x: Node, axis: object) -> int:
         at = index(axis)  # type: ignore[arg-type]
     except TypeError:
         raise GraphError(
-            f"{what}: axis is {axis!r}, where a whole number or several are expected"
+            f"{what}: axis is {shown(axis)}, where a whole number or several are expected"
         ) from None
     return at + x.type.rank if -x.type.rank <= at < 0 else at

@@ -7,7 +7,7 @@ from typing import ClassVar, Final, Literal, get_args
 
 import numpy as np
 
-from ..graph import Array, GraphError, Node, Op, Shape, TensorType, apply, check_choice, op
+from ..graph import Array, GraphError, Node, Op, Shape, TensorType, apply, check_choice, op, shown
 from .random import check_seed, generator
 
 Mode = Literal["inverted", "vanilla"]
@@ -119,9 +119,9 @@ def check_keep(keep: float, what: str = "keep") -> float:
     """The probability as a float, or an error that says what it may be."""
     if isinstance(keep, bool) or not isinstance(keep, Real) or not 0 < keep <= 1:
         raise GraphError(
-            f"{what} is {keep!r}, where a probability in (0, 1] is expected: the share of units "
-            "that stay, e.g. keep=0.5 (other libraries give the share that is dropped)"
+            f"{what} is {shown(keep)}, where a probability in (0, 1] is expected: the share of "
+            "units that stay, e.g. keep=0.5 (other libraries give the share that is dropped)"
         )
     if round(keep * _LEVELS) == 0:
-        raise GraphError(f"{what} is {keep!r}, which no unit in {_LEVELS} would survive")
+        raise GraphError(f"{what} is {shown(keep)}, which no unit in {_LEVELS} would survive")
     return float(keep)

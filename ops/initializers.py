@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from ..graph import Array, GraphError, Initializer, TensorType, as_array, exactly, is_number
+from ..graph import Array, GraphError, Initializer, TensorType, as_array, exactly, is_number, shown
 from .random import words
 
 _CHUNK: Final = 16_384
@@ -187,4 +187,4 @@ def check_finite(kind: str, **values: float) -> None:
     """Raises GraphError, naming the first value that is no finite number."""
     for name, value in values.items():
         if not is_number(value):
-            raise GraphError(f"{kind}: {name} is {value!r}, where a finite number is expected")
+            raise GraphError(f"{kind}: {name} is {shown(value)}, where a finite number is expected")

@@ -16,6 +16,7 @@ from ..graph import (
     check_node,
     op_function,
     parameter,
+    shown,
 )
 from .linear import Linear, MatMul
 
@@ -45,7 +46,7 @@ def dense(
             "is expected\n  fix: reshape x to one row a sample, e.g. vg.reshape(x, ('N', 784))"
         )
     if not isinstance(units, Integral) or isinstance(units, bool) or units < 1:
-        raise GraphError(f"dense: units is {units!r}, where a number from 1 is expected")
+        raise GraphError(f"dense: units is {shown(units)}, where a number from 1 is expected")
     check_flag(bias=bias)
     layer = Layer("fc") if name is None else None
     prefix = "" if name is None else f"{name}."
@@ -73,11 +74,12 @@ def mlp(
         raise GraphError("mlp: units is empty; give the layers' sizes, e.g. [100, 100, 10]")
     if isinstance(units, str) or not isinstance(units, Sequence):
         raise GraphError(
-            f"mlp: units is {units!r}, where the layers' sizes are expected, e.g. [100, 100, 10]"
+            f"mlp: units is {shown(units)}, where the layers' sizes are expected, e.g. [100, 100, "
+            "10]"
         )
     between = op_function(activation) if isinstance(activation, str) else activation
     if not callable(between):
-        raise GraphError(f"mlp: activation is {activation!r}, where e.g. vg.tanh is expected")
+        raise GraphError(f"mlp: activation is {shown(activation)}, where e.g. vg.tanh is expected")
     *hidden, last = units
     for size in hidden:
         x = between(dense(x, size, init=init))

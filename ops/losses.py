@@ -23,6 +23,7 @@ from ..graph import (
     exactly,
     has,
     is_number,
+    shown,
 )
 from .activations import softplus
 from .arithmetic import add, divide, minimum, multiply, subtract
@@ -55,7 +56,7 @@ def softmax_cross_entropy(
     """
     if not is_number(label_smoothing) or not 0 <= label_smoothing < 1:
         raise GraphError(
-            f"label_smoothing is {label_smoothing!r}, where a share in [0, 1) is expected"
+            f"label_smoothing is {shown(label_smoothing)}, where a share in [0, 1) is expected"
         )
     log_p = log_softmax(scores)
     loss = nll(log_p, labels)
@@ -122,7 +123,9 @@ def huber(
     `sample_weights`, a node [N], weighs each row. Source: Huber 1964; torch's HuberLoss.
     """
     if not is_number(delta) or delta <= 0:
-        raise GraphError(f"huber: delta is {delta!r}, where a finite number above 0 is expected")
+        raise GraphError(
+            f"huber: delta is {shown(delta)}, where a finite number above 0 is expected"
+        )
     distance = absolute(_difference("huber", predictions, targets))
     near = minimum(distance, delta)
     return _mean("huber", near * (distance - near * 0.5), sample_weights, name)
@@ -162,7 +165,7 @@ def hinge(
     MultiMarginLoss divides by C besides).
     """
     if not is_number(margin):
-        raise GraphError(f"hinge: margin is {margin!r}, where a finite number is expected")
+        raise GraphError(f"hinge: margin is {shown(margin)}, where a finite number is expected")
     right = reshape(-nll(scores, labels), (scores.type.shape[0], 1))
     # The label's own term is the margin, whatever the scores: it is taken away again.
     over = relu(subtract(scores, right) + margin)
@@ -253,10 +256,11 @@ def _by_class(weights: Mapping[int, float], classes: int, what: str) -> list[flo
     for label, weight in weights.items():
         if isinstance(label, bool) or not isinstance(label, Integral) or not 0 <= label < classes:
             raise GraphError(
-                f"{what} has the key {label!r}, where classes are numbers from 0 to {classes - 1}"
+                f"{what} has the key {shown(label)}, where classes are numbers from 0 to "
+                f"{classes - 1}"
             )
         if isinstance(weight, bool) or not isinstance(weight, Real):
-            raise GraphError(f"{what} holds {weight!r} for class {label}, which is no number")
+            raise GraphError(f"{what} holds {shown(weight)} for class {label}, which is no number")
         found[int(label)] = float(weight)
     return found
 

@@ -21,6 +21,7 @@ from ..graph import (
     check_node,
     op,
     parameter,
+    shown,
     state,
 )
 from .arithmetic import divide
@@ -52,7 +53,7 @@ class BatchNorm(Op):
         _check_eps("batch_norm", self.eps)
         if isinstance(self.momentum, bool) or not 0 <= self.momentum <= 1:
             raise GraphError(
-                f"batch_norm: momentum is {self.momentum!r}, where a number from 0 to 1 is "
+                f"batch_norm: momentum is {shown(self.momentum)}, where a number from 0 to 1 is "
                 "expected: the share of the old running value that is kept"
             )
 
@@ -208,4 +209,4 @@ def _declared(kind: str, x: Node, name: str | None, short: str) -> tuple[Layer |
 
 def _check_eps(kind: str, eps: float) -> None:
     if isinstance(eps, bool) or not (isinstance(eps, (int, float)) and 0 < eps < math.inf):
-        raise GraphError(f"{kind}: eps is {eps!r}, where a small number above 0 is expected")
+        raise GraphError(f"{kind}: eps is {shown(eps)}, where a small number above 0 is expected")

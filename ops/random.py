@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..graph import Array, GraphError
+from ..graph import Array, GraphError, shown
 
 
 def generator(seed: int, name: str, step: int = 0) -> np.random.Philox:
@@ -32,5 +32,5 @@ def name_hash(name: str) -> int:
 def check_seed(seed: int) -> int:
     """The seed as an int, or an error that says what it may be."""
     if not (isinstance(seed, (int, np.integer)) and 0 <= seed < 2**64):
-        raise GraphError(f"seed is {seed!r}, where an integer from 0 to 2**64 - 1 is expected")
+        raise GraphError(f"seed is {shown(seed)}, where an integer from 0 to 2**64 - 1 is expected")
     return int(seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..graph import GraphError, Value, as_python, is_number
+from ..graph import GraphError, Value, as_python, is_number, shown
 
 
 class Given(Value):
@@ -18,25 +18,27 @@ def check_positive(**values: object) -> None:
     """Raises GraphError, naming the first value that is no positive, finite number."""
     for name, value in values.items():
         if not is_number(value) or value <= 0:
-            raise GraphError(f"{name} is {value!r}, where a positive number is expected")
+            raise GraphError(f"{name} is {shown(value)}, where a positive number is expected")
 
 
 def check_not_negative(**values: object) -> None:
     """Raises GraphError, naming the first value that is no finite number from 0."""
     for name, value in values.items():
         if not is_number(value) or value < 0:
-            raise GraphError(f"{name} is {value!r}, where a finite number from 0 is expected")
+            raise GraphError(f"{name} is {shown(value)}, where a finite number from 0 is expected")
 
 
 def check_finite(**values: object) -> None:
     """Raises GraphError, naming the first value that is no finite number."""
     for name, value in values.items():
         if not is_number(value):
-            raise GraphError(f"{name} is {value!r}, where a finite number is expected")
+            raise GraphError(f"{name} is {shown(value)}, where a finite number is expected")
 
 
 def check_decay(**values: object) -> None:
     """Raises GraphError, naming the first value that is no number from 0, below 1."""
     for name, value in values.items():
         if not is_number(value) or not 0 <= value < 1:
-            raise GraphError(f"{name} is {value!r}, where a number from 0, below 1, is expected")
+            raise GraphError(
+                f"{name} is {shown(value)}, where a number from 0, below 1, is expected"
+            )

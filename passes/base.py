@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
 import numpy as np
 
-from ..graph import Constant, Graph, GraphError, Node, PassError, VerigradError, check_hooks
+from ..graph import Constant, Graph, GraphError, Node, PassError, VerigradError, check_hooks, shown
 from ..ops import copy
 
 SWEEPS: Final = 10
@@ -168,4 +168,4 @@ def chosen_by_name(
     there = list(known)
     for name in names:
         if name not in there:
-            raise error(f"there is no {what} {name!r}{suggest(name, there)}")
+            raise error(f"there is no {what} {shown(name)}{suggest(name, there)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
-from ..graph import Graph, GraphError, Node, check_choice, field
+from ..graph import Graph, GraphError, Node, check_choice, field, shown
 from ..ops import MODES, LayerDropout, Linear, LinearRelu, MatMul, Mode, check_keep
 from .arguments import Given
 from .base import Refused, chosen_by_name
@@ -28,8 +28,8 @@ class Dropout(Given):
     def __post_init__(self) -> None:
         layers = {} if self.layers is None else self.layers
         if not isinstance(layers, Mapping):
-            raise GraphError(f"layers is {layers!r}, where e.g. {{'fc2': 0.5}} is expected")
-        by_layer = {k: check_keep(v, f"keep of layer {k!r}") for k, v in layers.items()}
+            raise GraphError(f"layers is {shown(layers)}, where e.g. {{'fc2': 0.5}} is expected")
+        by_layer = {k: check_keep(v, f"keep of layer {shown(k)}") for k, v in layers.items()}
         self._set("keep", check_keep(self.keep))
         self._set("layers", by_layer)
         self._set("input", check_keep(self.input, "keep of the input"))
@@ -90,9 +90,9 @@ def sites(g: Graph, asked: Dropout | None) -> Iterator[Site | Refused]:
         yield Site(n, spelled, keep, mode)
     for layer in unused:
         raise GraphError(
-            f"there is no dropout behind the layer {layer!r}: it has no activation that a later "
-            "linear layer reads, or its dropout is declared\n  fix: leave it out of layers=, or "
-            "declare vg.dropout(h, keep=) where you want it"
+            f"there is no dropout behind the layer {shown(layer)}: it has no activation that a "
+            "later linear layer reads, or its dropout is declared\n  fix: leave it out of "
+            "layers=, or declare vg.dropout(h, keep=) where you want it"
         )
 
 

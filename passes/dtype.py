@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..graph import Graph, GraphError, Node, Op, Source, TensorType, dtype_name
+from ..graph import Graph, GraphError, Node, Op, Source, TensorType, dtype_name, shown
 
 
 def with_dtype(g: Graph, dtype: str) -> Graph:
     """The graph with every f32 made `dtype`, sources and casts included; f64 stays f64."""
     dtype = dtype_name(dtype)
     if dtype not in ("f32", "f64"):
-        raise GraphError(f"dtype is {dtype!r}, where f32 or f64 is expected")
+        raise GraphError(f"dtype is {shown(dtype)}, where f32 or f64 is expected")
     if dtype == "f32":
         return g
     made: dict[Node, Node] = {}

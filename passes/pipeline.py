@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final, NamedTuple
 
-from ..graph import Frozen, Graph, PassError, VerigradError, raised_at, suggest, verify
+from ..graph import Frozen, Graph, PassError, VerigradError, raised_at, shown, suggest, verify
 from .base import SWEEPS, Pass, Refused, Rewrite, apply_rewrites
 
 FACTS: Final = ("forward", "differentiable", "as declared", "free of copies")
@@ -48,7 +48,7 @@ class Pipeline(Frozen):
         try:
             self.passes = tuple(passes)
         except TypeError:
-            raise PassError(f"a pipeline is made of passes, not of {passes!r}") from None
+            raise PassError(f"a pipeline is made of passes, not of {shown(passes)}") from None
         _check(self.passes)
         self._made = True
 
@@ -95,7 +95,9 @@ class Pipeline(Frozen):
 
     def _place(self, name: str) -> int:
         if name not in self.names:
-            raise PassError(f"there is no pass {name!r} in the pipeline{suggest(name, self.names)}")
+            raise PassError(
+                f"there is no pass {shown(name)} in the pipeline{suggest(name, self.names)}"
+            )
         return self.names.index(name)
 
     def steps(self, g: Graph) -> Iterator[tuple[Pass, Graph, Graph]]:
@@ -154,14 +156,14 @@ def _run_one(p: Pass, g: Graph, ran: tuple[str, ...], records: list[Record]) -> 
         for r in found:
             if not isinstance(r, (Rewrite, Refused)):
                 raise PassError(
-                    f"rewrites gave {r!r}, where vg.Rewrite(old, new, reason) or "
+                    f"rewrites gave {shown(r)}, where vg.Rewrite(old, new, reason) or "
                     "vg.Refused(node, reason) is expected"
                 )
         whole = type(p).apply is not Pass.apply
         rewrites = [r for r in found if isinstance(r, Rewrite)]
         after = p.apply(g) if whole else apply_rewrites(g, rewrites)
         if not isinstance(after, Graph):
-            raise PassError(f"apply gave {after!r}, where a Graph is expected")
+            raise PassError(f"apply gave {shown(after)}, where a Graph is expected")
         if after is not g:
             verify(after)
     except VerigradError as e:
@@ -207,7 +209,7 @@ def _check(passes: tuple[Pass, ...]) -> None:
     seen: set[str] = {"declared"}
     for p in passes:
         if not isinstance(p, Pass):
-            raise PassError(f"a pipeline is made of passes, not of {p!r}; write e.g. MyPass()")
+            raise PassError(f"a pipeline is made of passes, not of {shown(p)}; write e.g. MyPass()")
         if type(p).rewrites is Pass.rewrites and type(p).apply is Pass.apply:
             raise PassError(
                 f"{type(p).__name__} does nothing: it gives neither `rewrites(g)` nor `apply(g)`"

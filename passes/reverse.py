@@ -13,6 +13,7 @@ from ..graph import (
     constant,
     created_at,
     depth_first,
+    shown,
 )
 from ..ops import BroadcastTo, Gradient, add, broadcast_to, negative, reshape, sum
 from ..ops.arithmetic import Negative
@@ -31,11 +32,13 @@ def grad(y: Node, xs: Sequence[Node]) -> list[Node]:
     for x in xs:
         check_node("grad", "x", x)
     if y.type.rank or not y.type.is_float:
-        raise GraphError(f"grad: y is {y!r}, where a float scalar is expected; take e.g. vg.sum(y)")
+        raise GraphError(
+            f"grad: y is {shown(y)}, where a float scalar is expected; take e.g. vg.sum(y)"
+        )
     reached = set(depth_first([y]))
     for x in xs:
         if x not in reached:
-            raise GraphError(f"grad: y is not made from {x!r}")
+            raise GraphError(f"grad: y is not made from {shown(x)}")
     return [_declared(y, x) for x in xs]
 
 
@@ -108,8 +111,8 @@ def cotangents(n: Node, dy: Node, names: Mapping[Node, str] | None = None) -> li
     label = f"%{names[n]}" if names and n in names else f"{n}"
     if not isinstance(given, (tuple, list)):
         raise GraphError(
-            f"{n.op.name}: vjp gives {given!r}, where a tuple is expected, of one cotangent an "
-            f"input, such as `return (dx,)`; for {label}"
+            f"{n.op.name}: vjp gives {shown(given)}, where a tuple is expected, of one cotangent "
+            f"an input, such as `return (dx,)`; for {label}"
         )
     if len(given) != len(n.inputs):
         raise GraphError(

@@ -5,20 +5,20 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any
 
-from ..graph import RunError
+from ..graph import RunError, shown
 
 
 def count_of(name: str, value: object) -> int:
     """A whole number from 1, NumPy's too; RunError for any other."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise RunError(f"{name} is {value!r}, where a whole number from 1 is expected")
+        raise RunError(f"{name} is {shown(value)}, where a whole number from 1 is expected")
     return int(value)
 
 
 def check_switch(name: str, value: object) -> None:
     """Raises RunError unless the value is True or False."""
     if not isinstance(value, bool):
-        raise RunError(f"{name} is {value!r}, where True or False is expected")
+        raise RunError(f"{name} is {shown(value)}, where True or False is expected")
 
 
 def check_program(what: str, value: Any) -> None:

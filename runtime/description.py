@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import reprlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
-from ..graph import OPS, Array, Graph, RunError, dtype_name, parse
+from ..graph import OPS, Array, Graph, RunError, dtype_name, parse, shown
 from ..graph.attributes import Reader, print_value
 from ..ops import check_seed
 from ..passes import Pass, Pipeline
@@ -79,9 +78,7 @@ def read_graph(told: Description, arrays: Mapping[str, Array]) -> Graph:
     ops = sorted({name for name in used if name not in OPS})
     passes = [t.partition("{")[0] for t in (*told.pipeline, *told.inference_pipeline)]
     unknown = sorted({name for name in passes if name not in Pass.kinds()})
-    missing = [f"the op {reprlib.repr(n)}" for n in ops] + [
-        f"the pass {reprlib.repr(n)}" for n in unknown
-    ]
+    missing = [f"the op {shown(n)}" for n in ops] + [f"the pass {shown(n)}" for n in unknown]
     if missing:
         raise RunError(
             f"it needs {' and '.join(missing)}; import the module that defines them first"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import Any, Final
 
-from ..graph import Array, Graph, RunError
+from ..graph import Array, Graph, RunError, shown
 from .executor import Executor
 from .feeds import FeedReader
 from .memory import Memory
@@ -54,7 +54,7 @@ class Executable:
             raise RunError(f"a plan of {self.graph.name} takes {wanted}; given: {given}")
         for s, n in sizes.items():
             if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
-                raise RunError(f"{s} is {n!r}, where a whole number from 0 is expected")
+                raise RunError(f"{s} is {shown(n)}, where a whole number from 0 is expected")
         key = tuple([(s, int(sizes[s])) for s in symbols])
         if key not in self._plans:
             self._plans[key] = self._memory.plan(self.graph, dict(key), self._unoptimised)

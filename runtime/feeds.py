@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Array, Graph, Node, RunError, exactly, suggest
+from ..graph import Array, Graph, Node, RunError, exactly, shown, suggest
 from .frame_names import warn_of_order
 from .inputs import fed
 
@@ -49,7 +49,7 @@ class FeedReader:
             )
         for name in feeds:
             if name not in self.known:
-                raise RunError(f"there is no input {name!r}{suggest(name, self.known)}")
+                raise RunError(f"there is no input {shown(name)}{suggest(name, self.known)}")
         warn_of_order(feeds, self._metadata, self._told)
         sizes: dict[str, int] = {}
         bound_by: dict[str, str] = {}

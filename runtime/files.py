@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ..graph import Array, Constant, FromArray, Graph, RunError, VerigradError
+from ..graph import Array, Constant, FromArray, Graph, RunError, VerigradError, shown
 from ..graph.attributes import is_stored, print_value
 from ..graph.writing import given_path, reaching, write_whole
 from .description import described, read_description, read_graph, read_options
@@ -70,7 +70,7 @@ def _bytes(content: Content) -> bytes:
     content.values.check_whole()
     for key, text in content.metadata.items():
         if not isinstance(key, str) or not isinstance(text, str):
-            raise RunError(f"metadata[{key!r}] is {text!r}, where a text is expected")
+            raise RunError(f"metadata[{shown(key)}] is {shown(text)}, where a text is expected")
     tensors: dict[str, Array] = {**content.values, **(content.instead or {})}
     for n in content.declared.sources:
         held = n.op if isinstance(n.op, Constant) else getattr(n.op, "init", None)

@@ -9,19 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..graph import Array, Node, RunError, Shape, TensorType, as_array
-from .exact import ADVICE, rounded
+from ..graph.exact import ADVICE, rounded
 
 
 def given(value: Any, what: str, type: TensorType, name: str) -> Array:
     """What is given for a tensor as an array of numbers, by the door for all arrays.
 
-    Frames of pandas are read column by column. Raises RunError where it is no array of numbers.
+    Raises RunError where it is no array of numbers.
     """
-    if not isinstance(value, np.ndarray):
-        from .frames import unframed
-
-        value = unframed(what, value, type.numpy.kind)
-    return as_array(value, what, type, name=name, error=RunError)
+    return as_array(value, what, type, name=name, error=RunError, kind=type.numpy.kind)
 
 
 def fed(name: str, value: Any, n: Node) -> Array:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from numbers import Integral
 from typing import Literal, NamedTuple, get_args
 
-from ..graph import PassError
+from ..graph import PassError, shown
 from ..passes import Clip, Dropout, Optimizer, Pipeline, Regularizer
 
 Backend = Literal["numpy", "numba"]
@@ -43,13 +43,15 @@ class Options(NamedTuple):
         )
         for name, value, kind, example in due:
             if value is not None and not isinstance(value, kind):
-                raise PassError(f"{name} is {value!r}, where e.g. {example} is expected")
+                raise PassError(f"{name} is {shown(value)}, where e.g. {example} is expected")
         pipelines = {"pipeline": self.pipeline, "inference_pipeline": self.inference_pipeline}
         for name, pipeline in pipelines.items():
             if not isinstance(pipeline, Pipeline):
-                raise PassError(f"{name} is {pipeline!r}, where e.g. vg.TRAINING is expected")
+                raise PassError(f"{name} is {shown(pipeline)}, where e.g. vg.TRAINING is expected")
         if not isinstance(self.backend, str) or self.backend not in get_args(Backend):
-            raise PassError(f"backend is {self.backend!r}, where 'numpy' or 'numba' is expected")
+            raise PassError(
+                f"backend is {shown(self.backend)}, where 'numpy' or 'numba' is expected"
+            )
         if self.backend == "numba":
             from .jit.kernels import require_numba
 
@@ -59,7 +61,9 @@ class Options(NamedTuple):
     def _checked_limit(self) -> int | None:
         limit = self.memory_limit
         if not isinstance(self.recompute, bool):
-            raise PassError(f"recompute is {self.recompute!r}, where True or False is expected")
+            raise PassError(
+                f"recompute is {shown(self.recompute)}, where True or False is expected"
+            )
         if limit is None:
             if self.recompute:
                 raise PassError(
@@ -69,7 +73,7 @@ class Options(NamedTuple):
             return None
         if isinstance(limit, bool) or not isinstance(limit, Integral) or limit < 1:
             raise PassError(
-                f"memory_limit is {limit!r}, where a whole number of bytes is expected, "
+                f"memory_limit is {shown(limit)}, where a whole number of bytes is expected, "
                 "e.g. 64_000_000"
             )
         return int(limit)

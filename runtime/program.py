@@ -14,6 +14,7 @@ from ..graph import (
     NonFiniteError,
     RunError,
     cached_property,
+    shown,
 )
 from ..ops import check_seed
 from ..passes import (
@@ -99,7 +100,7 @@ class Program(Frozen):
     def __init__(self, net: Graph, options: Options) -> None:
         if not isinstance(net, Graph):
             raise GraphError(
-                f"compile takes a Graph, not {net!r}; write vg.Graph(name, outputs, loss)"
+                f"compile takes a Graph, not {shown(net)}; write vg.Graph(name, outputs, loss)"
             )
         warn_of_doubts(net)
         if options.backend == "numba":

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import reprlib
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from ..graph import RunError
+from ..graph import RunError, shown
 
 T = TypeVar("T")
 
@@ -50,7 +49,7 @@ def _fitting(value: Any, kind: Any, what: str) -> Any:
             return plain([_fitting(v, inner[0], f"{what}[{i}]") for i, v in enumerate(value)])
         return float(value) if plain is float else value
     expected = " or ".join([_expected(one) for one in kinds])
-    raise RunError(f"its {what} is {reprlib.repr(value)}, where {expected} is expected")
+    raise RunError(f"its {what} is {shown(value)}, where {expected} is expected")
 
 
 def _expected(kind: Any) -> str:
@@ -70,7 +69,7 @@ def _fields(value: Any, kind: Any, what: str) -> Any:
     if isinstance(value, list) and len(value) == len(hints):
         value = dict(zip(hints, value, strict=True))
     if not isinstance(value, dict):
-        found = f"its {what or 'metadata'} is {reprlib.repr(value)}"
+        found = f"its {what or 'metadata'} is {shown(value)}"
         raise RunError(f"{found}, where a dict is expected")
     read = {}
     for name, hint in hints.items():
@@ -87,5 +86,5 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{reprlib.repr(twice)} stands in it twice")
+        raise ValueError(f"{shown(twice)} stands in it twice")
     return found

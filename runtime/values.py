@@ -29,6 +29,7 @@ from ..graph import (
     State,
     TensorType,
     exactly,
+    shown,
     suggest,
 )
 from ..ops import first_value
@@ -214,7 +215,7 @@ class Values(Frozen, MutableMapping[str, Array]):
 
     def _known(self, name: str) -> str:
         if not isinstance(name, str) or name not in self._types:
-            raise RunError(f"there is no {self._what} {name!r}{suggest(name, self._types)}")
+            raise RunError(f"there is no {self._what} {shown(name)}{suggest(name, self._types)}")
         return name
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from ...graph import GraphError, Node, check_choice, check_flag, constant, field
+from ...graph import GraphError, Node, check_choice, check_flag, constant, field, shown
 from ...ops import (
     DecayAdd,
     DecayAddSquare,
@@ -185,7 +185,7 @@ class Adam(_Scaled):
         check_not_negative(eps_root=self.eps_root)
         check_flag(bias_correction=self.bias_correction, eps_hat=self.eps_hat)
         if not isinstance(self.first, int) or self.first not in (0, 1):
-            raise GraphError(f"first is {self.first!r}, where 0 or 1 is expected")
+            raise GraphError(f"first is {shown(self.first)}, where 0 or 1 is expected")
 
     def states(self) -> dict[str, float]:
         return {"first_moment": 0.0, "second_moment": 0.0}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal, get_args
 
-from ...graph import GraphError, Node, apply, check_choice, check_flag, constant, field
+from ...graph import GraphError, Node, apply, check_choice, check_flag, constant, field, shown
 from ...ops import DecayAdd, Descend, add, equal, multiply, negative, where
 from ..arguments import check_decay, check_not_negative
 from .optimizer import Optimizer, in_dtype, renewed
@@ -97,7 +97,7 @@ class Nesterov(_Velocity):
         check_flag(lookahead=self.lookahead)
         if self.lookahead and self.dampening:
             raise GraphError(
-                f"dampening is {self.dampening!r}, which the look-ahead form does not have; "
+                f"dampening is {shown(self.dampening)}, which the look-ahead form does not have; "
                 "write lookahead=False"
             )
 

@@ -6,7 +6,18 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Final, Literal, get_args
 
-from ...graph import Constant, GraphError, Node, Op, apply, check_choice, constant, field, is_number
+from ...graph import (
+    Constant,
+    GraphError,
+    Node,
+    Op,
+    apply,
+    check_choice,
+    constant,
+    field,
+    is_number,
+    shown,
+)
 from ...ops import cast
 from ..arguments import Given, check_not_negative
 from ..schedules import Schedule
@@ -30,7 +41,7 @@ class Group(Given):
 
     def __post_init__(self) -> None:
         if not isinstance(self.pattern, str):
-            raise GraphError(f"pattern is {self.pattern!r}, where e.g. '*.bias' is expected")
+            raise GraphError(f"pattern is {shown(self.pattern)}, where e.g. '*.bias' is expected")
         if self.lr is not None:
             check_rate(self.lr)
         if self.weight_decay is not None:
@@ -73,7 +84,8 @@ class Optimizer(Given):
         given = (self.groups,) if isinstance(self.groups, Group) else self.groups
         if not isinstance(given, (tuple, list)) or not all(isinstance(g, Group) for g in given):
             raise GraphError(
-                f"groups is {self.groups!r}, where e.g. [vg.Group('*.bias', lr=0.1)] is expected"
+                f"groups is {shown(self.groups)}, where e.g. [vg.Group('*.bias', lr=0.1)] is "
+                "expected"
             )
         self._set("groups", tuple(given))
         check_rate(self.lr)
@@ -131,6 +143,6 @@ def check_rate(lr: object) -> None:
         return
     if not is_number(lr) or lr < 0:
         raise GraphError(
-            f"lr is {lr!r}, where a finite number from 0 is expected, or a schedule such as "
+            f"lr is {shown(lr)}, where a finite number from 0 is expected, or a schedule such as "
             "vg.schedules.cosine(0.1, steps=1000)"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
-from ...graph import GraphError, Node, Value, cached_property, is_number, state
+from ...graph import GraphError, Node, Value, cached_property, is_number, shown, state
 from ..arguments import check_positive
 from .schedule import Schedule
 
@@ -32,7 +32,7 @@ class Plateau(Schedule):
             raise GraphError(f"factor is {self.factor!r}, where a number from 0 to 1 is expected")
         if not isinstance(self.patience, int) or not is_number(self.patience) or self.patience < 1:
             raise GraphError(
-                f"patience is {self.patience!r}, where a whole number from 1 is expected"
+                f"patience is {shown(self.patience)}, where a whole number from 1 is expected"
             )
 
     def at(self, step: Node) -> Node:

@@ -18,6 +18,7 @@ from ...graph import (
     depth_first,
     input,
     is_number,
+    shown,
 )
 from ...graph import Constant as ConstantOp
 from ...ops import cos, first_value, floor, greater, maximum, minimum, power, where
@@ -175,7 +176,9 @@ class OneCycle(Schedule):
     def __post_init__(self) -> None:
         check_positive(lr=self.lr, steps=self.steps, div=self.div, final_div=self.final_div)
         if not is_number(self.rise) or not 0 < self.rise < 1:
-            raise GraphError(f"rise is {self.rise!r}, where a share between 0 and 1 is expected")
+            raise GraphError(
+                f"rise is {shown(self.rise)}, where a share between 0 and 1 is expected"
+            )
 
     def at(self, step: Node) -> Node:
         low, last = self.lr / self.div, self.lr / self.div / self.final_div

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from ...graph import OPS, GraphError, Op, TensorType, VerigradError, parse
+from ...graph import OPS, GraphError, Op, TensorType, VerigradError, parse, shown
 from ...graph.types import parse_type
 from .cotangents import cotangent_checks, cotangent_types
 from .kernel import kernel_checks
@@ -130,7 +130,7 @@ def _counts(sample: Sample, sizes: Mapping[str, int]) -> Iterator[str | None]:
         yield f"flops fails with {type(e).__name__}: {e}"
         return
     whole = isinstance(found, int) and found >= 0
-    yield None if whole else f"flops gives {found!r}, where a whole number from 0 is expected"
+    yield None if whole else f"flops gives {shown(found)}, where a whole number from 0 is expected"
 
 
 def _text(sample: Sample) -> Iterator[str | None]:

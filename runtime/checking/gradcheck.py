@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...graph import Array, Graph, Node, RunError, is_number, suggest
+from ...graph import Array, Graph, Node, RunError, is_number, shown, suggest
 from ...ops import Normal, first_value, words
 from ...ops.blas import one_thread
 from ...passes import TRAINING, Dropout, Pipeline, Regularizer
@@ -61,7 +61,9 @@ def gradcheck(
     """
     entries = count_of("entries", entries)
     if not is_number(tolerance) or tolerance <= 0:
-        raise RunError(f"tolerance is {tolerance!r}, where a finite number above 0 is expected")
+        raise RunError(
+            f"tolerance is {shown(tolerance)}, where a finite number above 0 is expected"
+        )
     given: Mapping[str, Any] = {}
     if isinstance(net, Program):
         told = (regularizer, dropout, seed, pipeline, memory_limit, recompute, backend)
@@ -135,7 +137,9 @@ def _in_f64(program: Program) -> Program:
 def _draw(program: Program, given: Mapping[str, Any], seed: int) -> None:
     for name in given:
         if name not in program.parameters:
-            raise RunError(f"there is no parameter {name!r}{suggest(name, program.parameters)}")
+            raise RunError(
+                f"there is no parameter {shown(name)}{suggest(name, program.parameters)}"
+            )
     for name in program.parameters:
         value = given.get(name)
         if value is None:

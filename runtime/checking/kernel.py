@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from ...graph import SETTINGS, Array, RunError, kernel_call
+from ...graph import SETTINGS, Array, RunError, kernel_call, shown
 from .sample import Sample, different
 
 
@@ -63,7 +63,7 @@ def _rows(
         made = first + rest if joins == "sum" else weighed / sizes[symbol]
     size = sample.size(arrays, result) if inferred.is_float else 0.0
     wrong = different(np.asarray(made, result.dtype), result, inferred, size)
-    yield f"over_rows says {joins!r}, but of two blocks of rows {wrong}" if wrong else None
+    yield f"over_rows says {shown(joins)}, but of two blocks of rows {wrong}" if wrong else None
 
 
 def _value(

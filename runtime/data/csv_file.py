@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from ...graph import Array, RunError, suggest
-from ..exact import ADVICE
+from ...graph.exact import ADVICE
 from .csv_lines import Record, records
 from .parts import Samples
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ...graph import Array, RunError, VerigradError, on_one_line, unwarned
-from ..exact import ADVICE, rounded
+from ...graph.exact import ADVICE, rounded
 from ..inputs import is_one_hot
 from .kinds import kind_of
 from .parts import Samples

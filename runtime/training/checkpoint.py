@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ...graph import Array, RunError, VerigradError
+from ...graph import Array, RunError, VerigradError, shown
 from ...graph.writing import given_path, reaching
 from ..files import RunState, save
 from ..loading import load_run
@@ -104,8 +104,8 @@ class Checkpoint:
             before = held.told.identity.get(key)
             if before != value:
                 raise RunError(
-                    f"{self.path} is the checkpoint of a run whose {key} was {before!r}, "
-                    f"where it is {value!r} now; a run goes on only with what it began with"
+                    f"{self.path} is the checkpoint of a run whose {key} was {shown(before)}, "
+                    f"where it is {shown(value)} now; a run goes on only with what it began with"
                 )
         _restore(self.path, _states(self.path, callbacks, held))
         program._values.write(held.program._values)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...graph import Array, Graph, Node, RunError, exactly, suggest
+from ...graph import Array, Graph, Node, RunError, exactly, shown, suggest
 from ...ops import check_labels
 from ..frame_names import column_names, warn_of_order
 from ..inputs import fed
@@ -100,7 +100,7 @@ def _by_name(inputs: Mapping[str, Node], data: Data) -> dict[str, Any]:
     if isinstance(data, Mapping):
         for name in data:
             if name not in inputs:
-                raise RunError(f"there is no input {name!r}{suggest(name, inputs)}")
+                raise RunError(f"there is no input {shown(name)}{suggest(name, inputs)}")
         for name, n in inputs.items():
             if name not in data:
                 raise RunError(f"input {name!r} is missing; {n.type} is expected")
@@ -133,7 +133,7 @@ def _count(arrays: Mapping[str, Array]) -> int:
     for name, other in others:
         if len(other) != len(array):
             raise RunError(
-                f"input {first!r} has {len(array)} rows, but {name!r} has {len(other)}; "
+                f"input {first!r} has {len(array)} rows, but {shown(name)} has {len(other)}; "
                 "one row of each is expected for every sample"
             )
     if not len(array):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...graph import RunError
+from ...graph import RunError, shown
 from ...passes import Optimizer
 from ...passes.schedules import Schedule
 from ...passes.schedules.plateau import plateau_in
@@ -124,7 +124,9 @@ def _callbacks(given: Callback | Iterable[Callback]) -> list[Callback]:
     told = [given] if isinstance(given, Callback) or not isinstance(given, Iterable) else [*given]
     for one in told:
         if not isinstance(one, Callback):
-            raise RunError(f"callbacks has {one!r}, where e.g. vg.EarlyStopping(2) is expected")
+            raise RunError(
+                f"callbacks has {shown(one)}, where e.g. vg.EarlyStopping(2) is expected"
+            )
     return told
 
 

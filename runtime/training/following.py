@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ...graph import Array, RunError
+from ...graph import Array, RunError, shown
 from ...passes.schedules.plateau import LR_SCALE, Plateau
 from ..arguments import count_of
 from ..program import Program
@@ -41,7 +41,7 @@ class Following(Callback):
 
     def __init__(self, by: str = "loss") -> None:
         if not isinstance(by, str) or by not in MEASURES:
-            raise RunError(f"by is {by!r}, where one of {', '.join(MEASURES)} is expected")
+            raise RunError(f"by is {shown(by)}, where one of {', '.join(MEASURES)} is expected")
         self.by = by
         self.best: float | None = None
         self.epoch = 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
+from ...graph import shown
+
 _NUMBERS: Final = {
     "train_loss": ".4f",
     "train_accuracy": ".4f",
@@ -45,7 +47,7 @@ class History:
 
     def __getitem__(self, column: str) -> list[int | float | None]:
         if column not in Row._fields:
-            raise KeyError(f"{column!r}; the columns are {', '.join(Row._fields)}")
+            raise KeyError(f"{shown(column)}; the columns are {', '.join(Row._fields)}")
         return [getattr(row, column) for row in self.rows]
 
     def __len__(self) -> int:

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from ...graph import Array, RunError, as_array
+from ...graph import Array, RunError, as_array, shown
 from ...ops import words
 from ..arguments import count_of
 from .dataset import DataSet, Labelled
@@ -40,7 +40,7 @@ def make_sampler(
     if not isinstance(sampler, str):
         missing = [k for k in ("steps_per_epoch", "largest", "rows") if not hasattr(sampler, k)]
         if missing:
-            raise RunError(f"sampler {sampler!r} has no {', '.join(missing)}; see vg.Sampler")
+            raise RunError(f"sampler {shown(sampler)} has no {', '.join(missing)}; see vg.Sampler")
         return Checked(sampler, data.count)
     if sampler == "balanced":
         if found is None:
@@ -55,7 +55,7 @@ def make_sampler(
         return ShuffledEpochs(data.count, batch_size, seed)
     if sampler == "replacement":
         return WithReplacement(data.count, batch_size, seed)
-    raise RunError(f"sampler is {sampler!r}, where one of {', '.join(SAMPLERS)} is expected")
+    raise RunError(f"sampler is {shown(sampler)}, where one of {', '.join(SAMPLERS)} is expected")
 
 
 def steps_per_epoch(sampler: str, count: int, batch_size: int) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import verigrad as vg
-from verigrad.runtime.frames import unframed
+from verigrad.graph.frames import unframed
 
 pd = pytest.importorskip("pandas")
 
@@ -125,3 +125,25 @@ def test_class_weights_in_a_series_are_one_a_class() -> None:
     twice = pd.Series([1.0, 2.0], index=[0, 0])
     with pytest.raises(vg.GraphError, match="names a class twice; give each class one weight"):
         vg.softmax_cross_entropy(scores, labels, class_weights=twice)
+
+
+def test_constants_and_first_values_are_read_as_feeds_are() -> None:
+    frame = pd.DataFrame({"a": [1, 2], "b": [0.5, 0.25], "c": [True, False]})
+    wanted = [[1, 0.5, 1], [2, 0.25, 0]]
+    for n in (vg.constant(frame), vg.constant(frame, "f64")):
+        assert n.op.array.tolist() == wanted and n.type.is_float
+    assert vg.constant(frame[["a"]]).dtype == "i64" and vg.constant(frame["c"]).dtype == "bool"
+    w = vg.parameter("w", (2, 3), frame)
+    assert w.op.init == vg.init.array(frame) == vg.init.array(wanted)
+    assert vg.parse(str(vg.Graph("g", {"w": w}))).parameters[0].op.init == w.op.init
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [(["x", "y"], "holds 'x' in row 0"), ([LARGE, 1], "than 53 bits"), ([None, 1.0], "a missing")],
+)
+def test_what_is_no_number_of_a_constant_is_named_by_column(column: Any, said: str) -> None:
+    frame = pd.DataFrame({"a": [0.5, 1.0], "b": column})
+    for use in (vg.constant, vg.init.array, lambda v: vg.parameter("w", (2, 2), v)):
+        with pytest.raises(vg.GraphError, match=f"column 'b'.* {said}"):
+            use(frame)

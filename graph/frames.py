@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 import sys
 from decimal import Decimal
 from numbers import Integral, Real
@@ -10,8 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..graph import Array, RunError
+from .errors import RunError, VerigradError
 from .exact import ADVICE, rounded
+from .op import Array
+from .quoting import shown
 
 _WIDE: Final[dict[str, type[np.generic]]] = {
     "b": np.bool_, "i": np.int64, "u": np.uint64, "f": np.float64,
@@ -24,50 +25,54 @@ _TEXT: Final = (
 )
 
 
-def unframed(what: str, value: object, kind: str) -> object:
+def unframed(what: str, value: object, kind: str, error: type[VerigradError] = RunError) -> object:
     """A frame of pandas as an array [rows,columns], a series, an index or a column of it as an
     array [rows]; anything else as it is.
 
     Columns and rows are taken by their place, whatever they are called. Truth values, integers,
     floats, categories of numbers and objects that are numbers may stand side by side. `kind` is
-    that of the dtype which is due: where it is "f", truth values are 0 and 1. Raises RunError,
-    with `what` (`input 'x'`), column and row, for a missing value, for what is no number, and
-    for an integer that floats would round.
+    that of the dtype which is due: where it is "f", truth values are 0 and 1, as they are beside
+    floats. Raises `error`, with `what` (`input 'x'`), column and row, for a missing value, for
+    what is no number, and for an integer that floats would round.
     """
-    pandas = sys.modules.get("pandas")  # before it is imported, nothing is of it
-    if pandas is None:
-        return value
+    pandas = sys.modules["pandas"]
     if isinstance(value, pandas.DataFrame):
-        columns = [_Column(f"{what}: column {k!r}", v, kind) for k, v in value.items()]
-        return np.column_stack([c.numbers() for c in columns]) if columns else np.empty(value.shape)
+        columns = [_Column(f"{what}: column {k!r}", v, error) for k, v in value.items()]
+        return _side_by_side(columns, kind) if columns else np.empty(value.shape)
     if isinstance(value, (pandas.Index, pandas.api.extensions.ExtensionArray)):
         value = pandas.Series(value)
     if isinstance(value, pandas.Series):
         named = f", column {value.name!r}," if value.name is not None else ""
-        return _Column(what + named, value, kind).numbers()
+        return _Column(what + named, value, error).numbers(kind)
     return value
+
+
+def _side_by_side(columns: list[_Column], kind: str) -> Array:
+    found = np.column_stack([c.numbers(kind) for c in columns])
+    return _side_by_side(columns, "f") if kind != "f" and found.dtype.kind == "f" else found
 
 
 class _Column:
     """A series, and what errors call it."""
 
-    def __init__(self, name: str, series: Any, kind: str) -> None:
+    def __init__(self, name: str, series: Any, error: type[VerigradError]) -> None:
         self.name = name
         self.series = series
-        self.kind = kind
+        self.error = error
 
-    def numbers(self) -> Array:
-        """The series as an array of truth values, integers or floats."""
+    def numbers(self, kind: str) -> Array:
+        """The series as an array of truth values, integers or floats: of these, where `kind` is
+        "f"."""
         missing = np.asarray(self.series.isna(), bool)
         if missing.any():
             place = self._holds(int(np.argmax(missing)))
-            raise RunError(f"{place}, a missing value; fill it in, or leave the row out")
+            raise self.error(f"{place}, a missing value; fill it in, or leave the row out")
         found = self._of(self.series)
-        if self.kind != "f":
+        if kind != "f":
             return found
         wrong = rounded(found)
         if wrong is not None:
-            raise RunError(f"{self._holds(wrong[0])}, {ADVICE}")
+            raise self.error(f"{self._holds(wrong[0])}, {ADVICE}")
         return found.astype(np.float64) if found.dtype.kind == "b" else found
 
     def _of(self, series: Any) -> Array:
@@ -79,7 +84,7 @@ class _Column:
             return self._of(series.astype(series.cat.categories.dtype))
         if kind in "OUT":  # objects, and the texts of old and new versions
             return self._of_objects(list(series))
-        raise RunError(f"{self.name} is {series.dtype}, where numbers are expected")
+        raise self.error(f"{self.name} is {series.dtype}, where numbers are expected")
 
     def _of_objects(self, values: list[Any]) -> Array:
         """Numbers that lie as objects: integers stay integers where all are."""
@@ -87,18 +92,18 @@ class _Column:
         for row, value in enumerate(values):
             if not isinstance(value, (Real, Decimal, np.bool_)):
                 hint = _TEXT if isinstance(value, str) else ""
-                raise RunError(f"{self._holds(row)}, where a number is expected{hint}")
+                raise self.error(f"{self._holds(row)}, where a number is expected{hint}")
             try:
                 floats.append(float(value))
             except OverflowError:
-                raise RunError(f"{self._holds(row)}, which no float can hold") from None
+                raise self.error(f"{self._holds(row)}, which no float can hold") from None
         if values and all(isinstance(v, (int, np.integer, np.bool_)) for v in values):
             found = np.array(values)
             if found.dtype.kind in "biu":
                 return found
         for row, value in enumerate(values):
             if isinstance(value, Integral) and int(floats[row]) != value:
-                raise RunError(f"{self._holds(row)}, {ADVICE}")
+                raise self.error(f"{self._holds(row)}, {ADVICE}")
         return np.array(floats)
 
     def _holds(self, row: int) -> str:
@@ -112,4 +117,4 @@ def _shown(value: object) -> str:
     """The value, shortened where it is long; Python prints no integer of thousands of digits."""
     if isinstance(value, int) and value.bit_length() > 128:
         return f"an integer of {value.bit_length()} bits"
-    return reprlib.repr(value.item() if isinstance(value, np.generic) else value)
+    return shown(value.item() if isinstance(value, np.generic) else value)

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from ..graph import Array
+from .op import Array
 
 _LARGE: Final = 2**53
 """Up to here every integer is a float."""
