@@ -1,5 +1,6 @@
 """The IR: what a program is."""
 
+from .arguments import all_of, check_callable, check_kind, is_whole, sizes_of, whole_number
 from .arrays import as_array, exactly, has
 from .cached import cached_property
 from .declare import constant, input, parameter, state
@@ -7,6 +8,7 @@ from .errors import (
     CallError,
     GraphError,
     ImmutableError,
+    MissingError,
     NonFiniteError,
     PassError,
     RunError,
@@ -14,7 +16,7 @@ from .errors import (
     VerigradWarning,
     suggest,
 )
-from .fields import check_choice, check_flag, is_number
+from .fields import check_choice, check_flag, checked, is_number
 from .frozen import Frozen
 from .graph import ALIGNMENT, Graph, Schedule
 from .groups import Nodes, computation, domain, holder, inside, kernel_groups, lanes
@@ -22,7 +24,7 @@ from .hooks import check_hooks
 from .kernel import compute, kernel_call
 from .layer import Layer
 from .location import Location, created_at, raised_at, warn
-from .node import Node, Operand, apply, check_node
+from .node import Node, Operand, apply, check_name, check_node
 from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, OverRows, Product, Source, op
 from .op_function import op_function
 from .parser import parse
@@ -73,6 +75,7 @@ __all__ = [
     "IntShape",
     "Layer",
     "Location",
+    "MissingError",
     "Node",
     "Nodes",
     "NonFiniteError",
@@ -92,16 +95,21 @@ __all__ = [
     "Value",
     "VerigradError",
     "VerigradWarning",
+    "all_of",
     "apply",
     "as_array",
     "as_python",
     "broadcast",
     "cached_property",
+    "check_callable",
     "check_choice",
     "check_flag",
     "check_hooks",
+    "check_kind",
+    "check_name",
     "check_node",
     "check_shape",
+    "checked",
     "computation",
     "compute",
     "constant",
@@ -116,6 +124,7 @@ __all__ = [
     "input",
     "inside",
     "is_number",
+    "is_whole",
     "kernel_call",
     "kernel_groups",
     "lanes",
@@ -128,10 +137,12 @@ __all__ = [
     "readers_of",
     "roles",
     "shown",
+    "sizes_of",
     "state",
     "suggest",
     "unwarned",
     "verify",
     "violations",
     "warn",
+    "whole_number",
 ]

@@ -12,7 +12,7 @@ from .errors import GraphError, VerigradError
 from .op import Op, Source
 from .quoting import quoted
 from .record import Record, Value
-from .sources import WRITTEN_OUT, ArrayValue
+from .sources import STORED, WRITTEN_OUT, ArrayValue
 from .types import TensorType, name_pattern, parse_type, whole
 
 R = TypeVar("R", bound=Record)
@@ -54,7 +54,7 @@ def print_value(value: Any) -> str:
         return str(value)
     if isinstance(value, ArrayValue):
         if value.array.size > WRITTEN_OUT:
-            return f"stored-{value.digest}"
+            return f"{STORED}{value.digest}"
         return print_value(value.array.tolist())
     if isinstance(value, Value):
         fields = print_fields(value)
@@ -206,8 +206,3 @@ def print_op(op: Op) -> str:
     """`linear`, `reshape{[N,4]}`, `slice{axis=1,stop=3}`."""
     fields = print_fields(op)
     return f"{op.name}{{{fields}}}" if fields else op.name
-
-
-def is_stored(value: object) -> bool:
-    """Whether the text of a constant names an array that is stored elsewhere."""
-    return isinstance(value, str) and value.startswith("stored-")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import GraphError
 from .layer import Layer
 from .location import user_line
-from .node import Node, apply
+from .node import Node, apply, check_layer
 from .op import Source
 from .quoting import shown
 from .sources import Initializer, Input, Parameter, State, constant_op
@@ -76,6 +76,7 @@ def _declared_type(
 
 
 def _source(op: Source, name: str | None, layer: Layer | None = None) -> Node:
+    check_layer(layer)
     if layer is None and not (isinstance(name, str) and name_pattern.fullmatch(name)):
         raise GraphError(
             f"{op.name} needs a name, not {shown(name)}: a letter or _, then letters, digits, _ . "

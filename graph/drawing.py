@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from graphviz import Digraph
 from graphviz import escape as literal
 
+from .arguments import MOST, sizes_of
 from .labels import description, is_folded, label, printable, tooltip
 from .layout import COLUMNS, Layout, Relation
 from .roles import roles
@@ -57,7 +58,7 @@ def to_dot(g: Graph, sizes: Mapping[str, int] | None = None) -> str:
 
     `sizes`, e.g. {"N": 128}, gives the symbols' values to the bytes that nodes show.
     """
-    return _Drawing(g, sizes or {}).source()
+    return _Drawing(g, _given(sizes)).source()
 
 
 def to_svg(g: Graph, sizes: Mapping[str, int] | None = None) -> str:
@@ -65,8 +66,13 @@ def to_svg(g: Graph, sizes: Mapping[str, int] | None = None) -> str:
     from .rendering import render
 
     # Graphviz fails to route a few edges between columns; without them it draws those too.
-    texts = [_Drawing(g, sizes or {}, columns).source() for columns in (True, False)]
+    given = _given(sizes)
+    texts = [_Drawing(g, given, columns).source() for columns in (True, False)]
     return render(texts, g.name, description(g, roles(g)))
+
+
+def _given(sizes: Mapping[str, int] | None) -> dict[str, int]:
+    return {} if sizes is None else sizes_of("sizes", sizes, MOST)
 
 
 class _Drawing:

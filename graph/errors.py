@@ -33,6 +33,12 @@ class RunError(VerigradError):
     """Feeds, data, files or settings that a run cannot work with."""
 
 
+class MissingError(RunError, KeyError):
+    """A name that is not there, as Python's own KeyError; it is both."""
+
+    __str__ = Exception.__str__  # KeyError's is a repr
+
+
 class WriteError(RunError):
     """A file that could not be written."""
 

@@ -9,9 +9,10 @@ from typing import Final, NamedTuple, TypeGuard
 
 import numpy as np
 
+from .arguments import sizes_of
 from .errors import GraphError
 from .quoting import shown
-from .types import as_python, check_shape
+from .types import TensorType, as_python, check_shape
 
 
 class _Kind(NamedTuple):
@@ -91,8 +92,8 @@ def _exactly(value: object, *due: object) -> object:
     return value
 
 
-def _text(value: object) -> object:
-    if not isinstance(value, str):
+def _of(value: object, kind: type) -> object:
+    if not isinstance(value, kind):
         raise TypeError
     return value
 
@@ -101,6 +102,12 @@ def _wholes(value: object) -> object:
     if not isinstance(value, (tuple, list, range)):
         raise TypeError
     return tuple([_whole(as_python(v)) for v in value])
+
+
+def _texts(value: object) -> object:
+    if not isinstance(value, (tuple, list)) or not all(isinstance(v, str) for v in value):
+        raise TypeError
+    return tuple(value)
 
 
 def _shape(value: object) -> object:
@@ -112,8 +119,11 @@ _KINDS: Final = {
     "bool": _Kind("true or false", lambda v: _exactly(v, True, False)),
     "int": _Kind("a whole number", _whole),
     "float": _Kind("a number", _float),
-    "str": _Kind("a text", _text),
+    "str": _Kind("a text", lambda v: _of(v, str)),
     "tuple[int, ...]": _Kind("a list of whole numbers", _wholes),
     "Dim": _Kind("a size or a symbol", lambda v: check_shape((v,))[0]),
     "Shape": _Kind("a shape such as [N,4]", _shape),
+    "tuple[str, ...]": _Kind("a list of texts", _texts),
+    "Mapping[str, int]": _Kind("sizes such as {N:128}", lambda v: sizes_of("sizes", v)),
+    "TensorType": _Kind("a type such as f32[N,4]", lambda v: _of(v, TensorType)),
 }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import TYPE_CHECKING, Any, Final
 
+from .arguments import check_kind
 from .cached import cached_property
 from .declared import binding, check_source_names, checked_outputs, checked_updates
 from .errors import GraphError, suggest
@@ -84,8 +85,7 @@ class Graph(Frozen):
         self.name = name
         self.outputs: Mapping[str, Node] = MappingProxyType(checked_outputs(outputs, loss))
         self.updates: Mapping[Node, Node] = MappingProxyType(checked_updates(updates))
-        if schedule is not None and not isinstance(schedule, Schedule):
-            raise GraphError(f"schedule is {shown(schedule)}, where a Schedule is expected")
+        check_kind("schedule", schedule, (Schedule, NoneType), "a Schedule")
         self.schedule = schedule
         reached = depth_first([*self.outputs.values(), *self.updates, *self.updates.values()])
         if schedule is None:
@@ -192,6 +192,11 @@ class Graph(Frozen):
 
     def layer(self, n: Node) -> str | None:
         """The layer that a node belongs to: `fc1` for `fc1.weight`, `fc1` and `fc1.relu.grad`."""
+        if not isinstance(n, Node) or n not in self.names:
+            raise GraphError(
+                f"{shown(n)} is no node of graph {self.name}; take one by its name, "
+                f"{self.name}['fc1']"
+            )
         return layer_of(self.names[n], self.layers)
 
     @cached_property
@@ -208,7 +213,10 @@ class Graph(Frozen):
         `{h: h * mask}` wraps h. What no root reaches falls away. Raises GraphError where a
         replacement has another type or is part of another graph's cycle.
         """
+        check_kind("replace: mapping", mapping, Mapping, "a dict {old: new} of nodes")
         for old, new in mapping.items():
+            check_kind("replace: the replaced", old, Node, "a node")
+            check_kind("replace: the replacement", new, Node, "a node")
             if old not in self.names:
                 raise GraphError(f"{old!r} is not part of graph {self.name}, so it is not replaced")
             if old.type != new.type:

@@ -62,7 +62,7 @@ def _part(t: TensorType, axis: int, k: object) -> Part | None:
         return axis, first, max(first, last)
     at, known = _whole(k, k), _number(t, axis)
     if not -known <= at < known:
-        raise GraphError(f"index {at} is out of range for axis {axis} of {t}")
+        raise GraphError(f"index {shown(at)} is out of range for axis {axis} of {t}")
     return axis, at % known, at % known + 1
 
 
@@ -90,4 +90,4 @@ def _whole(n: object, key: object) -> int:
 
 
 def _described(k: object) -> str:
-    return repr(k) if isinstance(k, (slice, bool, float, str)) else f"a {type(k).__name__}"
+    return shown(k) if isinstance(k, (slice, bool, float, str)) else f"a {type(k).__name__}"

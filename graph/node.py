@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from numbers import Number
+from types import NoneType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from .arguments import check_kind
+from .arrays import has
 from .errors import GraphError, ImmutableError
 from .explain import explain
 from .indexing import cuts
+from .layer import Layer
 from .location import Location, user_line
 from .op import OPS, Op, Product
 from .quoting import shown
@@ -17,8 +22,6 @@ from .types import Shape, TensorType, as_python, name_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from .layer import Layer
 
 
 class Node:
@@ -82,6 +85,12 @@ class Node:
         where: Location | None = None,
     ) -> Node:
         """A copy with other inputs of the same types, another name, or another line."""
+        if inputs is not None and not _same_types(inputs, self.inputs):
+            raise GraphError(
+                f"but: inputs is {shown(inputs)}, where nodes of the same types are expected"
+            )
+        check_name(name)
+        check_kind("but: where", where, (Location, NoneType), "a Location")
         return Node(
             self.op,
             self.inputs if inputs is None else inputs,
@@ -252,11 +261,8 @@ def apply(op: Op, *inputs: Operand, name: str | None = None, layer: Layer | None
     """
     if not isinstance(op, Op):
         raise GraphError(f"apply takes an op and nodes, e.g. apply(Tanh(), x), not {shown(op)}")
-    if name is not None and not (isinstance(name, str) and name_pattern.fullmatch(name)):
-        raise GraphError(
-            f"name {shown(name)} cannot be used; a name is a letter or _, then letters, digits, "
-            "_ . or -"
-        )
+    check_name(name)
+    check_layer(layer)
     nodes = as_nodes(op, inputs)
     where = user_line()
     try:
@@ -264,6 +270,27 @@ def apply(op: Op, *inputs: Operand, name: str | None = None, layer: Layer | None
     except GraphError as e:
         raise GraphError(explain(str(e), op, nodes, where)) from None
     return Node(op, nodes, inferred, name, layer, where)
+
+
+def _same_types(one: object, other: tuple[Node, ...]) -> bool:
+    """Whether these are nodes of the types of the others."""
+    if not isinstance(one, tuple) or len(one) != len(other):
+        return False
+    return all(isinstance(a, Node) and a.type == b.type for a, b in zip(one, other, strict=True))
+
+
+def check_name(name: object) -> None:
+    """Raises GraphError for what is neither None nor a text that may name a node."""
+    if name is not None and not (isinstance(name, str) and name_pattern.fullmatch(name)):
+        raise GraphError(
+            f"name {shown(name)} cannot be used; a name is a letter or _, then letters, digits, "
+            "_ . or -"
+        )
+
+
+def check_layer(layer: object) -> None:
+    """Raises GraphError for what is neither None nor a layer without a name."""
+    check_kind("layer", layer, (Layer, NoneType), "None, or a layer that its graph numbers,")
 
 
 def check_node(kind: str, what: str, value: object) -> None:
@@ -309,7 +336,9 @@ def _op(name: str, *attributes: object) -> Op:
 def _binary(name: str, a: Operand, b: Operand) -> Node:
     operands: tuple[object, object] = (a, b)
     for x in operands:
-        # An array goes on, to the error that says how it becomes a node.
-        if not isinstance(x, (Node, int, float)) and not hasattr(x, "__array__"):
+        # A class with operators of its own may know what to do with a node; arrays and all else
+        # go on, to the error that says how they become nodes.
+        known = isinstance(x, (Node, Number)) or has(x, "__array__")
+        if not known and hasattr(type(x), "__radd__"):
             return NotImplemented  # type: ignore[no-any-return]
     return apply(_op(name), a, b)

@@ -28,7 +28,7 @@ OverRows = Literal["each", "sum", "mean", "max"]
 TRANSCENDENTAL: Final = 4
 """What exp, log, tanh and their kin count as, in additions: their price in NumPy's loops."""
 
-_SIMPLE: Final[dict[object, type]] = {"bool": bool, "float": float}
+_SIMPLE: Final[dict[object, type]] = {"bool": bool, "float": float, "TensorType": TensorType}
 """Annotations that a value of one class fits, as most do, whatever it is."""
 
 OPS: Final[dict[str, type[Op]]] = {}

@@ -6,14 +6,24 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from .attributes import Reader, is_stored, made, print_value
+from .arrays import as_array
+from .attributes import Reader, made, print_value
 from .errors import GraphError, suggest
 from .explain import explain
 from .graph import Graph, Schedule
 from .node import Node
 from .op import OPS, Op, Source
 from .record import Record
-from .sources import ArrayValue, Constant, FromArray, Input, Parameter, State, written_constant
+from .sources import (
+    ArrayValue,
+    Constant,
+    FromArray,
+    Input,
+    Parameter,
+    State,
+    is_stored,
+    written_constant,
+)
 from .types import TensorType, parse_type, type_pattern, whole
 
 if TYPE_CHECKING:
@@ -203,7 +213,7 @@ class _Parser:
                 f"{what} {spelled} is stored with the arrays of a file; "
                 "give them as parse(text, arrays)"
             )
-        array = self.arrays[spelled]
+        array = as_array(self.arrays[spelled], f"the array {spelled}", name="array")
         if print_value(ArrayValue(array)) != spelled:
             raise GraphError(f"the array stored as {spelled} is another one")
         return array

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 WRITTEN_OUT: Final = 16
 """Constants of more elements are named in text, and stored with the arrays of a file."""
+STORED: Final = "stored-"
+"""What the name of a stored array begins with, before its digest."""
+
+
+def is_stored(value: object) -> bool:
+    """Whether a text names an array that is stored elsewhere."""
+    return isinstance(value, str) and value.startswith(STORED)
 
 
 class ArrayValue:
@@ -83,7 +90,7 @@ class FromArray(Initializer):
     def __post_init__(self) -> None:
         # Text gives a list, or the name of an array that the parser puts in its place.
         given: object = self.value
-        if not isinstance(given, (ArrayValue, str)):
+        if not (isinstance(given, ArrayValue) or is_stored(given)):
             self._set("value", ArrayValue(_floats(given)))
 
     def check(self, type: TensorType) -> None:

@@ -71,7 +71,7 @@ class TensorType(Record):
         return tuple([d for d in self.shape if isinstance(d, str)])
 
     def with_shape(self, shape: Iterable[Dim]) -> TensorType:
-        dims = tuple(shape)
+        dims = shape if isinstance(shape, tuple) else check_shape(shape)
         return self if dims == self.shape else TensorType(self.dtype, dims)
 
     def with_dtype(self, dtype: str) -> TensorType:
@@ -83,6 +83,10 @@ class TensorType(Record):
             return tuple([d if isinstance(d, int) else sizes[d] for d in self.shape])
         except KeyError as missing:
             raise GraphError(f"{self} needs the size of {missing.args[0]}, e.g. N=128") from None
+        except (TypeError, IndexError):
+            raise GraphError(
+                f'sizes is {shown(sizes)}, where sizes such as {{"N": 128}} are expected'
+            ) from None
 
     def nbytes(self, sizes: Mapping[str, int]) -> int:
         return math.prod(self.bind(sizes)) * self.numpy.itemsize
@@ -94,7 +98,7 @@ class TensorType(Record):
 def check_shape(shape: Iterable[object]) -> Shape:
     """The shape as a tuple of ints and symbols, or an error that says which dimension is not."""
     if type(shape) is not tuple and (
-        isinstance(shape, (str, Set, Mapping))
+        isinstance(shape, (str, bytes, bytearray, Set, Mapping))
         or not isinstance(shape, Iterable)
         or as_python(shape) is not shape
     ):
@@ -116,8 +120,7 @@ def check_shape(shape: Iterable[object]) -> Shape:
             )
     if elements > LARGEST:
         raise GraphError(
-            f"shape {_brackets(tuple(dims))[:60]} has more elements than any memory: {LARGEST:,} "
-            "at most"
+            f"shape {shown(tuple(dims))} has more elements than any memory: {LARGEST:,} at most"
         )
     return tuple(dims)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
@@ -28,8 +27,7 @@ class Slice(Op):
         self.takes(types, 1)
         (x,) = types
         size = x.shape[self.axis] if 0 <= self.axis < x.rank else None
-        whole = _whole(self.start, self.stop)
-        if not isinstance(size, int) or not whole or not 0 <= self.start <= self.stop <= size:
+        if not isinstance(size, int) or not 0 <= self.start <= self.stop <= size:
             raise GraphError(
                 f"{self.start}:{self.stop} is no part of axis {self.axis} of {x}: the axis has a "
                 "size in numbers, and 0 <= start <= stop <= size"
@@ -64,8 +62,7 @@ class Pad(Op):
         self.takes(types, 1)
         (x,) = types
         size = x.shape[self.axis] if 0 <= self.axis < x.rank else None
-        whole = _whole(self.before, self.after)
-        if not isinstance(size, int) or not whole or self.before < 0 or self.after < 0:
+        if not isinstance(size, int) or self.before < 0 or self.after < 0:
             raise GraphError(
                 f"axis {self.axis} of {x} cannot be padded by {self.before}, {self.after}"
             )
@@ -160,10 +157,6 @@ def concat(
             "concat takes nodes, or one list of them: write e.g. vg.concat([a, b], axis=1)"
         )
     return apply(Concat(single("concat", nodes[0], axis, axes)), *nodes, name=name)
-
-
-def _whole(*numbers: object) -> bool:
-    return all(isinstance(n, Integral) and not isinstance(n, bool) for n in numbers)
 
 
 def _along(axis: int, start: int, stop: int) -> tuple[builtins.slice, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Integral
 
 from ..graph import (
     Array,
@@ -13,7 +12,9 @@ from ..graph import (
     Node,
     apply,
     check_flag,
+    check_name,
     check_node,
+    is_whole,
     op_function,
     parameter,
     shown,
@@ -39,13 +40,14 @@ def dense(
     graph's order. Raises GraphError where x is not [N,D].
     """
     check_node("dense", "x", x)
+    check_name(name)
     if x.type.rank != 2 or not isinstance(x.type.shape[1], int):
         found = f"%{x.asked_name}" if x.asked_name else "x"
         raise GraphError(
             f"dense{f' {name}' if name else ''}: {found} is {x.type}, where [N,D] with D a number "
             "is expected\n  fix: reshape x to one row a sample, e.g. vg.reshape(x, ('N', 784))"
         )
-    if not isinstance(units, Integral) or isinstance(units, bool) or units < 1:
+    if not is_whole(units, 1):
         raise GraphError(f"dense: units is {shown(units)}, where a number from 1 is expected")
     check_flag(bias=bias)
     layer = Layer("fc") if name is None else None
@@ -72,7 +74,7 @@ def mlp(
     """
     if isinstance(units, Sequence) and not units:
         raise GraphError("mlp: units is empty; give the layers' sizes, e.g. [100, 100, 10]")
-    if isinstance(units, str) or not isinstance(units, Sequence):
+    if isinstance(units, (str, bytes)) or not isinstance(units, Sequence):
         raise GraphError(
             f"mlp: units is {shown(units)}, where the layers' sizes are expected, e.g. [100, 100, "
             "10]"

@@ -7,7 +7,7 @@ class weights; weights that sum to 0 give NaN, which a step reports.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from ..graph import (
     exactly,
     has,
     is_number,
+    is_whole,
     shown,
 )
 from .activations import softplus
@@ -254,12 +255,13 @@ def _class_weights(weights: ClassWeights, scores: TensorType) -> Node:
 def _by_class(weights: Mapping[int, float], classes: int, what: str) -> list[float]:
     found = [1.0] * classes
     for label, weight in weights.items():
-        if isinstance(label, bool) or not isinstance(label, Integral) or not 0 <= label < classes:
+        if not is_whole(label) or label >= classes:
             raise GraphError(
                 f"{what} has the key {shown(label)}, where classes are numbers from 0 to "
                 f"{classes - 1}"
             )
-        if isinstance(weight, bool) or not isinstance(weight, Real):
+        large = isinstance(weight, int) and not is_number(weight)
+        if isinstance(weight, bool) or not isinstance(weight, Real) or large:
             raise GraphError(f"{what} holds {shown(weight)} for class {label}, which is no number")
         found[int(label)] = float(weight)
     return found

@@ -18,6 +18,7 @@ from ..graph import (
     RunError,
     TensorType,
     apply,
+    check_name,
     check_node,
     op,
     parameter,
@@ -196,6 +197,7 @@ def inverse_deviation(variance: Node, eps: float) -> Node:
 def _declared(kind: str, x: Node, name: str | None, short: str) -> tuple[Layer | None, str, int]:
     """The layer where it has no name, what its parameters' names begin with, and its width."""
     check_node(kind, "x", x)
+    check_name(name)
     if x.type.rank != 2 or not isinstance(x.type.shape[1], int) or not x.type.is_float:
         raise GraphError(
             f"{kind}{f' {name}' if name else ''}: x is {x.type}, where floats [N,D] with D a "

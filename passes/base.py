@@ -10,7 +10,19 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
 import numpy as np
 
-from ..graph import Constant, Graph, GraphError, Node, PassError, VerigradError, check_hooks, shown
+from ..graph import (
+    Constant,
+    Graph,
+    GraphError,
+    Node,
+    PassError,
+    VerigradError,
+    check_callable,
+    check_hooks,
+    check_kind,
+    checked,
+    shown,
+)
 from ..ops import copy
 
 SWEEPS: Final = 10
@@ -60,12 +72,22 @@ class Pass:
         if "name" not in cls.__dict__:
             cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
+    def __post_init__(self) -> None:
+        """Checks the options by their annotations, as the attributes of ops are."""
+        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+            try:
+                held = checked(self.name, f.name, getattr(self, f.name), f.type)
+            except GraphError as e:
+                raise PassError(str(e)) from None
+            object.__setattr__(self, f.name, held)
+
     def rewrites(self, g: Graph) -> Iterable[Rewrite | Refused]:
         """What to replace, and what was refused; one sweep over the graph."""
         return ()
 
     def apply(self, g: Graph) -> Graph:
         """The graph after the pass."""
+        check_kind(f"{self.name}: g", g, Graph, "a Graph", PassError)
         return apply_rewrites(g, [r for r in self.rewrites(g) if isinstance(r, Rewrite)])
 
     @classmethod
@@ -141,6 +163,9 @@ def bisect(one: Pass, g: Graph, good: Callable[[Graph], bool]) -> Rewrite | None
     `good` takes the graph after the first k rewrites. Raises PassError where it already rejects
     the graph without any.
     """
+    check_kind("bisect: one", one, Pass, "a pass, e.g. MyPass(),", PassError)
+    check_kind("bisect: g", g, Graph, "a Graph", PassError)
+    check_callable("bisect: good", good, "a function of a graph", PassError)
     done = [r for r in one.rewrites(g) if isinstance(r, Rewrite)]
     if not good(g):
         raise PassError(f"the graph is not good before {one.name} rewrites anything")

@@ -6,7 +6,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final, NamedTuple
 
-from ..graph import Frozen, Graph, PassError, VerigradError, raised_at, shown, suggest, verify
+from ..graph import (
+    Frozen,
+    Graph,
+    PassError,
+    VerigradError,
+    check_callable,
+    check_kind,
+    raised_at,
+    shown,
+    suggest,
+    verify,
+)
 from .base import SWEEPS, Pass, Refused, Rewrite, apply_rewrites
 
 FACTS: Final = ("forward", "differentiable", "as declared", "free of copies")
@@ -77,14 +88,16 @@ class Pipeline(Frozen):
         """The pipeline with a pass more, after or before another."""
         if (after is None) == (before is None):
             raise PassError("insert takes after= or before=, the name of a pass")
-        at = self._place(after) + 1 if after is not None else self._place(before or "")
+        at = self._place(before) if after is None else self._place(after) + 1
         return Pipeline((*self.passes[:at], new, *self.passes[at:]))
 
     def with_options(self, options: Mapping[str, Any]) -> Pipeline:
         """The pipeline with each given option (not None) set on the passes that have a field of
         that name. Raises PassError where an option is given that no pass takes."""
+        check_kind("options", options, Mapping, "a dict of options, e.g. {'seed': 1},", PassError)
         given = {k: v for k, v in options.items() if v is not None}
         for k in given:
+            check_kind("options: a name", k, str, "a text", PassError)
             if not any(k in p.options() for p in self.passes):
                 raise PassError(f"{k}= is given, but no pass of {self!r} takes it")
         passes = []
@@ -93,8 +106,8 @@ class Pipeline(Frozen):
             passes.append(p.but(**mine) if mine else p)
         return Pipeline(passes)
 
-    def _place(self, name: str) -> int:
-        if name not in self.names:
+    def _place(self, name: object) -> int:
+        if not isinstance(name, str) or name not in self.names:
             raise PassError(
                 f"there is no pass {shown(name)} in the pipeline{suggest(name, self.names)}"
             )
@@ -114,6 +127,8 @@ class Pipeline(Frozen):
         `callback` is called with the name of each stage and its graph. An error in a pass says
         which one it was and which had run.
         """
+        if callback is not None:
+            check_callable("callback", callback, "a function of a name and a graph", PassError)
         verify(g)
         stages = {"declared": g}
         records: list[Record] = []

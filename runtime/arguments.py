@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
-from ..graph import RunError, shown
+from ..graph import RunError, shown, whole_number
+from ..graph.arguments import MOST
 
 
 def count_of(name: str, value: object) -> int:
     """A whole number from 1, NumPy's too; RunError for any other."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise RunError(f"{name} is {shown(value)}, where a whole number from 1 is expected")
-    return int(value)
+    return whole_number(name, value, 1, MOST, RunError)
 
 
 def check_switch(name: str, value: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from ..graph import Graph, Node, roles
+from ..graph import Graph, Node, RunError, check_choice, check_kind, roles, sizes_of
 
 PHASES = ("forward", "backward", "update")
 ONCE = "once"
@@ -30,8 +30,9 @@ class Cost:
     """
 
     def __init__(self, g: Graph, sizes: Mapping[str, int]) -> None:
+        check_kind("a cost is of a graph; g", g, Graph, "a Graph", RunError)
         self.name = g.name
-        self.sizes = dict(sizes)
+        self.sizes = sizes = sizes_of("sizes", sizes, error=RunError)
         phase = {**roles(g)}
         order = g.order
         if g.schedule is not None:
@@ -56,6 +57,7 @@ class Cost:
 
     def phase(self, name: str) -> tuple[int, int]:
         """The operations and bytes of `forward`, `backward`, `update` or `once`."""
+        check_choice("phase", name, (*PHASES, ONCE))
         rows = [row for row in self.rows if row.phase == name]
         return sum(row.flops for row in rows), sum(row.nbytes for row in rows)
 

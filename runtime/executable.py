@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from numbers import Integral
 from typing import Any, Final
 
-from ..graph import Array, Graph, RunError, shown
+from ..graph import Array, Graph, RunError, whole_number
 from .executor import Executor
 from .feeds import FeedReader
 from .memory import Memory
@@ -53,8 +52,7 @@ class Executable:
             given = ", ".join(f"{s}={n}" for s, n in sizes.items()) or "none"
             raise RunError(f"a plan of {self.graph.name} takes {wanted}; given: {given}")
         for s, n in sizes.items():
-            if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
-                raise RunError(f"{s} is {shown(n)}, where a whole number from 0 is expected")
+            whole_number(s, n, error=RunError)
         key = tuple([(s, int(sizes[s])) for s in symbols])
         if key not in self._plans:
             self._plans[key] = self._memory.plan(self.graph, dict(key), self._unoptimised)

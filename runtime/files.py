@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..graph import Array, Constant, FromArray, Graph, RunError, VerigradError, shown
-from ..graph.attributes import is_stored, print_value
+from ..graph.attributes import print_value
+from ..graph.sources import is_stored
 from ..graph.writing import given_path, reaching, write_whole
 from .description import described, read_description, read_graph, read_options
 from .extras import require

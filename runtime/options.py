@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Integral
 from typing import Literal, NamedTuple, get_args
 
-from ..graph import PassError, shown
+from ..graph import PassError, is_whole, shown
 from ..passes import Clip, Dropout, Optimizer, Pipeline, Regularizer
 
 Backend = Literal["numpy", "numba"]
@@ -71,7 +70,7 @@ class Options(NamedTuple):
                     "give it in bytes, e.g. memory_limit=64_000_000"
                 )
             return None
-        if isinstance(limit, bool) or not isinstance(limit, Integral) or limit < 1:
+        if not is_whole(limit, 1):
             raise PassError(
                 f"memory_limit is {shown(limit)}, where a whole number of bytes is expected, "
                 "e.g. 64_000_000"

@@ -18,8 +18,11 @@ from ..graph import (
     RunError,
     Schedule,
     Source,
+    check_kind,
     inside,
     kernel_groups,
+    shown,
+    sizes_of,
     verify,
 )
 from .tiling import tiling
@@ -55,16 +58,18 @@ class Plan(Frozen):
         limit: int | None = None,
         recomputed: tuple[str, ...] = (),
     ) -> None:
+        for graph in (g, unoptimised):
+            check_kind("a plan is of graphs; one", graph, Graph, "a Graph", RunError)
+        self.sizes = sizes = sizes_of("sizes", sizes, error=RunError)
         if g.schedule is None:
             raise PassError(
                 f"graph {g.name} has no schedule; end the pipeline with the pass schedule"
             )
-        self.sizes = dict(sizes)
         self.limit = limit
         self.recomputed = recomputed
         lives = _lives(g, g.schedule, sizes)
         if sum(_aligned(life.nbytes) for life in lives) > np.iinfo(np.int64).max:
-            given = ", ".join(f"{s}={n}" for s, n in sizes.items())
+            given = ", ".join(f"{s}={shown(n)}" for s, n in sizes.items())
             raise RunError(
                 f"{g.name} with {given} would take more bytes than 64 bits can count; "
                 "give smaller sizes"

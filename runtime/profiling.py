@@ -8,7 +8,7 @@ from statistics import fmean
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..graph import NUMPY_DTYPES, NonFiniteError, roles
+from ..graph import NUMPY_DTYPES, NonFiniteError, RunError, all_of, check_kind, roles, sizes_of
 from ..graph.writing import write_whole
 from .arguments import count_of
 from .cost import nbytes
@@ -65,8 +65,8 @@ class Profile:
         self, name: str, sizes: Mapping[str, int], kernels: Iterable[Row], step: float
     ) -> None:
         self.name = name
-        self.sizes = dict(sizes)
-        self.kernels = tuple(kernels)
+        self.sizes = sizes_of("sizes", sizes, error=RunError)
+        self.kernels = all_of("kernels", kernels, Row, "a Row of a profile", RunError)
         self.step = step
 
     @property
@@ -87,6 +87,7 @@ class Profile:
 
     def share(self, kernel: Row) -> float:
         """The part of all kernels' time that one takes."""
+        check_kind("kernel", kernel, Row, "one of the profile's kernels", RunError)
         return kernel.measured / self.measured
 
     def to_svg(self, path: str | Path | None = None) -> str:

@@ -11,10 +11,12 @@ from ..graph import (
     Frozen,
     Graph,
     GraphError,
+    MissingError,
     NonFiniteError,
     RunError,
     cached_property,
     shown,
+    suggest,
 )
 from ..ops import check_seed
 from ..passes import (
@@ -29,6 +31,7 @@ from ..passes import (
     Regularizer,
     with_dtype,
 )
+from .arguments import count_of
 from .doubts import warn_of_doubts, warn_of_raw_inputs
 from .executable import Executable
 from .executor import Executor
@@ -210,6 +213,7 @@ class Program(Frozen):
 
     def step_with(self, feeds: Mapping[str, Any], key: str) -> tuple[float, Array]:
         """A step: its loss, and a copy of an output of the training graph as it computed it."""
+        _check_output(self.training, key)
         return self._alone(
             lambda _, given: (self._step(given), self.executable.last.output(key)), feeds, {}
         )
@@ -226,6 +230,8 @@ class Program(Frozen):
         """How the loss of any number of rows, and the output `by_row`, are evaluated in blocks."""
         from .totals import Blockwise, split
 
+        if by_row is not None:
+            _check_output(self.inference, by_row)
         if by_row not in self._blockwise:
             parts = split(self.inference, () if by_row is None else (by_row,))
             blocks = self.inference if parts is None else parts.blocks
@@ -235,6 +241,7 @@ class Program(Frozen):
 
     def rows_at_a_time(self, most: int) -> int:
         """How many rows, of `most`, `evaluate` takes in one call within the memory limit."""
+        most = count_of("most", most)
         return alone(self._lock, lambda: self._variants.evaluation.rows_within_limit(most))
 
     def loss(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> float:
@@ -359,3 +366,9 @@ def _restored(
     program._values.fill(values.items())
     program.metadata.update(metadata)
     return program
+
+
+def _check_output(g: Graph, key: object) -> None:
+    """Raises MissingError unless the graph has an output of that name."""
+    if not isinstance(key, str) or key not in g.outputs:
+        raise MissingError(f"there is no output {shown(key)}{suggest(key, g.outputs)}")

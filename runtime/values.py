@@ -23,6 +23,7 @@ from ..graph import (
     Frozen,
     Graph,
     Initializer,
+    MissingError,
     Node,
     Parameter,
     RunError,
@@ -163,11 +164,16 @@ class Values(Frozen, MutableMapping[str, Array]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         """Sets the value; raises RunError where shape or dtype do not fit."""
-        self.update({name: value})
+        self.update({self._known(name): value})
 
     def update(self, other: Any = (), /, **named: Any) -> None:
         """Sets several values at once: none, where one does not fit."""
-        values = dict(other, **named)
+        try:
+            values = dict(other, **named)
+        except Exception:  # whatever the user's own `keys` raises
+            raise RunError(
+                f"update takes a dict of arrays by their names, and not {shown(other)}"
+            ) from None
         self._held.write({name: self._fitting(name, value) for name, value in values.items()})
 
     def items(self) -> ItemsView[str, Array]:
@@ -198,7 +204,7 @@ class Values(Frozen, MutableMapping[str, Array]):
         raise RunError(f"{name!r} is part of the graph and cannot be removed")
 
     def __contains__(self, name: object) -> bool:
-        return name in self._types
+        return isinstance(name, str) and name in self._types
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._types)
@@ -215,7 +221,9 @@ class Values(Frozen, MutableMapping[str, Array]):
 
     def _known(self, name: str) -> str:
         if not isinstance(name, str) or name not in self._types:
-            raise RunError(f"there is no {self._what} {shown(name)}{suggest(name, self._types)}")
+            raise MissingError(
+                f"there is no {self._what} {shown(name)}{suggest(name, self._types)}"
+            )
         return name
 
 

@@ -19,6 +19,7 @@ from ...graph import (
     input,
     is_number,
     shown,
+    whole_number,
 )
 from ...graph import Constant as ConstantOp
 from ...ops import cos, first_value, floor, greater, maximum, minimum, power, where
@@ -43,13 +44,20 @@ class Schedule(Given):
 
         A state that the schedule reads has its first value.
         """
+        start, steps = whole_number("start", start), whole_number("steps", steps)
         t = input("step", ("N",), dtype="f64")
         y = self.at(t)
-        held: dict[Node, Array] = {t: np.arange(start, start + steps, dtype=np.float64)}
-        for n in depth_first([y]):
-            if n not in held:
-                held[n] = _evaluated(n, held, steps)
-        return np.broadcast_to(held[y], (steps,)).copy()
+        try:
+            held: dict[Node, Array] = {t: start + np.arange(steps, dtype=np.float64)}
+            for n in depth_first([y]):
+                if n not in held:
+                    held[n] = _evaluated(n, held, steps)
+            return np.broadcast_to(held[y], (steps,)).copy()
+        except (MemoryError, OverflowError, ValueError):
+            raise GraphError(
+                f"the rates of {shown(steps)} steps from {shown(start)} on cannot be held; ask for "
+                "fewer at a time"
+            ) from None
 
 
 def _evaluated(n: Node, held: dict[Node, Array], size: int) -> Array:

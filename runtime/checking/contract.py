@@ -7,8 +7,22 @@ from typing import Final
 
 import numpy as np
 
-from ...graph import OPS, GraphError, Op, TensorType, VerigradError, parse, shown
+from ...graph import (
+    OPS,
+    GraphError,
+    Op,
+    RunError,
+    TensorType,
+    VerigradError,
+    all_of,
+    check_callable,
+    check_kind,
+    parse,
+    shown,
+    whole_number,
+)
 from ...graph.types import parse_type
+from ...ops import check_seed
 from .cotangents import cotangent_checks, cotangent_types
 from .kernel import kernel_checks
 from .sample import Draw, Reference, Sample
@@ -64,16 +78,24 @@ def check_op(
     in f64, and its types; that `flops` counts; the text; that the attributes can be hashed; the
     errors; the registration.
     """
-    sample = Sample(
-        op, [_type(t) for t in types], reference, values or {}, np.random.default_rng(seed)
-    )
-    refused = [[_type(t) for t in row] for row in errors]
+    check_kind("op", op, Op, "an op, e.g. MyOp(),", RunError)
+    check_callable("reference", reference, "a function of the inputs' arrays", RunError)
+    values = {} if values is None else values
+    check_kind("values", values, Mapping, "a dict of functions by their inputs' places", RunError)
+    for k, draw in values.items():
+        place = whole_number("values: the place of an input", k, error=RunError)
+        check_callable(f"values: {shown(place)}", draw, "draw(rng, shape)", RunError)
+    stopped = [whole_number("stopped", k) for k in all_of("stopped", stopped, object, "a place")]
+    refused = [_types("errors", row) for row in all_of("errors", errors, object, "types")]
+    rng = np.random.default_rng(check_seed(seed))
+    sample = Sample(op, _types("types", types), reference, values, rng)
     found = list(_checks(sample, refused, stopped))
     return OpReport(op, len(found), tuple(v for v in found if v is not None))
 
 
-def _type(t: str | TensorType) -> TensorType:
-    return t if isinstance(t, TensorType) else parse_type(t)
+def _types(what: str, given: Sequence[str | TensorType]) -> list[TensorType]:
+    types = all_of(what, given, (str, TensorType), 'a type such as "f32[N,3]"', RunError)
+    return [t if isinstance(t, TensorType) else parse_type(t) for t in types]
 
 
 def _checks(

@@ -115,11 +115,11 @@ class Sample:
             a * (1 + _NUDGE * rng.choice([-1.0, 1.0], a.shape)) if a.dtype.kind == "f" else a
             for a in arrays
         ]
-        other = self.expected(nudged)
+        exact, other = expected.astype(np.float64), self.expected(nudged)
         with np.errstate(all="ignore"):
-            found = [abs(expected)]
-            if other is not None and other.shape == expected.shape:
-                found.append(abs(other - expected) / _NUDGE)
+            found = [abs(exact)]
+            if other is not None and other.shape == exact.shape:
+                found.append(abs(other - exact) / _NUDGE)
             return float(max([f[np.isfinite(f)].max(initial=0.0) for f in found]))
 
     def graph(self) -> Graph:

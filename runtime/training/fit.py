@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...graph import RunError, shown
+from ...graph import RunError, all_of
 from ...passes import Optimizer
 from ...passes.schedules import Schedule
 from ...passes.schedules.plateau import plateau_in
@@ -121,13 +121,8 @@ def fit(
 
 def _callbacks(given: Callback | Iterable[Callback]) -> list[Callback]:
     """All of them; RunError for what is none, a class in the place of its object too."""
-    told = [given] if isinstance(given, Callback) or not isinstance(given, Iterable) else [*given]
-    for one in told:
-        if not isinstance(one, Callback):
-            raise RunError(
-                f"callbacks has {shown(one)}, where e.g. vg.EarlyStopping(2) is expected"
-            )
-    return told
+    told = [given] if isinstance(given, Callback) else given
+    return [*all_of("callbacks", told, Callback, "e.g. vg.EarlyStopping(2)", RunError)]
 
 
 def check_rates(optimizer: Optimizer | None, start: int, end: int) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from ...graph import Array, RunError, shown
+from ...graph import Array, RunError, check_kind, shown
 from ...passes.schedules.plateau import LR_SCALE, Plateau
 from ..arguments import count_of
 from ..program import Program
@@ -59,6 +60,7 @@ class Following(Callback):
         return math.isfinite(value) and (self.best is None or sign * value < sign * self.best)
 
     def _value(self, row: Row) -> float:
+        check_kind("row", row, Row, "the Row of an epoch", RunError)
         value = row.validation_loss if self.by == "loss" else row.validation_accuracy
         if value is None:
             raise RunError(
@@ -74,6 +76,7 @@ class Following(Callback):
 
     def restore(self, state: Kept) -> None:
         """Takes back what `state` gave; raises RunError where it is of another measure."""
+        check_kind("state", state, Mapping, "what `state` gave", RunError)
         told = fitting(dict(state), _Best, type(self).__name__)
         if told.by != self.by:
             raise RunError(

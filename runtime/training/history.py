@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from ...graph import shown
+from ...graph import MissingError, RunError, all_of, shown
 
 _NUMBERS: Final = {
     "train_loss": ".4f",
@@ -42,12 +42,12 @@ class History:
     """
 
     def __init__(self, rows: tuple[Row, ...], losses: Iterable[float] = ()) -> None:
-        self.rows = rows
-        self.losses = list(losses)
+        self.rows = all_of("rows", rows, Row, "a Row of a run", RunError)
+        self.losses = [*all_of("losses", losses, float, "a loss", RunError)]
 
     def __getitem__(self, column: str) -> list[int | float | None]:
-        if column not in Row._fields:
-            raise KeyError(f"{shown(column)}; the columns are {', '.join(Row._fields)}")
+        if not isinstance(column, str) or column not in Row._fields:
+            raise MissingError(f"{shown(column)}; the columns are {', '.join(Row._fields)}")
         return [getattr(row, column) for row in self.rows]
 
     def __len__(self) -> int:

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from ...graph import Array, RunError, as_array, shown
+from ...graph import Array, RunError, as_array, has, shown
 from ...ops import words
 from ..arguments import count_of
 from .dataset import DataSet, Labelled
@@ -38,7 +38,7 @@ def make_sampler(
     labels of a classifier.
     """
     if not isinstance(sampler, str):
-        missing = [k for k in ("steps_per_epoch", "largest", "rows") if not hasattr(sampler, k)]
+        missing = [k for k in ("steps_per_epoch", "largest", "rows") if not has(sampler, k)]
         if missing:
             raise RunError(f"sampler {shown(sampler)} has no {', '.join(missing)}; see vg.Sampler")
         return Checked(sampler, data.count)
