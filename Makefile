@@ -7,12 +7,13 @@ BENCH := .venv-bench
 PARALLEL := --numprocesses auto --dist worksteal
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
-.PHONY: help train test test-jit fuzz lint bench clean
+.PHONY: help train test test-jit test-oracles fuzz lint bench clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
 	@echo "make test    install what the tests need too, and run them"
 	@echo "make test-jit runs all tests, their programs on the jitted backend"
+	@echo "make test-oracles installs PyTorch too, and runs the tests that compare with it"
 	@echo "make fuzz    runs them with twenty times as many cases where not all can be tried"
 	@echo "make lint    check style (ruff) and types (mypy, strict)"
 	@echo "make bench   install the peers into $(BENCH), and time a step beside theirs"
@@ -26,6 +27,11 @@ test: $(VENV)/installed-dev
 
 test-jit: $(VENV)/installed-dev
 	$(BIN)/python -m pytest tests --backend numba $(PARALLEL) $(ARGS)
+
+# Large, and slow to import: only the tests that compare with it ask for it.
+test-oracles: $(VENV)/installed-dev $(VENV)/installed-oracles
+	$(BIN)/python -m pytest tests -m oracle $(ARGS)
+	$(BIN)/python -m pytest tests -m oracle --backend numba $(ARGS)
 
 fuzz: $(VENV)/installed-dev
 	EFFORT=20 $(BIN)/python -m pytest tests $(PARALLEL) $(ARGS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import hypothesis
 import numpy as np
 import pytest
@@ -27,11 +29,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "numpy_bits: holds of the NumPy backend alone")
+    config.addinivalue_line("markers", "oracle: compares with an independent library, PyTorch")
     # Programs that a test compiles without a word on it.
     vg.compile.__kwdefaults__["backend"] = config.getoption("--backend")
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects by the marker
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if "torch" in getattr(item, "fixturenames", ()):
+            item.add_marker("oracle")
     if config.getoption("--backend") != "numpy":
         skip = pytest.mark.skip(reason="compares bits, or reads the text, of the NumPy backend")
         for item in items:
@@ -42,6 +49,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20261123)
+
+
+@pytest.fixture(scope="session")
+def torch() -> Any:
+    """PyTorch, for the tests that compare with it: `make test-oracles` installs it."""
+    return pytest.importorskip("torch")
 
 
 @pytest.fixture

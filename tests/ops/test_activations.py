@@ -40,8 +40,7 @@ TORCHS: dict[str, tuple[Callable[[vg.Node], vg.Node], Callable[[Any, Any], Any]]
 
 
 @pytest.mark.parametrize("name", TORCHS)
-def test_values_and_slopes_are_torchs(name: str) -> None:
-    torch = pytest.importorskip("torch")
+def test_values_and_slopes_are_torchs(torch: Any, name: str) -> None:
     build, theirs = TORCHS[name]
     x = np.concatenate([np.linspace(-30, 30, 601), [1e-9, -1e-9, 0.0]])
     y, slope = run(build, x)

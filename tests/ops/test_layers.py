@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -52,8 +54,7 @@ def normed() -> vg.Graph:
 
 
 @pytest.mark.parametrize("n", [1, 6])
-def test_layer_norm_is_torchs(rng: np.random.Generator, n: int) -> None:
-    torch = pytest.importorskip("torch")
+def test_layer_norm_is_torchs(torch: Any, rng: np.random.Generator, n: int) -> None:
     program = vg.compile(normed(), dtype="f64", regularizer=vg.L2(0.0))
     for name in program.parameters:
         program.parameters[name] = rng.uniform(-1, 1, program.parameters[name].shape)

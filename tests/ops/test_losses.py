@@ -27,8 +27,9 @@ def run(build: Build, *arrays: np.ndarray) -> tuple[float, list[np.ndarray]]:
     return float(outputs["loss"]), outputs["slope"]
 
 
-def torchs(f: Callable[..., Any], x: np.ndarray, *rest: np.ndarray) -> tuple[float, np.ndarray]:
-    torch = pytest.importorskip("torch")
+def torchs(
+    torch: Any, f: Callable[..., Any], x: np.ndarray, *rest: np.ndarray
+) -> tuple[float, np.ndarray]:
     given = torch.tensor(x, requires_grad=True)
     loss = f(torch.nn.functional, given, *(torch.tensor(r) for r in rest))
     loss.backward()
@@ -54,9 +55,8 @@ CLASS_WEIGHTS = [0.5, 2.0, 1.0, 0.25]
 @pytest.mark.parametrize("class_weights", [None, CLASS_WEIGHTS])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_softmax_cross_entropy_is_torchs(
-    rng: np.random.Generator, class_weights: list[float] | None, smoothing: float
+    torch: Any, rng: np.random.Generator, class_weights: list[float] | None, smoothing: float
 ) -> None:
-    torch = pytest.importorskip("torch")
     x, y = rng.standard_normal((N, C)), rng.integers(0, C, N)
     weight = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float64)
     ours = run(
@@ -68,7 +68,9 @@ def test_softmax_cross_entropy_is_torchs(
     )
     same(
         ours,
-        torchs(lambda f, x, y: f.cross_entropy(x, y, weight, label_smoothing=smoothing), x, y),
+        torchs(
+            torch, lambda f, x, y: f.cross_entropy(x, y, weight, label_smoothing=smoothing), x, y
+        ),
     )
 
 
@@ -131,14 +133,22 @@ REGRESSION = {
 
 @pytest.mark.parametrize("shape", [(N,), (N, 3), (N, 2, 3)])
 @pytest.mark.parametrize("name", REGRESSION)
-def test_elementwise_losses_are_torchs(
+def test_elementwise_losses_are_those_by_hand(
     rng: np.random.Generator, name: str, shape: tuple[int, ...]
 ) -> None:
-    build, by_hand, theirs = REGRESSION[name]
+    build, by_hand, _ = REGRESSION[name]
     x, t = rng.standard_normal(shape), rng.uniform(0, 1, shape)
-    ours = run(build, x, t)
-    np.testing.assert_allclose(ours[0], weighted(by_hand(x, t), None), rtol=1e-12)
-    same(ours, torchs(theirs, x, t))
+    np.testing.assert_allclose(run(build, x, t)[0], weighted(by_hand(x, t), None), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(N,), (N, 3), (N, 2, 3)])
+@pytest.mark.parametrize("name", REGRESSION)
+def test_elementwise_losses_are_torchs(
+    torch: Any, rng: np.random.Generator, name: str, shape: tuple[int, ...]
+) -> None:
+    build, _, theirs = REGRESSION[name]
+    x, t = rng.standard_normal(shape), rng.uniform(0, 1, shape)
+    same(run(build, x, t), torchs(torch, theirs, x, t))
 
 
 @pytest.mark.parametrize("shape", [(N,), (N, 3)])
@@ -153,7 +163,7 @@ def test_weighted_means_divide_by_the_weights(
 
 
 def test_hinge_is_the_courses(rng: np.random.Generator) -> None:
-    """By the two loops of the course's exercise; torch divides by the number of classes."""
+    """By the two loops of the course's exercise."""
     x, y, w = rng.standard_normal((N, C)), rng.integers(0, C, N), rng.uniform(0, 2, N)
     rows = [
         sum(max(0.0, x[i, j] - x[i, y[i]] + 1.0) for j in range(C) if j != y[i]) for i in range(N)
@@ -162,7 +172,12 @@ def test_hinge_is_the_courses(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(ours[0], sum(rows) / N, rtol=1e-12)
     weighed, _ = run(lambda x, y, w: vg.hinge(x, y, sample_weights=w), x, y, w)
     np.testing.assert_allclose(weighed, weighted(np.array(rows), w), rtol=1e-12)
-    same(ours, torchs(lambda f, x, y: f.multi_margin_loss(x, y) * C, x, y))
+
+
+def test_hinge_is_torchs(torch: Any, rng: np.random.Generator) -> None:
+    """Which divides by the number of classes."""
+    x, y = rng.standard_normal((N, C)), rng.integers(0, C, N)
+    same(run(vg.hinge, x, y), torchs(torch, lambda f, x, y: f.multi_margin_loss(x, y) * C, x, y))
 
 
 def test_logits_of_any_size_give_finite_losses() -> None:

@@ -42,8 +42,9 @@ def test_the_optimizer_reads_the_clipped_gradients(clip: vg.Clip) -> None:
 
 @pytest.mark.parametrize("clip", CLIPS, ids=lambda c: c.name)
 @pytest.mark.parametrize("optimizer", [vg.SGD(0.3), vg.Momentum(0.1), vg.Adam(0.01)])
-def test_a_hundred_steps_end_where_torch_does(clip: vg.Clip, optimizer: vg.Optimizer) -> None:
-    torch = pytest.importorskip("torch")
+def test_a_hundred_steps_end_where_torch_does(
+    torch: Any, clip: vg.Clip, optimizer: vg.Optimizer
+) -> None:
     start, after = trained(optimizer.but(weight_decay=0.01), clip=clip)
     p = {name: torch.tensor(w, requires_grad=True) for name, w in start.items()}
     make: dict[str, Any] = {

@@ -131,9 +131,8 @@ def test_a_constant_schedule_is_the_number(kind: type) -> None:
 # ---- against PyTorch ------------------------------------------------------------------------
 
 
-def by_torch(make: Callable[[Any, Any], Any], lr: float, steps: int) -> list[float]:
+def by_torch(torch: Any, make: Callable[[Any, Any], Any], lr: float, steps: int) -> list[float]:
     """The rates that an optimizer of PyTorch's has at each step under a scheduler."""
-    torch = pytest.importorskip("torch")
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr)
     scheduler = make(torch.optim.lr_scheduler, optimizer)
     found = []
@@ -196,11 +195,11 @@ TORCH: dict[str, tuple[vg.schedules.Schedule, Callable[[Any, Any], Any], int]] =
 
 
 @pytest.mark.parametrize("case", TORCH)
-def test_rates_are_those_of_torch(case: str) -> None:
+def test_rates_are_those_of_torch(torch: Any, case: str) -> None:
     schedule, make, steps = TORCH[case]
     if case == "OneCycleLR":  # its last step is counted, so that `scheduler.step` may follow it
         schedule = schedule.but(steps=101)
-    assert close(schedule.rates(steps), by_torch(make, 0.3, steps))
+    assert close(schedule.rates(steps), by_torch(torch, make, 0.3, steps))
 
 
 # ---- what they refuse -----------------------------------------------------------------------

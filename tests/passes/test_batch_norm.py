@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,9 +58,10 @@ def test_layers_without_a_name_are_numbered() -> None:
 
 
 @pytest.mark.parametrize("unbiased", [False, True])
-def test_training_and_inference_are_torchs(rng: np.random.Generator, unbiased: bool) -> None:
+def test_training_and_inference_are_torchs(
+    torch: Any, rng: np.random.Generator, unbiased: bool
+) -> None:
     """Losses, parameters and running values over ten steps, and scores at the end, in f64."""
-    torch = pytest.importorskip("torch")
     program = vg.compile(
         normalized(unbiased, momentum=0.8), optimizer=vg.SGD(0.1), dtype="f64", seed=3
     )
