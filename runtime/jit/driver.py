@@ -1,9 +1,9 @@
 """Running a tape: instructions in turn, the parts of each on as many threads as there are.
 
-A tape is memory of 64-bit words that `tape.py` lays out. A *task* is one call: of a compiled
-kernel, of the BLAS, or a sum. A *part* is tasks that one thread makes one after another. An
-*instruction* is parts that touch nothing of each other; the next one begins when all are done.
-Who makes a part does not change what it computes.
+A tape is memory of 64-bit words that `tape.py` lays out. A *task* is one call of a compiled
+kernel. A *part* is tasks that one thread makes one after another. An *instruction* is parts that
+touch nothing of each other; the next one begins when all are done. Who makes a part does not
+change what it computes.
 
 One thread leads. It offers the parts of an instruction on a *ticket*, takes them itself as long
 as there are any, and waits for those that helpers have taken. A helper that has taken none, for it
@@ -14,26 +14,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from llvmlite import ir
-from numba import carray, float32, float64, int64, literal_unroll
+from numba import carray, int64, literal_unroll
 
 from . import choice
 from .cache import jitted
 from .choice import next_alone, note
-from .foreign import call_clock, call_getter, call_kernel, call_setter, gemm, gemv
+from .foreign import call_clock, call_getter, call_kernel, call_setter
 from .native import add, load, pause, pointer, store, swap
 
 _BYTES: Final = 8
 
-# A task: its kind, the address of its function, and up to 13 arguments.
-TASK: Final = 15
-KERNEL: Final = 0
-GEMM: Final = 1
-GEMV: Final = 5
-SUM: Final = 9
-CLOCK: Final = 11
-"""The first of their kinds: products come for f32 and f64 with integers of 64 bits, and the same
-with 32; sums for f32 and f64."""
+# A task: the address of a compiled kernel, 0 for none, and that of the words that it reads.
+TASK: Final = 2
 
 # An instruction: the address of its first task, its parts, the tasks of each, and the address of a
 # word that a task sets to refuse what it was given; 0 where none may.
@@ -72,55 +64,12 @@ PARTS: Final = _PART - 1
 """The most parts that an instruction may have: a ticket holds no larger number."""
 
 
-_gemm_f32, _gemm_f64 = gemm(ir.FloatType(), 64), gemm(ir.DoubleType(), 64)
-_gemm_f32_i32, _gemm_f64_i32 = gemm(ir.FloatType(), 32), gemm(ir.DoubleType(), 32)
-_gemv_f32, _gemv_f64 = gemv(ir.FloatType(), 64), gemv(ir.DoubleType(), 64)
-_gemv_f32_i32, _gemv_f64_i32 = gemv(ir.FloatType(), 32), gemv(ir.DoubleType(), 32)
-
-
 def _make(first: Any, count: Any) -> None:
     """The tasks of a part."""
     for k in range(count):
-        t = carray(pointer(first + k * TASK * _BYTES), (TASK,), int64)
-        kind, f = t[0], t[1]
-        if kind == KERNEL:
-            call_kernel(f, t[2])
-        elif kind == GEMM:
-            _gemm_f32(
-                f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14]
-            )
-        elif kind == GEMM + 1:
-            _gemm_f64(
-                f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14]
-            )
-        elif kind == GEMM + 2:
-            _gemm_f32_i32(
-                f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14]
-            )
-        elif kind == GEMM + 3:
-            _gemm_f64_i32(
-                f, t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14]
-            )
-        elif kind == GEMV:
-            _gemv_f32(f, t[2], t[3], t[4], t[5], t[6], t[7])
-        elif kind == GEMV + 1:
-            _gemv_f64(f, t[2], t[3], t[4], t[5], t[6], t[7])
-        elif kind == GEMV + 2:
-            _gemv_f32_i32(f, t[2], t[3], t[4], t[5], t[6], t[7])
-        elif kind == GEMV + 3:
-            _gemv_f64_i32(f, t[2], t[3], t[4], t[5], t[6], t[7])
-        elif kind == SUM:
-            into, given = carray(pointer(t[2]), (t[4],), float32), t[3]
-            other = carray(pointer(given), (t[4],), float32)
-            for i in range(t[4]):
-                into[i] += other[i]
-        elif kind == SUM + 1:
-            wide_into = carray(pointer(t[2]), (t[4],), float64)
-            wide_other = carray(pointer(t[3]), (t[4],), float64)
-            for i in range(t[4]):
-                wide_into[i] += wide_other[i]
-        elif kind == CLOCK:
-            call_clock(f, t[2], t[3])
+        task = carray(pointer(first + k * TASK * _BYTES), (TASK,), int64)
+        if task[0] != 0:
+            call_kernel(task[0], task[1])
 
 
 make = jitted("void(int64, int64)", nogil=True, error_model="numpy")(_make)

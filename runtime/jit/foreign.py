@@ -126,6 +126,12 @@ def gemv(real: Any, width: int) -> Any:
     return call
 
 
+gemm_f32, gemm_f64 = gemm(ir.FloatType(), 64), gemm(ir.DoubleType(), 64)
+gemm_f32_i32, gemm_f64_i32 = gemm(ir.FloatType(), 32), gemm(ir.DoubleType(), 32)
+gemv_f32, gemv_f64 = gemv(ir.FloatType(), 64), gemv(ir.DoubleType(), 64)
+gemv_f32_i32, gemv_f64_i32 = gemv(ir.FloatType(), 32), gemv(ir.DoubleType(), 32)
+
+
 class _Cblas:
     """A call of the BLAS, its arguments put together one by one."""
 

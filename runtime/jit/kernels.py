@@ -33,6 +33,17 @@ from numpy import (
     tanh,
 )
 
+from verigrad.runtime.jit.foreign import (
+    call_clock,
+    gemm_f32,
+    gemm_f32_i32,
+    gemm_f64,
+    gemm_f64_i32,
+    gemv_f32,
+    gemv_f32_i32,
+    gemv_f64,
+    gemv_f64_i32,
+)
 from verigrad.runtime.jit.functions import (
     clip_factor,
     exp_f32,
@@ -46,6 +57,9 @@ from verigrad.runtime.jit.native import greater, plus, pointer
 
 
 """
+
+
+_FLOATS: Final = {"f4": "f32", "f8": "f64"}
 
 
 def compiled(text: str) -> Any:
@@ -75,6 +89,11 @@ def prologue(arguments: Sequence[tuple[str, Array]]) -> list[str]:
 def words(arrays: Sequence[Array]) -> tuple[Array | int, ...]:
     """What the lines of `prologue` find: for each array where it lies, and its shape."""
     return tuple([word for a in arrays for word in (a, *a.shape)])
+
+
+def float_name(a: Array) -> str | None:
+    """f32 or f64; None of what is no float as this machine has it."""
+    return _FLOATS.get(a.dtype.str[1:]) if a.dtype.isnative else None
 
 
 def require_numba() -> Any:

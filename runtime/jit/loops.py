@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 
 from ...graph import Array
-from . import driver
 from .kernels import compiled, prologue, words
 from .nests import Nest, Region, by_column
+from .special import sums
 from .statements import Operand, Statement
-from .tape import LINE, WORTH, Part, Tape, Task, added, cuts, shared
+from .tape import LINE, WORTH, Part, Tape, Task, cuts, shared
 
 _LITERALS: Final = (0.0, 1.0)
 """Constants that a text holds; others are arguments, so that kernels do not depend on them."""
@@ -55,11 +55,11 @@ class Text:
             given = [a[start:stop] if k in self.cut else a for k, a in enumerate(self.arrays)]
             for k, others in partial.items():
                 given[k] = [given[k], *others][number]
-            parts.append([Task(driver.KERNEL, kernel.address, words(given))])
+            parts.append([Task(kernel.address, words(given))])
         tape.add(parts)
         if len(parts) > 1 and partial:
-            sums = [t for k, others in partial.items() for t in added(others, self.arrays[k])]
-            tape.add([sums])
+            added = [t for k, others in partial.items() for t in sums(others, self.arrays[k])]
+            tape.add([added])
         return len(parts)
 
     def _ranges(self, rows: int, threads: int) -> list[tuple[int, int]]:

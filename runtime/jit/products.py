@@ -10,8 +10,9 @@ import numpy as np
 from ...graph import Array
 from ...ops.blas import Blas, Operand, operand
 from ..recording import Call
-from . import driver
-from .tape import Part, Tape, Task, cuts, float_code, shared
+from .kernels import float_name
+from .special import append_sum, c_call
+from .tape import Part, Tape, Task, cuts, shared
 
 _SMALL: Final = 40_000
 """Multiplications that each part has at least: fewer are made sooner than threads agree."""
@@ -57,7 +58,7 @@ def matrices(
 ) -> Product | None:
     """The product of matrices; None where only NumPy makes it."""
     given = (a, b, out)
-    if any(m.ndim != 2 or m.dtype != out.dtype or float_code(m) is None for m in given):
+    if any(m.ndim != 2 or m.dtype != out.dtype or float_name(m) is None for m in given):
         return None
     left, right = operand(a), operand(b)
     if left is None or right is None or not out.flags.c_contiguous:
@@ -73,7 +74,7 @@ def append(p: Product, blas: Blas, tape: Tape) -> int:
     parts, partial = (_vector_parts if vector else _parts)(p, blas, threads, tape)
     tape.add(parts)
     if partial:
-        tape.add_sum(partial, p.out)
+        append_sum(partial, p.out, tape)
     return len(parts)
 
 
@@ -107,7 +108,7 @@ def _gemm(
     given = (a, p.a.length, b, p.b.length, c, out.shape[1])
     scaled = p.scaled or (np.ones((), out.dtype), np.zeros((), out.dtype))
     words = (*turned, *sizes, *given, *scaled)
-    return Task(_kind(driver.GEMM, out, blas), _of(blas.gemm, out), words)
+    return c_call(_name("gemm", out, blas), _of(blas.gemm, out), *words)
 
 
 def _vector_parts(
@@ -126,14 +127,13 @@ def _vector_parts(
     for k, r in enumerate(ranges):
         given = (x[r], [y, *partial][k]) if summed else (x, y[r])
         words = (int(summed), *lies[r].shape, lies[r], *given)
-        made.append([Task(_kind(driver.GEMV, y, blas), _of(blas.gemv, y), words)])
+        made.append([c_call(_name("gemv", y, blas), _of(blas.gemv, y), *words)])
     return made, partial
 
 
-def _kind(first: int, a: Array, blas: Blas) -> int:
-    code = float_code(a)
-    assert code is not None
-    return first + code + (0 if blas.wide else 2)
+def _name(function: str, a: Array, blas: Blas) -> str:
+    """What `foreign.py` calls it for the dtype and the integers of the BLAS."""
+    return f"{function}_{float_name(a)}{'' if blas.wide else '_i32'}"
 
 
 def _of(functions: Mapping[str, int], a: Array) -> int:

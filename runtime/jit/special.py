@@ -1,4 +1,4 @@
-"""Kernels that are no loops over statements: checks that refuse, masks, and norms."""
+"""Kernels with a text of their own: products, sums, the clock, checks, masks and norms."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ...ops.clipping import SHRINK, ClipFactor
 from ...ops.dropout import DropoutMask
 from ...ops.random import name_hash
 from ..headroom import SQUARES
-from . import driver
+from . import clock
 from .kernels import compiled, prologue, words
-from .tape import BYTE, LINE, WORTH, Tape, Task, cuts, shared
+from .tape import BYTE, LINE, WORTH, Part, Tape, Task, Word, cuts, shared
 
 PLACES: Final = """\
     for i in range(labels.shape[0]):
@@ -67,9 +67,51 @@ FACTOR: Final = """\
     out[0] = clip_factor(limit[0], squares, shrunk)
 """
 """What these sums of all arrays give."""
+SUM: Final = """\
+    for i in range(out.shape[0]):
+        out[i] += other[i]
+"""
+"""Adds the result of a part to that of the first."""
+CALL: Final = """\
+def kernel(words):
+    w = carray(pointer(words), ({count},), int64)
+    {function}({given})
+"""
+"""A function of C, called with its address and all that it is given."""
 _BLOCK: Final = 16
 _DRAWN: Final = 1.0
 """Nanoseconds of an element of a mask."""
+
+
+def c_call(function: str, *given: Word) -> Task:
+    """The call of a function of `foreign.py`, by its name there, with its address first."""
+    listed = ", ".join([f"w[{k}]" for k in range(len(given))])
+    text = CALL.format(count=len(given), function=function, given=listed)
+    return Task(compiled(text).address, given)
+
+
+def sums(partial: Sequence[Array], out: Array) -> Part:
+    """The tasks that add results of some parts to that of the first."""
+    return [_task(SUM, out=out.reshape(-1), other=a.reshape(-1)) for a in partial]
+
+
+def append_sum(partial: Sequence[Array], out: Array, tape: Tape) -> None:
+    """Puts an instruction on a tape that adds partial results to that of the first part."""
+    worth = BYTE * (2 + len(partial)) * out.nbytes / WORTH
+    multiple = LINE if out.ndim == 1 else 1
+    ranges = [slice(*c) for c in cuts(len(out), shared(tape.threads, worth), multiple)]
+    tape.add([sums([a[r] for a in partial], out[r]) for r in ranges])
+
+
+def append_clock(tape: Tape) -> Array | None:
+    """Puts a look at the clock on a tape; gives the array that it is noted in, None where there is
+    no clock."""
+    function, number = clock.native_clock()
+    if not function:
+        return None
+    noted = np.zeros(2, np.int64)
+    tape.add([[c_call("call_clock", function, number, noted)]])
+    return noted
 
 
 def append_finite(arrays: Sequence[Array], refused: Array, tape: Tape) -> int:
@@ -118,10 +160,10 @@ def append_clip_factor(op: ClipFactor, arrays: Sequence[Array], out: Array, tape
     for a in flat:
         for piece, (start, stop) in zip(pieces, cuts(a.size, threads, LINE), strict=False):
             piece.append(a[start:stop])
-    sums = np.zeros((sum(map(len, pieces)), 2))
-    rows = iter(sums)
+    found = np.zeros((sum(map(len, pieces)), 2))
+    rows = iter(found)
     parts = [[_task(NORM, a=a, sums=next(rows)) for a in piece] for piece in pieces if piece]
-    factor = _task(FACTOR, sums=sums, limit=np.array(op.limit), out=out)
+    factor = _task(FACTOR, sums=found, limit=np.array(op.limit), out=out)
     tape.add(parts or [[]])
     tape.add([[factor]])
     return len(parts)
@@ -130,4 +172,4 @@ def append_clip_factor(op: ClipFactor, arrays: Sequence[Array], out: Array, tape
 def _task(text: str, **arrays: Array) -> Task:
     """A kernel of a text on its arrays, by name."""
     kernel = compiled("\n".join([*prologue(list(arrays.items())), text]))
-    return Task(driver.KERNEL, kernel.address, words(list(arrays.values())))
+    return Task(kernel.address, words(list(arrays.values())))

@@ -11,7 +11,7 @@ from ...graph import Array
 from ...ops import clip_by
 from ..recording import Call
 from .functions import exponentials
-from .tape import float_code
+from .kernels import float_name
 
 Role = Literal["matrix", "row", "shared", "scalar"]
 """How a statement reads an array: element [i, j], element [i], element [j], or its only one."""
@@ -222,7 +222,7 @@ def _copy(call: Call) -> Statement | None:
 
 def _reduction(call: Call, ufunc: np.ufunc) -> Statement | None:
     (x, *others) = call.arguments
-    if others or set(call.keywords) - {"out", "axis", "keepdims"} or float_code(x) is None:
+    if others or set(call.keywords) - {"out", "axis", "keepdims"} or float_name(x) is None:
         return None
     out, axis = call.keywords["out"], call.keywords.get("axis", 0)
     if not (ufunc in (np.add, np.maximum) and call.function.__name__ == "reduce"):
@@ -247,7 +247,7 @@ def _column_product(call: Call) -> Statement | None:
     if call.arguments[0] != "nd,nd->d" or set(call.keywords) != {"out"}:
         return None
     _, a, b = call.arguments
-    if float_code(a) is None or a.dtype != b.dtype:
+    if float_name(a) is None or a.dtype != b.dtype:
         return None
     if a.shape[1] < 2 or not (a.flags.c_contiguous and b.flags.c_contiguous):
         return None
@@ -260,7 +260,7 @@ def _inner_product(call: Call) -> Statement | None:
     """The sum of a b over all elements of two vectors."""
     a, b = call.arguments
     out = call.keywords.get("out")
-    if out is None or a.ndim != 1 or b.ndim != 1 or float_code(a) is None:
+    if out is None or a.ndim != 1 or b.ndim != 1 or float_name(a) is None:
         return None
     if not (a.flags.c_contiguous and b.flags.c_contiguous and a.dtype == b.dtype == out.dtype):
         return None

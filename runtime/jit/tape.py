@@ -21,10 +21,9 @@ Word = int | Array
 
 
 class Task(NamedTuple):
-    """One call: its kind, the address of its function, and what it is given."""
+    """One call: the address of a compiled kernel, and the words that it reads."""
 
-    kind: int
-    function: int
+    kernel: int
     words: tuple[Word, ...]
 
 
@@ -38,13 +37,7 @@ BYTE: Final = 0.02
 LINE: Final = 16
 """Elements of a vector that threads divide are cut at multiples of a cache line."""
 
-_CODES: Final = {"f4": 0, "f8": 1}
-_NOTHING: Final = Task(driver.SUM, 0, (0, 0, 0))
-
-
-def float_code(a: Array) -> int | None:
-    """How the driver tells floats apart; None of what is no float of this machine."""
-    return _CODES.get(a.dtype.str[1:]) if a.dtype.isnative else None
+_NOTHING: Final = Task(0, ())
 
 
 def shared(threads: int, worth: float) -> int:
@@ -57,13 +50,6 @@ def cuts(count: int, parts: int, multiple: int = 1) -> list[tuple[int, int]]:
     at = [round(k * count / parts / multiple) * multiple for k in range(parts)]
     bounds = [*dict.fromkeys([k for k in at if k < count]), count]
     return list(pairwise(bounds))
-
-
-def added(partial: Sequence[Array], out: Array) -> Part:
-    """The tasks that add results of some parts to that of the first."""
-    code = float_code(out)
-    assert code is not None
-    return [Task(driver.SUM + code, 0, (out, a, out.size)) for a in partial]
 
 
 class Tape:
@@ -99,22 +85,6 @@ class Tape:
         places = [self._spare[k * nbytes :][: like.nbytes] for k in range(count)]
         return [place.view(like.dtype).reshape(like.shape) for place in places]
 
-    def add_sum(self, partial: Sequence[Array], out: Array) -> None:
-        """An instruction that adds partial results to that of the first part."""
-        worth = BYTE * (2 + len(partial)) * out.nbytes / WORTH
-        multiple = LINE if out.ndim == 1 else 1
-        ranges = [slice(*c) for c in cuts(len(out), shared(self.threads, worth), multiple)]
-        self.add([added([a[r] for a in partial], out[r]) for r in ranges])
-
-    def add_clock(self) -> Array | None:
-        """A look at the clock, and the array that it is noted in; None where there is no clock."""
-        function, number = clock.native_clock()
-        if not function:
-            return None
-        noted = np.zeros(2, np.int64)
-        self.add([[Task(driver.CLOCK, function, (number, noted))]])
-        return noted
-
     def runner(self, start: int, stop: int) -> Callable[..., bool]:
         """A function of the feeds: whether all instructions of the range ran, none refused."""
         run: Callable[..., bool] = driver.runner(len(self._feeds))
@@ -147,20 +117,16 @@ class Tape:
         tasks = [t for parts in padded for part in parts for t in part]
         at = len(padded) * driver.INSTRUCTION
         words_at = at + len(tasks) * driver.TASK
-        kernels = [t for t in tasks if t.kind == driver.KERNEL]
-        memory = _Memory(words_at + sum([len(t.words) for t in kernels]), self._feeds)
+        memory = _Memory(words_at + sum([len(t.words) for t in tasks]), self._feeds)
         for k, (parts, (_, refusal)) in enumerate(zip(padded, self._instructions, strict=True)):
             refused: Word = 0 if refusal is None else refusal
             head = (memory.address(at), len(parts), len(parts[0]), refused)
             memory.put(k * driver.INSTRUCTION, head)
             for t in [t for part in parts for t in part]:
-                given: Sequence[Word] = t.words
-                if t.kind == driver.KERNEL:
-                    memory.put(words_at, given)
-                    given = (memory.address(words_at),)
-                    words_at += len(t.words)
-                memory.put(at, (t.kind, t.function, *given))
+                memory.put(at, (t.kernel, memory.address(words_at)))
+                memory.put(words_at, t.words)
                 at += driver.TASK
+                words_at += len(t.words)
         patches = np.array(memory.patches, np.int64).reshape(-1, driver.PATCH)
         known = blas.numpy_blas()
         setting = (known.get_threads, known.set_threads) if known else (0, 0)

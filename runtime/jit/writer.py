@@ -23,7 +23,7 @@ from .clock import now, seconds
 from .loops import Text
 from .nests import Nest, regions
 from .products import Product, matrices, product
-from .special import append_clip_factor, append_finite, append_mask, append_places
+from .special import append_clip_factor, append_clock, append_finite, append_mask, append_places
 from .statements import Statement, flattened, multiple, quick_function, statement
 from .tape import Tape
 from .waiting import Waiting, Work
@@ -95,7 +95,7 @@ class JitWriter(Writer):
         if self._stamps is None:
             return
         self._flush()  # so that each group's time is its own
-        noted = self._tape.add_clock() if self._begun < len(self._tape) else None
+        noted = append_clock(self._tape) if self._begun < len(self._tape) else None
         if noted is not None:
             self._noted.append((ended, noted))
             self.names.objects.update(stamp=self._stamps.append)

@@ -16,11 +16,8 @@ import pytest
 
 from verigrad.ops.clipping import clip_factor
 from verigrad.ops.dropout import DropoutMask
-from verigrad.runtime.jit import driver, loops, special, writer
+from verigrad.runtime.jit import kernels, writer
 from verigrad.runtime.jit.tape import Tape, Task
-
-_PYTHON = -1
-"""The kind of a task that is a function of Python."""
 
 
 @contextmanager
@@ -31,22 +28,23 @@ def python_tapes() -> Iterator[None]:
     """
     made: list[Callable[[Sequence[Any]], None]] = []
 
-    def compiled(text: str) -> SimpleNamespace:
+    def kernel(text: str) -> SimpleNamespace:
         space = {**_NAMES}
-        exec(text, space)
+        exec(text.partition("def kernel")[1] + text.partition("def kernel")[2], space)
         made.append(space["kernel"])
-        return SimpleNamespace(address=len(made) - 1)
+        return SimpleNamespace(address=len(made))
 
     def append_mask(op: DropoutMask, step: np.ndarray, out: np.ndarray, tape: Tape) -> int:
         made.append(lambda words: op.run(step, out=words[0]))
-        tape.add([[Task(_PYTHON, len(made) - 1, (out,))]])
+        tape.add([[Task(len(made), (out,))]])
         return 1
 
     def runner(self: Tape, start: int, stop: int) -> Callable[..., bool]:
         def run(*feeds: np.ndarray) -> bool:
             for parts, refusal in self._instructions[start:stop]:
                 for task in [t for part in reversed(parts) for t in part]:
-                    _make(task._replace(words=_fed(self, task.words, feeds)), made)
+                    if task.kernel:
+                        made[task.kernel - 1](_fed(self, task.words, feeds))
                 if refusal is not None and refusal[0]:
                     refusal[0] = 0
                     return False
@@ -55,8 +53,7 @@ def python_tapes() -> Iterator[None]:
         return run
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loops, "compiled", compiled)
-        patch.setattr(special, "compiled", compiled)
+        patch.setattr(kernels, "_kernel", kernel)
         patch.setattr(writer, "append_mask", append_mask)
         patch.setattr(Tape, "runner", runner)
         patch.setattr(writer.np, "empty", _poisoned(np.empty))
@@ -87,18 +84,14 @@ def _fed(tape: Tape, words: Sequence[Any], feeds: Sequence[np.ndarray]) -> tuple
     return tuple([fed(word) for word in words])
 
 
-def _make(task: Task, made: Sequence[Callable[[Sequence[Any]], None]]) -> None:
-    w = task.words
-    if task.kind in (driver.KERNEL, _PYTHON):
-        made[task.function](w)
-    elif driver.GEMM <= task.kind < driver.GEMV:
-        a, b, out, alpha, beta = w[5], w[7], w[9], w[11], w[12]
-        out[...] = alpha * (a @ b) + (beta * out if beta else 0)
-    elif driver.GEMV <= task.kind < driver.SUM:
-        summed, _, _, matrix, x, y = w
-        y[...] = matrix.T @ x if summed else matrix @ x
-    elif task.kind < driver.CLOCK and w[2]:
-        w[0][...] += w[1]
+def _gemm(function: int, turned_a: int, turned_b: int, *rest: Any) -> None:
+    a, b, out, alpha, beta = rest[3], rest[5], rest[7], rest[9], rest[10]
+    out[...] = alpha * (a @ b) + (beta * out if beta else 0)
+
+
+def _gemv(function: int, summed: int, *rest: Any) -> None:
+    matrix, x, y = rest[2:]
+    y[...] = matrix.T @ x if summed else matrix @ x
 
 
 def _carray(words: Any, shape: Any, dtype: Any) -> Any:
@@ -107,6 +100,8 @@ def _carray(words: Any, shape: Any, dtype: Any) -> Any:
 
 
 _NAMES: dict[str, Any] = {
+    **{f"gemm_{t}{i}": _gemm for t in ("f32", "f64") for i in ("", "_i32")},
+    **{f"gemv_{t}{i}": _gemv for t in ("f32", "f64") for i in ("", "_i32")},
     "abs": abs,
     "bool_": np.bool_,
     "carray": _carray,

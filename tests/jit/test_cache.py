@@ -19,7 +19,7 @@ import verigrad as vg
 
 pytest.importorskip("numba")
 
-from verigrad.runtime.jit import cache, driver
+from verigrad.runtime.jit import cache
 from verigrad.runtime.jit.kernels import _kernel, compiled, prologue, words
 from verigrad.runtime.jit.tape import Tape, Task
 
@@ -42,7 +42,7 @@ def doubled() -> list[float]:
     text = [*prologue([("a", a)]), "    for i in range(a.shape[0]):", "        a[i] = a[i] + a[i]"]
     kernel = compiled("\n".join([*text, ""]))
     tape = Tape([])
-    tape.add([[Task(driver.KERNEL, kernel.address, words([a]))]])
+    tape.add([[Task(kernel.address, words([a]))]])
     assert tape.runner(0, 1)()
     return a.tolist()
 

@@ -18,6 +18,7 @@ from verigrad.runtime.step import CHECK
 pytest.importorskip("numba")
 
 from verigrad.runtime.jit import clock
+from verigrad.runtime.jit.special import append_clock
 from verigrad.runtime.jit.tape import Tape
 
 OPTIONS = {"optimizer": vg.Adam(0.01), "dropout": vg.Dropout(keep=0.5), "backend": "numba"}
@@ -30,7 +31,7 @@ def keys_of_a_step(program: vg.Program, size: int) -> list[object]:
 
 def test_a_clock_on_the_tape_is_that_of_python() -> None:
     tape = Tape([])
-    noted = [tape.add_clock() for _ in range(3)]
+    noted = [append_clock(tape) for _ in range(3)]
     if any(n is None for n in noted):
         pytest.skip("this system has no clock_gettime")
     before = clock.now()

@@ -14,8 +14,8 @@ pytest.importorskip("numba")
 from verigrad.ops import ClipFactor
 from verigrad.runtime.jit import driver
 from verigrad.runtime.jit.kernels import compiled, prologue, words
-from verigrad.runtime.jit.special import append_clip_factor, append_finite
-from verigrad.runtime.jit.tape import Tape, Task, added, cuts, shared
+from verigrad.runtime.jit.special import append_clip_factor, append_finite, append_sum, sums
+from verigrad.runtime.jit.tape import Tape, Task, cuts, shared
 
 OPTIONS = {
     "optimizer": vg.Adam(0.01),
@@ -29,7 +29,7 @@ OPTIONS = {
 def doubling(a: np.ndarray) -> Task:
     """A task that doubles a vector, compiled as a kernel is."""
     text = [*prologue([("a", a)]), "    for i in range(a.shape[0]):", "        a[i] = a[i] + a[i]"]
-    return Task(driver.KERNEL, compiled("\n".join([*text, ""])).address, words([a]))
+    return Task(compiled("\n".join([*text, ""])).address, words([a]))
 
 
 @pytest.mark.parametrize("count", [1, 5, 16, 17, 100])
@@ -140,7 +140,7 @@ def test_partial_sums_are_added(dtype: str, rng: np.random.Generator) -> None:
     partial = [rng.random((5, 7)).astype(dtype) for _ in range(3)]
     expected = out + partial[0] + partial[1] + partial[2]
     tape = Tape([])
-    tape.add([added(partial, out)])
+    tape.add([sums(partial, out)])
     assert tape.runner(0, 1)()
     assert (out == expected).all()
 
@@ -157,7 +157,7 @@ def test_results_are_added_by_as_many_threads_as_there_are(
         for a in partial:
             a[:] = rng.random(shape)
         expected = out + partial[0] + partial[1]
-        tape.add_sum(partial, out)
+        append_sum(partial, out, tape)
         assert tape.runner(0, 1)()
     assert (out == expected).all()
     assert len(tape._instructions[0][0]) == (1 if shape == (5, 7) else threads)
@@ -200,7 +200,7 @@ def test_that_the_order_of_parts_is_seen(monkeypatch: pytest.MonkeyPatch) -> Non
 
     def run(backwards: bool) -> list[float]:
         a[:] = [1, 2, 3, 4, 5, 6, 7, 8]
-        parts = [[Task(driver.SUM, 0, (a[4:], a[:4], 4))], [doubling(a[2:6])]]
+        parts = [sums([a[:4]], a[4:]), [doubling(a[2:6])]]
         tape = Tape([])
         tape.threads = 1
         tape.add(parts[::-1] if backwards else parts)
