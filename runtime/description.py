@@ -12,7 +12,8 @@ from ..graph import OPS, Array, Graph, RunError, dtype_name, parse, shown
 from ..graph.attributes import Reader, print_value
 from ..ops import check_seed
 from ..passes import Pass, Pipeline
-from .options import Backend, Options
+from .options import Options
+from .registry import Backend
 from .told import fitting, read_json
 
 FORMAT: Final = 1

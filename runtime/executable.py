@@ -9,8 +9,8 @@ from ..graph import Array, Graph, RunError, whole_number
 from .executor import Executor
 from .feeds import FeedReader
 from .memory import Memory
-from .options import Backend
 from .plan import Plan
+from .registry import Backend
 from .values import Held
 
 _KEPT: Final = 8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from typing import Any, Final
 
@@ -13,22 +13,22 @@ from ..graph import (
     Array,
     Constant,
     Graph,
-    Input,
     Node,
     NonFiniteError,
     RunError,
-    Source,
     VerigradError,
     kernel_groups,
 )
 from ..ops import LabelError
 from .aligned import aligned_bytes
+from .backend import CHECK, Stamps
 from .forks import alone
 from .headroom import Headroom
-from .options import Backend
 from .parts import Memory
+from .phases import is_wrong, late_products, phases, read_late, watched
 from .plan import Plan
-from .step import CHECK, Stamps, Writer, phases
+from .registry import BACKENDS, Backend
+from .step_text import StepText
 from .tiling import tiling
 from .turns import TURNS
 
@@ -53,16 +53,16 @@ class Executor:
         self._arrays = _bind(self.graph, plan, self._arena, values)
         self._backend = backend
         late = dict.fromkeys([n for group in phases(self.graph)[2] for n in group])
-        self._added = _factors(late)
+        self._added = late_products(late)
         factors = dict.fromkeys([i for pair in self._added.values() for i in pair])
-        self.watched = _watched(self.graph, late, factors)
-        self._wrong = [n for n in dict.fromkeys(_read(self.graph, late)) if _is_wrong(n)]
+        self.watched = watched(self.graph, late, factors)
+        self._wrong = [n for n in dict.fromkeys(read_late(self.graph, late)) if is_wrong(n)]
         self._headroom = Headroom(self.graph, self._arrays, late, self.watched)
         self._safe = 0  # how many more steps are known to leave the state finite
         self._next: int | None = None  # the version of the values that these begin at
-        writer = self.written()
-        self.source, self._lines = writer.text(), writer.nodes()
-        functions = writer.made(_FILE)
+        step = self.written()
+        self.source, self._lines = step.text(), step.nodes()
+        functions = step.made(_FILE)
         self._prepare: Callable[..., None] = functions["prepare"]
         self._compute: Callable[..., None] = functions["compute"]
         self._finite: Callable[..., bool] = functions["finite"]
@@ -77,7 +77,7 @@ class Executor:
         self._feeds: Sequence[Array] = ()
         self.writing = False
 
-    def written(self, stamps: Stamps | None = None) -> Writer:
+    def written(self, stamps: Stamps | None = None) -> StepText:
         """The step's text and what it names; with `stamps`, it notes there what ends when."""
         return _write(
             self.graph, self.plan, self._backend, self._arena, self._arrays, self.watched, stamps
@@ -234,43 +234,6 @@ def _bind(g: Graph, plan: Plan, arena: Array, values: Mapping[str, Array]) -> di
     return arrays
 
 
-def _factors(late: Collection[Node]) -> dict[Node, tuple[Node, Node]]:
-    """The products that are added where states lie, by their factors, where these are early."""
-    added = {n: factors for n in late if (factors := n.added_factors) is not None}
-    return {n: (a, b) for n, (a, b) in added.items() if a not in late and b not in late}
-
-
-def _watched(g: Graph, late: Collection[Node], factors: Collection[Node]) -> list[Node]:
-    """The loss, the floats that updates read or are, and the factors of what is added in place,
-    but for what is held; `late` is what runs from the first write of state on.
-
-    Where the squares of all factors have a finite sum, each element of the products is finite
-    (Cauchy and Schwarz: it is at most half of the sum), and so is what they are a share of.
-    """
-    return [
-        n
-        for n in dict.fromkeys([*_read(g, late), *factors])
-        if n not in late and n.type.is_float and (n in factors or _is_made(n))
-    ]
-
-
-def _read(g: Graph, late: Collection[Node]) -> list[Node]:
-    """The loss, and what updates read or are before the first write of state."""
-    read = [i for n in g.order if n in late for i in n.inputs]
-    read += [n for n in g.updates.values() if n not in late]
-    return [g.loss, *read] if g.loss is not None and g.updates else read
-
-
-def _is_wrong(n: Node) -> bool:
-    """Whether a constant is not finite, such as a gradient that a pass has computed."""
-    return isinstance(n.op, Constant) and n.type.is_float and not np.isfinite(n.op.array).all()
-
-
-def _is_made(n: Node) -> bool:
-    """Whether a step makes the value, or is fed with it: what is held is finite."""
-    return isinstance(n.op, Input) or not isinstance(n.op, Source)
-
-
 def _write(
     g: Graph,
     plan: Plan,
@@ -279,27 +242,26 @@ def _write(
     bound: Mapping[Node, Array],
     watched: Sequence[Node],
     stamps: Stamps | None = None,
-) -> Writer:
-    """The writer of a step, done."""
+) -> StepText:
+    """The text of a step."""
     once, early, late = phases(g)
     fed = {n: np.empty(n.type.bind(plan.sizes), n.type.numpy) for n in g.inputs}
     arrays = {**bound, **fed}
     memory = Memory(arrays, _scratch(g, plan, arena), g.inputs, plan.sizes)
-    writer = _writer(backend)(g, memory, stamps)
+    step = StepText(memory)
+    names, writer = step.names, BACKENDS[backend].writer()(g, memory, step, stamps)
     copies = []
     for w, n in g.updates.items():
         if n in g.inputs or arrays[w] is not arrays[n]:
-            copies.append(
-                f"copyto({writer.names.value(arrays[w])}, {writer.names.value(arrays[n])})"
-            )
+            copies.append(f"copyto({names.value(arrays[w])}, {names.value(arrays[n])})")
     if copies:
-        writer.names.function(np.copyto)
+        names.function(np.copyto)
     writer.function("prepare", once)
     writer.function("compute", early)
     fixed = [arrays[n] for n in watched if n not in fed]
     writer.finite(fixed, [fed[n] for n in watched if n in fed])
     writer.function("commit", late, copies, after=CHECK)
-    return writer
+    return step
 
 
 def _scratch(g: Graph, plan: Plan, arena: Array) -> dict[Node, tuple[Array, ...]]:
@@ -320,11 +282,3 @@ def _scratch(g: Graph, plan: Plan, arena: Array) -> dict[Node, tuple[Array, ...]
                 ]
             )
     return found
-
-
-def _writer(backend: Backend) -> type[Writer]:
-    if backend == "numpy":
-        return Writer
-    from .jit.writer import JitWriter
-
-    return JitWriter

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -23,18 +22,19 @@ class Filled:
     def __init__(self) -> None:
         self._held: dict[tuple[bytes, str, tuple[int, ...]], Array] = {}
 
-    def arguments(self, call: Call) -> Sequence[Any]:
-        """The arguments of a call, a number in a maximum or minimum as an array full of it: NumPy
-        uses SIMD for two arrays, and takes five times as long for an array and a number. Beside
-        a large result it is a row, if that is long enough."""
+    def spelled(self, call: Call) -> Call:
+        """The call, a number in a maximum or minimum as an array full of it: NumPy uses SIMD for
+        two arrays, and takes five times as long for an array and a number. Beside a large result
+        it is a row, if that is long enough."""
         if call.function not in (np.maximum, np.minimum):
-            return call.arguments
+            return call
         out: Array = call.keywords["out"]
         shape = out.shape if out.nbytes <= _LARGE else out.shape[-1:]
         held = math.prod(shape) * out.itemsize <= _LARGE
         if not held or (shape != out.shape and shape[0] < _LONG_ROW):
-            return call.arguments
-        return [self._full(a, shape) if _is_number(a) else a for a in call.arguments]
+            return call
+        arguments = [self._full(a, shape) if _is_number(a) else a for a in call.arguments]
+        return call._replace(arguments=tuple(arguments))
 
     def _full(self, number: Array, shape: tuple[int, ...]) -> Array:
         same = number.tobytes(), number.dtype.str, shape

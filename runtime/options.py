@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 from ..graph import PassError, is_whole, shown
 from ..passes import Clip, Dropout, Optimizer, Pipeline, Regularizer
-
-Backend = Literal["numpy", "numba"]
-"""What runs a step: NumPy's calls alone, or loops that Numba compiled between its products."""
+from .registry import BACKENDS, Backend
 
 
 class Options(NamedTuple):
@@ -47,14 +45,10 @@ class Options(NamedTuple):
         for name, pipeline in pipelines.items():
             if not isinstance(pipeline, Pipeline):
                 raise PassError(f"{name} is {shown(pipeline)}, where e.g. vg.TRAINING is expected")
-        if not isinstance(self.backend, str) or self.backend not in get_args(Backend):
-            raise PassError(
-                f"backend is {shown(self.backend)}, where 'numpy' or 'numba' is expected"
-            )
-        if self.backend == "numba":
-            from .jit.kernels import require_numba
-
-            require_numba()
+        if not isinstance(self.backend, str) or self.backend not in BACKENDS:
+            known = " or ".join(map(repr, BACKENDS))
+            raise PassError(f"backend is {shown(self.backend)}, where {known} is expected")
+        BACKENDS[self.backend].require()
         return self._replace(memory_limit=self._checked_limit())
 
     def _checked_limit(self) -> int | None:

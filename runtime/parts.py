@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..graph import Array, Graph, Node, Nodes
+from .names import Key, key
 from .tiling import Tiling
 
 
@@ -135,3 +136,39 @@ def _flat(run: Sequence[Array]) -> Array:
     flat = _side_by_side(run)
     assert flat is not None
     return flat
+
+
+class TileLoop:
+    """The names of a tile's arrays, and these arrays for every whole tile."""
+
+    def __init__(self, part: Part, otherwise: Callable[[Any], str | None]) -> None:
+        self.part = part
+        self.variables: dict[str, tuple[Array, np.dtype[Any]]] = {}
+        self._whole = {a[: part.step].ctypes.data: a for a in part.cut.values()}
+        self._shapes = {a.ctypes.data: a[: part.step].shape for a in part.cut.values()}
+        self._names: dict[Key, str] = {}
+        self._otherwise = otherwise
+
+    def name(self, value: Any) -> str | None:
+        if not isinstance(value, np.ndarray):
+            return self._otherwise(value)
+        at = value.ctypes.data
+        if at not in self._whole:
+            # A part of a tile lies elsewhere in the next: only the kernel can take it.
+            cut = any(np.may_share_memory(value, a) for a in self._whole.values())
+            return None if cut else self._otherwise(value)
+        base, same = self._whole[at], key(value)
+        if value.shape != self._shapes[at] or value.itemsize != base.itemsize:
+            return None
+        if same not in self._names:
+            self._names[same] = f"t{len(self._names)}"
+            self.variables[self._names[same]] = base, value.dtype
+        return self._names[same]
+
+    def tiles(self) -> list[tuple[Array, ...]]:
+        step = self.part.step
+        whole = range(0, self.part.rows - step + 1, step)
+        return [
+            tuple([base[at : at + step].view(t) for base, t in self.variables.values()])
+            for at in whole
+        ]

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..graph import Graph, Node, Product, Schedule, holder, inside, kernel_groups
+from .backend import CHECK, COPIES, Calls, Kernel
 from .machine import Machine
 from .plan import Plan
-from .step import CHECK, COPIES, Calls, Kernel
 
 Place = Node | int
 """What bytes lie in: a source, or the arena from an offset on."""

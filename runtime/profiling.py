@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from statistics import fmean
 from time import perf_counter
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ..graph import NUMPY_DTYPES, NonFiniteError, RunError, all_of, check_kind, roles, sizes_of
 from ..graph.writing import write_whole
 from .arguments import count_of
+from .backend import CHECK, COPIES, Calls, Kernel, Stamp, Stamps
 from .cost import nbytes
 from .executable import Executable
 from .executor import Executor
-from .machine import Calibration, Machine, calls_of_numpy
-from .options import Backend, Options
+from .machine import Calibration, Machine
+from .options import Options
 from .prediction import seconds, works
-from .recording import Call
-from .step import CHECK, COPIES, Calls, Kernel, Stamp, Stamps
+from .registry import BACKENDS
 from .values import Held
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def profile(
         return perf_counter() - start
 
     dtype = NUMPY_DTYPES[options.dtype]
-    calibration = Calibration(dtype, nbytes(g.order, sizes), prepare_for(backend))
+    calibration = Calibration(dtype, nbytes(g.order, sizes), BACKENDS[backend].prepare())
     plain: list[float] = []
     timed: list[tuple[float, dict[Kernel, float]]] = []
     stamped = Stamped(executor)
@@ -193,15 +193,6 @@ def profile(
     return Profile(
         g.name, sizes, _rows(executor, stamped.calls, calibration.machine(), found), whole
     )
-
-
-def prepare_for(backend: Backend) -> Callable[[Sequence[Call]], Callable[[], object]]:
-    """What makes probes of calls as the backend makes its steps."""
-    if backend == "numpy":
-        return calls_of_numpy
-    from .jit.probing import prepared
-
-    return prepared
 
 
 def _rows(
@@ -232,11 +223,11 @@ class Stamped:
 
     def __init__(self, executor: Executor) -> None:
         self._stamps: Stamps = []
-        writer = executor.written(self._stamps)
-        self.calls = writer.calls
+        step = executor.written(self._stamps)
+        self.calls = step.calls
         self._executor = executor
         self._plain = executor._compute, executor._commit, executor._whole
-        made = writer.made("<profiled step of verigrad>")
+        made = step.made("<profiled step of verigrad>")
         self._stamping = made["compute"], made["commit"], None
 
     def __enter__(self) -> None:

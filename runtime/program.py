@@ -36,8 +36,9 @@ from .doubts import warn_of_doubts, warn_of_raw_inputs
 from .executable import Executable
 from .executor import Executor
 from .forks import alone
-from .options import Backend, Options, instead
+from .options import Options, instead
 from .plan import Plan
+from .registry import Backend
 from .turns import TURNS
 from .values import Values
 from .variants import Variants

@@ -13,8 +13,8 @@ from ...ops.blas import one_thread
 from ...passes import TRAINING, Dropout, Pipeline, Regularizer
 from ..arguments import count_of
 from ..inputs import fed
-from ..options import Backend
 from ..program import Program, compile
+from ..registry import Backend
 from ..turns import TURNS
 from .blame import faults, singular_points, wrong_products
 from .entries import FAIL, INCONCLUSIVE, ORDER, Entry, Scale, check_entry, largest

@@ -26,7 +26,7 @@ from ...passes import (
 from ...passes.optimizers import DIALECTS, Dialect
 from ..data.parts import Classification
 from ..data.source import FORMS, load_data
-from ..options import Backend
+from ..registry import Backend
 from ..told import fitting
 from .methods import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, initializer
 

@@ -4,37 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ...ops import Axpy
+from ...graph import Array, Op
 from ...ops.blas import numpy_blas
-from ...ops.dropout import DropoutMask
 from ..recording import Call
 from .loops import Text
-from .nests import Nest, Region
+from .lowered import lowered
+from .nests import Nest, regions
 from .products import append, product
-from .special import append_mask
-from .statements import multiple, statement
+from .statements import statement
 from .tape import Tape
 
 
 def prepared(calls: Sequence[Call]) -> Callable[[], object]:
-    """The calls as loops, products and masks, in a function that runs them; a call that is none
-    of them, or a product where no BLAS is known, is made as it stands."""
-    tape, nests = Tape([]), list[Nest]()
-    rest: list[Call] = []
-    looped, dead = _looped(calls)
-    for call in looped:
+    """The calls as loops, products and instructions, in a function that runs them; a call that is
+    none of them, or a product where no BLAS is known, is made as it stands."""
+    tape, nests, blas = Tape([]), list[Nest](), numpy_blas()
+    looped, rest = list[Call](), list[Call]()
+    held: list[Array] = []
+    for call in calls:
         op = getattr(call.function, "__self__", None)
-        s, p, blas = statement(call), product(call), numpy_blas()
+        found = None
+        if isinstance(op, Op):
+            found = lowered(op, call.arguments, call.keywords["out"], tape.threads)
+        if found is None or found.product is not None:
+            looped.append(call)
+            continue
+        looped += found.calls
+        held += found.held
+        for instruction in found.instructions:
+            tape.add(*instruction)
+    for call in looped:
+        s, p = statement(call), product(call)
         if s is not None:
             if not (nests and nests[-1].take([s])):
                 nests.append(Nest([s]))
         elif p is not None and blas is not None:
             append(p, blas, tape)
-        elif isinstance(op, DropoutMask):
-            (step,) = call.arguments
-            append_mask(op, step, call.keywords["out"], tape)
         else:
             rest.append(call)
+    dead = regions(held)
     for nest in nests:
         Text(nest, dead).append(tape)
     run = tape.runner(0, len(tape))
@@ -45,18 +53,3 @@ def prepared(calls: Sequence[Call]) -> Callable[[], object]:
             call.function(*call.arguments, **call.keywords)
 
     return made if rest else run
-
-
-def _looped(calls: Sequence[Call]) -> tuple[list[Call], frozenset[Region]]:
-    """The calls, `axpy` as those that loops can make; and what these do not write."""
-    found: list[Call] = []
-    dead: set[Region] = set()
-    for call in calls:
-        if isinstance(getattr(call.function, "__self__", None), Axpy):
-            y, x, alpha = call.arguments
-            parts, times = multiple(y, x, alpha, call.keywords["out"])
-            found += parts
-            dead.add((times.ctypes.data, times.nbytes))
-        else:
-            found.append(call)
-    return found, frozenset(dead)

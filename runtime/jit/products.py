@@ -11,7 +11,7 @@ from ...graph import Array
 from ...ops.blas import Blas, Operand, operand
 from ..recording import Call
 from .kernels import float_name
-from .special import append_sum, c_call
+from .special import added, c_call
 from .tape import Part, Tape, Task, cuts, shared
 
 _SMALL: Final = 40_000
@@ -74,7 +74,7 @@ def append(p: Product, blas: Blas, tape: Tape) -> int:
     parts, partial = (_vector_parts if vector else _parts)(p, blas, threads, tape)
     tape.add(parts)
     if partial:
-        append_sum(partial, p.out, tape)
+        tape.add(*added(partial, p.out, tape.threads))
     return len(parts)
 
 

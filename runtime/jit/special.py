@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ...ops.random import name_hash
 from ..headroom import SQUARES
 from . import clock
 from .kernels import compiled, prologue, words
-from .tape import BYTE, LINE, WORTH, Part, Tape, Task, Word, cuts, shared
+from .tape import BYTE, LINE, WORTH, Part, Task, Word, cuts, shared
 
 PLACES: Final = """\
     for i in range(labels.shape[0]):
@@ -83,6 +83,13 @@ _DRAWN: Final = 1.0
 """Nanoseconds of an element of a mask."""
 
 
+class Instruction(NamedTuple):
+    """Parts of one instruction of a tape; a task may set the word `refusal` to end the run."""
+
+    parts: Sequence[Part]
+    refusal: Array | None = None
+
+
 def c_call(function: str, *given: Word) -> Task:
     """The call of a function of `foreign.py`, by its name there, with its address first."""
     listed = ", ".join([f"w[{k}]" for k in range(len(given))])
@@ -95,78 +102,74 @@ def sums(partial: Sequence[Array], out: Array) -> Part:
     return [_task(SUM, out=out.reshape(-1), other=a.reshape(-1)) for a in partial]
 
 
-def append_sum(partial: Sequence[Array], out: Array, tape: Tape) -> None:
-    """Puts an instruction on a tape that adds partial results to that of the first part."""
+def added(partial: Sequence[Array], out: Array, threads: int) -> Instruction:
+    """Adds partial results to that of the first part."""
     worth = BYTE * (2 + len(partial)) * out.nbytes / WORTH
     multiple = LINE if out.ndim == 1 else 1
-    ranges = [slice(*c) for c in cuts(len(out), shared(tape.threads, worth), multiple)]
-    tape.add([sums([a[r] for a in partial], out[r]) for r in ranges])
+    ranges = [slice(*c) for c in cuts(len(out), shared(threads, worth), multiple)]
+    return Instruction([sums([a[r] for a in partial], out[r]) for r in ranges])
 
 
-def append_clock(tape: Tape) -> Array | None:
-    """Puts a look at the clock on a tape; gives the array that it is noted in, None where there is
-    no clock."""
+def clocked() -> tuple[Instruction, Array] | None:
+    """A look at the clock, and the array that it is noted in; None where there is no clock."""
     function, number = clock.native_clock()
     if not function:
         return None
     noted = np.zeros(2, np.int64)
-    tape.add([[c_call("call_clock", function, number, noted)]])
-    return noted
+    return Instruction([[c_call("call_clock", function, number, noted)]]), noted
 
 
-def append_finite(arrays: Sequence[Array], refused: Array, tape: Tape) -> int:
-    """Puts the check of flat arrays on a tape, and says in how many parts."""
-    parts: list[list[Task]] = [[] for _ in range(tape.threads)]
+def finite(arrays: Sequence[Array], threads: int) -> Instruction:
+    """The check of flat arrays, which refuses where one is not finite."""
+    refused = np.zeros(1, np.int64)
+    parts: list[list[Task]] = [[] for _ in range(threads)]
     for a in arrays:
         flat = a.reshape(-1)
-        threads = shared(tape.threads, BYTE * a.nbytes / WORTH)
+        most = shared(threads, BYTE * a.nbytes / WORTH)
         text = FINITE.format(zero=f"{a.dtype.name}(0)", most=f"{a.dtype.name}({SQUARES!r})")
-        ranges = cuts(flat.size, threads, LINE)
-        for part, (start, stop) in zip(parts, ranges, strict=False):
+        for part, (start, stop) in zip(parts, cuts(flat.size, most, LINE), strict=False):
             part.append(_task(text, a=flat[start:stop], refused=refused))
-    tape.add([part for part in parts if part] or [[]], refused)
-    return sum([1 for part in parts if part])
+    return Instruction([part for part in parts if part] or [[]], refused)
 
 
-def append_places(
-    starts: Array, labels: Array, classes: int, out: Array, refused: Array, tape: Tape
-) -> None:
-    """Puts the places of labels on a tape."""
+def places(starts: Array, labels: Array, classes: int, out: Array) -> Instruction:
+    """The places of labels, which refuses one that is out of range."""
+    refused = np.zeros(1, np.int64)
     given = {"starts": starts, "labels": labels, "classes": np.array([classes])}
-    tape.add([[_task(PLACES, **given, out=out, refused=refused)]], refused)
+    return Instruction([[_task(PLACES, **given, out=out, refused=refused)]], refused)
 
 
-def append_mask(op: DropoutMask, step: Array, out: Array, tape: Tape) -> int:
-    """Puts the mask of a step on a tape, and says in how many parts."""
+def mask(op: DropoutMask, step: Array, out: Array, threads: int) -> Instruction:
+    """The dropout mask of a step."""
     flat = out.reshape(-1)
     key = np.array([op.seed, name_hash(op.key)], np.uint64).view(np.int64)
     given = {"step": step, "key": key, "below": np.array([op.below])}
     given |= {"scale": np.array([op.scale], out.dtype)}
     text = f"    nothing = {out.dtype.name}(0)\n{MASK}"
-    threads = shared(tape.threads, _DRAWN * flat.size / WORTH)
-    parts = [
-        [_task(text, out=flat[start:stop], first=np.array([start // _BLOCK]), **given)]
-        for start, stop in cuts(flat.size, threads, _BLOCK)
-    ]
-    tape.add(parts)
-    return len(parts)
+    ranges = cuts(flat.size, shared(threads, _DRAWN * flat.size / WORTH), _BLOCK)
+    return Instruction(
+        [
+            [_task(text, out=flat[start:stop], first=np.array([start // _BLOCK]), **given)]
+            for start, stop in ranges
+        ]
+    )
 
 
-def append_clip_factor(op: ClipFactor, arrays: Sequence[Array], out: Array, tape: Tape) -> int:
-    """Puts the clip factor of arrays on a tape, and says in how many parts."""
+def clip_factor(
+    op: ClipFactor, arrays: Sequence[Array], out: Array, threads: int
+) -> list[Instruction]:
+    """The clip factor of arrays: sums of squares in parts, and what they give."""
     flat = [a.reshape(-1) for a in arrays if a.size]
-    threads = shared(tape.threads, BYTE * sum([a.nbytes for a in flat]) / WORTH)
-    pieces: list[list[Array]] = [[] for _ in range(threads)]
+    most = shared(threads, BYTE * sum([a.nbytes for a in flat]) / WORTH)
+    pieces: list[list[Array]] = [[] for _ in range(most)]
     for a in flat:
-        for piece, (start, stop) in zip(pieces, cuts(a.size, threads, LINE), strict=False):
+        for piece, (start, stop) in zip(pieces, cuts(a.size, most, LINE), strict=False):
             piece.append(a[start:stop])
     found = np.zeros((sum(map(len, pieces)), 2))
     rows = iter(found)
     parts = [[_task(NORM, a=a, sums=next(rows)) for a in piece] for piece in pieces if piece]
     factor = _task(FACTOR, sums=found, limit=np.array(op.limit), out=out)
-    tape.add(parts or [[]])
-    tape.add([[factor]])
-    return len(parts)
+    return [Instruction(parts or [[]]), Instruction([[factor]])]
 
 
 def _task(text: str, **arrays: Array) -> Task:

@@ -3,50 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
-from ...graph import Array, Graph, Node, Nodes
+from ...graph import Array, Graph, Node, Nodes, Op
 from ...ops.blas import numpy_blas
-from ...ops.clipping import ClipFactor
-from ...ops.dropout import DropoutMask
-from ...ops.likelihood import LabelPlaces
-from ...ops.linear import Gemm
-from ...ops.updates import Axpy
+from ..backend import CHECK, Kernel, Stamp, Stamps, StepWriter
 from ..parts import Memory, Part, joined, parts
 from ..recording import Call, record
-from ..step import CHECK, Kernel, Stamp, Stamps, Writer
+from ..step import NumpyWriter
+from ..step_text import StepText
 from ..tiling import tiling
 from . import products
 from .clock import now, seconds
 from .loops import Text
+from .lowered import Lowered, lowered
 from .nests import Nest, regions
-from .products import Product, matrices, product
-from .special import append_clip_factor, append_clock, append_finite, append_mask, append_places
-from .statements import Statement, flattened, multiple, quick_function, statement
+from .products import Product, product
+from .special import clocked, finite
+from .statements import Statement, flattened, quick_function, statement
 from .tape import Tape
 from .waiting import Waiting, Work
 
 
-class JitWriter(Writer):
+class NumbaWriter(StepWriter):
     """Puts a step on a tape: products as calls of the BLAS, the calls between them as loops.
 
-    What neither can do stays the NumPy call that it is, between two runs of the tape. Below a run
+    What neither can do stays the NumPy call that it is, between two runs of the tape: a writer of
+    such calls writes them into the same text. Below a run
     the text says what it makes. The plan is the same as without: a temporary that only a loop
     reads is never written. Where the whole step is on the tape, `step` runs it at once.
     """
 
-    def __init__(self, g: Graph, memory: Memory, stamps: Stamps | None = None) -> None:
-        super().__init__(g, memory, stamps)
+    def __init__(
+        self, g: Graph, memory: Memory, step: StepText, stamps: Stamps | None = None
+    ) -> None:
+        super().__init__(g, memory, step, stamps)
+        self._numpy = NumpyWriter(g, memory, step, stamps, _as_loops)
         self._tape = Tape([memory.arrays[n] for n in memory.feeds])
         self._blas = numpy_blas()
-        self._refused = np.zeros(1, np.int64)
         self._waiting = Waiting()
         self._held: list[tuple[Array, ...]] = []  # stand for temporaries: none is written
         self._begun = 0  # the instruction that the next run starts with
         self._listing: list[str] = []
         self._noted: list[tuple[Kernel, Array]] = []
+        self._once = False
         self._whole = True
 
     def function(
@@ -55,14 +56,17 @@ class JitWriter(Writer):
         self._once = name == "prepare"  # what runs once is not worth a kernel
         super().function(name, groups, copies, after)
         self._whole = self._whole and not copies
-        if name == "commit" and self._whole and self._stamps is None:
-            self._functions.append("step")
-            run = self.names.bound("run", "step", self._tape.runner(0, len(self._tape)))
-            self.lines += ["", f"    step = {run}  # all of the above at once"]
+        if name == "commit" and self._whole and self.stamps is None:
+            run = self.step.names.bound("run", "step", self._tape.runner(0, len(self._tape)))
+            self.step.name("step", f"{run}  # all of the above at once")
+
+    def groups(self, groups: Sequence[Nodes]) -> None:
+        super().groups(groups)
+        self._run()
 
     def group(self, group: Nodes) -> None:
         if self._once:
-            super().group(group)
+            self._numpy.group(group)
             return
         tiles = tiling(self.g, group, self.memory.sizes)
         if tiles is None:
@@ -77,39 +81,37 @@ class JitWriter(Writer):
                     self._calls(n, inputs, out, scratch)
             else:
                 self._leave()
-                self._tiled(part)
+                self._numpy.tiled(part)
 
     def finite(self, arrays: Sequence[Array], fed: Sequence[Array]) -> None:
-        self._functions.append("finite")
-        self.lines += ["", f"    def finite({self._given()}):"]
-        checked = [*joined(arrays), *[a.reshape(-1) for a in fed]]
-        split = append_finite(checked, self._refused, self._tape)
-        self._count(CHECK, 1)
-        self.lines.append(f"        return {self._runner()}({self._given()})")
-        self.lines.append(f"        #   all finite?{_in_parts(split)}")
+        self.step.begin("finite")
+        check = finite([*joined(arrays), *[a.reshape(-1) for a in fed]], self._tape.threads)
+        self._tape.add(*check)
+        self.step.count(CHECK, 1)
+        self.step.add(f"return {self._runner()}({self.step.given})")
+        self.step.add(f"#   all finite?{_in_parts(len([p for p in check.parts if p]))}")
 
-    def end(self) -> None:
-        self._run()
-
-    def _stamp(self, ended: Kernel) -> None:
-        if self._stamps is None:
+    def stamp(self, ended: Kernel) -> None:
+        if self.stamps is None:
             return
         self._flush()  # so that each group's time is its own
-        noted = append_clock(self._tape) if self._begun < len(self._tape) else None
-        if noted is not None:
+        found = clocked() if self._begun < len(self._tape) else None
+        if found is not None:
+            look, noted = found
+            self._tape.add(*look)
             self._noted.append((ended, noted))
-            self.names.objects.update(stamp=self._stamps.append)
+            self.step.names.objects.update(stamp=self.stamps.append)
             return
         self._run()
-        super()._stamp(ended)
-        self.names.objects.update(now=now)
+        self._numpy.stamp(ended)
+        self.step.names.objects.update(now=now)
 
     # ---- the tape ----------------------------------------------------------------------------
 
     def _runner(self) -> str:
         """The name of a function that runs what has come onto the tape since the last."""
         made = self._tape.runner(self._begun, len(self._tape))
-        name = self.names.bound("run", ("run", self._begun), made)
+        name = self.step.names.bound("run", ("run", self._begun), made)
         self._begun = len(self._tape)
         return name
 
@@ -117,16 +119,17 @@ class JitWriter(Writer):
         """A line that runs what has come onto the tape, if anything has."""
         self._flush()
         if self._begun < len(self._tape):
-            self.lines.append(f"        {self._runner()}({self._given()})")
+            self.step.add(f"{self._runner()}({self.step.given})")
             self._end_run()
 
     def _end_run(self) -> None:
         """What stands below a run: what it makes, and the stamps that it has noted."""
-        self.lines += [f"        #   {line}" for line in self._listing]
+        for line in self._listing:
+            self.step.add(f"#   {line}")
         self._listing = []
         if self._noted:
-            noted = self.names.bound("noted", ("noted", self._begun), self._noting())
-            self.lines.append(f"        stamp({noted})")
+            noted = self.step.names.bound("noted", ("noted", self._begun), self._noting())
+            self.step.add(f"stamp({noted})")
 
     def _noting(self) -> Callable[[], list[Stamp]]:
         """A function that gives the stamps that the tape has made."""
@@ -149,20 +152,11 @@ class JitWriter(Writer):
         first, *_ = nodes
         ops = " + ".join(dict.fromkeys(n.op.name for n in nodes))
         self._listing.append(f"{line}{_in_parts(split)}  # {ops}")
-        self._count(self.schedule.groups[first], 1)
+        self.step.count(self.schedule.groups[first], 1)
 
     def _shown(self, a: Array) -> str:
         """What the text calls an array; what lies in a feed, by the feed's name."""
-        return self.names.feed(a) or str(self.names.value(a))
-
-    def _call(self, call: Call, name: Callable[[Any], str | None]) -> str | None:
-        """A function has the bits of a loop where Python calls it, too."""
-        ours = quick_function(call)
-        return super()._call(call if ours is None else call._replace(function=ours), name)
-
-    def _arguments(self, call: Call) -> Sequence[Any]:
-        """Numbers as they are: in loops they take no time, and few calls are left to NumPy."""
-        return call.arguments
+        return self.step.names.feed(a) or str(self.step.names.value(a))
 
     # ---- collecting --------------------------------------------------------------------------
 
@@ -175,30 +169,15 @@ class JitWriter(Writer):
         self, n: Node, inputs: Sequence[Array], out: Array, scratch: tuple[Array, ...]
     ) -> None:
         """The calls of a node's kernel: each is a product, a statement, or else a line."""
-        if isinstance(n.op, LabelPlaces):
-            self._places(n, n.op, inputs, out)
-            return
-        if isinstance(n.op, Gemm) and self._gemm(n, n.op, inputs, out):
-            return
-        if isinstance(n.op, Axpy) and self._axpy(n, inputs, out):
-            return
         op = n.op.bind(self.memory.sizes)
-        if isinstance(op, DropoutMask) and out.size:
-            self._flush()
-            split = append_mask(op, inputs[0], out, self._tape)
-            self._listed((n,), f"{self._shown(out)} = mask({self._shown(inputs[0])})", split)
-            return
-        if isinstance(op, ClipFactor):
-            self._flush()
-            split = append_clip_factor(op, inputs, out, self._tape)
-            shown = ", ".join([self._shown(a) for a in inputs])
-            self._listed((n,), f"{self._shown(out)} = clip_factor({shown})", split)
+        form = lowered(op, inputs, out, self._tape.threads)
+        if form is not None and self._lower(n, op, form, inputs, out):
             return
         calls = record(op, inputs, out, scratch)
-        lines = [self._call(c, self.names.value) for c in calls or ()]
+        lines = [self._numpy.call(c) for c in calls or ()]
         if calls is None or None in lines:
             self._leave()
-            self._kernel(n, inputs, out, scratch, self.names.value, "")
+            self._numpy.kernel(n, inputs, out, scratch)
             return
         found = [s and flattened(s) for s in [self._statement(n, c) for c in calls]]
         # A temporary need not be written, unless a call between the statements may read it.
@@ -214,47 +193,33 @@ class JitWriter(Writer):
                 self._product(n, p, str(line))
             else:
                 self._leave()
-                self.line(n, str(line))
-                self._count(self.schedule.groups[n], 1)
+                self.step.add(str(line), n)
+                self.step.count(self.schedule.groups[n], 1)
 
-    def _gemm(self, n: Node, op: Gemm, inputs: Sequence[Array], out: Array) -> bool:
-        """Puts a product that is added to `out` on the tape, if it can be."""
-        c, a, b, *scaled = inputs
-        left, right = a.T if op.transpose_a else a, b.T if op.transpose_b else b
-        p = matrices(left, right, out, (scaled[0], scaled[1]))
-        if self._blas is None or p is None:
+    def _lower(self, n: Node, op: Op, form: Lowered, inputs: Sequence[Array], out: Array) -> bool:
+        """Puts a node in a form of its own on the tape, if all of it can be."""
+        statements = [s for s in [self._statement(n, c) for c in form.calls] if s is not None]
+        if len(statements) < len(form.calls) or (form.product and self._blas is None):
             return False
-        if out is not c:
-            copied = self._statement(n, Call(np.copyto, (out.reshape(-1), c.reshape(-1)), {}))
-            if copied is None:
-                return False
-            self._add(Work((n,), [copied]))
-        shown = ", ".join([self._shown(m) for m in inputs])
-        self._product(n, p, f"gemm({shown})")
+        if statements:
+            self._held.append(form.held)
+            self._add(Work((n,), statements, regions(form.held)))
+        shown = f"{form.shown}({', '.join([self._shown(a) for a in inputs])})"
+        if form.product is not None:
+            self._product(n, form.product, shown)
+        if form.instructions:
+            self._flush()
+            for instruction in form.instructions:
+                self._tape.add(*instruction)
+            split = max([len(i.parts) for i in form.instructions])
+            self._listed((n,), f"{self._shown(out)} = {shown}", split)
+        if form.checked:
+            names = [str(self.step.names.value(a)) for a in (*inputs, out)]
+            checked = self.step.names.bound("k", id(op), op.run)
+            otherwise = f"{checked}({', '.join(names[:-1])}, out={names[-1]})"
+            self.step.add(f"{self._runner()}({self.step.given}) or {otherwise}", n)
+            self._end_run()
         return True
-
-    def _axpy(self, n: Node, inputs: Sequence[Array], out: Array) -> bool:
-        """Makes y + alpha x statements of loops, if it can be: these have threads of their own."""
-        y, x, alpha = inputs
-        calls, times = multiple(y, x, alpha, out)
-        found = [s for s in [self._statement(n, c) for c in calls] if s is not None]
-        if len(found) < len(calls):
-            return False
-        self._held.append((times,))
-        self._add(Work((n,), found, regions([times])))
-        return True
-
-    def _places(self, n: Node, op: LabelPlaces, inputs: Sequence[Array], out: Array) -> None:
-        """The places of the labels; where one is out of range, the op's own kernel says so."""
-        starts, labels = inputs
-        self._flush()
-        append_places(starts, labels, op.classes, out, self._refused, self._tape)
-        first, second, result = [str(self.names.value(a)) for a in (starts, labels, out)]
-        self._listed((n,), f"{result} = places({first}, {second}, {op.classes})", 1)
-        checked = self.names.bound("k", id(op), op.run)
-        otherwise = f"{checked}({first}, {second}, out={result})"
-        self.line(n, f"{self._runner()}({self._given()}) or {otherwise}")
-        self._end_run()
 
     def _loop(self, part: Part) -> bool:
         """A tiled part as statements of one nest, its temporaries as values that stay inside."""
@@ -267,7 +232,7 @@ class JitWriter(Writer):
         statements: list[Statement] = []
         for n, inputs, out, scratch in part._replace(temporaries=held).kernels(0, part.rows):
             calls = record(n.op.bind(self.memory.sizes), inputs, out, scratch)
-            if calls is None or None in [self._call(c, self.names.value) for c in calls]:
+            if calls is None or None in [self._numpy.call(c) for c in calls]:
                 return False
             found = [self._statement(n, c) for c in calls]
             if None in found:
@@ -301,3 +266,10 @@ class JitWriter(Writer):
 
 def _in_parts(count: int) -> str:
     return f", in {count} parts" if count > 1 else ""
+
+
+def _as_loops(call: Call) -> Call:
+    """The call by functions that have the bits of a loop where Python calls them, too; its numbers
+    as they are: few calls are left to NumPy."""
+    function = quick_function(call)
+    return call if function is None else call._replace(function=function)

@@ -13,13 +13,13 @@ import verigrad as vg
 from verigrad.graph import Product
 from verigrad.passes.add_in_place import AddInPlace
 from verigrad.runtime import machine as machine_module
+from verigrad.runtime.backend import CHECK, COPIES, Calls
 from verigrad.runtime.figures.bars import Bar, _longest, draw_bars
 from verigrad.runtime.machine import Calibration, Machine
-from verigrad.runtime.options import Backend
 from verigrad.runtime.prediction import seconds, works
-from verigrad.runtime.profiling import Profile, prepare_for
+from verigrad.runtime.profiling import Profile
 from verigrad.runtime.recording import Call
-from verigrad.runtime.step import CHECK, COPIES, Calls
+from verigrad.runtime.registry import BACKENDS, Backend
 from verigrad.runtime.tiling import TILE
 
 
@@ -316,7 +316,7 @@ def test_what_an_elementwise_group_makes_for_itself_is_not_moved() -> None:
 def test_a_calibration_gives_rates_that_are_rates(backend: Backend, dtype: type) -> None:
     if backend == "numba":
         pytest.importorskip("numba")
-    calibration = Calibration(np.dtype(dtype), 1 << 20, prepare_for(backend))
+    calibration = Calibration(np.dtype(dtype), 1 << 20, BACKENDS[backend].prepare())
     for _ in range(3):
         calibration.round()
     found = calibration.machine()

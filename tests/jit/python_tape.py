@@ -16,7 +16,8 @@ import pytest
 
 from verigrad.ops.clipping import clip_factor
 from verigrad.ops.dropout import DropoutMask
-from verigrad.runtime.jit import kernels, writer
+from verigrad.runtime.jit import kernels, lowered, writer
+from verigrad.runtime.jit.special import Instruction
 from verigrad.runtime.jit.tape import Tape, Task
 
 
@@ -34,10 +35,9 @@ def python_tapes() -> Iterator[None]:
         made.append(space["kernel"])
         return SimpleNamespace(address=len(made))
 
-    def append_mask(op: DropoutMask, step: np.ndarray, out: np.ndarray, tape: Tape) -> int:
+    def mask(op: DropoutMask, step: np.ndarray, out: np.ndarray, threads: int) -> Instruction:
         made.append(lambda words: op.run(step, out=words[0]))
-        tape.add([[Task(len(made), (out,))]])
-        return 1
+        return Instruction([[Task(len(made), (out,))]])
 
     def runner(self: Tape, start: int, stop: int) -> Callable[..., bool]:
         def run(*feeds: np.ndarray) -> bool:
@@ -54,7 +54,7 @@ def python_tapes() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernels, "_kernel", kernel)
-        patch.setattr(writer, "append_mask", append_mask)
+        patch.setattr(lowered, "mask", mask)
         patch.setattr(Tape, "runner", runner)
         patch.setattr(writer.np, "empty", _poisoned(np.empty))
         patch.setattr(writer.np, "empty_like", _poisoned(np.empty_like))

@@ -14,7 +14,7 @@ pytest.importorskip("numba")
 from verigrad.ops import ClipFactor
 from verigrad.runtime.jit import driver
 from verigrad.runtime.jit.kernels import compiled, prologue, words
-from verigrad.runtime.jit.special import append_clip_factor, append_finite, append_sum, sums
+from verigrad.runtime.jit.special import added, clip_factor, finite, sums
 from verigrad.runtime.jit.tape import Tape, Task, cuts, shared
 
 OPTIONS = {
@@ -97,9 +97,9 @@ def test_what_lies_in_a_feed_follows_the_feed() -> None:
 
 
 def test_a_refusal_ends_the_run_and_is_forgotten() -> None:
-    refused, a, b = np.zeros(1, np.int64), np.ones(40_000, "f4"), np.ones(4, "f4")
+    a, b = np.ones(40_000, "f4"), np.ones(4, "f4")
     tape = Tape([])
-    append_finite([a, np.ones((), "f4")], refused, tape)
+    tape.add(*finite([a, np.ones((), "f4")], tape.threads))
     tape.add([[doubling(b)]])
     run = tape.runner(0, 2)
     assert run() and (b == 2).all()
@@ -125,7 +125,10 @@ def test_a_clip_factor_is_that_of_all_parts(
     found, op = np.empty((), dtype), ClipFactor(1.0)
     with on_threads(threads):
         tape = Tape([])
-        assert append_clip_factor(op, arrays, found, tape) == threads
+        squares, factor = clip_factor(op, arrays, found, threads)
+        assert len(squares.parts) == threads
+        tape.add(*squares)
+        tape.add(*factor)
         assert tape.runner(0, len(tape))()
     op.run(*arrays, out=(expected := np.empty((), dtype)))
     np.testing.assert_allclose(found, expected, rtol=1e-6 if dtype == "f4" else 1e-14)
@@ -157,7 +160,7 @@ def test_results_are_added_by_as_many_threads_as_there_are(
         for a in partial:
             a[:] = rng.random(shape)
         expected = out + partial[0] + partial[1]
-        append_sum(partial, out, tape)
+        tape.add(*added(partial, out, threads))
         assert tape.runner(0, 1)()
     assert (out == expected).all()
     assert len(tape._instructions[0][0]) == (1 if shape == (5, 7) else threads)

@@ -66,14 +66,14 @@ def test_a_step_is_prepared_computed_checked_and_committed() -> None:
 def test_a_maximum_with_a_number_is_one_of_two_arrays() -> None:
     """NumPy uses SIMD for these; layers of one width read the same array."""
     program = vg.compile(net(12, 8, 8, 6, 4), optimizer=vg.SGD(0.1))
-    writer = program.executable.executor({"N": 5}).written()
-    found = [line for line in writer.lines if "maximum(" in line]
+    step = program.executable.executor({"N": 5}).written()
+    found = [line for line in step.lines if "maximum(" in line]
     names = [re.findall(r"a\d+", line) for line in found]
     assert [read for _, read, _ in names][:2] == [names[0][1]] * 2
     for first, read, out in names:
         assert first == out
-        assert writer.names.objects[read].shape == writer.names.objects[out].shape
-        assert not writer.names.objects[read].any()
+        assert step.names.objects[read].shape == step.names.objects[out].shape
+        assert not step.names.objects[read].any()
 
 
 @pytest.mark.parametrize(("long_row", "held"), [(8, (8,)), (9, ())])
@@ -84,10 +84,10 @@ def test_beside_a_large_result_a_number_takes_little_memory(
     monkeypatch.setattr("verigrad.runtime.filled._LONG_ROW", long_row)
     program = vg.compile(net(12, 8, 4), optimizer=vg.SGD(0.1))
     for rows, shape in ((4, (4, 8)), (5, held)):
-        writer = program.executable.executor({"N": rows}).written()
-        (line,) = [line for line in writer.lines if "maximum(" in line]
+        step = program.executable.executor({"N": rows}).written()
+        (line,) = [line for line in step.lines if "maximum(" in line]
         _, read, _ = re.findall(r"[ac]\d+", line)
-        assert writer.names.objects[read].shape == shape
+        assert step.names.objects[read].shape == shape
     feeds = batch(np.random.default_rng(0), 5, 12, 4)
     assert program.step(feeds) == vg.compile(net(12, 8, 4), optimizer=vg.SGD(0.1)).step(feeds)
 
@@ -103,7 +103,8 @@ def test_no_array_for_a_number_is_larger_than_the_bound(
     monkeypatch.setattr(filled, "_LONG_ROW", 8)
     x, number = np.ones(shape, np.float32), np.zeros((), np.float32)
     number.setflags(write=False)
-    first, second = filled.Filled().arguments(Call(np.maximum, (x, number), {"out": x}))
+    spelled = filled.Filled().spelled(Call(np.maximum, (x, number), {"out": x}))
+    first, second = spelled.arguments
     assert first is x and second.shape == held
 
 
