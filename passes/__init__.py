@@ -2,7 +2,7 @@
 
 from . import schedules
 from .base import Pass, Refused, Rewrite, bisect
-from .clip_gradients import Clip, ClipNorm, ClipValue
+from .clip import Clip, ClipNorm, ClipValue
 from .dropout import Dropout
 from .dtype import op_with_dtype, with_dtype
 from .optimizers import SGD, AdaGrad, Adam, AdamW, Group, Momentum, Nesterov, Optimizer, RMSProp

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .interpreter import Interpretation, interpret
     from .loading import load
     from .plan import Plan
-    from .profiling import Profile
+    from .profile_report import Profile
     from .program import Program, compile
     from .training.callback import Callback
     from .training.fit import fit
@@ -54,7 +54,7 @@ _MODULES: Final = {
     "interpreter": ("Interpretation", "interpret"),
     "loading": ("load",),
     "plan": ("Plan",),
-    "profiling": ("Profile",),
+    "profile_report": ("Profile",),
     "program": ("Program", "compile"),
     "training.callback": ("Callback",),
     "training.fit": ("fit",),

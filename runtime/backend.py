@@ -9,15 +9,22 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ..graph import Array, Graph, Nodes
 
 if TYPE_CHECKING:
-    from .parts import Memory
+    from .buffers import Buffers
+    from .recording import Call
     from .step_text import StepText
 
+Probe = Callable[[], object]
+"""Calls of NumPy in a function that makes them, to be timed."""
+Prepare = Callable[[Sequence[Call]], Probe]
+"""Makes calls of NumPy what the steps of a backend make of them."""
 Kernel = int | str
 """A part of a step: the number of a group, or CHECK, or COPIES."""
 Stamp = tuple[Kernel, float]
 """What has just ended, and when."""
 Stamps = list[Stamp | Callable[[], list[Stamp]]]
 """The stamps that a step has made; some are told when they are asked for."""
+SQUARES: Final = 1e24
+"""The sum of squares, of all that a step looks at, up to which its headroom holds."""
 CHECK: Final = "check"
 COPIES: Final = "copies"
 
@@ -38,7 +45,7 @@ class StepWriter(ABC):
     """
 
     def __init__(
-        self, g: Graph, memory: Memory, step: StepText, stamps: Stamps | None = None
+        self, g: Graph, memory: Buffers, step: StepText, stamps: Stamps | None = None
     ) -> None:
         assert g.schedule is not None
         self.g = g
@@ -79,7 +86,7 @@ class StepWriter(ABC):
     @abstractmethod
     def finite(self, arrays: Sequence[Array], fed: Sequence[Array]) -> None:
         """`def finite(feed0, ...)`: whether the sum of all squares, of what lies in the arena and
-        of what is fed, is below `headroom.SQUARES`: then all is finite, and the headroom holds."""
+        of what is fed, is below SQUARES: then all is finite, and the headroom holds."""
 
     @abstractmethod
     def stamp(self, ended: Kernel) -> None:

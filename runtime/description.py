@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from ..graph import OPS, Array, Graph, RunError, dtype_name, parse, shown
 from ..graph.attributes import Reader, print_value
 from ..ops import check_seed
 from ..passes import Pass, Pipeline
+from ..passes.text import parse_pass, print_pass
 from .options import Options
 from .registry import Backend
 from .told import fitting, read_json
@@ -130,29 +130,3 @@ def _named(key: str) -> Iterator[None]:
         yield
     except Exception as e:  # an op, a pass or a schedule that a user wrote may raise any
         raise RunError(f"its {key} cannot be read: {str(e)[:_LONGEST]}") from None
-
-
-def print_pass(p: Pass) -> str:
-    """`fuse_linear_relu`, or `name{option=value}`."""
-    defaults = {f.name: f.default for f in dataclasses.fields(p)}  # type: ignore[arg-type]
-    changed = {k: v for k, v in p.options().items() if v != defaults[k]}
-    written = ",".join(f"{k}={print_value(v)}" for k, v in changed.items())
-    return f"{p.name}{{{written}}}" if written else p.name
-
-
-def parse_pass(text: str) -> Pass:
-    """The pass that `print_pass` wrote."""
-    name, brace, _ = text.partition("{")
-    kind = Pass.kinds()[name]
-    if not brace:
-        return kind()
-    reader = Reader(text[len(name) :])
-    reader.expect("{")
-    options: dict[str, Any] = {}
-    while not reader.take("}"):
-        if options:
-            reader.expect(",")
-        key = reader.value()
-        reader.expect("=")
-        options[key] = reader.value()
-    return kind(**options)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ..graph import Array, Graph, RunError, whole_number
 from .executor import Executor
 from .feeds import FeedReader
-from .memory import Memory
+from .memory import MemoryLimit
 from .plan import Plan
 from .registry import Backend
 from .values import Held
@@ -27,7 +27,7 @@ class Executable:
         g: Graph,
         unoptimised: Graph,
         values: Held,
-        memory: Memory,
+        memory: MemoryLimit,
         reader: FeedReader,
         backend: Backend,
     ) -> None:

@@ -11,25 +11,21 @@ import numpy as np
 from ..graph import (
     SETTINGS,
     Array,
-    Constant,
     Graph,
     Node,
     NonFiniteError,
     RunError,
     VerigradError,
-    kernel_groups,
 )
 from ..ops import LabelError
-from .aligned import aligned_bytes
 from .backend import CHECK, Stamps
+from .buffers import Buffers, aligned_bytes, bound, temporaries
 from .forks import alone
 from .headroom import Headroom
-from .parts import Memory
 from .phases import is_wrong, late_products, phases, read_late, watched
 from .plan import Plan
 from .registry import BACKENDS, Backend
 from .step_text import StepText
-from .tiling import tiling
 from .turns import TURNS
 
 _FILE: Final = "<step of verigrad>"
@@ -50,7 +46,7 @@ class Executor:
         self.plan = plan
         self.graph = plan.graph
         self._arena = aligned_bytes(plan.nbytes, f"the results of {plan.graph.name}")
-        self._arrays = _bind(self.graph, plan, self._arena, values)
+        self._arrays = bound(self.graph, plan, self._arena, values)
         self._backend = backend
         late = dict.fromkeys([n for group in phases(self.graph)[2] for n in group])
         self._added = late_products(late)
@@ -210,30 +206,6 @@ class Executor:
         return kind(f"{what}\n  in %{names[n]} = {call}")
 
 
-def _view(arena: Array, place: tuple[int, int], shape: tuple[int, ...], dtype: Any) -> Array:
-    offset, nbytes = place
-    view: Array = arena[offset : offset + nbytes].view(dtype).reshape(shape)
-    return view
-
-
-def _bind(g: Graph, plan: Plan, arena: Array, values: Mapping[str, Array]) -> dict[Node, Array]:
-    """Where each value lies but the feeds, and those that stay inside of a tiled group."""
-    schedule = g.schedule
-    assert schedule is not None
-    arrays: dict[Node, Array] = {}
-    for n in g.sources:
-        if isinstance(n.op, Constant):
-            arrays[n] = n.op.array
-        elif n not in g.inputs:
-            arrays[n] = values[g.names[n]]
-    for n in schedule.order:
-        if n in schedule.places:
-            arrays[n] = _view(arena, schedule.places[n], n.type.bind(plan.sizes), n.type.numpy)
-        elif n in schedule.takeovers:
-            arrays[n] = arrays[schedule.takeovers[n]]
-    return arrays
-
-
 def _write(
     g: Graph,
     plan: Plan,
@@ -247,7 +219,7 @@ def _write(
     once, early, late = phases(g)
     fed = {n: np.empty(n.type.bind(plan.sizes), n.type.numpy) for n in g.inputs}
     arrays = {**bound, **fed}
-    memory = Memory(arrays, _scratch(g, plan, arena), g.inputs, plan.sizes)
+    memory = Buffers(arrays, temporaries(g, plan, arena), g.inputs, plan.sizes)
     step = StepText(memory)
     names, writer = step.names, BACKENDS[backend].writer()(g, memory, step, stamps)
     copies = []
@@ -262,23 +234,3 @@ def _write(
     writer.finite(fixed, [fed[n] for n in watched if n in fed])
     writer.function("commit", late, copies, after=CHECK)
     return step
-
-
-def _scratch(g: Graph, plan: Plan, arena: Array) -> dict[Node, tuple[Array, ...]]:
-    """The temporaries in the arena: of each node, or of a tiled group at its first node."""
-    assert g.schedule is not None
-    found: dict[Node, tuple[Array, ...]] = {}
-    for group in kernel_groups(g.schedule):
-        tiles = tiling(g, group, plan.sizes)
-        wanted = {n: n.op.scratch(*(i.type for i in n.inputs)) for n in group}
-        if tiles is not None:
-            wanted = {group[0]: tiles.temporaries}
-        for n, types in wanted.items():
-            places = g.schedule.scratch.get(n, ())
-            found[n] = tuple(
-                [
-                    _view(arena, place, t.bind(plan.sizes), t.numpy)
-                    for t, place in zip(types, places, strict=True)
-                ]
-            )
-    return found

@@ -10,11 +10,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ..graph import Array, Constant, Graph, Input, Node, Source
+from .backend import SQUARES
 from .parts import joined
 from .ranges import ANY, TRUTH, Range, Ranger, fitted
 
-SQUARES: Final = 1e24
-"""The sum of squares, of all that a step looks at, up to which its headroom holds."""
 _BOUND: Final = Range(-(SQUARES**0.5), SQUARES**0.5)
 """Where the elements of the tensors that a step looks at then lie."""
 _SCALAR: Final = Range(-SQUARES, SQUARES)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from time import perf_counter
 from typing import Final, NamedTuple
 
@@ -12,7 +11,8 @@ import numpy as np
 from ..graph import Array, Product
 from ..ops import Axpy
 from ..ops.dropout import DropoutMask
-from .aligned import aligned_bytes
+from .backend import Prepare
+from .buffers import aligned_bytes
 from .recording import Call
 
 # Squares, and the shapes of layers: batch by features, few classes, the gradients of weights.
@@ -33,8 +33,6 @@ _NAMES: Final = {"f4": "f32", "f8": "f64"}
 _LEAST: Final = 5e-8
 """Seconds that a probe takes at least, when what it takes to start one has been taken off."""
 _SMALLEST, _LARGEST, _GROWTH = 1 << 18, 1 << 27, 8
-
-Probe = Callable[[], object]
 
 
 class Machine(NamedTuple):
@@ -73,19 +71,6 @@ class Machine(NamedTuple):
         return nbytes / float(np.exp(rate))
 
 
-def calls_of_numpy(calls: Sequence[Call]) -> Probe:
-    """The calls as they are."""
-    bound = [partial(c.function, *c.arguments, **c.keywords) for c in calls]
-    if len(bound) == 1:
-        return bound[0]
-
-    def made() -> None:
-        for call in bound:
-            call()
-
-    return made
-
-
 class Calibration:
     """Probes of the machine, timed one after another in rounds between which others may work.
 
@@ -96,7 +81,7 @@ class Calibration:
         self,
         dtype: np.dtype[np.generic],
         footprint: int,
-        prepare: Callable[[Sequence[Call]], Probe] = calls_of_numpy,
+        prepare: Prepare,
     ) -> None:
         self._probes = {key: prepare(calls) for key, calls in _probes(dtype, footprint)}
         self._times: dict[object, list[float]] = {key: [] for key in self._probes}

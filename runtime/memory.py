@@ -22,7 +22,7 @@ class Scheduling(Protocol):
     def __call__(self, g: Graph, sizes: Sizes | None = None, in_place: bool = True) -> Graph: ...
 
 
-class Memory(NamedTuple):
+class MemoryLimit(NamedTuple):
     """How many bytes an arena may take, and whether results are computed again to keep to it."""
 
     limit: int | None

@@ -8,18 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..graph import Array, Graph, Node, Nodes
+from .buffers import Buffers
 from .names import Key, key
 from .tiling import Tiling
-
-
-class Memory(NamedTuple):
-    """Where a step's values lie: of each node, and the temporaries of each group's nodes."""
-
-    arrays: Mapping[Node, Array]
-    scratch: Mapping[Node, tuple[Array, ...]]
-    feeds: tuple[Node, ...]
-    """The inputs: what `arrays` holds of them only stands for what is fed."""
-    sizes: Mapping[str, int]
 
 
 class Part(NamedTuple):
@@ -50,7 +41,7 @@ class Part(NamedTuple):
             yield n, [at(i) for i in n.inputs], at(n), scratch
 
 
-def parts(g: Graph, group: Nodes, tiles: Tiling, memory: Memory) -> list[Part]:
+def parts(g: Graph, group: Nodes, tiles: Tiling, memory: Buffers) -> list[Part]:
     """The lanes of a group as one flat part where their tensors lie side by side, else apart."""
     temporaries = memory.scratch.get(group[0], ())
     arrays = memory.arrays

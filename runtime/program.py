@@ -46,7 +46,7 @@ from .variants import Variants
 if TYPE_CHECKING:
     from .cost import Cost
     from .files import Content
-    from .profiling import Profile
+    from .profile_report import Profile
     from .totals import Blockwise
 
 R = TypeVar("R")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final, Literal, NamedTuple
 
-from .backend import StepWriter
-from .recording import Call
+from .backend import Prepare, StepWriter
 
 Backend = Literal["numpy", "numba"]
 """What runs a step: NumPy's calls alone, or loops that Numba compiled between its products."""
-
-Prepare = Callable[[Sequence[Call]], Callable[[], object]]
-"""Makes a function of calls that runs them as the backend's steps do, to be timed."""
 
 
 class Row(NamedTuple):
@@ -45,7 +41,7 @@ class Row(NamedTuple):
 BACKENDS: Final[Mapping[str, Row]] = {
     "numpy": Row(
         "step.NumpyWriter",
-        "machine.calls_of_numpy",
+        "numpy_calibration.prepared",
     ),
     "numba": Row(
         "jit.writer.NumbaWriter",

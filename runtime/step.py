@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..graph import Array, Graph, Node, Nodes
-from .backend import CHECK, Kernel, Stamps, StepWriter
+from .backend import CHECK, SQUARES, Kernel, Stamps, StepWriter
+from .buffers import Buffers
 from .filled import Filled
-from .headroom import SQUARES
-from .parts import Memory, Part, TileLoop, joined, parts
+from .parts import Part, TileLoop, joined, parts
 from .recording import Call, record
 from .step_text import StepText
 from .tiling import tiling
@@ -33,7 +33,7 @@ class NumpyWriter(StepWriter):
     def __init__(
         self,
         g: Graph,
-        memory: Memory,
+        memory: Buffers,
         step: StepText,
         stamps: Stamps | None = None,
         spelling: Spelling | None = None,

@@ -8,14 +8,14 @@ from typing import Any
 
 from ..graph import Node
 from .backend import Calls, Kernel
+from .buffers import Buffers
 from .names import Names
-from .parts import Memory
 
 
 class StepText:
     """Lines that become the functions of a step; `calls` counts those of each kernel."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Buffers) -> None:
         self.lines: list[str] = []
         self.calls: dict[Kernel, Calls] = {}
         self.names = Names([memory.arrays[n] for n in memory.feeds])

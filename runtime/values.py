@@ -34,7 +34,7 @@ from ..graph import (
     suggest,
 )
 from ..ops import first_value
-from .aligned import aligned_bytes
+from .buffers import aligned_bytes
 from .forks import LOCKS, alone
 from .inputs import given
 

@@ -9,7 +9,7 @@ from ..graph import Graph, GraphError, Node, Parameter, RunError, cached_propert
 from ..passes import Compilation
 from .executable import Executable
 from .feeds import FeedReader
-from .memory import Memory
+from .memory import MemoryLimit
 from .options import Options
 from .values import Held
 
@@ -117,6 +117,6 @@ class Variants:
         return p.but(**{k: v for k, v in asked.items() if k in p.options()}).apply(g)
 
     def _executable(self, g: Graph, unoptimised: Graph) -> Executable:
-        memory = Memory(self.options.memory_limit, self.options.recompute, self._schedule)
+        memory = MemoryLimit(self.options.memory_limit, self.options.recompute, self._schedule)
         reader = FeedReader(g, self.declared, self._metadata)
         return Executable(g, unoptimised, self.values, memory, reader, self.options.backend)

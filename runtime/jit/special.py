@@ -11,7 +11,7 @@ from ...graph import Array
 from ...ops.clipping import SHRINK, ClipFactor
 from ...ops.dropout import DropoutMask
 from ...ops.random import name_hash
-from ..headroom import SQUARES
+from ..backend import SQUARES
 from . import clock
 from .kernels import compiled, prologue, words
 from .tape import BYTE, LINE, WORTH, Part, Task, Word, cuts, shared

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...graph import ALIGNMENT, Array
 from ...ops import blas
-from ..aligned import aligned_bytes
+from ..buffers import aligned_bytes
 from . import choice, clock, driver
 from .cache import FILES
 from .team import TEAM
@@ -117,7 +117,7 @@ class Tape:
         tasks = [t for parts in padded for part in parts for t in part]
         at = len(padded) * driver.INSTRUCTION
         words_at = at + len(tasks) * driver.TASK
-        memory = _Memory(words_at + sum([len(t.words) for t in tasks]), self._feeds)
+        memory = _Words(words_at + sum([len(t.words) for t in tasks]), self._feeds)
         for k, (parts, (_, refusal)) in enumerate(zip(padded, self._instructions, strict=True)):
             refused: Word = 0 if refusal is None else refusal
             head = (memory.address(at), len(parts), len(parts[0]), refused)
@@ -141,7 +141,7 @@ class Tape:
         self._laid = True
 
 
-class _Memory:
+class _Words:
     """Words at fixed places; `patches` are those that hold an address in a feed: where the word
     is, which feed, and how far in it. No two feeds share memory here."""
 

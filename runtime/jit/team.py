@@ -8,7 +8,7 @@ import threading
 from typing import Final
 
 from ...graph import SETTINGS
-from ..aligned import aligned_bytes
+from ..buffers import aligned_bytes
 from .driver import CONTROL, STOP, serve
 
 _PATIENCE: Final = 30_000

@@ -9,7 +9,8 @@ import numpy as np
 from ...graph import Array, Graph, Node, Nodes, Op
 from ...ops.blas import numpy_blas
 from ..backend import CHECK, Kernel, Stamp, Stamps, StepWriter
-from ..parts import Memory, Part, joined, parts
+from ..buffers import Buffers
+from ..parts import Part, joined, parts
 from ..recording import Call, record
 from ..step import NumpyWriter
 from ..step_text import StepText
@@ -36,7 +37,7 @@ class NumbaWriter(StepWriter):
     """
 
     def __init__(
-        self, g: Graph, memory: Memory, step: StepText, stamps: Stamps | None = None
+        self, g: Graph, memory: Buffers, step: StepText, stamps: Stamps | None = None
     ) -> None:
         super().__init__(g, memory, step, stamps)
         self._numpy = NumpyWriter(g, memory, step, stamps, _as_loops)

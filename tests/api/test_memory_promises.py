@@ -20,7 +20,7 @@ def three_layer() -> vg.Graph:
 
 
 def peak_of_steps(program: vg.Program, feeds: dict[str, np.ndarray]) -> int:
-    """tracemalloc's peak over 100 steps, above what there was: the least of three, as another
+    """tracemalloc's peak over 40 steps, above what there was: the least of three, as another
     thread of the process may allocate meanwhile."""
     for _ in range(5):
         program.step(feeds)
@@ -29,7 +29,7 @@ def peak_of_steps(program: vg.Program, feeds: dict[str, np.ndarray]) -> int:
         tracemalloc.start()
         before = tracemalloc.get_traced_memory()[0]
         tracemalloc.reset_peak()
-        for _ in range(100):
+        for _ in range(40):
             program.step(feeds)
         peaks.append(tracemalloc.get_traced_memory()[1] - before)
         tracemalloc.stop()

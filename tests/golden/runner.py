@@ -20,7 +20,7 @@ import numpy as np
 
 import verigrad as vg
 from verigrad.passes.base import SWEEPS
-from verigrad.runtime.description import parse_pass
+from verigrad.passes.text import parse_pass
 
 RULE = "// -----"
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -2.0)
