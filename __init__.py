@@ -126,8 +126,8 @@ if TYPE_CHECKING:
         RMSProp,
         bisect,
         grad,
-        schedules,
     )
+    from .passes.methods import learning_rates as schedules
     from .runtime import (
         Callback,
         Cost,

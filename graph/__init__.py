@@ -27,7 +27,6 @@ from .location import Location, created_at, raised_at, warn
 from .node import Node, Operand, apply, check_name, check_node
 from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, OverRows, Product, Source, op
 from .op_function import op_function
-from .parser import parse
 from .quoting import on_one_line, shown
 from .record import Record, Value, field
 from .roles import roles
@@ -41,6 +40,7 @@ from .sources import (
     Parameter,
     State,
 )
+from .text.parser import parse
 from .types import (
     NUMPY_DTYPES,
     Dim,

@@ -250,7 +250,7 @@ class Graph(Frozen):
     # ---- views -------------------------------------------------------------------------------
 
     def __str__(self) -> str:
-        from .printer import print_graph
+        from .text.printer import print_graph
 
         return print_graph(self)
 
@@ -265,19 +265,19 @@ class Graph(Frozen):
 
     def to_dot(self, sizes: Mapping[str, int] | None = None) -> str:
         """The picture in Graphviz's language; `sizes`, e.g. {"N": 128}, gives bytes for them."""
-        from .drawing import to_dot
+        from .pictures.drawing import to_dot
 
         return to_dot(self, sizes)
 
     def to_svg(self, path: str | Path, sizes: Mapping[str, int] | None = None) -> None:
         """Writes the picture as SVG; raises GraphError where no program can draw it."""
-        from .drawing import to_svg
+        from .pictures.drawing import to_svg
         from .writing import write_whole
 
         write_whole(path, to_svg(self, sizes))
 
     def _repr_svg_(self) -> str:
-        from .drawing import to_svg
+        from .pictures.drawing import to_svg
 
         return to_svg(self)
 

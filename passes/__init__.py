@@ -1,16 +1,26 @@
 """Graph to Graph rewrites, and the pipelines that they form."""
 
-from . import schedules
 from .base import Pass, Refused, Rewrite, bisect
-from .clip import Clip, ClipNorm, ClipValue
-from .dropout import Dropout
 from .dtype import op_with_dtype, with_dtype
-from .optimizers import SGD, AdaGrad, Adam, AdamW, Group, Momentum, Nesterov, Optimizer, RMSProp
+from .methods import learning_rates as schedules
+from .methods.clip import Clip, ClipNorm, ClipValue
+from .methods.dropout import Dropout
+from .methods.optimizers import (
+    SGD,
+    AdaGrad,
+    Adam,
+    AdamW,
+    Group,
+    Momentum,
+    Nesterov,
+    Optimizer,
+    RMSProp,
+)
+from .methods.regularizers import L1, L2, ElasticNet, Regularizer
 from .pipeline import Compilation, Pipeline, Record
 from .pipelines import INFERENCE, TRAINING
-from .recompute import Recompute
-from .regularizers import L1, L2, ElasticNet, Regularizer
 from .reverse import cotangents, grad
+from .scheduling.recompute import Recompute
 
 __all__ = [
     "INFERENCE",

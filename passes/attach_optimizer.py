@@ -10,9 +10,9 @@ from typing import ClassVar
 from ..graph import Graph, GraphError, Node, PassError, constant, state
 from ..ops import add, init, multiply
 from .base import Pass
-from .optimizers import Optimizer
-from .schedules import Schedule
-from .schedules.plateau import LR_SCALE, plateau_in
+from .methods.learning_rates import Schedule
+from .methods.learning_rates.plateau import LR_SCALE, plateau_in
+from .methods.optimizers import Optimizer
 from .step import step_counter
 
 

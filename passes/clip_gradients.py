@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from ..graph import Graph, PassError
 from .base import Numbers, Pass
-from .clip import Clip
+from .methods.clip import Clip
 
 
 @dataclass(frozen=True)

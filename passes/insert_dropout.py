@@ -9,7 +9,7 @@ from typing import ClassVar
 from ..graph import Graph, Node, apply
 from ..ops import DropoutMask, multiply
 from .base import Numbers, Pass, Refused, Rewrite
-from .dropout import Dropout, Site, sites
+from .methods.dropout import Dropout, Site, sites
 from .step import step_counter
 
 

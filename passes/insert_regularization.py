@@ -9,7 +9,7 @@ from typing import ClassVar
 from ..graph import Graph, Parameter, PassError, Source, depth_first
 from ..ops import add
 from .base import Numbers, Pass, Refused, Rewrite
-from .regularizers import Regularizer
+from .methods.regularizers import Regularizer
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from .insert_regularization import InsertRegularization
 from .keep_logs import KeepLogs
 from .pipeline import Pipeline
 from .scale_dropout import ScaleDropout
-from .schedule import ScheduleBuffers
+from .scheduling.schedule import ScheduleBuffers
 from .simplify import Simplify
 
 TRAINING: Final = Pipeline(

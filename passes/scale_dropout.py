@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from ..graph import Graph
 from .base import Numbers, Pass, Refused, Rewrite
-from .dropout import Dropout, sites
+from .methods.dropout import Dropout, sites
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from ..graph.attributes import Reader, print_value
+from ..graph.text.attributes import Reader, print_value
 from .base import Pass
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from .checking.contract import OpReport, check_op
     from .checking.gradcheck import GradcheckReport, gradcheck
-    from .cost import Cost
     from .data.digits import digits
     from .interpreter import Interpretation, interpret
     from .loading import load
-    from .plan import Plan
-    from .profile_report import Profile
+    from .planning.plan import Plan
+    from .profiling.cost import Cost
+    from .profiling.report import Profile
     from .program import Program, compile
     from .training.callback import Callback
     from .training.fit import fit
@@ -49,12 +49,12 @@ __all__ = [
 _MODULES: Final = {
     "checking.contract": ("OpReport", "check_op"),
     "checking.gradcheck": ("GradcheckReport", "gradcheck"),
-    "cost": ("Cost",),
     "data.digits": ("digits",),
     "interpreter": ("Interpretation", "interpret"),
     "loading": ("load",),
-    "plan": ("Plan",),
-    "profile_report": ("Profile",),
+    "planning.plan": ("Plan",),
+    "profiling.cost": ("Cost",),
+    "profiling.report": ("Profile",),
     "program": ("Program", "compile"),
     "training.callback": ("Callback",),
     "training.fit": ("fit",),

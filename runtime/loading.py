@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .files import RunState, opened
+from .files.program_file import RunState, opened
 from .program import Program
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..graph import PassError, is_whole, shown
 from ..passes import Clip, Dropout, Optimizer, Pipeline, Regularizer
-from .registry import BACKENDS, Backend
+from .backends.registry import BACKENDS, Backend
 
 
 class Options(NamedTuple):

@@ -32,21 +32,21 @@ from ..passes import (
     with_dtype,
 )
 from .arguments import count_of
+from .backends.registry import Backend
 from .doubts import warn_of_doubts, warn_of_raw_inputs
-from .executable import Executable
-from .executor import Executor
+from .execution.executable import Executable
+from .execution.executor import Executor
 from .forks import alone
 from .options import Options, instead
-from .plan import Plan
-from .registry import Backend
+from .planning.plan import Plan
+from .state import Values
 from .turns import TURNS
-from .values import Values
 from .variants import Variants
 
 if TYPE_CHECKING:
-    from .cost import Cost
-    from .files import Content
-    from .profile_report import Profile
+    from .files.program_file import Content
+    from .profiling.cost import Cost
+    from .profiling.report import Profile
     from .totals import Blockwise
 
 R = TypeVar("R")
@@ -189,7 +189,7 @@ class Program(Frozen):
 
     def cost(self, **sizes: int) -> Cost:
         """Operations and bytes of each node of the training step (of inference, without a loss)."""
-        from .cost import Cost
+        from .profiling.cost import Cost
 
         plan = self.plan(**sizes)
         return Cost(plan.graph, plan.sizes)
@@ -267,7 +267,7 @@ class Program(Frozen):
 
         Makes `steps` steps with stamps and as many without, on a copy of the state.
         """
-        from .profiling import profile
+        from .profiling.profile import profile
 
         run = self.executable, self._values, self.options
         return self._alone(lambda _, given: profile(*run, given, steps), feeds, named)
@@ -343,13 +343,13 @@ class Program(Frozen):
 
     def save(self, path: str | Path) -> None:
         """Writes graph, options and all state to a safetensors file; `vg.load` reads it."""
-        from .files import save
+        from .files.program_file import save
 
         save(self._content(), path)
 
     def _content(self) -> Content:
         """What a file of the program holds."""
-        from .files import Content
+        from .files.program_file import Content
 
         return Content(self.declared, self.options, self._values, self.metadata)
 

@@ -11,8 +11,8 @@ from ..graph import Array, Graph, Input, Node, OverRows
 from .interpreter import interpret
 
 if TYPE_CHECKING:
-    from .executable import Executable
-    from .values import Held
+    from .execution.executable import Executable
+    from .state import Held
 
 
 class Total(NamedTuple):

@@ -7,11 +7,11 @@ from typing import Any
 
 from ..graph import Graph, GraphError, Node, Parameter, RunError, cached_property
 from ..passes import Compilation
-from .executable import Executable
-from .feeds import FeedReader
-from .memory import MemoryLimit
+from .execution.executable import Executable
+from .execution.feeds import FeedReader
 from .options import Options
-from .values import Held
+from .planning.limit import MemoryLimit
+from .state import Held
 
 
 class Variants:

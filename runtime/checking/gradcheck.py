@@ -12,9 +12,9 @@ from ...ops import Normal, first_value, words
 from ...ops.blas import one_thread
 from ...passes import TRAINING, Dropout, Pipeline, Regularizer
 from ..arguments import count_of
+from ..backends.registry import Backend
 from ..inputs import fed
 from ..program import Program, compile
-from ..registry import Backend
 from ..turns import TURNS
 from .blame import faults, singular_points, wrong_products
 from .entries import FAIL, INCONCLUSIVE, ORDER, Entry, Scale, check_entry, largest

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...graph import Array, Graph
 from ...passes import Pass
-from ..feeds import FeedReader
+from ..execution.feeds import FeedReader
 from ..interpreter import interpret
 from ..program import Program
 

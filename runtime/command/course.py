@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from ...graph import RunError
-from ..told import fitting, read_json
+from ..files.told import fitting, read_json
 from ..training.following import MEASURES
 from ..training.sampling import SAMPLERS
 from .settings import EPOCHS, Setting, Settings, check_choices

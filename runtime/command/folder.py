@@ -19,8 +19,8 @@ from ...graph.writing import (
     remove_leftovers,
     write_whole,
 )
-from ..extras import require
-from ..files import save
+from ..files.program_file import save
+from ..optional import require
 from ..program import Program
 from ..training.callback import Callback
 from ..training.following import KeepBest

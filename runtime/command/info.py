@@ -14,8 +14,8 @@ import click
 import numpy as np
 
 from ...graph.installed import install_line
-from ...graph.rendering import engines
-from ..extras import require
+from ...graph.pictures.rendering import engines
+from ..optional import require
 
 
 @click.command()

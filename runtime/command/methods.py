@@ -8,17 +8,8 @@ from typing import Final, NamedTuple
 
 from ...graph import GraphError, Initializer, RunError, suggest
 from ...ops import init
-from ...passes import (
-    SGD,
-    AdaGrad,
-    Adam,
-    AdamW,
-    Momentum,
-    Nesterov,
-    Optimizer,
-    RMSProp,
-    schedules,
-)
+from ...passes import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp
+from ...passes.methods import learning_rates as schedules
 
 
 class OptimizerRow(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from ...graph.writing import check_writable
-from ..extras import require
+from ..optional import require
 
 STDOUT: Final = Path("-")
 ENDINGS: Final = {"svg": (".svg",), "dot": (".dot", ".gv"), "text": (".txt", ".ir")}

@@ -119,7 +119,7 @@ def _stages(program: Program) -> dict[str, Graph]:
 def _drawn(g: Graph, form: str, sizes: dict[str, int]) -> str:
     if form == "text":
         return str(g)
-    from ...graph.drawing import to_dot, to_svg
+    from ...graph.pictures.drawing import to_dot, to_svg
 
     known = {s: n for s, n in sizes.items() if s in g.symbols}
     return to_svg(g, known) if form == "svg" else to_dot(g, known)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from ..extras import require
+from ..optional import require
 from .ritual import ritual
 from .settings import Settings, refuse_settings, takes_settings
 from .subject import Result, Subject

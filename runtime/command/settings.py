@@ -23,11 +23,11 @@ from ...passes import (
     Optimizer,
     Regularizer,
 )
-from ...passes.optimizers import DIALECTS, Dialect
+from ...passes.methods.optimizers import DIALECTS, Dialect
+from ..backends.registry import Backend
 from ..data.parts import Classification
 from ..data.source import FORMS, load_data
-from ..registry import Backend
-from ..told import fitting
+from ..files.told import fitting
 from .methods import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, initializer
 
 R = TypeVar("R")

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import click
 
-from ..extras import require
+from ..optional import require
 
 threads_option = click.option(
     "--threads", type=click.IntRange(1, 1024), help="Threads of the matrix products."

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..extras import require
+from ..optional import require
 from .figure import drawn
 
 _BLUE, _ORANGE = "#1f5a99", "#c2570c"

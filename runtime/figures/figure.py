@@ -9,8 +9,8 @@ from io import StringIO
 from typing import Any, Final
 
 from ...graph import SETTINGS
-from ...graph.labels import printable
-from ..extras import require
+from ...graph.pictures.labels import printable
+from ..optional import require
 
 _LOOKS: Final = {
     "font.family": "DejaVu Sans",

@@ -10,10 +10,10 @@ import numpy as np
 
 from ...graph import Array, RunError, VerigradError, shown
 from ...graph.writing import given_path, reaching
-from ..files import RunState, save
+from ..files.program_file import RunState, save
+from ..files.told import fitting
 from ..loading import load_run
 from ..program import Program
-from ..told import fitting
 from .callback import Callback, Kept
 from .history import Row
 from .versions import versions

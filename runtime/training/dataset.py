@@ -9,7 +9,7 @@ import numpy as np
 
 from ...graph import Array, Graph, Node, RunError, exactly, shown, suggest
 from ...ops import check_labels
-from ..frame_names import column_names, warn_of_order
+from ..execution.frame_names import column_names, warn_of_order
 from ..inputs import fed
 
 Data = Mapping[str, Any] | Sequence[Any]

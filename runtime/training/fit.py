@@ -12,8 +12,8 @@ import numpy as np
 
 from ...graph import RunError, all_of
 from ...passes import Optimizer
-from ...passes.schedules import Schedule
-from ...passes.schedules.plateau import plateau_in
+from ...passes.methods.learning_rates import Schedule
+from ...passes.methods.learning_rates.plateau import plateau_in
 from ..arguments import check_program, check_switch, count_of
 from ..program import Program
 from .callback import Callback

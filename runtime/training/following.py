@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ...graph import Array, RunError, check_kind, shown
-from ...passes.schedules.plateau import LR_SCALE, Plateau
+from ...passes.methods.learning_rates.plateau import LR_SCALE, Plateau
 from ..arguments import count_of
+from ..files.told import fitting
 from ..program import Program
-from ..told import fitting
 from .callback import Callback, Kept
 from .history import Row
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from ..extras import require
+from ..optional import require
 from .callback import Callback
 from .history import Row
 

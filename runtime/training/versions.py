@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from ...graph import SETTINGS
-from ..extras import require
+from ..optional import require
 
 COMPARED: Final = {
     "numpy": "NumPy",

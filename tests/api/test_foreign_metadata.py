@@ -13,7 +13,7 @@ from test_model_files import joined, split
 
 import verigrad as vg
 from verigrad.runtime.command.course import read_config
-from verigrad.runtime.files import _digest
+from verigrad.runtime.files.program_file import _digest
 from verigrad.runtime.training.checkpoint import read_checkpoint
 
 Key = tuple[str | int, ...]

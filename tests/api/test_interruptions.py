@@ -15,7 +15,7 @@ from api_nets import rows
 from effort import tries
 
 import verigrad as vg
-from verigrad.runtime.executor import Executor
+from verigrad.runtime.execution.executor import Executor
 
 ROOT = f"{Path(vg.__file__).parent}/"
 TRIED = tries(8)

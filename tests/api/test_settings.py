@@ -105,7 +105,7 @@ def folded() -> float:
 
 
 def cut_for() -> float:
-    from verigrad.runtime.jit.tape import Tape
+    from verigrad.runtime.backends.numba.tape.tape import Tape
 
     return Tape([]).threads
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 import verigrad as vg
-from verigrad.passes.schedules import Schedule
+from verigrad.passes.methods.learning_rates import Schedule
 
 
 def first(self: object, *args: object) -> Any:

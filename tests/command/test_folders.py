@@ -11,8 +11,8 @@ import pytest
 from invoking import run
 
 import verigrad as vg
-from verigrad.graph import rendering
 from verigrad.graph.errors import WriteError
+from verigrad.graph.pictures import rendering
 from verigrad.graph.writing import lock_folder
 from verigrad.runtime.command import folder as folder_module
 

@@ -17,7 +17,7 @@ from invoking import run
 
 import verigrad as vg
 from verigrad.runtime.command import resume as resume_command
-from verigrad.runtime.files import RunState, save
+from verigrad.runtime.files.program_file import RunState, save
 from verigrad.runtime.loading import load_run
 
 EVERY = max(1, round(3 / EFFORT))

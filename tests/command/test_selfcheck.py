@@ -112,16 +112,16 @@ def compiled_kernels(
 ) -> list[str]:
     """The texts of the kernels that are compiled from here on, changed."""
     pytest.importorskip("numba")
-    from verigrad.runtime.jit import loops
+    from verigrad.runtime.backends.numba.lowering import kernel_text
 
     made: list[str] = []
-    right = loops.compiled
+    right = kernel_text.compiled
 
     def compiled(text: str) -> object:
         made.append(text)
         return right(change(text))
 
-    monkeypatch.setattr(loops, "compiled", compiled)
+    monkeypatch.setattr(kernel_text, "compiled", compiled)
     return made
 
 

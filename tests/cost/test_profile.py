@@ -12,15 +12,15 @@ import pytest
 import verigrad as vg
 from verigrad.graph import Product
 from verigrad.passes.add_in_place import AddInPlace
-from verigrad.runtime import machine as machine_module
-from verigrad.runtime.backend import CHECK, COPIES, Calls
+from verigrad.runtime.backends.backend import CHECK, COPIES, Calls
+from verigrad.runtime.backends.registry import BACKENDS, Backend
+from verigrad.runtime.backends.tracing import Call
 from verigrad.runtime.figures.bars import Bar, _longest, draw_bars
-from verigrad.runtime.machine import Calibration, Machine
-from verigrad.runtime.prediction import seconds, works
-from verigrad.runtime.profiling import Profile
-from verigrad.runtime.recording import Call
-from verigrad.runtime.registry import BACKENDS, Backend
-from verigrad.runtime.tiling import TILE
+from verigrad.runtime.planning.tiling import TILE
+from verigrad.runtime.profiling import machine as machine_module
+from verigrad.runtime.profiling.machine import Calibration, Machine
+from verigrad.runtime.profiling.prediction import seconds, works
+from verigrad.runtime.profiling.profile import Profile
 
 
 @pytest.fixture(autouse=True)

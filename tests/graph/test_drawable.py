@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 import verigrad as vg
-from verigrad.graph import rendering
+from verigrad.graph.pictures import rendering
 
 OPTIMIZERS = (vg.SGD, vg.Adam)
 needs_engine = pytest.mark.skipif(

@@ -13,11 +13,12 @@ from xml.etree import ElementTree
 import pytest
 
 import verigrad as vg
-from verigrad.graph import Schedule, rendering
-from verigrad.graph.drawing import to_svg
+from verigrad.graph import Schedule
 from verigrad.graph.installed import install_line
-from verigrad.graph.labels import bytes_text, shortened
-from verigrad.graph.layout import Layout
+from verigrad.graph.pictures import rendering
+from verigrad.graph.pictures.drawing import to_svg
+from verigrad.graph.pictures.labels import bytes_text, shortened
+from verigrad.graph.pictures.layout import Layout
 from verigrad.graph.roles import roles
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -13,10 +13,10 @@ from random_graphs import graphs, nets, values_of
 from runner import same_bits
 
 import verigrad as vg
-from verigrad.graph.attributes import Reader, print_value
-from verigrad.graph.parser import parse
-from verigrad.passes.schedule import ScheduleBuffers
-from verigrad.runtime.plan import Plan
+from verigrad.graph.text.attributes import Reader, print_value
+from verigrad.graph.text.parser import parse
+from verigrad.passes.scheduling.schedule import ScheduleBuffers
+from verigrad.runtime.planning.plan import Plan
 
 
 @given(graphs())

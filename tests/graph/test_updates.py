@@ -7,9 +7,9 @@ import pytest
 
 import verigrad as vg
 from verigrad.graph import Graph
-from verigrad.passes.schedule import ScheduleBuffers
-from verigrad.runtime.executor import Executor
-from verigrad.runtime.plan import Plan
+from verigrad.passes.scheduling.schedule import ScheduleBuffers
+from verigrad.runtime.execution.executor import Executor
+from verigrad.runtime.planning.plan import Plan
 
 
 def stepped(g: Graph, **values: float) -> dict[str, float]:

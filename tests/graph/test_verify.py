@@ -12,8 +12,8 @@ from random_graphs import graphs, nets
 import verigrad as vg
 from verigrad.graph import OPS, Graph, Input, Node, Schedule, TensorType, violations
 from verigrad.graph.types import parse_type
-from verigrad.passes.schedule import ScheduleBuffers
-from verigrad.runtime.plan import Plan
+from verigrad.passes.scheduling.schedule import ScheduleBuffers
+from verigrad.runtime.planning.plan import Plan
 
 
 def raw(op: str, type: str, *inputs: Node, name: str = "raw", **attributes: object) -> Node:

@@ -16,9 +16,11 @@ import pytest
 
 from verigrad.ops.clipping import clip_factor
 from verigrad.ops.dropout import DropoutMask
-from verigrad.runtime.jit import kernels, lowered, writer
-from verigrad.runtime.jit.special import Instruction
-from verigrad.runtime.jit.tape import Tape, Task
+from verigrad.runtime.backends.numba import writer
+from verigrad.runtime.backends.numba.kernels import compiled
+from verigrad.runtime.backends.numba.lowering import ops
+from verigrad.runtime.backends.numba.lowering.fixed_kernels import Instruction
+from verigrad.runtime.backends.numba.tape.tape import Tape, Task
 
 
 @contextmanager
@@ -53,8 +55,8 @@ def python_tapes() -> Iterator[None]:
         return run
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "_kernel", kernel)
-        patch.setattr(lowered, "mask", mask)
+        patch.setattr(compiled, "_kernel", kernel)
+        patch.setattr(ops, "mask", mask)
         patch.setattr(Tape, "runner", runner)
         patch.setattr(writer.np, "empty", _poisoned(np.empty))
         patch.setattr(writer.np, "empty_like", _poisoned(np.empty_like))

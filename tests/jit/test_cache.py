@@ -19,9 +19,9 @@ import verigrad as vg
 
 pytest.importorskip("numba")
 
-from verigrad.runtime.jit import cache
-from verigrad.runtime.jit.kernels import _kernel, compiled, prologue, words
-from verigrad.runtime.jit.tape import Tape, Task
+from verigrad.runtime.backends.numba.kernels import cache
+from verigrad.runtime.backends.numba.kernels.compiled import _kernel, compiled, prologue, words
+from verigrad.runtime.backends.numba.tape.tape import Tape, Task
 
 PROGRAM = """
 import numpy as np
@@ -51,7 +51,7 @@ def doubled() -> list[float]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(cache.FOLDER, str(tmp_path / "kept"))
     monkeypatch.setattr(cache, "FILES", cache._Files())
-    monkeypatch.setattr("verigrad.runtime.jit.tape.FILES", cache.FILES)
+    monkeypatch.setattr("verigrad.runtime.backends.numba.tape.tape.FILES", cache.FILES)
     return tmp_path / "kept"
 
 

@@ -11,15 +11,15 @@ from jit_runs import on_threads
 
 import verigrad as vg
 from verigrad.graph import kernel_groups
-from verigrad.runtime import machine
-from verigrad.runtime.backend import CHECK
-from verigrad.runtime.profiling import Stamped
+from verigrad.runtime.backends.backend import CHECK
+from verigrad.runtime.profiling import machine
+from verigrad.runtime.profiling.profile import Stamped
 
 pytest.importorskip("numba")
 
-from verigrad.runtime.jit import clock
-from verigrad.runtime.jit.special import clocked
-from verigrad.runtime.jit.tape import Tape
+from verigrad.runtime.backends.numba.lowering.fixed_kernels import clocked
+from verigrad.runtime.backends.numba.tape import clock
+from verigrad.runtime.backends.numba.tape.tape import Tape
 
 OPTIONS = {"optimizer": vg.Adam(0.01), "dropout": vg.Dropout(keep=0.5), "backend": "numba"}
 

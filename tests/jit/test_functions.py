@@ -12,9 +12,9 @@ from numba import njit
 
 from verigrad.ops.dropout import DropoutMask
 from verigrad.ops.random import generator
-from verigrad.runtime.jit import special
-from verigrad.runtime.jit.functions import exp_f32, half, philox
-from verigrad.runtime.jit.tape import Tape
+from verigrad.runtime.backends.numba.kernels.kernel_math import exp_f32, half, philox
+from verigrad.runtime.backends.numba.lowering import fixed_kernels
+from verigrad.runtime.backends.numba.tape.tape import Tape
 
 
 @njit
@@ -70,13 +70,13 @@ def test_words_are_those_of_numpys_philox() -> None:
 def test_masks_have_numpys_bits(
     threads: int, dtype: str, shape: tuple[int, int], keep: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(special, "_DRAWN", 1e9)  # all are cut
+    monkeypatch.setattr(fixed_kernels, "_DRAWN", 1e9)  # all are cut
     op = DropoutMask("fc1", keep, shape, 1 / keep, 2**63 + 11, dtype)
     expected, out = [np.full(shape, np.nan, {"f32": "f4", "f64": "f8"}[dtype]) for _ in range(2)]
     step = np.array(12)
     with on_threads(threads):
         tape = Tape([])
-        drawn = special.mask(op, step, out, threads)
+        drawn = fixed_kernels.mask(op, step, out, threads)
         assert len(drawn.parts) <= threads
         tape.add(*drawn)
         run = tape.runner(0, len(tape))

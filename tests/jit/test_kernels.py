@@ -15,8 +15,9 @@ from jit_runs import on_threads
 from random_graphs import nets, values_of
 
 import verigrad as vg
-from verigrad.runtime.jit import cache, statements
-from verigrad.runtime.jit.kernels import _kernel
+from verigrad.runtime.backends.numba.kernels import cache
+from verigrad.runtime.backends.numba.kernels.compiled import _kernel
+from verigrad.runtime.backends.numba.lowering import statements
 
 numba = pytest.importorskip("numba")
 

@@ -9,7 +9,8 @@ from test_long_graphs import BUILDS, Build, calls, chain, steep
 
 pytest.importorskip("numba")
 
-from verigrad.runtime.jit import driver, loops, special
+from verigrad.runtime.backends.numba.lowering import fixed_kernels, kernel_text
+from verigrad.runtime.backends.numba.tape import driver
 
 
 @pytest.fixture
@@ -21,8 +22,8 @@ def texts(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         found.add(text)
         return SimpleNamespace(address=0)
 
-    monkeypatch.setattr(loops, "compiled", compiled)
-    monkeypatch.setattr(special, "compiled", compiled)
+    monkeypatch.setattr(kernel_text, "compiled", compiled)
+    monkeypatch.setattr(fixed_kernels, "compiled", compiled)
     monkeypatch.setattr(driver, "runner", lambda feeds: lambda *words: True)
     return found
 

@@ -11,7 +11,7 @@ from jit_runs import on_threads
 
 import verigrad as vg
 from verigrad.graph import Array, TensorType
-from verigrad.runtime.jit import statements
+from verigrad.runtime.backends.numba.lowering import statements
 
 pytest.importorskip("numba")
 

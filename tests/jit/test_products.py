@@ -15,9 +15,10 @@ import verigrad as vg
 pytest.importorskip("numba")
 
 from verigrad.ops.blas import Blas, numpy_blas
-from verigrad.runtime.jit import products, writer
-from verigrad.runtime.jit.tape import Tape
-from verigrad.runtime.recording import Call
+from verigrad.runtime.backends.numba import writer
+from verigrad.runtime.backends.numba.lowering import products
+from verigrad.runtime.backends.numba.tape.tape import Tape
+from verigrad.runtime.backends.tracing import Call
 
 BLAS = numpy_blas()
 needs_blas = pytest.mark.skipif(BLAS is None, reason="this NumPy's BLAS has no names we know")

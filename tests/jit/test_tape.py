@@ -12,10 +12,10 @@ import verigrad as vg
 pytest.importorskip("numba")
 
 from verigrad.ops import ClipFactor
-from verigrad.runtime.jit import driver
-from verigrad.runtime.jit.kernels import compiled, prologue, words
-from verigrad.runtime.jit.special import added, clip_factor, finite, sums
-from verigrad.runtime.jit.tape import Tape, Task, cuts, shared
+from verigrad.runtime.backends.numba.kernels.compiled import compiled, prologue, words
+from verigrad.runtime.backends.numba.lowering.fixed_kernels import added, clip_factor, finite, sums
+from verigrad.runtime.backends.numba.tape import driver
+from verigrad.runtime.backends.numba.tape.tape import Tape, Task, cuts, shared
 
 OPTIONS = {
     "optimizer": vg.Adam(0.01),

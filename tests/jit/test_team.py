@@ -18,7 +18,7 @@ import verigrad as vg
 
 pytest.importorskip("numba")
 
-from verigrad.runtime.jit.team import TEAM
+from verigrad.runtime.backends.numba.tape.threads import TEAM
 
 OPTIONS = {"optimizer": vg.Momentum(0.01), "backend": "numba"}
 
@@ -90,7 +90,7 @@ import os, sys
 import numpy as np
 import verigrad as vg
 from verigrad.ops import blas
-from verigrad.runtime.jit.team import TEAM
+from verigrad.runtime.backends.numba.tape.threads import TEAM
 blas.threads = lambda: 2
 x, y = vg.input("x", ("N", 64)), vg.input("y", ("N",), dtype="i64")
 scores = vg.mlp(x, [96, 6])

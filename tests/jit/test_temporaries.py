@@ -17,11 +17,11 @@ from random_graphs import chains, graphs, laned, values_of
 
 import verigrad as vg
 from verigrad.graph import Array
-from verigrad.passes.optimizers import DIALECTS
-from verigrad.passes.schedule import ScheduleBuffers
-from verigrad.runtime.executor import Executor
-from verigrad.runtime.jit import statements
-from verigrad.runtime.plan import Plan
+from verigrad.passes.methods.optimizers import DIALECTS
+from verigrad.passes.scheduling.schedule import ScheduleBuffers
+from verigrad.runtime.backends.numba.lowering import statements
+from verigrad.runtime.execution.executor import Executor
+from verigrad.runtime.planning.plan import Plan
 
 pytest.importorskip("numba")
 
@@ -127,7 +127,7 @@ def test_random_graphs_are_those_of_the_interpreter(
 ) -> None:
     """In tiles and whole, and with functions that loops leave to NumPy."""
     with pytest.MonkeyPatch.context() as patch, python_tapes(), np.errstate(all="ignore"):
-        patch.setattr("verigrad.runtime.tiling.TILE", tile)
+        patch.setattr("verigrad.runtime.planning.tiling.TILE", tile)
         patch.setattr(statements, "_FEW", few)
         check(g, size, seed)
 

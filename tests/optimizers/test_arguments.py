@@ -7,8 +7,8 @@ import pytest
 from smooth_net import Update, batch, by_hand, net, trained, worst
 
 import verigrad as vg
-from verigrad.graph.attributes import Reader, print_value
-from verigrad.passes.optimizers import DIALECTS
+from verigrad.graph.text.attributes import Reader, print_value
+from verigrad.passes.methods.optimizers import DIALECTS
 
 KINDS = (vg.SGD, vg.Momentum, vg.Nesterov, vg.AdaGrad, vg.RMSProp, vg.Adam, vg.AdamW)
 

@@ -12,7 +12,7 @@ import pytest
 from smooth_net import Values, batch, gradients, net, trained, worst
 
 import verigrad as vg
-from verigrad.runtime import files
+from verigrad.runtime.files import program_file
 
 CLIPS = [vg.ClipValue(0.01), vg.ClipNorm(0.1)]
 
@@ -246,7 +246,7 @@ def test_a_saved_run_goes_on_clipping(clip: vg.Clip, tmp_path: Path) -> None:
 def test_a_file_from_before_clipping_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = vg.compile(net(), optimizer=vg.Momentum(0.1))
     program.step(batch(0))
-    described = files.described
+    described = program_file.described
 
     def older(*told: Any) -> dict[str, Any]:
         found = described(*told)
@@ -254,7 +254,7 @@ def test_a_file_from_before_clipping_loads(tmp_path: Path, monkeypatch: pytest.M
         found["pipeline"].remove("clip_gradients")
         return json.loads(json.dumps(found))
 
-    monkeypatch.setattr(files, "described", older)
+    monkeypatch.setattr(program_file, "described", older)
     program.save(tmp_path / "run.safetensors")
     again = vg.load(tmp_path / "run.safetensors")
     assert again.options.clip is None

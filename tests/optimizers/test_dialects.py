@@ -9,7 +9,7 @@ import pytest
 from smooth_net import Update, by_hand, moved, trained, worst
 
 import verigrad as vg
-from verigrad.passes.optimizers import DIALECTS
+from verigrad.passes.methods.optimizers import DIALECTS
 
 KINDS = (vg.SGD, vg.Momentum, vg.Nesterov, vg.AdaGrad, vg.RMSProp, vg.Adam, vg.AdamW)
 Case = tuple[vg.Optimizer, Callable[[], Update]]

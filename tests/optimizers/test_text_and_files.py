@@ -9,8 +9,8 @@ from smooth_net import batch, net
 
 import verigrad as vg
 from verigrad.graph import Value
-from verigrad.graph.attributes import Reader, print_value
-from verigrad.passes.optimizers import DIALECTS
+from verigrad.graph.text.attributes import Reader, print_value
+from verigrad.passes.methods.optimizers import DIALECTS
 
 s = vg.schedules
 SCHEDULES = [

@@ -16,7 +16,7 @@ from verigrad.passes import Compilation
 from verigrad.passes.differentiate import Differentiate
 from verigrad.passes.eliminate_common import EliminateCommon
 from verigrad.passes.fuse_linear_relu import FuseLinearRelu
-from verigrad.passes.schedule import ScheduleBuffers
+from verigrad.passes.scheduling.schedule import ScheduleBuffers
 from verigrad.passes.simplify import Simplify
 
 

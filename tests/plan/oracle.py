@@ -18,7 +18,7 @@ import numpy as np
 
 import verigrad as vg
 from verigrad.graph import ALIGNMENT, Constant, Input, Schedule, Source
-from verigrad.runtime.tiling import Tiling, tiling
+from verigrad.runtime.planning.tiling import Tiling, tiling
 
 Place = tuple[str, int, int]
 """Which memory (the arena, or a source's own), from which byte to which."""

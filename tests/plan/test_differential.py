@@ -15,10 +15,10 @@ from random_graphs import graphs, laned, nets, values_of
 from runner import same_bits
 
 import verigrad as vg
-from verigrad.passes.schedule import ScheduleBuffers
-from verigrad.runtime.executor import Executor
-from verigrad.runtime.plan import Plan
-from verigrad.runtime.values import packed
+from verigrad.passes.scheduling.schedule import ScheduleBuffers
+from verigrad.runtime.execution.executor import Executor
+from verigrad.runtime.planning.plan import Plan
+from verigrad.runtime.state import packed
 
 pytestmark = pytest.mark.numpy_bits
 
@@ -55,7 +55,7 @@ def held(program: vg.Program) -> dict[str, np.ndarray]:
 def tile(request: pytest.FixtureRequest) -> Iterator[int]:
     """So many elements run at a time: few enough that small graphs have loops and remainders."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("verigrad.runtime.tiling.TILE", request.param)
+        patch.setattr("verigrad.runtime.planning.tiling.TILE", request.param)
         yield request.param
 
 
@@ -160,7 +160,7 @@ def test_steps_in_tiles_are_those_of_the_interpreter(
     rng: np.random.Generator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("verigrad.runtime.tiling.TILE", 50)
+    monkeypatch.setattr("verigrad.runtime.planning.tiling.TILE", 50)
     program = vg.compile(
         made(12, 8, 6, 4), optimizer=optimizer, regularizer=regularizer, clip=clip,
         dropout=vg.Dropout(keep=0.75),

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import verigrad as vg
-from verigrad.runtime.executor import Executor
-from verigrad.runtime.headroom import SQUARES
+from verigrad.runtime.execution.executor import Executor
+from verigrad.runtime.execution.headroom import SQUARES
 
 s = vg.schedules
 OPTIMIZERS = [

@@ -19,8 +19,8 @@ from test_differential import different, held
 import verigrad as vg
 from verigrad.graph.roles import roles
 from verigrad.passes.eliminate_common import EliminateCommon
-from verigrad.passes.schedule import ScheduleBuffers
-from verigrad.runtime.plan import Plan, live_bytes
+from verigrad.passes.scheduling.schedule import ScheduleBuffers
+from verigrad.runtime.planning.plan import Plan, live_bytes
 
 DEEP = (12, *[16] * 24, 4)
 ROWS = 256

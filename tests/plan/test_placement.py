@@ -7,7 +7,7 @@ import random
 import pytest
 
 import verigrad as vg
-from verigrad.runtime.plan import _aligned, _Life, _offsets
+from verigrad.runtime.planning.plan import _aligned, _Life, _offsets
 
 
 def searched(lives: list[_Life], packed: list[list[int]]) -> list[int]:

@@ -14,8 +14,8 @@ from random_graphs import graphs, laned, nets
 import verigrad as vg
 from verigrad.graph import Schedule
 from verigrad.graph.verify import violations
-from verigrad.passes.schedule import ScheduleBuffers
-from verigrad.runtime.plan import Plan
+from verigrad.passes.scheduling.schedule import ScheduleBuffers
+from verigrad.runtime.planning.plan import Plan
 
 Change = Callable[[vg.Graph], vg.Graph]
 
@@ -46,7 +46,7 @@ def test_a_plan_keeps_every_value_whole(g: vg.Graph, size: int) -> None:
 def tile(request: pytest.FixtureRequest) -> Iterator[int]:
     """So many elements run at a time: few enough that small graphs have several tiles."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("verigrad.runtime.tiling.TILE", request.param)
+        patch.setattr("verigrad.runtime.planning.tiling.TILE", request.param)
         yield request.param
 
 

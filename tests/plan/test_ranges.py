@@ -9,7 +9,7 @@ from table import TABLE, Row
 import verigrad as vg
 from verigrad.graph import Input, Node, TensorType, compute
 from verigrad.graph.types import parse_type
-from verigrad.runtime.ranges import ANY, TRUTH, WHOLE, Range, Ranger, fitted
+from verigrad.runtime.execution.ranges import ANY, TRUTH, WHOLE, Range, Ranger, fitted
 
 SIZES = {"N": 40}
 SPANS = (0.0, 1e-40, 1e-3, 1.0, 37.0, 1e4, 1e12, 1e30)

@@ -15,8 +15,8 @@ from table import TABLE, Row
 
 import verigrad as vg
 from verigrad.graph.types import parse_type
+from verigrad.runtime.backends.tracing import Call, record
 from verigrad.runtime.checking.sample import Sample
-from verigrad.runtime.recording import Call, record
 
 TRACEABLE = [r for r in TABLE if r.op.traceable and "0" not in re.split(r"\W+", " ".join(r.types))]
 

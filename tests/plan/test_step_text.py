@@ -12,11 +12,11 @@ from conftest import batch, net
 from runner import same_bits
 
 import verigrad as vg
-from verigrad.passes.schedule import ScheduleBuffers
-from verigrad.runtime import filled
-from verigrad.runtime.executor import Executor
-from verigrad.runtime.plan import Plan
-from verigrad.runtime.recording import Call
+from verigrad.passes.scheduling.schedule import ScheduleBuffers
+from verigrad.runtime.backends.numpy import splats
+from verigrad.runtime.backends.tracing import Call
+from verigrad.runtime.execution.executor import Executor
+from verigrad.runtime.planning.plan import Plan
 
 pytestmark = pytest.mark.numpy_bits
 
@@ -25,7 +25,7 @@ OPTIMIZERS = [vg.SGD(0.1), vg.Momentum(0.1), vg.Nesterov(0.1), vg.RMSProp(0.01),
 
 @pytest.fixture
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verigrad.runtime.tiling.TILE", 8)
+    monkeypatch.setattr("verigrad.runtime.planning.tiling.TILE", 8)
 
 
 def parts(source: str) -> dict[str, list[str]]:
@@ -80,8 +80,8 @@ def test_a_maximum_with_a_number_is_one_of_two_arrays() -> None:
 def test_beside_a_large_result_a_number_takes_little_memory(
     long_row: int, held: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("verigrad.runtime.filled._LARGE", 4 * 8 * 4)
-    monkeypatch.setattr("verigrad.runtime.filled._LONG_ROW", long_row)
+    monkeypatch.setattr("verigrad.runtime.backends.numpy.splats._LARGE", 4 * 8 * 4)
+    monkeypatch.setattr("verigrad.runtime.backends.numpy.splats._LONG_ROW", long_row)
     program = vg.compile(net(12, 8, 4), optimizer=vg.SGD(0.1))
     for rows, shape in ((4, (4, 8)), (5, held)):
         step = program.executable.executor({"N": rows}).written()
@@ -99,11 +99,11 @@ def test_beside_a_large_result_a_number_takes_little_memory(
 def test_no_array_for_a_number_is_larger_than_the_bound(
     shape: tuple[int, ...], held: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filled, "_LARGE", 32 * 4)
-    monkeypatch.setattr(filled, "_LONG_ROW", 8)
+    monkeypatch.setattr(splats, "_LARGE", 32 * 4)
+    monkeypatch.setattr(splats, "_LONG_ROW", 8)
     x, number = np.ones(shape, np.float32), np.zeros((), np.float32)
     number.setflags(write=False)
-    spelled = filled.Filled().spelled(Call(np.maximum, (x, number), {"out": x}))
+    spelled = splats.Filled().spelled(Call(np.maximum, (x, number), {"out": x}))
     first, second = spelled.arguments
     assert first is x and second.shape == held
 
@@ -266,7 +266,7 @@ def test_a_kernel_that_works_in_parts_is_right_in_each_tile(
     rng: np.random.Generator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("verigrad.runtime.tiling.TILE", tile)
+    monkeypatch.setattr("verigrad.runtime.planning.tiling.TILE", tile)
     x = vg.input("x", ("N", 3))
     a = vg.log_softmax(x, name="a")
     g = vg.Graph("g", {"y": vg.tanh(vg.apply(kind(), vg.exp(a))), "z": vg.apply(kind(), a)})
@@ -292,7 +292,7 @@ def test_an_op_that_is_not_traceable_is_called_by_name() -> None:
 def test_a_label_out_of_range_names_the_input(
     tile: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("verigrad.runtime.tiling.TILE", tile)
+    monkeypatch.setattr("verigrad.runtime.planning.tiling.TILE", tile)
     program = vg.compile(net(12, 8, 4), optimizer=vg.Momentum(0.1))
     feeds = batch(rng, 20, 12, 4)
     program.step(feeds)
@@ -310,7 +310,7 @@ def test_a_label_out_of_range_names_the_input(
 def test_an_error_of_a_kernel_names_its_node(
     kind: type[vg.Op], tile: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("verigrad.runtime.tiling.TILE", tile)
+    monkeypatch.setattr("verigrad.runtime.planning.tiling.TILE", tile)
     x = vg.input("x", ("N", 3))
     a = vg.log_softmax(x, name="a")
     b = vg.exp(a, name="b")

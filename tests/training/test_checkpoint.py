@@ -12,7 +12,7 @@ import pytest
 from conftest import batch, net
 
 import verigrad as vg
-from verigrad.runtime.files import save
+from verigrad.runtime.files.program_file import save
 from verigrad.runtime.loading import load_run
 from verigrad.runtime.training.callback import Kept
 from verigrad.runtime.training.history import Row

@@ -1,0 +1,324 @@
+"""Reading a graph from its text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from ..arrays import as_array
+from ..errors import GraphError, suggest
+from ..explain import explain
+from ..graph import Graph, Schedule
+from ..node import Node
+from ..op import OPS, Op, Source
+from ..record import Record
+from ..sources import (
+    ArrayValue,
+    Constant,
+    FromArray,
+    Input,
+    Parameter,
+    State,
+    is_stored,
+    written_constant,
+)
+from ..types import TensorType, parse_type, type_pattern, whole
+from .attributes import Reader, made, print_value
+
+if TYPE_CHECKING:
+    from ..op import Array
+
+_HEADER: Final = re.compile(r"graph\s+([A-Za-z_][\w.-]*)\s*\{")
+_NAME: Final = re.compile(r"%([A-Za-z_][\w.-]*)")
+_NODE: Final = re.compile(rf"{_NAME.pattern}\s*:\s*({type_pattern.pattern})\s*=\s*(.*)")
+_UPDATE: Final = re.compile(rf"update\s+{_NAME.pattern}\s*=\s*{_NAME.pattern}")
+_OUTPUT: Final = re.compile(rf"([A-Za-z_][\w.-]*)\s*=\s*{_NAME.pattern}")
+_NOTE: Final = re.compile(
+    rf"group (?P<group>\d+)|(?P<once>once)|pack (?P<pack>\d+)\.(?P<member>\d+)"
+    rf"|takes over {_NAME.pattern}"
+    r"|(?P<where>arena|scratch) (?P<start>\d+):(?P<end>\d+)"
+)
+
+
+class _ConstantText(Record):
+    """What stands between the braces of a constant, before its type is known to fit."""
+
+    value: object
+
+
+def parse(text: str, arrays: Mapping[str, Array] | None = None) -> Graph:
+    """The graph of a text such as `str(g)`; `arrays` holds the constants that are not written out.
+
+    Raises GraphError with the line where the text cannot be read, names what does not exist or
+    is made from itself, or lies about a type.
+    """
+    if not isinstance(text, str):
+        raise GraphError(f"parse takes the text of a graph, not {type(text).__name__}")
+    if arrays is not None and not isinstance(arrays, Mapping):
+        raise GraphError(f"arrays is {type(arrays).__name__}, where arrays by name are expected")
+    return _Parser(text, {} if arrays is None else arrays).graph()
+
+
+class _Parser:
+    def __init__(self, text: str, arrays: Mapping[str, Array]) -> None:
+        self.arrays = arrays
+        self.nodes: dict[str, Node] = {}
+        self.groups: dict[Node, int] = {}
+        self.takeovers: dict[Node, Node] = {}
+        self.once: set[Node] = set()
+        self.packed: dict[tuple[int, int], Node] = {}
+        self.places: dict[Node, tuple[int, int]] = {}
+        self.scratch: dict[Node, tuple[tuple[int, int], ...]] = {}
+        self.updates: dict[Node, Node] = {}
+        self.line = 0
+        self.lines = re.split(r"\r\n?|\n", text)  # within quotes, other separators are characters
+
+    def graph(self) -> Graph:
+        try:
+            return self._graph()
+        except GraphError as e:
+            shown = self.lines[self.line - 1].strip() if 0 < self.line <= len(self.lines) else ""
+            raise GraphError(f"line {self.line}: {e}\n  in: {shown}") from None
+
+    def _graph(self) -> Graph:
+        statements = self._statements()
+        header = _HEADER.fullmatch(next(statements, ("", ""))[0])
+        if header is None:
+            raise GraphError("a text begins with `graph NAME {`")
+        outputs: dict[str, Node] | None = None
+        for code, note in statements:
+            if code == "}":
+                break
+            if outputs is not None:
+                raise GraphError("after `return` only `}` may stand")
+            if code.startswith("%"):
+                self._node(code, note)
+            elif code.startswith("update "):
+                self._update(code)
+            elif re.match(r"return\b", code):
+                outputs = self._return(code[6:].strip())
+            else:
+                raise GraphError(
+                    "a statement is expected: `%name: type = op(...)`, `update %w = %v` or `return`"
+                )
+        else:
+            raise GraphError(
+                "the text ends without `}`"
+                if outputs is not None
+                else "the text ends without `return`"
+            )
+        if outputs is None:
+            raise GraphError("the graph has no `return`")
+        for code, _ in statements:
+            raise GraphError(f"nothing may stand after the closing brace, found {code!r}")
+        return self._finish(header[1], outputs)
+
+    def _finish(self, name: str, outputs: dict[str, Node]) -> Graph:
+        inputs = [n for n in self.nodes.values() if isinstance(n.op, Input)]
+        g = Graph(name, outputs, updates=self.updates, inputs=inputs)
+        if not self.groups:
+            if self.takeovers or self.places or self.scratch or self.packed or self.once:
+                raise GraphError(
+                    "take-overs and places need the groups of a schedule, `// group 0`"
+                )
+            return g
+        order = tuple([n for n in self.nodes.values() if not isinstance(n.op, Source)])
+        needed = set(g.order)
+        for n in order:
+            if n not in needed:
+                raise GraphError(f"%{n.name} is scheduled, but no output or update needs it")
+        ungrouped = [n for n in order if n not in self.groups]
+        if ungrouped:
+            raise GraphError(f"%{ungrouped[0].name} has no group, where others have one")
+        packs: dict[int, list[Node]] = {}
+        for at in sorted(self.packed):
+            packs.setdefault(at[0], []).append(self.packed[at])
+        schedule = Schedule(
+            order,
+            self.groups,
+            self.takeovers,
+            self.places,
+            self.scratch,
+            tuple([tuple(pack) for pack in packs.values()]),
+            frozenset(self.once),
+        )
+        return g.but(schedule=schedule)
+
+    def _statements(self) -> Iterator[tuple[str, str]]:
+        for line, raw in enumerate(self.lines, 1):
+            self.line = line
+            code, _, note = _split_note(raw)
+            if code:
+                yield code, note
+
+    def _node(self, code: str, note: str) -> None:
+        m = _NODE.fullmatch(code)
+        if m is None:
+            raise GraphError("a node is written `%name: f32[N,4] = op(%input, ...)`")
+        name, written, call = m[1], parse_type(m[2]), m[m.lastindex or 0]
+        if name in self.nodes:
+            raise GraphError(f"%{name} is defined twice")
+        op, rest = self._op(call, written)
+        inputs = self._inputs(op, rest)
+        try:
+            inferred = op.infer(*(i.type for i in inputs))
+        except GraphError as e:
+            raise GraphError(explain(str(e), op, inputs, None)) from None
+        except Exception as e:
+            raise GraphError(f"{op.name}: `infer` fails with {type(e).__name__}: {e}") from e
+        if inferred != written:
+            raise GraphError(f"%{name} is written as {written}, but {op.name} gives {inferred}")
+        n = self.nodes[name] = Node(op, inputs, inferred, name)
+        self._note(n, note)
+
+    def _op(self, call: str, type: TensorType) -> tuple[Op, str]:
+        m = re.match(r"([A-Za-z_][\w.-]*)\s*", call)
+        if m is None:
+            raise GraphError(f"an op is expected, found {call!r}")
+        kind = OPS.get(m[1])
+        if kind is None:
+            raise GraphError(
+                f"op {m[1]!r} is unknown{suggest(m[1], OPS)}; "
+                "import the module that defines it first"
+            )
+        reader = Reader(call[m.end() :])
+        known = {"type": type} if issubclass(kind, Source) else {}
+        if issubclass(kind, Constant):
+            return self._constant(reader, type), reader.text[reader.at :].strip()
+        if reader.take("{"):
+            read = self._stored(reader.fields(kind, "}", **known))
+            return read, reader.text[reader.at :].strip()
+        return made(kind, **known), reader.text[reader.at :].strip()
+
+    def _constant(self, reader: Reader, type: TensorType) -> Constant:
+        reader.expect("{")
+        value: object = reader.fields(_ConstantText, "}").value
+        if is_stored(value):
+            value = self._array(str(value), "the constant")
+        return Constant(type, written_constant(value, type))
+
+    def _stored(self, op: Op) -> Op:
+        """The op with its first value's array put in, where its text only names that."""
+        if isinstance(op, (Parameter, State)) and isinstance(op.init, FromArray):
+            spelled: object = op.init.value
+            if isinstance(spelled, str):
+                return op.but(init=FromArray(ArrayValue(self._array(spelled, "the first value"))))
+        return op
+
+    def _array(self, spelled: str, what: str) -> Array:
+        """The array of a file that is stored under that name."""
+        if spelled not in self.arrays:
+            raise GraphError(
+                f"{what} {spelled} is stored with the arrays of a file; "
+                "give them as parse(text, arrays)"
+            )
+        array = as_array(self.arrays[spelled], f"the array {spelled}", name="array")
+        if print_value(ArrayValue(array)) != spelled:
+            raise GraphError(f"the array stored as {spelled} is another one")
+        return array
+
+    def _inputs(self, op: Op, text: str) -> tuple[Node, ...]:
+        if isinstance(op, Source):
+            if text:
+                raise GraphError(f"{op.name} has no inputs, found {text!r}")
+            return ()
+        if not (text.startswith("(") and text.endswith(")")):
+            raise GraphError(f"the inputs of {op.name} are written `(%a, %b)`, found {text!r}")
+        words = [w.strip() for w in text[1:-1].split(",")] if text[1:-1].strip() else []
+        return tuple([self._read(w) for w in words])
+
+    def _read(self, word: str) -> Node:
+        m = _NAME.fullmatch(word)
+        if m is None:
+            raise GraphError(f"an input is written %name, found {word!r}")
+        if m[1] in self.nodes:
+            return self.nodes[m[1]]
+        made = self._made_from()
+        cycle = _path(made, m[1], self._defined())
+        if cycle:
+            raise GraphError("cycle: " + " reads ".join(f"%{n}" for n in cycle))
+        if m[1] in made:
+            raise GraphError(f"%{m[1]} is read before the line that defines it")
+        raise GraphError(f"%{m[1]} is not defined{suggest(m[1], self.nodes)}")
+
+    def _defined(self) -> str:
+        m = _NAME.match(self.lines[self.line - 1].strip())
+        return m[1] if m else ""
+
+    def _made_from(self) -> dict[str, list[str]]:
+        """Which names each statement of the text reads, for errors about their order."""
+        made: dict[str, list[str]] = {}
+        for raw in self.lines:
+            m = _NODE.fullmatch(_split_note(raw)[0])
+            if m is not None:
+                made[m[1]] = _NAME.findall(m[m.lastindex or 0])
+        return made
+
+    def _update(self, code: str) -> None:
+        m = _UPDATE.fullmatch(code)
+        if m is None:
+            raise GraphError("an update is written `update %w = %value`")
+        target = self._read("%" + m[1])
+        if target in self.updates:
+            raise GraphError(f"%{m[1]} is updated twice")
+        self.updates[target] = self._read("%" + m[2])
+
+    def _return(self, text: str) -> dict[str, Node]:
+        outputs: dict[str, Node] = {}
+        for word in [w.strip() for w in text.split(",")] if text else []:
+            m = _OUTPUT.fullmatch(word)
+            if m is None:
+                raise GraphError(f"an output is written `key=%name`, found {word!r}")
+            if m[1] in outputs:
+                raise GraphError(f"the output {m[1]!r} is given twice")
+            outputs[m[1]] = self._read("%" + m[2])
+        return outputs
+
+    def _note(self, n: Node, note: str) -> None:
+        """Reads `group 7, takes over %x, arena 0:16384`; any other note is a comment."""
+        parts = [_NOTE.fullmatch(p.strip()) for p in note.split(",")]
+        if not all(parts):
+            return
+        for m in parts:
+            assert m is not None
+            if m["group"]:
+                self.groups[n] = whole(m["group"])
+            elif m["once"]:
+                self.once.add(n)
+            elif m["pack"]:
+                self.packed[whole(m["pack"]), whole(m["member"])] = n
+            elif m["start"]:
+                place = whole(m["start"]), whole(m["end"]) - whole(m["start"])
+                if m["where"] == "arena":
+                    self.places[n] = place
+                else:
+                    self.scratch[n] = (*self.scratch.get(n, ()), place)
+            else:
+                self.takeovers[n] = self._read(f"%{m[m.lastindex or 0]}")
+
+
+def _split_note(raw: str) -> tuple[str, str, str]:
+    """Code and note of a line; `//` inside a string is no note."""
+    m = re.match(r'((?:"(?:[^"\\]|\\.)*"|(?!//).)*)(//)?(.*)', raw)
+    assert m is not None
+    return m[1].strip(), m[2] or "", (m[3] or "").strip()
+
+
+def _path(made: Mapping[str, list[str]], start: str, goal: str) -> list[str]:
+    """How `start` is made from `goal`, as goal, start, ..., goal; nothing where it is not."""
+    came: dict[str, str] = {start: goal}
+    queue = [start]
+    for n in queue:
+        if n == goal:
+            path = [goal]
+            n = came[goal]
+            while n != goal:
+                path.append(n)
+                n = came[n]
+            return [goal, *reversed(path[1:]), goal] if len(path) > 1 else [goal, goal]
+        for i in made.get(n, ()):
+            if i not in came or (i == goal and goal not in came):
+                came[i] = n
+                queue.append(i)
+    return []

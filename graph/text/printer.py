@@ -1,0 +1,56 @@
+"""The text of a graph, one statement a line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..op import Source
+from .attributes import print_op
+
+if TYPE_CHECKING:
+    from ..graph import Graph
+    from ..node import Node
+
+
+def print_graph(g: Graph) -> str:
+    """The graph as text; `parse` reads it and prints the same text again."""
+    lines = [f"graph {g.name} {{"]
+    packed = _packed(g)
+    lines += [f"  {statement(g, n)}{_annotations(g, n, packed)}" for n in g.nodes]
+    lines += [f"  update %{g.names[w]} = %{g.names[value]}" for w, value in g.updates.items()]
+    returned = ", ".join(f"{key}=%{g.names[n]}" for key, n in g.outputs.items())
+    lines += [f"  return {returned}".rstrip(), "}"]
+    return "\n".join(lines)
+
+
+def statement(g: Graph, n: Node) -> str:
+    """`%fc1: f32[N,32] = linear(%x, %fc1.weight, %fc1.bias)`."""
+    inputs = ", ".join(f"%{g.names[i]}" for i in n.inputs)
+    called = "" if isinstance(n.op, Source) else f"({inputs})"
+    return f"%{g.names[n]}: {n.type} = {print_op(n.op)}{called}"
+
+
+def _packed(g: Graph) -> dict[Node, tuple[int, int]]:
+    """Which pack a node lies in, and as the how manyth."""
+    packs = g.schedule.packs if g.schedule is not None else ()
+    return {n: (p, k) for p, pack in enumerate(packs) for k, n in enumerate(pack)}
+
+
+def _annotations(g: Graph, n: Node, packed: dict[Node, tuple[int, int]]) -> str:
+    s = g.schedule
+    if s is None:
+        return ""
+    notes = []
+    if n in s.groups:
+        notes.append(f"group {s.groups[n]}")
+    if n in s.once:
+        notes.append("once")
+    if n in packed:
+        notes.append("pack {}.{}".format(*packed[n]))
+    if n in s.takeovers:
+        notes.append(f"takes over %{g.names[s.takeovers[n]]}")
+    if n in s.places:
+        offset, size = s.places[n]
+        notes.append(f"arena {offset}:{offset + size}")
+    notes += [f"scratch {offset}:{offset + size}" for offset, size in s.scratch.get(n, ())]
+    return f"  // {', '.join(notes)}" if notes else ""

@@ -1,0 +1,139 @@
+"""Orders of a graph's nodes that keep few bytes alive, for one batch size."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+
+from ...graph import Graph, Node, TensorType
+
+Key = tuple[int, ...]
+Rule = Callable[[int, int, int], Key]
+"""From the bytes that a node adds, when its result came alive and its level: the least goes."""
+
+
+def _by_bytes(added: int, alive_since: int, level: int) -> Key:
+    return (added,)
+
+
+def _by_chain(added: int, alive_since: int, level: int) -> Key:
+    """What adds nothing first; else what came alive last, so that a chain is followed to its end
+    before another is begun."""
+    return (0, added) if added <= 0 else (1, -alive_since, -level, added)
+
+
+def _by_level(added: int, alive_since: int, level: int) -> Key:
+    """The same, with what depends on the longest chain instead."""
+    return (0, added) if added <= 0 else (1, -level, -alive_since, added)
+
+
+def fewest_bytes(g: Graph, nodes: Sequence[Node], sizes: Mapping[str, int]) -> list[Node]:
+    """Of some legal orders of these nodes, the one with the lowest peak."""
+    part = _Part(g, nodes, sizes)
+    made: list[list[int]] = []
+    for rule in (_by_bytes, _by_chain, _by_level):
+        order = part.backwards(rule)
+        if order not in made:
+            made.append(order)
+        if not part.choice:
+            break
+    best = min(made, key=part.peak) if len(made) > 1 else made[0]
+    return [nodes[k] for k in best]
+
+
+class _Part:
+    """What the orders of some nodes have in common; nodes are numbered by their place in `nodes`.
+
+    `inputs` and `users` of a node are those among them; `kept` tells what is returned, or read by
+    others, so that it stays to the end; `taken` the inputs that a node's result may take over.
+    """
+
+    def __init__(self, g: Graph, nodes: Sequence[Node], sizes: Mapping[str, int]) -> None:
+        number = {n: k for k, n in enumerate(nodes)}
+        nbytes: dict[TensorType, int] = {}
+        self.size: list[int] = []
+        self.level: list[int] = []
+        self.inputs: list[list[int]] = []
+        self.users: list[list[int]] = []
+        self.kept: list[bool] = []
+        self.taken: list[list[int]] = []
+        level: dict[Node, int] = {}
+        for n in g.order:
+            level[n] = 1 + max([level.get(i, 0) for i in n.inputs], default=0)
+        for n in nodes:
+            if n.type not in nbytes:
+                nbytes[n.type] = n.type.nbytes(sizes)
+            self.size.append(nbytes[n.type])
+            self.level.append(level[n])
+            self.inputs.append([number[i] for i in dict.fromkeys(n.inputs) if i in number])
+            users = g.users[n]
+            self.users.append([number[u] for u in users if u in number])
+            self.kept.append(n in g.roots or len(self.users[-1]) < len(users))
+            self.taken.append([number[i] for i in n.reusable if i in number])
+        self._types = [n.type for n in nodes]
+        self.choice = False
+        """Whether an order was ever free to take one node or another."""
+
+    def peak(self, order: Sequence[int]) -> int:
+        """The most bytes that are alive at one time, where each result that may be is taken
+        over."""
+        size, end = self.size, len(order)
+        last = [-1] * end
+        for at, k in enumerate(order):
+            for i in self.inputs[k]:
+                last[i] = at
+        alive = highest = 0
+        for at, k in enumerate(order):
+            made = size[k]
+            ended = [i for i in self.inputs[k] if last[i] == at and not self.kept[i]]
+            temporary = 0
+            if any(i in ended for i in self.taken[k]):
+                t = self._types[k]
+                temporary = min(made, sum([size[i] for i in ended if self._types[i] == t]))
+            highest = max(highest, alive + made - temporary)
+            alive += (made if last[k] >= 0 or self.kept[k] else 0) - sum([size[i] for i in ended])
+        return highest
+
+    def backwards(self, rule: Rule) -> list[int]:
+        """A legal order, built from its end: of the nodes whose readers are all placed, the one
+        that the rule puts first; of equals, the later comes later.
+
+        Going backwards, a node ends the life of its result and begins that of its inputs, so what
+        is needed late is made late.
+        """
+        size, level = self.size, self.level
+        waiting = [len(users) for users in self.users]
+        since = [0 if kept else -1 for kept in self.kept]  # below 0 until it came alive
+        keys: dict[int, Key] = {}
+        heap: list[tuple[Key, int]] = []
+
+        def push(k: int) -> None:
+            begun = sum([size[i] for i in self.inputs[k] if since[i] < 0])
+            mine = since[k]
+            key = rule(begun - size[k], mine, level[k]) if mine >= 0 else rule(begun, 0, level[k])
+            if keys.get(k) != key:
+                keys[k] = key
+                heapq.heappush(heap, (key, -k))
+
+        for k, count in enumerate(waiting):
+            if not count:
+                push(k)
+        order: list[int] = []
+        while heap:
+            key, minus = heapq.heappop(heap)
+            k = -minus
+            if keys.get(k) != key:
+                continue  # an entry from before its inputs came alive
+            self.choice = self.choice or len(keys) > 1
+            del keys[k]
+            order.append(k)
+            for i in self.inputs[k]:
+                if since[i] < 0:
+                    since[i] = len(order)
+                    for u in self.users[i]:
+                        if u in keys:
+                            push(u)
+                waiting[i] -= 1
+                if not waiting[i]:
+                    push(i)
+        return order[::-1]

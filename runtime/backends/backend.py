@@ -1,0 +1,93 @@
+"""What a backend gives: the writer of a step, and what a step tells while it is profiled."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ...graph import Array, Graph, Nodes
+from .tracing import Call
+
+if TYPE_CHECKING:
+    from ..planning.buffers import Buffers
+    from .step_text import StepText
+
+Probe = Callable[[], object]
+"""Calls of NumPy in a function that makes them, to be timed."""
+Prepare = Callable[[Sequence[Call]], Probe]
+"""Makes calls of NumPy what the steps of a backend make of them."""
+Kernel = int | str
+"""A part of a step: the number of a group, or CHECK, or COPIES."""
+Stamp = tuple[Kernel, float]
+"""What has just ended, and when."""
+Stamps = list[Stamp | Callable[[], list[Stamp]]]
+"""The stamps that a step has made; some are told when they are asked for."""
+SQUARES: Final = 1e24
+"""The sum of squares, of all that a step looks at, up to which its headroom holds."""
+CHECK: Final = "check"
+COPIES: Final = "copies"
+
+
+class Calls(NamedTuple):
+    """What the lines of a kernel make: calls, tile by tile, the rows that reductions walk, and the
+    elements that are converted to another type."""
+
+    number: int = 0
+    rows: int = 0
+    cast: int = 0
+
+
+class StepWriter(ABC):
+    """Writes a planned graph as the text of a step, kernel call by kernel call.
+
+    With `stamps`, each kernel call ends with a line that notes the time there.
+    """
+
+    def __init__(
+        self, g: Graph, memory: Buffers, step: StepText, stamps: Stamps | None = None
+    ) -> None:
+        assert g.schedule is not None
+        self.g = g
+        self.schedule = g.schedule
+        self.memory = memory
+        self.step = step
+        self.stamps = stamps
+
+    def function(
+        self, name: str, groups: Sequence[Nodes], copies: Sequence[str] = (), after: str = ""
+    ) -> None:
+        """`def name(feed0, ...)`, which runs the groups and then the lines of `copies`.
+
+        `after` is what has ended when it begins.
+        """
+        self.step.begin(name)
+        before = len(self.step.lines)
+        self.stamp(after)
+        self.groups(groups)
+        if copies:
+            for line in copies:
+                self.step.add(line)
+            self.step.count(COPIES, len(copies))
+            self.stamp(COPIES)
+        if len(self.step.lines) == before:
+            self.step.add("pass")
+
+    def groups(self, groups: Sequence[Nodes]) -> None:
+        """The lines of kernel calls, one after another."""
+        for group in groups:
+            self.group(group)
+            self.stamp(self.schedule.groups[group[0]])
+
+    @abstractmethod
+    def group(self, group: Nodes) -> None:
+        """The lines of one kernel call."""
+
+    @abstractmethod
+    def finite(self, arrays: Sequence[Array], fed: Sequence[Array]) -> None:
+        """`def finite(feed0, ...)`: whether the sum of all squares, of what lies in the arena and
+        of what is fed, is below SQUARES: then all is finite, and the headroom holds."""
+
+    @abstractmethod
+    def stamp(self, ended: Kernel) -> None:
+        """A line that notes when a kernel has ended, where this is asked for."""

@@ -1,0 +1,178 @@
+"""Kernels with a text of their own: products, sums, the clock, checks, masks and norms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from .....graph import Array
+from .....ops.clipping import SHRINK, ClipFactor
+from .....ops.dropout import DropoutMask
+from .....ops.random import name_hash
+from ...backend import SQUARES
+from ..kernels.compiled import compiled, prologue, words
+from ..tape import clock
+from ..tape.tape import BYTE, LINE, WORTH, Part, Task, Word, cuts, shared
+
+PLACES: Final = """\
+    for i in range(labels.shape[0]):
+        if labels[i] < 0 or labels[i] >= classes[0]:
+            refused[0] = 1
+        else:
+            out[i] = starts[i] + labels[i]
+"""
+"""The places of labels; refused where one is out of range."""
+FINITE: Final = """\
+    total = {zero}
+    for i in range(a.shape[0]):
+        total = plus(total, a[i] * a[i])
+    if not total < {most}:
+        refused[0] = 1
+"""
+"""Refuses where the sum of all squares is not below SQUARES."""
+MASK: Final = """\
+    kept, limit, k0, k1, at, drawing = scale[0], below[0], key[0], key[1], first[0], step[0]
+    whole = out.shape[0] // 16
+    for b in range(whole):
+        drawn = philox(k0, k1, at + b, drawing)
+        for k in range(16):
+            out[16 * b + k] = kept if half(drawn, k) < limit else nothing
+    if 16 * whole < out.shape[0]:
+        drawn = philox(k0, k1, at + whole, drawing)
+        for k in range(out.shape[0] - 16 * whole):
+            out[16 * whole + k] = kept if half(drawn, k) < limit else nothing
+"""
+"""A dropout mask, 16 elements of each block of four words."""
+NORM: Final = f"""\
+    squares = 0.0
+    for i in range(a.shape[0]):
+        x = float64(a[i])
+        squares = plus(squares, x * x)
+    shrunk = squares * {SHRINK!r} * {SHRINK!r}
+    if not squares < inf:
+        shrunk = 0.0
+        for i in range(a.shape[0]):
+            x = a[i] * {SHRINK!r}
+            shrunk = plus(shrunk, x * x)
+    sums[0], sums[1] = squares, shrunk
+"""
+"""The sum of all squares, and that of the squares of all elements times SHRINK."""
+FACTOR: Final = """\
+    squares, shrunk = 0.0, 0.0
+    for k in range(sums.shape[0]):
+        squares += sums[k, 0]
+        shrunk += sums[k, 1]
+    out[0] = clip_factor(limit[0], squares, shrunk)
+"""
+"""What these sums of all arrays give."""
+SUM: Final = """\
+    for i in range(out.shape[0]):
+        out[i] += other[i]
+"""
+"""Adds the result of a part to that of the first."""
+CALL: Final = """\
+def kernel(words):
+    w = carray(pointer(words), ({count},), int64)
+    {function}({given})
+"""
+"""A function of C, called with its address and all that it is given."""
+_BLOCK: Final = 16
+_DRAWN: Final = 1.0
+"""Nanoseconds of an element of a mask."""
+
+
+class Instruction(NamedTuple):
+    """Parts of one instruction of a tape; a task may set the word `refusal` to end the run."""
+
+    parts: Sequence[Part]
+    refusal: Array | None = None
+
+
+def c_call(function: str, *given: Word) -> Task:
+    """The call of a function of `foreign.py`, by its name there, with its address first."""
+    listed = ", ".join([f"w[{k}]" for k in range(len(given))])
+    text = CALL.format(count=len(given), function=function, given=listed)
+    return Task(compiled(text).address, given)
+
+
+def sums(partial: Sequence[Array], out: Array) -> Part:
+    """The tasks that add results of some parts to that of the first."""
+    return [_task(SUM, out=out.reshape(-1), other=a.reshape(-1)) for a in partial]
+
+
+def added(partial: Sequence[Array], out: Array, threads: int) -> Instruction:
+    """Adds partial results to that of the first part."""
+    worth = BYTE * (2 + len(partial)) * out.nbytes / WORTH
+    multiple = LINE if out.ndim == 1 else 1
+    ranges = [slice(*c) for c in cuts(len(out), shared(threads, worth), multiple)]
+    return Instruction([sums([a[r] for a in partial], out[r]) for r in ranges])
+
+
+def clocked() -> tuple[Instruction, Array] | None:
+    """A look at the clock, and the array that it is noted in; None where there is no clock."""
+    function, number = clock.native_clock()
+    if not function:
+        return None
+    noted = np.zeros(2, np.int64)
+    return Instruction([[c_call("call_clock", function, number, noted)]]), noted
+
+
+def finite(arrays: Sequence[Array], threads: int) -> Instruction:
+    """The check of flat arrays, which refuses where one is not finite."""
+    refused = np.zeros(1, np.int64)
+    parts: list[list[Task]] = [[] for _ in range(threads)]
+    for a in arrays:
+        flat = a.reshape(-1)
+        most = shared(threads, BYTE * a.nbytes / WORTH)
+        text = FINITE.format(zero=f"{a.dtype.name}(0)", most=f"{a.dtype.name}({SQUARES!r})")
+        for part, (start, stop) in zip(parts, cuts(flat.size, most, LINE), strict=False):
+            part.append(_task(text, a=flat[start:stop], refused=refused))
+    return Instruction([part for part in parts if part] or [[]], refused)
+
+
+def places(starts: Array, labels: Array, classes: int, out: Array) -> Instruction:
+    """The places of labels, which refuses one that is out of range."""
+    refused = np.zeros(1, np.int64)
+    given = {"starts": starts, "labels": labels, "classes": np.array([classes])}
+    return Instruction([[_task(PLACES, **given, out=out, refused=refused)]], refused)
+
+
+def mask(op: DropoutMask, step: Array, out: Array, threads: int) -> Instruction:
+    """The dropout mask of a step."""
+    flat = out.reshape(-1)
+    key = np.array([op.seed, name_hash(op.key)], np.uint64).view(np.int64)
+    given = {"step": step, "key": key, "below": np.array([op.below])}
+    given |= {"scale": np.array([op.scale], out.dtype)}
+    text = f"    nothing = {out.dtype.name}(0)\n{MASK}"
+    ranges = cuts(flat.size, shared(threads, _DRAWN * flat.size / WORTH), _BLOCK)
+    return Instruction(
+        [
+            [_task(text, out=flat[start:stop], first=np.array([start // _BLOCK]), **given)]
+            for start, stop in ranges
+        ]
+    )
+
+
+def clip_factor(
+    op: ClipFactor, arrays: Sequence[Array], out: Array, threads: int
+) -> list[Instruction]:
+    """The clip factor of arrays: sums of squares in parts, and what they give."""
+    flat = [a.reshape(-1) for a in arrays if a.size]
+    most = shared(threads, BYTE * sum([a.nbytes for a in flat]) / WORTH)
+    pieces: list[list[Array]] = [[] for _ in range(most)]
+    for a in flat:
+        for piece, (start, stop) in zip(pieces, cuts(a.size, most, LINE), strict=False):
+            piece.append(a[start:stop])
+    found = np.zeros((sum(map(len, pieces)), 2))
+    rows = iter(found)
+    parts = [[_task(NORM, a=a, sums=next(rows)) for a in piece] for piece in pieces if piece]
+    factor = _task(FACTOR, sums=found, limit=np.array(op.limit), out=out)
+    return [Instruction(parts or [[]]), Instruction([[factor]])]
+
+
+def _task(text: str, **arrays: Array) -> Task:
+    """A kernel of a text on its arrays, by name."""
+    kernel = compiled("\n".join([*prologue(list(arrays.items())), text]))
+    return Task(kernel.address, words(list(arrays.values())))

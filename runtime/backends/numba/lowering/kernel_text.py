@@ -1,0 +1,268 @@
+"""Statements as the text of a function: loops over rows, and over columns within them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from .....graph import Array
+from ..kernels.compiled import compiled, prologue, words
+from ..tape.tape import LINE, WORTH, Part, Tape, Task, cuts, shared
+from .fixed_kernels import sums
+from .nests import Nest, Region, by_column
+from .statements import Operand, Statement
+
+_LITERALS: Final = (0.0, 1.0)
+"""Constants that a text holds; others are arguments, so that kernels do not depend on them."""
+_SUMMED: Final = 32
+"""Rows that a part with sums has at least."""
+_LONG: Final = 1_024
+"""More rows than that are elements of a vector, and no rows of a matrix."""
+
+
+class Text:
+    """The text of a nest's kernel, and the arrays that it is given, in their order.
+
+    `cut` are those of which a part of the rows reads its own rows alone; `sums` those that add up
+    over the rows.
+    """
+
+    def __init__(self, nest: Nest, dead: frozenset[Region]) -> None:
+        self.nest = nest
+        self.arrays: list[Array] = []
+        self.cut: set[int] = set()
+        self.sums: list[int] = []
+        self.kept_dead: set[Region] = set()
+        self._dead = dead
+        self._names: dict[tuple[Region, int, str, bool], str] = {}
+        self._lines: list[str] = []
+        self._count = 0
+        self._nest(nest)
+        arguments = [(f"a{k}", a) for k, a in enumerate(self.arrays)]
+        self.text = "\n".join([*prologue(arguments), *self._lines, ""])
+
+    def append(self, tape: Tape) -> int:
+        """Puts the nest on a tape, and says in how many parts."""
+        kernel = compiled(self.text)
+        rows = self.nest.rows or 0
+        ranges = self._ranges(rows, tape.threads) if rows else [(0, 0)]
+        partial = {k: [np.empty_like(self.arrays[k]) for _ in ranges[1:]] for k in self.sums}
+        parts: list[Part] = []
+        for number, (start, stop) in enumerate(ranges):
+            given = [a[start:stop] if k in self.cut else a for k, a in enumerate(self.arrays)]
+            for k, others in partial.items():
+                given[k] = [given[k], *others][number]
+            parts.append([Task(kernel.address, words(given))])
+        tape.add(parts)
+        if len(parts) > 1 and partial:
+            added = [t for k, others in partial.items() for t in sums(others, self.arrays[k])]
+            tape.add([added])
+        return len(parts)
+
+    def _ranges(self, rows: int, threads: int) -> list[tuple[int, int]]:
+        """The rows of each part; of a nest with sums, whatever else it computes: they would have
+        other bits."""
+        if self.sums:
+            return cuts(rows, shared(threads, rows / _SUMMED), LINE if rows > _LONG else 1)
+        columns = any(self.arrays[k].ndim > 1 for k in self.cut)
+        parts = shared(threads, self.nest.nanoseconds / WORTH)
+        return cuts(rows, parts, 1 if columns else LINE)
+
+    # ---- names -------------------------------------------------------------------------------
+
+    def _array(self, o: Operand) -> str:
+        """The argument for an array, in the form that its role reads."""
+        a = o.array
+        form = a if o.role == "matrix" else a.reshape(()) if o.role == "scalar" else a.reshape(-1)
+        return self._argument(o, form, o.role in ("matrix", "row"))
+
+    def _flat(self, o: Operand) -> str:
+        """The argument for an array of which any element is read or written, in memory."""
+        if o.key in self._dead:
+            self.kept_dead.add(o.key)
+        return self._argument(o, o.array.reshape(-1), False)
+
+    def _argument(self, o: Operand, form: Array, cut: bool) -> str:
+        key = (o.key, form.ndim, form.dtype.str, cut)
+        if key not in self._names:
+            self._names[key] = f"a{len(self.arrays)}"
+            if cut:
+                self.cut.add(len(self.arrays))
+            self.arrays.append(form)
+        return self._names[key]
+
+    def _sum(self, o: Operand) -> str:
+        """The argument for what a statement adds up."""
+        name = self._array(o)
+        self.sums.append(int(name[1:]))
+        return name
+
+    def _fresh(self) -> str:
+        self._count += 1
+        return f"v{self._count}"
+
+    def _line(self, depth: int, text: str) -> None:
+        self._lines.append("    " * depth + text)
+
+    # ---- nests -------------------------------------------------------------------------------
+
+    def _nest(self, nest: Nest) -> None:
+        """One loop over rows; a nest of scalars is no loop."""
+        self._scalars: dict[Region, str] = {}
+        self._row_values: dict[Region, str] = {}
+        depth = 1 if nest.rows is None else 2
+        for s in nest.statements:
+            for o in s.inputs:
+                if o.role == "scalar" and nest.rows is not None:
+                    self._scalar(o, 1)
+            if s.kind == "reduce_column":
+                out = self._sum(s.out)
+                self._line(1, f"for j in range({out}.shape[0]):")
+                self._line(2, f"{out}[j] = 0")
+        if nest.rows is not None and nest.blocks:
+            self._line(1, f"for i in range({self._array(_with_rows(nest))}.shape[0]):")
+        for block in nest.blocks:
+            if by_column(block[0]):
+                self._block(block, depth)
+            else:
+                self._row(block[0], depth)
+        for s in nest.statements:
+            if s.kind == "reduce_all":
+                given = s.expression.format(*[self._in_memory(o) for o in s.inputs])
+                self._line(1, f"{self._sum(s.out)}[0] = {_cast(s.out, given)}")
+
+    def _in_memory(self, o: Operand) -> str:
+        """The argument for an array that is read from memory, where a temporary must then be."""
+        if o.key in self._dead:
+            self.kept_dead.add(o.key)
+        return self._array(o)
+
+    def _scalar(self, o: Operand, depth: int) -> str:
+        """The only element of an array, as a literal where it is a constant of every net."""
+        if o.key in self._scalars:
+            return self._scalars[o.key]
+        literal = _literal(o)
+        if literal is None:
+            literal = self._fresh()
+            self._line(depth, f"{literal} = {self._in_memory(o)}[0]")
+        self._scalars[o.key] = literal
+        return literal
+
+    def _row_value(self, o: Operand, depth: int) -> str:
+        if o.role == "scalar":
+            return self._scalar(o, depth)
+        if o.key not in self._row_values:
+            name = self._fresh()
+            self._line(depth, f"{name} = {self._in_memory(o)}[i]")
+            self._row_values[o.key] = name
+        return self._row_values[o.key]
+
+    def _row(self, s: Statement, depth: int) -> None:
+        """A statement of one element a row."""
+        if s.kind == "put":
+            at, value = [self._row_value(o, depth) for o in s.inputs]
+            self._line(depth, f"{self._flat(s.out)}[{at}] = {value}")
+            return
+        if s.kind == "take":
+            at = self._row_value(s.inputs[1], depth)
+            given = f"{self._flat(s.inputs[0])}[{at}]"
+        elif s.kind == "row_sum":
+            given = f"row_sum({self._in_memory(s.inputs[0])}, i)"
+        else:
+            read = [self._row_value(o, depth) for o in s.inputs]
+            given = s.expression.format(*read).replace("zero", _cast(s.out, "0"))
+        name = self._fresh()
+        self._line(depth, f"{name} = {_cast(s.out, given)}")
+        if s.out.role == "scalar":
+            self._scalars[s.out.key] = name
+            if s.out.key not in self._dead:
+                self._line(depth, f"{self._array(s.out)}[0] = {name}")
+            return
+        self._row_values[s.out.key] = name
+        if s.out.key not in self._dead:
+            self._line(depth, f"{self._array(s.out)}[i] = {name}")
+
+    def _block(self, block: Sequence[Statement], depth: int) -> None:
+        """One loop over columns."""
+        sums: list[tuple[str, Statement]] = []
+        for s in block:
+            for o in s.inputs:
+                if o.role == "row":
+                    self._row_value(o, depth)
+            if s.kind == "greatest":
+                name = self._fresh()
+                self._line(depth, f"{name} = {_cast(s.out, '-inf')}")
+                sums.append((name, s))
+        self._line(depth, f"for j in range({self._array(self._matrix(block))}.shape[1]):")
+        found: dict[Region, str] = {}
+        stored: dict[Region, Operand] = {}
+        running = {id(s): name for name, s in sums}
+        for s in block:
+            read = [self._element(o, found, depth + 1) for o in s.inputs]
+            if s.kind == "greatest":
+                name = running[id(s)]
+                self._line(depth + 1, f"{name} = greater({name}, {read[0]})")
+                continue
+            given = s.expression.format(*read).replace("zero", _cast(s.out, "0"))
+            if s.kind == "reduce_column":
+                self._line(depth + 1, f"{self._array(s.out)}[j] += {given}")
+                continue
+            name = self._fresh()
+            self._line(depth + 1, f"{name} = {_cast(s.out, given)}")
+            found[s.out.key] = name
+            stored[s.out.key] = s.out
+        for region, o in stored.items():
+            if region not in self._dead:
+                self._line(depth + 1, f"{self._array(o)}[i, j] = {found[region]}")
+        for name, s in sums:
+            self._row_values[s.out.key] = name
+            if s.out.key not in self._dead:
+                self._line(depth, f"{self._array(s.out)}[i] = {name}")
+
+    def _matrix(self, block: Sequence[Statement]) -> Operand:
+        """A matrix of the block that the kernel is given anyway."""
+        every = [o for s in block for o in (*s.inputs, s.out) if o.role == "matrix"]
+        return next((o for o in every if o.key not in self._dead), every[0])
+
+    def _element(self, o: Operand, found: dict[Region, str], depth: int) -> str:
+        if o.role == "row":
+            return self._row_value(o, depth)
+        if o.role == "scalar":
+            return self._scalars[o.key]
+        if o.key in found:
+            return found[o.key]
+        name = self._fresh()
+        at = "j" if o.role == "shared" else "i, j"
+        self._line(depth, f"{name} = {self._in_memory(o)}[{at}]")
+        if o.role == "matrix":
+            found[o.key] = name
+        return name
+
+
+def _with_rows(nest: Nest) -> Operand:
+    """An array of the nest that has as many elements, or rows, as the nest."""
+    for s in nest.statements:
+        for o in (*s.inputs, s.out):
+            if o.role == "row" or (o.role == "matrix" and s.kind not in ("take", "put")):
+                return o
+    raise AssertionError("a nest over rows holds an array with rows")
+
+
+def _literal(o: Operand) -> str | None:
+    """A number for the text, where an array that nobody writes holds one that every net has."""
+    if o.array.flags.writeable or o.array.dtype.kind != "f":
+        return None
+    value = float(o.array.reshape(()))
+    if value in _LITERALS and not (value == 0 and math.copysign(1, value) < 0):
+        return _cast(o, repr(value))
+    return None
+
+
+def _cast(o: Operand, text: str) -> str:
+    """The text as a number of the array's dtype: Numba would compute in a wider one."""
+    kinds = {"f4": "float32", "f8": "float64", "i8": "int64", "b1": "bool_"}
+    kind = kinds.get(o.array.dtype.str[1:])
+    return f"{kind}({text})" if kind is not None else text

@@ -1,0 +1,174 @@
+"""A tape: what the driver runs without Python between, laid out in memory."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from .....graph import ALIGNMENT, Array
+from .....ops import blas
+from ....planning.buffers import aligned_bytes
+from ..kernels.cache import FILES
+from . import autotune, clock, driver
+from .threads import TEAM
+
+Word = int | Array
+"""A number, or the address at which an array lies."""
+
+
+class Task(NamedTuple):
+    """One call: the address of a compiled kernel, and the words that it reads."""
+
+    kernel: int
+    words: tuple[Word, ...]
+
+
+Part = Sequence[Task]
+"""What one thread makes, task after task."""
+
+WORTH: Final = 750.0
+"""Nanoseconds that a part takes at least: less is done sooner than threads agree."""
+BYTE: Final = 0.02
+"""Nanoseconds to read or write a byte in cache."""
+LINE: Final = 16
+"""Elements of a vector that threads divide are cut at multiples of a cache line."""
+
+_NOTHING: Final = Task(0, ())
+
+
+def shared(threads: int, worth: float) -> int:
+    """How many of the threads share work that is `worth` so many parts."""
+    return max(1, min(threads, int(worth), driver.PARTS))
+
+
+def cuts(count: int, parts: int, multiple: int = 1) -> list[tuple[int, int]]:
+    """So many rows as ranges of about one length, each but the last a multiple of `multiple`."""
+    at = [round(k * count / parts / multiple) * multiple for k in range(parts)]
+    bounds = [*dict.fromkeys([k for k in at if k < count]), count]
+    return list(pairwise(bounds))
+
+
+class Tape:
+    """Instructions one after another; `runner` gives a range of them as a function.
+
+    The arrays that tasks are given are kept for as long as the tape is. Where one lies in a feed,
+    a run puts in the address of what is fed.
+    """
+
+    def __init__(self, feeds: Sequence[Array]) -> None:
+        self.threads = blas.threads()
+        self._feeds = [(a.ctypes.data, a.nbytes) for a in feeds]
+        self._instructions: list[tuple[Sequence[Part], Array | None]] = []
+        self._held: list[Array] = [*feeds]
+        self._spare = aligned_bytes(0)
+        self._runs: list[Array] = []
+        self._laid = False
+
+    def __len__(self) -> int:
+        return len(self._instructions)
+
+    def add(self, parts: Sequence[Part], refusal: Array | None = None) -> None:
+        """An instruction; a task may set the word `refusal`, so that the run ends behind it."""
+        self._instructions.append((parts, refusal))
+        self._laid = False
+
+    def spare(self, like: Array, count: int) -> list[Array]:
+        """Room for so many partial results of a form, until they are added up: the next find the
+        same."""
+        nbytes = -(-like.nbytes // ALIGNMENT) * ALIGNMENT
+        if count * nbytes > self._spare.nbytes:
+            self._spare = aligned_bytes(count * nbytes)
+        places = [self._spare[k * nbytes :][: like.nbytes] for k in range(count)]
+        return [place.view(like.dtype).reshape(like.shape) for place in places]
+
+    def runner(self, start: int, stop: int) -> Callable[..., bool]:
+        """A function of the feeds: whether all instructions of the range ran, none refused."""
+        run: Callable[..., bool] = driver.runner(len(self._feeds))
+        words = np.zeros(driver.RUN, np.int64)
+        words[[driver.START, driver.STOP_BEFORE]] = start, stop
+        chosen, at, item = words[driver.CHOICE :], int(words.ctypes.data), words.item
+        autotune.reset(chosen)
+        self._runs.append(words)
+        self._laid = False
+        team, lock, lay, asks, shares = TEAM, TEAM.lock, self._lay, autotune.asks, driver.SHARES
+
+        def ready() -> int:
+            if not self._laid:
+                lay()
+            if team.resting and item(shares) and asks(chosen):
+                team.rouse()
+            return at
+
+        def made(*feeds: Array) -> bool:
+            # On one line, as in `alone`.
+            with lock: return run(at if self._laid and not (team.resting and item(shares)) else ready(), *feeds)  # fmt: skip  # noqa: E501, E701
+
+        TEAM.join(self.threads)
+        FILES.tell()
+        return made
+
+    def _lay(self) -> None:
+        """Lays all out in memory, and tells the runs where."""
+        padded = [_of_one_length(parts) for parts, _ in self._instructions]
+        tasks = [t for parts in padded for part in parts for t in part]
+        at = len(padded) * driver.INSTRUCTION
+        words_at = at + len(tasks) * driver.TASK
+        memory = _Words(words_at + sum([len(t.words) for t in tasks]), self._feeds)
+        for k, (parts, (_, refusal)) in enumerate(zip(padded, self._instructions, strict=True)):
+            refused: Word = 0 if refusal is None else refusal
+            head = (memory.address(at), len(parts), len(parts[0]), refused)
+            memory.put(k * driver.INSTRUCTION, head)
+            for t in [t for part in parts for t in part]:
+                memory.put(at, (t.kernel, memory.address(words_at)))
+                memory.put(words_at, t.words)
+                at += driver.TASK
+                words_at += len(t.words)
+        patches = np.array(memory.patches, np.int64).reshape(-1, driver.PATCH)
+        known = blas.numpy_blas()
+        setting = (known.get_threads, known.set_threads) if known else (0, 0)
+        places = TEAM.control, memory.address(0), int(patches.ctypes.data), len(patches)
+        rest = *setting, *clock.native_clock(), *[0] * len(self._feeds)
+        frame = np.array([*places, *rest], np.int64)
+        self._held = [*self._held, *memory.held, memory.words, patches, frame]
+        for words in self._runs:
+            start, stop = words[[driver.START, driver.STOP_BEFORE]]
+            words[driver.FRAME_AT] = frame.ctypes.data
+            words[driver.SHARES] = any(len(parts) > 1 for parts in padded[start:stop])
+        self._laid = True
+
+
+class _Words:
+    """Words at fixed places; `patches` are those that hold an address in a feed: where the word
+    is, which feed, and how far in it. No two feeds share memory here."""
+
+    def __init__(self, size: int, feeds: Sequence[tuple[int, int]]) -> None:
+        self.words = aligned_bytes(8 * size).view(np.int64)
+        self.patches: list[tuple[int, int, int]] = []
+        self.held: list[Array] = []
+        self._feeds = sorted([(at, nbytes, k) for k, (at, nbytes) in enumerate(feeds) if nbytes])
+        self._starts = [at for at, _, _ in self._feeds]
+
+    def address(self, place: int) -> int:
+        return int(self.words.ctypes.data) + 8 * place
+
+    def put(self, place: int, given: Sequence[Word]) -> None:
+        for k, word in enumerate(given, place):
+            if isinstance(word, int):
+                self.words[k] = word
+                continue
+            self.held.append(word)
+            at = self.words[k] = word.ctypes.data
+            before = bisect_right(self._starts, at)
+            if before:
+                start, nbytes, feed = self._feeds[before - 1]
+                if at < start + nbytes:
+                    self.patches.append((self.address(k), feed, int(at) - start))
+
+
+def _of_one_length(parts: Sequence[Part]) -> list[list[Task]]:
+    most = max(map(len, parts))
+    return [[*part, *[_NOTHING] * (most - len(part))] for part in parts]

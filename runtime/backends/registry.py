@@ -1,0 +1,56 @@
+"""The backends by name: what each needs, writes steps with, and times calls with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final, Literal, NamedTuple
+
+from .backend import Prepare, StepWriter
+
+Backend = Literal["numpy", "numba"]
+"""What runs a step: NumPy's calls alone, or loops that Numba compiled between its products."""
+
+
+class Row(NamedTuple):
+    """A backend: where its parts stand, in modules that are loaded when they are first used.
+
+    `requirement` raises RunError where something that it needs is not installed.
+    """
+
+    step_writer: str
+    calibration: str
+    requirement: str | None = None
+
+    def writer(self) -> type[StepWriter]:
+        """What writes its steps: made with a graph, its memory, a text and stamps."""
+        made: type[StepWriter] = _named(self.step_writer)
+        return made
+
+    def prepare(self) -> Prepare:
+        """What times calls as its steps make them."""
+        made: Prepare = _named(self.calibration)
+        return made
+
+    def require(self) -> None:
+        """Raises RunError, with how to install it, where something is missing."""
+        if self.requirement is not None:
+            _named(self.requirement)()
+
+
+BACKENDS: Final[Mapping[str, Row]] = {
+    "numpy": Row(
+        "numpy.writer.NumpyWriter",
+        "numpy.calibration.prepared",
+    ),
+    "numba": Row(
+        "numba.writer.NumbaWriter",
+        "numba.calibration.prepared",
+        requirement="numba.kernels.compiled.require_numba",
+    ),
+}
+
+
+def _named(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(f".{module}", __package__), name)

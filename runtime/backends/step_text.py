@@ -1,0 +1,68 @@
+"""The text of a step: its lines, the objects that they name, and whose kernel each line calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ...graph import Node
+from ..planning.buffers import Buffers
+from .backend import Calls, Kernel
+from .names import Names
+
+
+class StepText:
+    """Lines that become the functions of a step; `calls` counts those of each kernel."""
+
+    def __init__(self, memory: Buffers) -> None:
+        self.lines: list[str] = []
+        self.calls: dict[Kernel, Calls] = {}
+        self.names = Names([memory.arrays[n] for n in memory.feeds])
+        self.given = ", ".join([f"feed{i}" for i in range(len(memory.feeds))])
+        """What each function takes."""
+        self._functions: list[str] = []
+        self._nodes: dict[int, Node] = {}
+
+    def begin(self, name: str) -> None:
+        """`def name(feed0, ...)`: lines that are added from here on are its own."""
+        self._functions.append(name)
+        self.lines += ["", f"    def {name}({self.given}):"]
+
+    def add(self, line: str, n: Node | None = None) -> None:
+        """A line of a function, which may belong to a node."""
+        self.lines.append(f"        {line}")
+        if n is not None:
+            self._nodes[len(self.lines)] = n
+
+    def name(self, name: str, value: str) -> None:
+        """A function that is no more than another name of a bound object."""
+        self._functions.append(name)
+        self.lines += ["", f"    {name} = {value}"]
+
+    def count(self, kernel: Kernel, number: int, rows: int = 0, cast: int = 0) -> None:
+        """Adds to the calls of a kernel."""
+        before = self.calls.get(kernel, Calls())
+        self.calls[kernel] = Calls(before.number + number, before.rows + rows, before.cast + cast)
+
+    def text(self) -> str:
+        """The whole text: `make(objects)` gives the functions."""
+        made = ", ".join([f"{name!r}: {name}" for name in self._functions])
+        return "\n".join([*self._head(), *self.lines, "", f"    return {{{made}}}", ""])
+
+    def made(self, file: str) -> dict[str, Callable[..., Any]]:
+        """The functions that the text defines; errors in them name the file."""
+        space: dict[str, Any] = {}
+        exec(compile(self.text(), file, "exec"), space)
+        functions: dict[str, Callable[..., Any]] = space["make"](self.names.objects)
+        return functions
+
+    def nodes(self) -> dict[int, Node]:
+        """The node whose kernel each line of the text calls, by the line's number."""
+        before = len(self._head())
+        return {before + line: n for line, n in self._nodes.items()}
+
+    def _head(self) -> list[str]:
+        used = set(re.findall(r"\w+", "\n".join(self.lines)))
+        named = [f"    {name} = objects[{name!r}]" for name in self.names.objects if name in used]
+        return ["def make(objects):", *named]

@@ -1,0 +1,96 @@
+"""A scheduled graph that can run at any batch size: its plans, kept, and its executors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from ...graph import Array, Graph, RunError, whole_number
+from ..backends.registry import Backend
+from ..planning.limit import MemoryLimit
+from ..planning.plan import Plan
+from ..state import Held
+from .executor import Executor
+from .feeds import FeedReader
+
+_KEPT: Final = 8
+"""How many arenas are kept, of the sizes that were used last."""
+
+Sizes = tuple[tuple[str, int], ...]
+
+
+class Executable:
+    """A scheduled graph on the values of a program: every batch size has a plan of its own."""
+
+    def __init__(
+        self,
+        g: Graph,
+        unoptimised: Graph,
+        values: Held,
+        memory: MemoryLimit,
+        reader: FeedReader,
+        backend: Backend,
+    ) -> None:
+        self.graph = g
+        self.reader = reader
+        self._unoptimised = unoptimised
+        self._values = values
+        self._memory = memory
+        self._backend: Backend = backend
+        self._plans: dict[Sizes, Plan] = {}
+        self._executors: dict[Sizes, Executor] = {}
+        self._last: Executor | None = None
+        self.look: Callable[[Mapping[str, Array]], None] | None = None
+        """Looks at the first feeds by their names, once."""
+        self._sizes: Mapping[str, int] | None = None  # those of the last, as the reader gave them
+
+    def plan(self, sizes: Mapping[str, int]) -> Plan:
+        """The plan for these sizes, e.g. {"N": 128}; RunError where it is over the limit."""
+        symbols = self.graph.symbols
+        if set(sizes) != set(symbols):
+            wanted = ", ".join(f"{s}=128" for s in symbols) or "no size"
+            given = ", ".join(f"{s}={n}" for s, n in sizes.items()) or "none"
+            raise RunError(f"a plan of {self.graph.name} takes {wanted}; given: {given}")
+        for s, n in sizes.items():
+            whole_number(s, n, error=RunError)
+        key = tuple([(s, int(sizes[s])) for s in symbols])
+        if key not in self._plans:
+            self._plans[key] = self._memory.plan(self.graph, dict(key), self._unoptimised)
+        return self._plans[key]
+
+    def rows_within_limit(self, most: int) -> int:
+        """The most rows, of `most`, that a call can take within the memory limit; at least 1."""
+        return self._memory.rows(self.graph, self._unoptimised, most)
+
+    def ready(self, feeds: Mapping[str, Any]) -> tuple[Executor, list[Array]]:
+        """The executor for the feeds' sizes, and the feeds in the order of the inputs."""
+        arrays, sizes = self.reader.read(feeds)
+        if sizes is not self._sizes:
+            self._last, self._sizes = self.executor(sizes), sizes
+            if self.look is not None:
+                look, self.look = self.look, None
+                look({k: a for (k, _), a in zip(self.reader.inputs, arrays, strict=True)})
+        return self.last, arrays
+
+    @property
+    def last(self) -> Executor:
+        """The executor that was made ready last."""
+        assert self._last is not None
+        return self._last
+
+    def executor(self, sizes: Mapping[str, int]) -> Executor:
+        """The executor for these sizes; those used last are kept."""
+        key = tuple(sizes.items())
+        executor = self._executors.pop(key, None)
+        if executor is None:
+            executor = self._made(self.plan(sizes))
+            while len(self._executors) >= _KEPT:
+                del self._executors[next(iter(self._executors))]
+        self._executors[key] = executor
+        return executor
+
+    def _made(self, plan: Plan) -> Executor:
+        try:
+            return Executor(plan, self._values, self._backend)
+        except MemoryError:
+            raise RunError(f"{self.graph.name} takes more memory than this machine has") from None

@@ -1,0 +1,228 @@
+"""Running a plan: a straight line of kernel calls on buffers that exist before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context
+from typing import Any, Final
+
+import numpy as np
+
+from ...graph import SETTINGS, Array, Graph, Node, NonFiniteError, RunError, VerigradError
+from ...ops import LabelError
+from ..backends.backend import CHECK, Stamps
+from ..backends.registry import BACKENDS, Backend
+from ..backends.step_text import StepText
+from ..forks import alone
+from ..planning.buffers import Buffers, aligned_bytes, bound, temporaries
+from ..planning.phases import is_wrong, late_products, phases, read_late, watched
+from ..planning.plan import Plan
+from ..turns import TURNS
+from .headroom import Headroom
+
+_FILE: Final = "<step of verigrad>"
+# NumPy takes a buffer of so many elements for a broadcast operand or a cast: small, for no gain in
+# speed was measured above it.
+_BUFFER: Final = 512
+
+
+class Executor:
+    """One plan, its arena, and the step made from it.
+
+    `source` is the step as Python text, in names of its own: `prepare` computes what is the same
+    at every step, `compute` all else that writes no state, `commit` the rest. A step that fails
+    before it has changed nothing.
+    """
+
+    def __init__(self, plan: Plan, values: Mapping[str, Array], backend: Backend = "numpy") -> None:
+        self.plan = plan
+        self.graph = plan.graph
+        self._arena = aligned_bytes(plan.nbytes, f"the results of {plan.graph.name}")
+        self._arrays = bound(self.graph, plan, self._arena, values)
+        self._backend = backend
+        late = dict.fromkeys([n for group in phases(self.graph)[2] for n in group])
+        self._added = late_products(late)
+        factors = dict.fromkeys([i for pair in self._added.values() for i in pair])
+        self.watched = watched(self.graph, late, factors)
+        self._wrong = [n for n in dict.fromkeys(read_late(self.graph, late)) if is_wrong(n)]
+        self._headroom = Headroom(self.graph, self._arrays, late, self.watched)
+        self._safe = 0  # how many more steps are known to leave the state finite
+        self._next: int | None = None  # the version of the values that these begin at
+        step = self.written()
+        self.source, self._lines = step.text(), step.nodes()
+        functions = step.made(_FILE)
+        self._prepare: Callable[..., None] = functions["prepare"]
+        self._compute: Callable[..., None] = functions["compute"]
+        self._finite: Callable[..., bool] = functions["finite"]
+        self._commit: Callable[..., None] = functions["commit"]
+        self._whole: Callable[..., bool] | None = functions.get("step")
+        self._prepared: int | None = None
+        # NumPy keeps its settings in the context: to set them for each step would take longer
+        # than a small product.
+        self._context = Context()
+        self._context.run(np.seterr, all="ignore")
+        self._context.run(np.setbufsize, _BUFFER)
+        self._feeds: Sequence[Array] = ()
+        self.writing = False
+
+    def written(self, stamps: Stamps | None = None) -> StepText:
+        """The step's text and what it names; with `stamps`, it notes there what ends when."""
+        return _write(
+            self.graph, self.plan, self._backend, self._arena, self._arrays, self.watched, stamps
+        )
+
+    def array(self, n: Node) -> Array:
+        """Where a node's value lies; of an input, the last feed."""
+        if n in self._arrays:
+            return self._arrays[n]
+        return self._feeds[self.graph.inputs.index(n)]
+
+    def compute(self, feeds: Sequence[Array], version: int = 0) -> None:
+        """Runs everything up to the first write of state; feeds are in the order of the inputs.
+
+        What depends on no feed is computed anew only where `version`, that of the values, has
+        changed since.
+        """
+        if TURNS.taken:
+            self._in_turn(self._run_compute, feeds, version)
+        else:
+            self._context.run(self._run_compute, feeds, version)
+
+    def step(self, feeds: Sequence[Array], version: int = 0) -> None:
+        """Computes, and writes the state where the loss and all that it would hold is finite.
+
+        Raises NonFiniteError, the state as it was, where it is not. `writing` is true only
+        between the first write and the last, so it stays true in a step that was cut off there.
+        `version` is that of the values: what nobody else has changed since the last step is not
+        looked at again before the headroom is used up.
+        """
+        if version != self._next or not self._safe:
+            self._safe = 0 if self._wrong else self._headroom.steps()
+        self._next = version + 1
+        proved = self._safe > 0
+        if proved:
+            self._safe -= 1
+            if self._whole is not None and self._prepared is not None:
+                self._feeds = feeds
+                if self._whole(*feeds):
+                    return
+                # Something was refused before a write: once more, to say what.
+        if TURNS.taken:
+            self._in_turn(self._run_step, feeds, proved)
+        else:
+            self._context.run(self._run_step, feeds, proved)
+
+    def _in_turn(self, run: Callable[..., None], *given: Any) -> None:
+        """Runs in the context of steps, while nobody changes the settings of the process."""
+        alone(SETTINGS, self._context.run, run, *given)
+
+    def _run_step(self, feeds: Sequence[Array], proved: bool) -> None:
+        self._run_compute(feeds, 0)
+        before: dict[Node, Array] = {}
+        # A sum of squares is cheaper than a look at each element; a large one is looked at.
+        if not (self._finite(*feeds) and proved):
+            self._check_finite()
+            before = {w: self._arrays[w].copy() for w in self.graph.updates}
+        self.writing = True
+        try:
+            self._commit(*feeds)
+        except Exception as e:
+            raise self._located(e) from e
+        bad = [w for w in before if w.type.is_float and not np.isfinite(self._arrays[w]).all()]
+        if bad:
+            for w, value in before.items():
+                np.copyto(self._arrays[w], value)
+        self.writing = False
+        if bad:
+            listed = ", ".join([f"%{self.graph.names[w]}" for w in bad])
+            raise NonFiniteError(f"not finite: the new {listed}")
+
+    def _run_compute(self, feeds: Sequence[Array], version: int) -> None:
+        self._feeds = feeds
+        try:
+            if self._prepared != version:
+                self._prepare(*feeds)
+                self._prepared = version
+            self._compute(*feeds)
+        except Exception as e:
+            raise self._located(e) from e
+
+    def _check_finite(self) -> None:
+        """Raises NonFiniteError with the names of what is not finite, if anything is."""
+        names = self.graph.names
+        seen = [n for n in self.watched if not np.isfinite(self.array(n)).all()]
+        bad = [names[n] for n in (*self._wrong, *seen)]
+        bad = bad or [names[n] for n in self._added if not np.isfinite(self._product(n)).all()]
+        if bad:
+            loss = self.graph.loss
+            value = f"the loss is {float(self.array(loss)):g}" if loss is not None else "no loss"
+            raise NonFiniteError(f"{value}; not finite: {', '.join('%' + b for b in bad)}")
+
+    def explained(self, e: NonFiniteError, step: int | None) -> NonFiniteError:
+        """The error of the last step, with the first node that is not finite, and its cause."""
+        from .diagnosis import explained
+
+        return explained(e, self.graph, self.array, self.plan.sizes, step)
+
+    def _product(self, n: Node) -> Array:
+        """The product that a node adds in place, by itself."""
+        made = np.empty_like(self.array(n))
+        n.op.bind(self.plan.sizes).run_product(*map(self.array, n.inputs), out=made)
+        return made
+
+    def output(self, key: str) -> Array:
+        """A copy of an output."""
+        return self.array(self.graph.outputs[key]).copy()
+
+    def scalar(self, key: str) -> float:
+        """A scalar output as a float."""
+        return float(self.array(self.graph.outputs[key]))
+
+    def _located(self, e: Exception) -> VerigradError:
+        """The error, with the node whose kernel raised it, found by its line in the step."""
+        trace = e.__traceback__
+        line = None
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == _FILE:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        n = self._lines.get(line or 0)
+        if n is None:
+            return e if isinstance(e, VerigradError) else RunError(f"{type(e).__name__}: {e}")
+        names = self.graph.names
+        if isinstance(e, LabelError):
+            return e.located(n, names)
+        call = f"{n.op.name}({', '.join('%' + names[i] for i in n.inputs)})"
+        kind = type(e) if isinstance(e, VerigradError) else RunError
+        what = str(e) if isinstance(e, VerigradError) else f"{type(e).__name__}: {e}"
+        return kind(f"{what}\n  in %{names[n]} = {call}")
+
+
+def _write(
+    g: Graph,
+    plan: Plan,
+    backend: Backend,
+    arena: Array,
+    bound: Mapping[Node, Array],
+    watched: Sequence[Node],
+    stamps: Stamps | None = None,
+) -> StepText:
+    """The text of a step."""
+    once, early, late = phases(g)
+    fed = {n: np.empty(n.type.bind(plan.sizes), n.type.numpy) for n in g.inputs}
+    arrays = {**bound, **fed}
+    memory = Buffers(arrays, temporaries(g, plan, arena), g.inputs, plan.sizes)
+    step = StepText(memory)
+    names, writer = step.names, BACKENDS[backend].writer()(g, memory, step, stamps)
+    copies = []
+    for w, n in g.updates.items():
+        if n in g.inputs or arrays[w] is not arrays[n]:
+            copies.append(f"copyto({names.value(arrays[w])}, {names.value(arrays[n])})")
+    if copies:
+        names.function(np.copyto)
+    writer.function("prepare", once)
+    writer.function("compute", early)
+    fixed = [arrays[n] for n in watched if n not in fed]
+    writer.finite(fixed, [fed[n] for n in watched if n in fed])
+    writer.function("commit", late, copies, after=CHECK)
+    return step
