@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
-PARALLEL := --numprocesses auto --dist worksteal
+# A process for each core: threads of the BLAS would only wait for one another.
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses auto --dist worksteal
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
 .PHONY: help train test test-jit test-oracles fuzz lint bench clean
@@ -23,10 +24,10 @@ train: $(VENV)/installed-all
 	$(BIN)/verigrad train $(ARGS)
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest tests $(PARALLEL) $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-jit: $(VENV)/installed-dev
-	$(BIN)/python -m pytest tests --backend numba $(PARALLEL) $(ARGS)
+	$(PYTEST) --backend numba $(ARGS)
 
 # Large, and slow to import: only the tests that compare with it ask for it.
 test-oracles: $(VENV)/installed-dev $(VENV)/installed-oracles
@@ -34,7 +35,7 @@ test-oracles: $(VENV)/installed-dev $(VENV)/installed-oracles
 	$(BIN)/python -m pytest tests -m oracle --backend numba $(ARGS)
 
 fuzz: $(VENV)/installed-dev
-	EFFORT=20 $(BIN)/python -m pytest tests $(PARALLEL) $(ARGS)
+	EFFORT=20 $(PYTEST) $(ARGS)
 
 # mypy wants the root folder to bear the package's name: build/mypy/verigrad is a link to it.
 lint: $(VENV)/installed-dev

@@ -20,8 +20,8 @@ from verigrad.runtime.command import resume as resume_command
 from verigrad.runtime.files.program_file import RunState, save
 from verigrad.runtime.loading import load_run
 
-EVERY = max(1, round(3 / EFFORT))
-"""Of the boundaries of writes, so many pass between two kills."""
+EVERY = max(1, round(7 / EFFORT))
+"""A kill at every so-manieth boundary of a write: a prime, so that it meets each kind of them."""
 SHORT = ("--epochs", 2, "--hidden", 8, "--batch-size", 200)
 
 

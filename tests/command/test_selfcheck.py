@@ -178,7 +178,7 @@ def test_folding_batch_norm_is_measured_in_inference(subject: Subject) -> None:
 def test_a_small_table_is_enough(tmp_path: Path, rng: np.random.Generator) -> None:
     rows = "".join(f"{a},{b},{'more' if a > b else 'less'}\n" for a, b in rng.random((30, 2)))
     (tmp_path / "small.csv").write_text(f"a,b,which\n{rows}")
-    result = run("selfcheck", "--data", tmp_path / "small.csv", "--target", "which")
+    result = run("selfcheck", *SMALL, "--data", tmp_path / "small.csv", "--target", "which")
     assert result.exit_code == 0
     assert "within 0.05 of ln 2 = 0.6931" in result.stdout and "overfits 2" in result.stdout
 

@@ -120,12 +120,6 @@ def test_options_reach_the_program(tmp_path: Path) -> None:
     assert tomllib.loads((tmp_path / "config.toml").read_text())["train"]["threads"] == 1
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-def test_every_optimizer_learns_with_its_own_rate(optimizer: str) -> None:
-    result = run("train", "--optimizer", optimizer, "--epochs", 10, "--json")
-    assert json.loads(result.stdout)["test_accuracy"] > 0.93
-
-
 def test_no_hidden_layer_is_a_softmax_regression() -> None:
     result = run("train", "--hidden", "", "--epochs", 5)
     assert "net 64-10, 650 parameters" in result.stderr

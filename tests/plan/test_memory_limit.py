@@ -61,13 +61,13 @@ def refused(call: Callable[[], object]) -> int:
 
 
 NETS = {
-    "deep": (net(12, *[16] * 12, 4), {"regularizer": vg.L1(0.1)}),
+    "deep": (net(12, *[16] * 8, 4), {"regularizer": vg.L1(0.1)}),
     "look ahead": (
-        net(12, *[16] * 10, 4),
+        net(12, *[16] * 6, 4),
         {"optimizer": vg.Nesterov(1e-3), "dropout": vg.Dropout(keep=0.5)},
     ),
-    "normed": (normed(5, 16), {"optimizer": vg.Adam(0.01)}),
-    "skipping": (skipping(8, 16), {"clip": vg.ClipNorm(0.1), "optimizer": vg.SGD(0.1)}),
+    "normed": (normed(4, 16), {"optimizer": vg.Adam(0.01)}),
+    "skipping": (skipping(5, 16), {"clip": vg.ClipNorm(0.1), "optimizer": vg.SGD(0.1)}),
 }
 
 
