@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from conftest import batch, net
-from effort import tries
+from effort import some, tries
 from hypothesis import assume, given, settings
 from random_graphs import graphs, laned, nets, values_of
 from runner import same_bits
@@ -148,10 +149,11 @@ def normalised(*sizes: int) -> vg.Graph:
     return vg.Graph("normalised", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
 
 
-@pytest.mark.parametrize("made", [net, normalised], ids=["plain", "batch norm"])
-@pytest.mark.parametrize("clip", CLIPS, ids=repr)
-@pytest.mark.parametrize("regularizer", REGULARIZERS, ids=repr)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+@pytest.mark.parametrize(
+    ("optimizer", "regularizer", "clip", "made"),
+    some(product(OPTIMIZERS, REGULARIZERS, CLIPS, [net, normalised]), 48),
+    ids=lambda value: getattr(value, "__name__", repr(value)),
+)
 def test_steps_in_tiles_are_those_of_the_interpreter(
     optimizer: vg.Optimizer,
     regularizer: vg.Regularizer | None,
