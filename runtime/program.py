@@ -373,3 +373,13 @@ def _check_output(g: Graph, key: object) -> None:
     """Raises MissingError unless the graph has an output of that name."""
     if not isinstance(key, str) or key not in g.outputs:
         raise MissingError(f"there is no output {shown(key)}{suggest(key, g.outputs)}")
+
+
+def check_program(what: str, value: Any) -> None:
+    """Raises RunError unless the value is a program, as `vg.compile` and `vg.load` make."""
+    if not isinstance(value, Program):
+        kind = value.__name__ if isinstance(value, type) else type(value).__name__
+        raise RunError(
+            f"{what} takes a program, and not a {kind}: write program = vg.compile(graph, "
+            f"optimizer=...), then vg.{what}(program, ...)"
+        )

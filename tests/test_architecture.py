@@ -17,23 +17,41 @@ import verigrad as vg
 ROOT = Path(vg.__file__).parent
 LAYERS = ("graph", "ops", "passes", "runtime")
 FILES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
+FLOORS = (
+    ("arguments", "doubts", "forks", "inputs", "optional", "planning"),
+    ("backends", "data", "figures", "interpreter", "state", "turns"),
+    ("execution", "options"),
+    ("files", "profiling", "totals", "variants"),
+    ("program",),
+    ("checking", "loading"),
+    ("training",),
+    ("command",),
+)
+"""The rooms of the runtime, from the ground up: each imports from lower floors alone."""
+ROOMS = [p for p in (ROOT / "runtime").rglob("*.py") if p != ROOT / "runtime" / "__init__.py"]
 HEAVY = ["networkx", "graphviz", "matplotlib", "rich", "click", "safetensors", "threadpoolctl"]
 
 
-def imported(path: Path) -> set[str]:
-    """The layers of ours that a file imports."""
+def modules(path: Path) -> set[tuple[str, ...]]:
+    """What a file of ours imports of ours, wherever it does, such as ("runtime", "state")."""
     package = path.relative_to(ROOT).parent.parts
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             names = (*base, *(node.module or "").split("."))
-            names = names if node.level else names[names[:1] == ("verigrad",) :]
-            found |= {names[0]} if names and names[0] in LAYERS else set()
+            names = names if node.level else names[1:] if names[0] == "verigrad" else ()
+            named = [n for n in names if n]
+            found |= {(*named, alias.name) for alias in node.names} if named else set()
         elif isinstance(node, ast.Import):
             parts = [alias.name.split(".") for alias in node.names]
-            found |= {p[1] for p in parts if p[0] == "verigrad" and len(p) > 1}
-    return found
+            found |= {tuple(p[1:]) for p in parts if p[0] == "verigrad" and len(p) > 1}
+    return {names for names in found if names[0] in LAYERS}
+
+
+def imported(path: Path) -> set[str]:
+    """The layers of ours that a file imports."""
+    return {layer for layer, *_ in modules(path)}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -45,6 +63,37 @@ def test_imports_point_one_way(path: Path) -> None:
 def test_the_test_of_imports_sees_imports() -> None:
     assert imported(ROOT / "passes" / "simplify.py") == {"graph", "ops", "passes"}
     assert imported(ROOT / "runtime" / "checking" / "contract.py") >= {"graph", "runtime"}
+
+
+def floor(room: str) -> int:
+    return next(k for k, rooms in enumerate(FLOORS) if room in rooms)
+
+
+def climbing(path: Path) -> set[str]:
+    """The rooms of the runtime on this floor or above that a file of another room imports."""
+    room = path.relative_to(ROOT / "runtime").with_suffix("").parts[0]
+    others = {names[1] for names in modules(path) if names[0] == "runtime"} - {room}
+    return {other for other in others if floor(other) >= floor(room)}
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_rooms_import_from_lower_floors(path: Path) -> None:
+    assert climbing(path) == set()
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {p.relative_to(ROOT / "runtime").with_suffix("").parts[0] for p in ROOMS}
+    assert sorted(room for rooms in FLOORS for room in rooms) == sorted(rooms)
+
+
+def test_a_room_that_imports_upwards_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    path = tmp_path / "runtime" / "planning" / "plan.py"
+    path.parent.mkdir(parents=True)
+    path.write_text("def late():\n    from ..program import Program\n")
+    assert climbing(path) == {"program"}
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

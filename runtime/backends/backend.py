@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final
 
 from ...graph import Array, Graph, Nodes
+from ..planning.buffers import Buffers
+from .step_text import Kernel, StepText
 from .tracing import Call
-
-if TYPE_CHECKING:
-    from ..planning.buffers import Buffers
-    from .step_text import StepText
 
 Probe = Callable[[], object]
 """Calls of NumPy in a function that makes them, to be timed."""
 Prepare = Callable[[Sequence[Call]], Probe]
 """Makes calls of NumPy what the steps of a backend make of them."""
-Kernel = int | str
-"""A part of a step: the number of a group, or CHECK, or COPIES."""
 Stamp = tuple[Kernel, float]
 """What has just ended, and when."""
 Stamps = list[Stamp | Callable[[], list[Stamp]]]
@@ -27,15 +23,6 @@ SQUARES: Final = 1e24
 """The sum of squares, of all that a step looks at, up to which its headroom holds."""
 CHECK: Final = "check"
 COPIES: Final = "copies"
-
-
-class Calls(NamedTuple):
-    """What the lines of a kernel make: calls, tile by tile, the rows that reductions walk, and the
-    elements that are converted to another type."""
-
-    number: int = 0
-    rows: int = 0
-    cast: int = 0
 
 
 class StepWriter(ABC):

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...graph import Node
 from ..planning.buffers import Buffers
-from .backend import Calls, Kernel
 from .names import Names
+
+Kernel = int | str
+"""A part of a step: the number of a group, or CHECK, or COPIES."""
+
+
+class Calls(NamedTuple):
+    """What the lines of a kernel make: calls, tile by tile, the rows that reductions walk, and the
+    elements that are converted to another type."""
+
+    number: int = 0
+    rows: int = 0
+    cast: int = 0
 
 
 class StepText:

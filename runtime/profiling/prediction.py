@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ...graph import Graph, Node, Product, Schedule, holder, inside, kernel_groups
-from ..backends.backend import CHECK, COPIES, Calls, Kernel
+from ..backends.backend import CHECK, COPIES
+from ..backends.step_text import Calls, Kernel
 from ..planning.plan import Plan
 from .machine import Machine
 

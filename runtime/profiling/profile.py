@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from ...graph import NUMPY_DTYPES, NonFiniteError, roles
 from ..arguments import count_of
-from ..backends.backend import CHECK, COPIES, Calls, Kernel, Stamp, Stamps
+from ..backends.backend import CHECK, COPIES, Stamp, Stamps
 from ..backends.registry import BACKENDS
+from ..backends.step_text import Calls, Kernel
 from ..execution.executable import Executable
 from ..execution.executor import Executor
 from ..options import Options

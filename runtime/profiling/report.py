@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from ...graph import RunError, all_of, check_kind, sizes_of
 from ...graph.writing import write_whole
-from ..backends.backend import Kernel
+from ..backends.step_text import Kernel
 
 _WIDTH: Final = 36
 

@@ -14,8 +14,8 @@ from ...graph import RunError, all_of
 from ...passes import Optimizer
 from ...passes.methods.learning_rates import Schedule
 from ...passes.methods.learning_rates.plateau import plateau_in
-from ..arguments import check_program, check_switch, count_of
-from ..program import Program
+from ..arguments import check_switch, count_of
+from ..program import Program, check_program
 from .callback import Callback
 from .checkpoint import Checkpoint
 from .dataset import Data, DataSet, labelled

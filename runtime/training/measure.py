@@ -8,8 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ...graph import RunError
-from ..arguments import check_program
-from ..program import Program
+from ..program import Program, check_program
 from ..totals import Totals
 from .dataset import Data, DataSet, labelled
 

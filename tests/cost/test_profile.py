@@ -12,8 +12,9 @@ import pytest
 import verigrad as vg
 from verigrad.graph import Product
 from verigrad.passes.add_in_place import AddInPlace
-from verigrad.runtime.backends.backend import CHECK, COPIES, Calls
+from verigrad.runtime.backends.backend import CHECK, COPIES
 from verigrad.runtime.backends.registry import BACKENDS, Backend
+from verigrad.runtime.backends.step_text import Calls
 from verigrad.runtime.backends.tracing import Call
 from verigrad.runtime.figures.bars import Bar, _longest, draw_bars
 from verigrad.runtime.planning.tiling import TILE

@@ -10,9 +10,9 @@ from ....graph import Array, Graph, Node, Nodes, Op
 from ....ops.blas import numpy_blas
 from ...planning.buffers import Buffers
 from ...planning.tiling import tiling
-from ..backend import CHECK, Kernel, Stamp, Stamps, StepWriter
+from ..backend import CHECK, Stamp, Stamps, StepWriter
 from ..numpy.writer import NumpyWriter
-from ..step_text import StepText
+from ..step_text import Kernel, StepText
 from ..tiles import Part, joined, parts
 from ..tracing import Call, record
 from .lowering import products

@@ -11,8 +11,8 @@ import numpy as np
 from ....graph import Array, Graph, Node, Nodes
 from ...planning.buffers import Buffers
 from ...planning.tiling import tiling
-from ..backend import CHECK, SQUARES, Kernel, Stamps, StepWriter
-from ..step_text import StepText
+from ..backend import CHECK, SQUARES, Stamps, StepWriter
+from ..step_text import Kernel, StepText
 from ..tiles import Part, TileLoop, joined, parts
 from ..tracing import Call, record
 from .splats import Filled
