@@ -32,7 +32,7 @@ from ..passes import (
     with_dtype,
 )
 from .arguments import count_of
-from .backends.registry import Backend
+from .backends.registry import BACKENDS, Backend
 from .doubts import warn_of_doubts, warn_of_raw_inputs
 from .execution.executable import Executable
 from .execution.executor import Executor
@@ -107,8 +107,8 @@ class Program(Frozen):
                 f"compile takes a Graph, not {shown(net)}; write vg.Graph(name, outputs, loss)"
             )
         warn_of_doubts(net)
-        if options.backend == "numba":
-            TURNS.take()  # its steps set the threads of the BLAS
+        if BACKENDS[options.backend].sets_threads:
+            TURNS.take()
         self.declared = with_dtype(net, options.dtype)
         self.options = options
         self.metadata: dict[str, str] = {}

@@ -15,12 +15,14 @@ Backend = Literal["numpy", "numba"]
 class Row(NamedTuple):
     """A backend: where its parts stand, in modules that are loaded when they are first used.
 
-    `requirement` raises RunError where something that it needs is not installed.
+    `requirement` raises RunError where something that it needs is not installed; `sets_threads`
+    says that its steps set the threads of the BLAS, so that those of NumPy keep away.
     """
 
     step_writer: str
     calibration: str
     requirement: str | None = None
+    sets_threads: bool = False
 
     def writer(self) -> type[StepWriter]:
         """What writes its steps: made with a graph, its memory, a text and stamps."""
@@ -47,6 +49,7 @@ BACKENDS: Final[Mapping[str, Row]] = {
         "numba.writer.NumbaWriter",
         "numba.calibration.prepared",
         requirement="numba.kernels.compiled.require_numba",
+        sets_threads=True,
     ),
 }
 

@@ -1,4 +1,7 @@
-"""The command line `verigrad`."""
+"""The command line `verigrad`: a file a command, and what several of them share.
+
+What a command does stands in the rooms below; here are options, output and exit codes.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from ...passes import (
     Regularizer,
 )
 from ...passes.methods.optimizers import DIALECTS, Dialect
-from ..backends.registry import Backend
+from ..backends.registry import BACKENDS, Backend
 from ..data.parts import Classification
 from ..data.source import FORMS, load_data
 from ..files.told import fitting
@@ -165,7 +165,7 @@ class Settings(NamedTuple):
         Backend,
         Option(
             "What runs a step; numba needs the extra jit.",
-            type=click.Choice(["numpy", "numba"]),
+            type=click.Choice([*BACKENDS]),
         ),
     ] = "numpy"
     memory_limit: Annotated[
