@@ -10,17 +10,17 @@ from .errors import GraphError
 from .quoting import shown
 from .types import Dim, Shape, TensorType
 
-Part = tuple[int, int, int]
+Cut = tuple[int, int, int]
 """An axis, where the part of it starts, and where it stops."""
 
 
-def cuts(t: TensorType, key: object) -> tuple[list[Part], Shape]:
+def cuts(t: TensorType, key: object) -> tuple[list[Cut], Shape]:
     """The parts that are less than their axis, and the shape of x[key] for an x of that type.
 
     The key is as in NumPy: whole numbers, slices without a step, `...`, None for a new axis. Raises
     GraphError for any other, and for a part of an axis whose size is a symbol.
     """
-    parts: list[Part] = []
+    parts: list[Cut] = []
     shape: list[Dim] = []
     axis = 0
     for k in _spread(t, key if isinstance(key, tuple) else (key,)):
@@ -49,7 +49,7 @@ def _spread(t: TensorType, keys: tuple[object, ...]) -> list[object]:
     return [*keys[:at], *[slice(None)] * (t.rank - used), *keys[at + 1 :]]
 
 
-def _part(t: TensorType, axis: int, k: object) -> Part | None:
+def _part(t: TensorType, axis: int, k: object) -> Cut | None:
     """The part of an axis that a whole number or a slice takes; None for all of a symbol's."""
     size = t.shape[axis]
     if isinstance(k, slice):

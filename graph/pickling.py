@@ -43,7 +43,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_unlock)
 
 
-class Row(NamedTuple):
+class NodeRow(NamedTuple):
     """A node, its inputs as the numbers of their rows."""
 
     key: Key
@@ -72,16 +72,16 @@ def kept(key: Key, made: T) -> T:
         return found
 
 
-def rows_of(nodes: Sequence[Node]) -> list[Row]:
+def rows_of(nodes: Sequence[Node]) -> list[NodeRow]:
     """The rows of some nodes, each behind those of its inputs."""
     at = {n: i for i, n in enumerate(nodes)}
     return [
-        Row(key_of(n), n.op, tuple([at[i] for i in n.inputs]), n.type, n.name, n.layer, n.where)
+        NodeRow(key_of(n), n.op, tuple([at[i] for i in n.inputs]), n.type, n.name, n.layer, n.where)
         for n in nodes
     ]
 
 
-def nodes_of(rows: Iterable[Row]) -> list[Node]:
+def nodes_of(rows: Iterable[NodeRow]) -> list[Node]:
     """The nodes of some rows; their ops are known from then on, a user's too."""
     from .node import Node
 
@@ -99,7 +99,7 @@ def reduced_node(n: Node) -> tuple[Any, ...]:
     return _node, (rows_of(depth_first([n])),)
 
 
-def _node(rows: Sequence[Row]) -> Node:
+def _node(rows: Sequence[NodeRow]) -> Node:
     return nodes_of(rows)[-1]
 
 
@@ -117,7 +117,7 @@ def reduced_graph(g: Graph) -> tuple[Any, ...]:
 
 def _graph(
     name: str,
-    rows: Sequence[Row],
+    rows: Sequence[NodeRow],
     outputs: Mapping[str, int],
     updates: Mapping[int, int],
     schedule: Any,

@@ -9,8 +9,8 @@ from .node import Node
 from .op import Source
 from .walk import depth_first
 
-Held = frozenset[Node]
-_NOTHING: Held = frozenset()
+NodeSet = frozenset[Node]
+_NOTHING: NodeSet = frozenset()
 
 
 def rebuild(
@@ -27,20 +27,22 @@ def rebuild(
     reach = _reach(place, mapping.values())
     forward_only = all(reach[new] <= place.get(old, -1) for old, new in mapping.items())
     changes = _changes(nodes, mapping)
-    made: dict[tuple[Node, Held], Node] = {(n, _NOTHING): n for n in nodes if n not in changes}
-    open_: set[tuple[Node, Held]] = set()
+    made: dict[tuple[Node, NodeSet], Node] = {(n, _NOTHING): n for n in nodes if n not in changes}
+    open_: set[tuple[Node, NodeSet]] = set()
 
-    def needed(n: Node, held: Held) -> Held:
+    def needed(n: Node, held: NodeSet) -> NodeSet:
         if not held or (n in place and n not in changes):
             return _NOTHING
         if not forward_only:
             return held
         top = reach[n]
         return (
-            held if all(place[h] <= top for h in held) else Held(h for h in held if place[h] <= top)
+            held
+            if all(place[h] <= top for h in held)
+            else NodeSet(h for h in held if place[h] <= top)
         )
 
-    def enter(n: Node, held: Held) -> tuple[Node, Held]:
+    def enter(n: Node, held: NodeSet) -> tuple[Node, NodeSet]:
         """Where to go on for `n`: into its replacement, unless it is read in its own."""
         while n in mapping and n not in held and mapping[n] is not n:
             held = needed(mapping[n], held | {n})

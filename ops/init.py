@@ -2,7 +2,7 @@
 
 # ruff: noqa: N813 - classes under the names that they have in text
 from ..graph import FromArray as array
-from .initializers import Constant as constant
+from .initializers import ConstantInitializer as constant
 from .initializers import HeNormal as he_normal
 from .initializers import HeUniform as he_uniform
 from .initializers import LecunNormal as lecun_normal

@@ -109,7 +109,7 @@ class Zeros(Initializer):
         return np.zeros(shape)
 
 
-class Constant(Initializer):
+class ConstantInitializer(Initializer):
     """All of one value."""
 
     name: ClassVar[str] = "constant"

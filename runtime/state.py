@@ -45,7 +45,7 @@ class Stepping(Protocol):
     writing: bool
 
 
-class Held(Mapping[str, Array]):
+class StateArrays(Mapping[str, Array]):
     """The arrays of a program's parameters and state; `version` counts the times they changed.
 
     Their first values are drawn, all of them, when the first is read: what is loaded from a file
@@ -97,9 +97,9 @@ class Held(Mapping[str, Array]):
         self.check_free(f"{', '.join(values)} cannot be set")
         alone(self.lock, self._write, values)
 
-    def twin(self) -> Held:
+    def twin(self) -> StateArrays:
         """The same values in memory of their own, laid out alike."""
-        other = Held(self._g, self._sources, self._seed)
+        other = StateArrays(self._g, self._sources, self._seed)
         other.fill(self.read(self).items())
         return other
 
@@ -148,7 +148,7 @@ class Held(Mapping[str, Array]):
 class Values(Frozen, MutableMapping[str, Array]):
     """Named arrays that a program holds: read as read-only copies, set with a check."""
 
-    def __init__(self, what: str, types: Mapping[str, TensorType], held: Held) -> None:
+    def __init__(self, what: str, types: Mapping[str, TensorType], held: StateArrays) -> None:
         self._what = what
         self._types = types
         self._held = held

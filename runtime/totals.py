@@ -12,7 +12,7 @@ from .interpreter import interpret
 
 if TYPE_CHECKING:
     from .execution.executable import Executable
-    from .state import Held
+    from .state import StateArrays
 
 
 class Total(NamedTuple):
@@ -102,7 +102,7 @@ class Blockwise:
         parts: Split | None,
         blocks: Executable | None,
         run: Callable[[Executable, Mapping[str, Any]], Mapping[str, Array]],
-        values: Held,
+        values: StateArrays,
     ) -> None:
         self.parts = parts
         self.values = values

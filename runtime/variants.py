@@ -11,7 +11,7 @@ from .execution.executable import Executable
 from .execution.feeds import FeedReader
 from .options import Options
 from .planning.limit import MemoryLimit
-from .state import Held
+from .state import StateArrays
 
 
 class Variants:
@@ -39,7 +39,7 @@ class Variants:
         # Those that no result needs any more are the user's as well.
         named = {g.names[n]: n for g in (*compiled, declared) for n in (*g.parameters, *g.state)}
         self.sources: Mapping[str, Node] = named
-        self.values = Held(compiled[0], named, options.seed)
+        self.values = StateArrays(compiled[0], named, options.seed)
 
     def check_loss(self) -> None:
         """Raises RunError where there is no loss."""

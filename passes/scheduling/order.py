@@ -29,7 +29,7 @@ def _by_level(added: int, alive_since: int, level: int) -> Key:
 
 def fewest_bytes(g: Graph, nodes: Sequence[Node], sizes: Mapping[str, int]) -> list[Node]:
     """Of some legal orders of these nodes, the one with the lowest peak."""
-    part = _Part(g, nodes, sizes)
+    part = _Segment(g, nodes, sizes)
     made: list[list[int]] = []
     for rule in (_by_bytes, _by_chain, _by_level):
         order = part.backwards(rule)
@@ -41,7 +41,7 @@ def fewest_bytes(g: Graph, nodes: Sequence[Node], sizes: Mapping[str, int]) -> l
     return [nodes[k] for k in best]
 
 
-class _Part:
+class _Segment:
     """What the orders of some nodes have in common; nodes are numbered by their place in `nodes`.
 
     `inputs` and `users` of a node are those among them; `kept` tells what is returned, or read by

@@ -12,7 +12,7 @@ Backend = Literal["numpy", "numba"]
 """What runs a step: NumPy's calls alone, or loops that Numba compiled between its products."""
 
 
-class Row(NamedTuple):
+class RegisteredBackend(NamedTuple):
     """A backend: where its parts stand, in modules that are loaded when they are first used.
 
     `requirement` raises RunError where something that it needs is not installed; `sets_threads`
@@ -40,12 +40,12 @@ class Row(NamedTuple):
             _named(self.requirement)()
 
 
-BACKENDS: Final[Mapping[str, Row]] = {
-    "numpy": Row(
+BACKENDS: Final[Mapping[str, RegisteredBackend]] = {
+    "numpy": RegisteredBackend(
         "numpy.writer.NumpyWriter",
         "numpy.calibration.prepared",
     ),
-    "numba": Row(
+    "numba": RegisteredBackend(
         "numba.writer.NumbaWriter",
         "numba.calibration.prepared",
         requirement="numba.kernels.compiled.require_numba",

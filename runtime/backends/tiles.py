@@ -13,7 +13,7 @@ from ..planning.tiling import Tiling
 from .names import Key, key
 
 
-class Part(NamedTuple):
+class TiledLane(NamedTuple):
     """A lane, or several as one, whose tensors are cut along their first axis."""
 
     lane: Nodes
@@ -41,7 +41,7 @@ class Part(NamedTuple):
             yield n, [at(i) for i in n.inputs], at(n), scratch
 
 
-def parts(g: Graph, group: Nodes, tiles: Tiling, memory: Buffers) -> list[Part]:
+def parts(g: Graph, group: Nodes, tiles: Tiling, memory: Buffers) -> list[TiledLane]:
     """The lanes of a group as one flat part where their tensors lie side by side, else apart."""
     temporaries = memory.scratch.get(group[0], ())
     arrays = memory.arrays
@@ -64,7 +64,7 @@ def parts(g: Graph, group: Nodes, tiles: Tiling, memory: Buffers) -> list[Part]:
 
 def _lane(
     lane: Nodes, arrays: Mapping[Node, Array], temporaries: tuple[Array, ...], tiles: Tiling
-) -> Part:
+) -> TiledLane:
     """One lane by itself, in the temporaries of all."""
     same = dict(zip(tiles.lane, lane, strict=True))
     own = tiles._replace(
@@ -80,7 +80,7 @@ def _part(
     temporaries: tuple[Array, ...],
     tiles: Tiling,
     count: int,
-) -> Part:
+) -> TiledLane:
     cut: dict[Node, Array] = {}
     fixed: dict[Node, Array] = {}
     rank = lane[0].type.rank
@@ -94,7 +94,7 @@ def _part(
             cut[n] = array
         else:
             fixed[n] = array
-    return Part(lane, cut, fixed, temporaries, tiles, count, tiles.step)
+    return TiledLane(lane, cut, fixed, temporaries, tiles, count, tiles.step)
 
 
 def _side_by_side(arrays: Sequence[Array]) -> Array | None:
@@ -132,7 +132,7 @@ def _flat(run: Sequence[Array]) -> Array:
 class TileLoop:
     """The names of a tile's arrays, and these arrays for every whole tile."""
 
-    def __init__(self, part: Part, otherwise: Callable[[Any], str | None]) -> None:
+    def __init__(self, part: TiledLane, otherwise: Callable[[Any], str | None]) -> None:
         self.part = part
         self.variables: dict[str, tuple[Array, np.dtype[Any]]] = {}
         self._whole = {a[: part.step].ctypes.data: a for a in part.cut.values()}

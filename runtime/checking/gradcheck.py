@@ -19,10 +19,10 @@ from ..turns import TURNS
 from .blame import faults, singular_points, wrong_products
 from .entries import FAIL, INCONCLUSIVE, ORDER, Entry, Scale, check_entry, largest
 from .perturbation import Forward, Line
-from .report import GradcheckReport, Row
+from .report import GradcheckReport, ParameterRow
 from .stages import Stages
 
-__all__ = ["TOLERANCE", "GradcheckReport", "Row", "gradcheck"]
+__all__ = ["TOLERANCE", "GradcheckReport", "ParameterRow", "gradcheck"]
 
 TOLERANCE: Final = 1e-6
 """The largest relative error that passes; a right gradient in f64 is far below."""
@@ -163,7 +163,7 @@ def _check(
     seed: int,
     entries: int,
     singular: str,
-) -> tuple[Row, Entry | None]:
+) -> tuple[ParameterRow, Entry | None]:
     """A parameter's row, and its worst entry; None where it has no entries."""
     worst: Entry | None = None
     kinked: Entry | None = None
@@ -184,9 +184,9 @@ def _check(
             if kinked is None or _badness(entry) >= _badness(kinked):
                 kinked = entry
     if worst is None:
-        return Row(name, 0.0, "", (), 0.0, 0.0, 0.0, 0, symbolic.size), None
+        return ParameterRow(name, 0.0, "", (), 0.0, 0.0, 0.0, 0, symbolic.size), None
     numeric = worst.numeric
-    row = Row(
+    row = ParameterRow(
         name, worst.error, worst.relative_to, worst.where, worst.symbolic, numeric.value,
         numeric.step, len(checked), symbolic.size, worst.verdict, numeric.error, counts[FAIL],
         counts[INCONCLUSIVE], kinks, kinked.kink if kinked else "", bool(worst.kink),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .entries import FAIL, INCONCLUSIVE, PASS, place
 
 
-class Row(NamedTuple):
+class ParameterRow(NamedTuple):
     """One parameter's result: its worst entry, where that is, and the step that was used there."""
 
     name: str
@@ -50,7 +50,7 @@ class GradcheckReport:
     def __init__(
         self,
         graph_name: str,
-        rows: tuple[Row, ...],
+        rows: tuple[ParameterRow, ...],
         tolerance: float,
         faults: tuple[str, ...] = (),
     ) -> None:
@@ -124,7 +124,7 @@ class GradcheckReport:
     __repr__ = __str__
 
 
-def _line(r: Row, width: int) -> str:
+def _line(r: ParameterRow, width: int) -> str:
     counts = [f"{r.failed} wrong"] * (r.failed > 0)
     counts += [f"{r.inconclusive} open"] * (r.inconclusive > 0)
     counts += [f"{r.kinks} at kinks"] * (r.kinks > 0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...graph import Array, RunError, suggest
 from ...graph.exact import ADVICE
-from .csv_lines import Record, records
+from .csv_lines import CsvRecord, records
 from .parts import Samples
 
 ENDINGS: Final = (".csv", ".tsv")
@@ -74,7 +74,7 @@ def read_header(path: Path) -> list[str]:
     return [name.strip() for name in header.cells] if header is not None else []
 
 
-def _header(path: Path, rows: Iterator[Record]) -> list[str]:
+def _header(path: Path, rows: Iterator[CsvRecord]) -> list[str]:
     first = next(rows, None)
     if first is None:
         raise RunError(f"{path} is empty: a header and a row a sample are expected")
@@ -118,7 +118,7 @@ def _listed(names: Sequence[str]) -> str:
     return f"columns {', '.join(most)} and {last}" if most else f"column {last}"
 
 
-def _number(path: Path, row: Record, column: str, place: int) -> float:
+def _number(path: Path, row: CsvRecord, column: str, place: int) -> float:
     """The number in a cell; NaN where it is missing."""
     cell = row.cells[place].strip()
     if cell.lower() in _NO_NUMBER:
@@ -145,7 +145,7 @@ def _is_number(cell: str) -> bool:
         return cell.strip().lower() in _NO_NUMBER
 
 
-def _label(path: Path, row: Record, column: str, place: int, na_is_a_class: bool) -> str:
+def _label(path: Path, row: CsvRecord, column: str, place: int, na_is_a_class: bool) -> str:
     """The class in a cell."""
     label = row.cells[place].strip()
     if label and (na_is_a_class or not says_missing(label)):

@@ -16,7 +16,7 @@ from .kinds import kind_of
 _DELIMITERS: Final = (",", ";", "\t")
 
 
-class Record(NamedTuple):
+class CsvRecord(NamedTuple):
     """A row of a file: the number of its first line, its values, and, where a quoted value goes
     on over further lines, what values each of those would have by itself."""
 
@@ -58,7 +58,7 @@ class Lines:
         return found
 
 
-def records(path: Path) -> Iterator[Record]:
+def records(path: Path) -> Iterator[CsvRecord]:
     """The records of the file that hold anything, the header among them.
 
     Commas, semicolons or tabs stand between values: what parts the first line into most. Raises
@@ -79,7 +79,7 @@ def records(path: Path) -> Iterator[Record]:
             return
         if cells:
             further = [_parted(line, parts) for line in lines.held[1:]]
-            yield Record(lines.first, cells, further)
+            yield CsvRecord(lines.first, cells, further)
         lines.next_record()
 
 

@@ -9,14 +9,14 @@ from ...graph import Array, Graph, RunError, whole_number
 from ..backends.registry import Backend
 from ..planning.limit import MemoryLimit
 from ..planning.plan import Plan
-from ..state import Held
+from ..state import StateArrays
 from .executor import Executor
 from .feeds import FeedReader
 
 _KEPT: Final = 8
 """How many arenas are kept, of the sizes that were used last."""
 
-Sizes = tuple[tuple[str, int], ...]
+SizeKey = tuple[tuple[str, int], ...]
 
 
 class Executable:
@@ -26,7 +26,7 @@ class Executable:
         self,
         g: Graph,
         unoptimised: Graph,
-        values: Held,
+        values: StateArrays,
         memory: MemoryLimit,
         reader: FeedReader,
         backend: Backend,
@@ -37,8 +37,8 @@ class Executable:
         self._values = values
         self._memory = memory
         self._backend: Backend = backend
-        self._plans: dict[Sizes, Plan] = {}
-        self._executors: dict[Sizes, Executor] = {}
+        self._plans: dict[SizeKey, Plan] = {}
+        self._executors: dict[SizeKey, Executor] = {}
         self._last: Executor | None = None
         self.look: Callable[[Mapping[str, Array]], None] | None = None
         """Looks at the first feeds by their names, once."""

@@ -18,7 +18,7 @@ from ...graph.writing import given_path, reaching, write_whole
 from ..forks import alone
 from ..optional import require
 from ..options import Options
-from ..state import Held
+from ..state import StateArrays
 from .description import described, read_description, read_graph, read_options
 from .told import read_json
 
@@ -43,7 +43,7 @@ class Content(NamedTuple):
 
     declared: Graph
     options: Options
-    values: Held
+    values: StateArrays
     metadata: Mapping[str, str]
     run: RunState | None = None
     instead: Mapping[str, Array] | None = None
@@ -137,7 +137,7 @@ class Stored:
         # Before anything is compiled: a shape takes memory once the file holds it.
         self._check_shapes({g.names[n]: n.type.bind({}) for n in (*g.parameters, *g.state)})
 
-    def fill(self, values: Held) -> None:
+    def fill(self, values: StateArrays) -> None:
         """Sets the values to those of the file; RunError where these are other values, or no
         longer those that were saved."""
         self._check_shapes({name: held.shape for name, held in values.memory.items()})

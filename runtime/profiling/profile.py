@@ -16,11 +16,11 @@ from ..backends.step_text import Calls, Kernel
 from ..execution.executable import Executable
 from ..execution.executor import Executor
 from ..options import Options
-from ..state import Held
+from ..state import StateArrays
 from .cost import nbytes
 from .machine import Calibration, Machine
 from .prediction import seconds, works
-from .report import Profile, Row
+from .report import KernelRow, Profile
 
 _ROUNDS: Final = 10
 _WARM: Final = 2
@@ -28,7 +28,11 @@ _FEWEST: Final = 5
 
 
 def profile(
-    executable: Executable, held: Held, options: Options, feeds: Mapping[str, Any], steps: int
+    executable: Executable,
+    held: StateArrays,
+    options: Options,
+    feeds: Mapping[str, Any],
+    steps: int,
 ) -> Profile:
     """Profiles an executable on one batch, on a copy of the values that it runs on.
 
@@ -83,7 +87,7 @@ def _rows(
     calls: Mapping[Kernel, Calls],
     machine: Machine,
     found: Mapping[Kernel, float],
-) -> Iterator[Row]:
+) -> Iterator[KernelRow]:
     g, plan = executor.graph, executor.plan
     phases = roles(g)
     done = works(plan, {key: calls[key] for key in found}, executor.watched)
@@ -95,7 +99,9 @@ def _rows(
             names, ops, phase = (), "finite?", "check"
         elif work.key == COPIES:
             ops, phase = "copy", "update"
-        yield Row(work.key, phase, ops, names, work.flops, work.nbytes, predicted, found[work.key])
+        yield KernelRow(
+            work.key, phase, ops, names, work.flops, work.nbytes, predicted, found[work.key]
+        )
 
 
 class Stamped:

@@ -13,7 +13,7 @@ from ..backends.step_text import Kernel
 _WIDTH: Final = 36
 
 
-class Row(NamedTuple):
+class KernelRow(NamedTuple):
     """A row of a profile: what a kernel should take, and what it took, in seconds."""
 
     key: Kernel
@@ -45,11 +45,11 @@ class Profile:
     """
 
     def __init__(
-        self, name: str, sizes: Mapping[str, int], kernels: Iterable[Row], step: float
+        self, name: str, sizes: Mapping[str, int], kernels: Iterable[KernelRow], step: float
     ) -> None:
         self.name = name
         self.sizes = sizes_of("sizes", sizes, error=RunError)
-        self.kernels = all_of("kernels", kernels, Row, "a Row of a profile", RunError)
+        self.kernels = all_of("kernels", kernels, KernelRow, "a KernelRow of a profile", RunError)
         self.step = step
 
     @property
@@ -68,9 +68,9 @@ class Profile:
     def nbytes(self) -> int:
         return sum(k.nbytes for k in self.kernels)
 
-    def share(self, kernel: Row) -> float:
+    def share(self, kernel: KernelRow) -> float:
         """The part of all kernels' time that one takes."""
-        check_kind("kernel", kernel, Row, "one of the profile's kernels", RunError)
+        check_kind("kernel", kernel, KernelRow, "one of the profile's kernels", RunError)
         return kernel.measured / self.measured
 
     def to_svg(self, path: str | Path | None = None) -> str:

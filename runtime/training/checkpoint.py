@@ -123,7 +123,7 @@ class _Told(NamedTuple):
     notes: dict[str, str]
 
 
-class Held(NamedTuple):
+class ReadCheckpoint(NamedTuple):
     """What a checkpoint holds."""
 
     program: Program
@@ -132,7 +132,7 @@ class Held(NamedTuple):
     arrays: Mapping[str, Array]
 
 
-def read_checkpoint(path: str | Path) -> Held:
+def read_checkpoint(path: str | Path) -> ReadCheckpoint:
     """The content of a checkpoint. Raises RunError where the file is none, or is not whole."""
     program, run = load_run(path)
     if run is None:
@@ -149,7 +149,7 @@ def read_checkpoint(path: str | Path) -> Held:
         _check_losses(told.position, run.arrays.get(_LOSSES))
     except RunError as e:
         raise RunError(f"{path} cannot be read: {e}") from None
-    return Held(program, told.position, told, run.arrays)
+    return ReadCheckpoint(program, told.position, told, run.arrays)
 
 
 def _check_position(at: Position, program: Program) -> None:
@@ -206,7 +206,9 @@ def _restore(path: Path, states: Sequence[tuple[Callback, Kept]]) -> None:
             raise RunError(f"{path}: {kind} cannot take back what the run keeps: {told}") from e
 
 
-def _states(path: Path, callbacks: Sequence[Callback], held: Held) -> list[tuple[Callback, Kept]]:
+def _states(
+    path: Path, callbacks: Sequence[Callback], held: ReadCheckpoint
+) -> list[tuple[Callback, Kept]]:
     """What each callback is to take back."""
     named = _named(callbacks)
     states = held.told.callbacks

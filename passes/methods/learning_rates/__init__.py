@@ -3,7 +3,7 @@
 # ruff: noqa: N813 - classes under the names that they have in text
 
 from .plateau import Plateau as plateau
-from .schedule import Constant as constant
+from .schedule import ConstantRate as constant
 from .schedule import Cosine as cosine
 from .schedule import Exponential as exponential
 from .schedule import Inverse as inverse

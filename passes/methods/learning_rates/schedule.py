@@ -9,6 +9,7 @@ import numpy as np
 
 from ....graph import (
     Array,
+    Constant,
     GraphError,
     Initializer,
     Node,
@@ -21,7 +22,6 @@ from ....graph import (
     shown,
     whole_number,
 )
-from ....graph import Constant as ConstantOp
 from ....ops import cos, first_value, floor, greater, maximum, minimum, power, where
 from ..arguments import Given, check_finite, check_not_negative, check_positive
 
@@ -61,7 +61,7 @@ class Schedule(Given):
 
 
 def _evaluated(n: Node, held: dict[Node, Array], size: int) -> Array:
-    if isinstance(n.op, ConstantOp):
+    if isinstance(n.op, Constant):
         return n.op.array
     if isinstance(n.op, State) and isinstance(n.op.init, Initializer):
         return first_value(n.op.init, n.type, 0, n.asked_name or "")
@@ -71,7 +71,7 @@ def _evaluated(n: Node, held: dict[Node, Array], size: int) -> Array:
 Rate = float | Schedule
 
 
-class Constant(Schedule):
+class ConstantRate(Schedule):
     """lr(t) = lr."""
 
     name: ClassVar[str] = "schedules.constant"

@@ -13,7 +13,7 @@ from ...planning.tiling import tiling
 from ..backend import CHECK, Stamp, Stamps, StepWriter
 from ..numpy.writer import NumpyWriter
 from ..step_text import Kernel, StepText
-from ..tiles import Part, joined, parts
+from ..tiles import TiledLane, joined, parts
 from ..tracing import Call, record
 from .lowering import products
 from .lowering.fixed_kernels import clocked, finite
@@ -21,7 +21,7 @@ from .lowering.kernel_text import Text
 from .lowering.nest_fusion import Waiting, Work
 from .lowering.nests import Nest, regions
 from .lowering.ops import Lowered, lowered
-from .lowering.products import Product, product
+from .lowering.products import MatrixProduct, product
 from .lowering.statements import Statement, flattened, quick_function, statement
 from .tape.clock import now, seconds
 from .tape.tape import Tape
@@ -142,7 +142,7 @@ class NumbaWriter(StepWriter):
         self._run()
         self._whole = self._whole and self._once
 
-    def _product(self, n: Node, p: Product, line: str) -> None:
+    def _product(self, n: Node, p: MatrixProduct, line: str) -> None:
         self._flush()
         assert self._blas is not None
         split = products.append(p, self._blas, self._tape)
@@ -222,7 +222,7 @@ class NumbaWriter(StepWriter):
             self._end_run()
         return True
 
-    def _loop(self, part: Part) -> bool:
+    def _loop(self, part: TiledLane) -> bool:
         """A tiled part as statements of one nest, its temporaries as values that stay inside."""
         if not part.tiles.others and len(part.lane[0].type.shape) == 2:
             # By rows, as the reductions beside it: a loop is not cut into tiles.

@@ -13,7 +13,7 @@ from ...planning.buffers import Buffers
 from ...planning.tiling import tiling
 from ..backend import CHECK, SQUARES, Stamps, StepWriter
 from ..step_text import Kernel, StepText
-from ..tiles import Part, TileLoop, joined, parts
+from ..tiles import TiledLane, TileLoop, joined, parts
 from ..tracing import Call, record
 from .splats import Filled
 
@@ -128,7 +128,7 @@ class NumpyWriter(StepWriter):
         given = [*[a for a in arguments if a], *[f"{k}={v}" for k, v in keywords.items()]]
         return f"{function}({', '.join(given)})"
 
-    def tiled(self, part: Part) -> None:
+    def tiled(self, part: TiledLane) -> None:
         """A part of an elementwise group, tile by tile."""
         if part.rows <= part.step:
             for n, inputs, out, scratch in part.kernels(0, part.rows):

@@ -14,7 +14,7 @@ from .....ops.random import name_hash
 from ...backend import SQUARES
 from ..kernels.compiled import compiled, prologue, words
 from ..tape import clock
-from ..tape.tape import BYTE, LINE, WORTH, Part, Task, Word, cuts, shared
+from ..tape.tape import BYTE, LINE, WORTH, Task, Tasks, Word, cuts, shared
 
 PLACES: Final = """\
     for i in range(labels.shape[0]):
@@ -86,7 +86,7 @@ _DRAWN: Final = 1.0
 class Instruction(NamedTuple):
     """Parts of one instruction of a tape; a task may set the word `refusal` to end the run."""
 
-    parts: Sequence[Part]
+    parts: Sequence[Tasks]
     refusal: Array | None = None
 
 
@@ -97,7 +97,7 @@ def c_call(function: str, *given: Word) -> Task:
     return Task(compiled(text).address, given)
 
 
-def sums(partial: Sequence[Array], out: Array) -> Part:
+def sums(partial: Sequence[Array], out: Array) -> Tasks:
     """The tasks that add results of some parts to that of the first."""
     return [_task(SUM, out=out.reshape(-1), other=a.reshape(-1)) for a in partial]
 

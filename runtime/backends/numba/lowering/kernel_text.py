@@ -10,7 +10,7 @@ import numpy as np
 
 from .....graph import Array
 from ..kernels.compiled import compiled, prologue, words
-from ..tape.tape import LINE, WORTH, Part, Tape, Task, cuts, shared
+from ..tape.tape import LINE, WORTH, Tape, Task, Tasks, cuts, shared
 from .fixed_kernels import sums
 from .nests import Nest, Region, by_column
 from .statements import Operand, Statement
@@ -50,7 +50,7 @@ class Text:
         rows = self.nest.rows or 0
         ranges = self._ranges(rows, tape.threads) if rows else [(0, 0)]
         partial = {k: [np.empty_like(self.arrays[k]) for _ in ranges[1:]] for k in self.sums}
-        parts: list[Part] = []
+        parts: list[Tasks] = []
         for number, (start, stop) in enumerate(ranges):
             given = [a[start:stop] if k in self.cut else a for k, a in enumerate(self.arrays)]
             for k, others in partial.items():

@@ -15,7 +15,7 @@ from .....ops.linear import Gemm
 from .....ops.updates import Axpy
 from ...tracing import Call
 from .fixed_kernels import Instruction, clip_factor, mask, places
-from .products import Product, matrices
+from .products import MatrixProduct, matrices
 from .statements import multiple
 
 
@@ -29,7 +29,7 @@ class Lowered(NamedTuple):
 
     calls: Sequence[Call] = ()
     held: tuple[Array, ...] = ()
-    product: Product | None = None
+    product: MatrixProduct | None = None
     instructions: Sequence[Instruction] = ()
     shown: str = ""
     checked: bool = False

@@ -11,7 +11,7 @@ from .....graph import Array
 from .....ops.blas import Blas, Operand, operand
 from ...tracing import Call
 from ..kernels.compiled import float_name
-from ..tape.tape import Part, Tape, Task, cuts, shared
+from ..tape.tape import Tape, Task, Tasks, cuts, shared
 from .fixed_kernels import added, c_call
 
 _SMALL: Final = 40_000
@@ -30,7 +30,7 @@ _COLUMNS: Final = 16
 """What the BLAS works on at a time: a part is a multiple of it."""
 
 
-class Product(NamedTuple):
+class MatrixProduct(NamedTuple):
     """out = a b, for matrices of one float type; or out = beta out + alpha a b."""
 
     a: Operand
@@ -45,7 +45,7 @@ class Product(NamedTuple):
         return self.out.shape[0], self.out.shape[1], self.a.array.shape[1]
 
 
-def product(call: Call) -> Product | None:
+def product(call: Call) -> MatrixProduct | None:
     """The call as a product; None where it is another, or one that only NumPy makes."""
     if call.function not in (np.dot, np.matmul) or set(call.keywords) != {"out"}:
         return None
@@ -55,7 +55,7 @@ def product(call: Call) -> Product | None:
 
 def matrices(
     a: Array, b: Array, out: Array, scaled: tuple[Array, Array] | None = None
-) -> Product | None:
+) -> MatrixProduct | None:
     """The product of matrices; None where only NumPy makes it."""
     given = (a, b, out)
     if any(m.ndim != 2 or m.dtype != out.dtype or float_name(m) is None for m in given):
@@ -63,10 +63,10 @@ def matrices(
     left, right = operand(a), operand(b)
     if left is None or right is None or not out.flags.c_contiguous:
         return None
-    return Product(left, right, out, scaled)
+    return MatrixProduct(left, right, out, scaled)
 
 
-def append(p: Product, blas: Blas, tape: Tape) -> int:
+def append(p: MatrixProduct, blas: Blas, tape: Tape) -> int:
     """Puts the product on a tape, and says in how many parts."""
     threads = tape.threads if blas.set_threads else 1
     rows, columns, _ = p.sizes
@@ -78,7 +78,9 @@ def append(p: Product, blas: Blas, tape: Tape) -> int:
     return len(parts)
 
 
-def _parts(p: Product, blas: Blas, threads: int, tape: Tape) -> tuple[list[Part], list[Array]]:
+def _parts(
+    p: MatrixProduct, blas: Blas, threads: int, tape: Tape
+) -> tuple[list[Tasks], list[Array]]:
     """The parts, and results that are to be added to that of the first."""
     rows, columns, inner = p.sizes
     threads = shared(threads, rows * columns * inner / _SMALL)
@@ -95,7 +97,7 @@ def _parts(p: Product, blas: Blas, threads: int, tape: Tape) -> tuple[list[Part]
 
 
 def _gemm(
-    p: Product,
+    p: MatrixProduct,
     blas: Blas,
     out: Array,
     rows: slice = slice(None),
@@ -112,8 +114,8 @@ def _gemm(
 
 
 def _vector_parts(
-    p: Product, blas: Blas, threads: int, tape: Tape
-) -> tuple[list[Part], list[Array]]:
+    p: MatrixProduct, blas: Blas, threads: int, tape: Tape
+) -> tuple[list[Tasks], list[Array]]:
     """The same of a matrix by a vector, cut along the rows of the matrix as it lies."""
     by_row = p.out.shape[0] == 1
     matrix, x = (p.b, p.a.array) if by_row else (p.a, p.b.array)
@@ -123,7 +125,7 @@ def _vector_parts(
     x, y = x.reshape(-1), p.out.reshape(-1)
     ranges = [slice(*c) for c in cuts(len(lies), threads, _COLUMNS)]
     partial = tape.spare(y, len(ranges) - 1) if summed else []
-    made: list[Part] = []
+    made: list[Tasks] = []
     for k, r in enumerate(ranges):
         given = (x[r], [y, *partial][k]) if summed else (x, y[r])
         words = (int(summed), *lies[r].shape, lies[r], *given)

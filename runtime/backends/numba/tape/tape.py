@@ -27,7 +27,7 @@ class Task(NamedTuple):
     words: tuple[Word, ...]
 
 
-Part = Sequence[Task]
+Tasks = Sequence[Task]
 """What one thread makes, task after task."""
 
 WORTH: Final = 750.0
@@ -62,7 +62,7 @@ class Tape:
     def __init__(self, feeds: Sequence[Array]) -> None:
         self.threads = blas.threads()
         self._feeds = [(a.ctypes.data, a.nbytes) for a in feeds]
-        self._instructions: list[tuple[Sequence[Part], Array | None]] = []
+        self._instructions: list[tuple[Sequence[Tasks], Array | None]] = []
         self._held: list[Array] = [*feeds]
         self._spare = aligned_bytes(0)
         self._runs: list[Array] = []
@@ -71,7 +71,7 @@ class Tape:
     def __len__(self) -> int:
         return len(self._instructions)
 
-    def add(self, parts: Sequence[Part], refusal: Array | None = None) -> None:
+    def add(self, parts: Sequence[Tasks], refusal: Array | None = None) -> None:
         """An instruction; a task may set the word `refusal`, so that the run ends behind it."""
         self._instructions.append((parts, refusal))
         self._laid = False
@@ -169,6 +169,6 @@ class _Words:
                     self.patches.append((self.address(k), feed, int(at) - start))
 
 
-def _of_one_length(parts: Sequence[Part]) -> list[list[Task]]:
+def _of_one_length(parts: Sequence[Tasks]) -> list[list[Task]]:
     most = max(map(len, parts))
     return [[*part, *[_NOTHING] * (most - len(part))] for part in parts]
