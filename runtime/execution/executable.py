@@ -10,7 +10,7 @@ from ..backends.registry import Backend
 from ..planning.limit import MemoryLimit
 from ..planning.plan import Plan
 from ..state import StateArrays
-from .executor import Executor
+from .executor import Executor, Headrooms
 from .feeds import FeedReader
 
 _KEPT: Final = 8
@@ -39,6 +39,7 @@ class Executable:
         self._backend: Backend = backend
         self._plans: dict[SizeKey, Plan] = {}
         self._executors: dict[SizeKey, Executor] = {}
+        self._headrooms: Headrooms = {}
         self._last: Executor | None = None
         self.look: Callable[[Mapping[str, Array]], None] | None = None
         """Looks at the first feeds by their names, once."""
@@ -91,6 +92,6 @@ class Executable:
 
     def _made(self, plan: Plan) -> Executor:
         try:
-            return Executor(plan, self._values, self._backend)
+            return Executor(plan, self._values, self._backend, self._headrooms)
         except MemoryError:
             raise RunError(f"{self.graph.name} takes more memory than this machine has") from None

@@ -26,15 +26,25 @@ _FILE: Final = "<step of verigrad>"
 _BUFFER: Final = 512
 
 
+Headrooms = dict[tuple[Node, ...], Headroom]
+"""What is proved of the updates, by the nodes that make them."""
+
+
 class Executor:
     """One plan, its arena, and the step made from it.
 
     `source` is the step as Python text, in names of its own: `prepare` computes what is the same
     at every step, `compute` all else that writes no state, `commit` the rest. A step that fails
-    before it has changed nothing.
+    before it has changed nothing. Executors on the same values share `headrooms`.
     """
 
-    def __init__(self, plan: Plan, values: Mapping[str, Array], backend: Backend = "numpy") -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        values: Mapping[str, Array],
+        backend: Backend = "numpy",
+        headrooms: Headrooms | None = None,
+    ) -> None:
         self.plan = plan
         self.graph = plan.graph
         self._arena = aligned_bytes(plan.nbytes, f"the results of {plan.graph.name}")
@@ -45,9 +55,11 @@ class Executor:
         factors = dict.fromkeys([i for pair in self._added.values() for i in pair])
         self.watched = watched(self.graph, late, factors)
         self._wrong = [n for n in dict.fromkeys(read_late(self.graph, late)) if is_wrong(n)]
-        self._headroom = Headroom(self.graph, self._arrays, late, self.watched)
-        self._safe = 0  # how many more steps are known to leave the state finite
-        self._next: int | None = None  # the version of the values that these begin at
+        # What writes the state is the same at most sizes, and so is what was proved of it.
+        headrooms, same = headrooms if headrooms is not None else {}, tuple(late)
+        if same not in headrooms:
+            headrooms[same] = Headroom(self.graph, self._arrays, late, self.watched)
+        self._headroom = headrooms[same]
         step = self.written()
         self.source, self._lines = step.text(), step.nodes()
         functions = step.made(_FILE)
@@ -93,20 +105,14 @@ class Executor:
 
         Raises NonFiniteError, the state as it was, where it is not. `writing` is true only
         between the first write and the last, so it stays true in a step that was cut off there.
-        `version` is that of the values: what nobody else has changed since the last step is not
-        looked at again before the headroom is used up.
+        `version` is that of the values, see `Headroom.proved`.
         """
-        if version != self._next or not self._safe:
-            self._safe = 0 if self._wrong else self._headroom.steps()
-        self._next = version + 1
-        proved = self._safe > 0
-        if proved:
-            self._safe -= 1
-            if self._whole is not None and self._prepared is not None:
-                self._feeds = feeds
-                if self._whole(*feeds):
-                    return
-                # Something was refused before a write: once more, to say what.
+        proved = not self._wrong and self._headroom.proved(version)
+        if proved and self._whole is not None and self._prepared is not None:
+            self._feeds = feeds
+            if self._whole(*feeds):
+                return
+            # Something was refused before a write: once more, to say what.
         if TURNS.taken:
             self._in_turn(self._run_step, feeds, proved)
         else:

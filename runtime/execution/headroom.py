@@ -74,6 +74,22 @@ class Headroom:
         self._start = _Ranges(len(self._sources))  # what the last proof begins with
         self._reached = _Ranges(len(self._sources))
         self._done = 0
+        self._safe = 0  # how many more steps are known to leave the state finite
+        self._next: int | None = None  # the version of the values that these begin at
+
+    def proved(self, version: int) -> bool:
+        """Whether the step that is made next leaves the state finite, of which this is one.
+
+        `version` is that of the values: what nobody else has changed since the last step is not
+        looked at again before the steps that were proved are used up.
+        """
+        if version != self._next or not self._safe:
+            self._safe = self.steps()
+        self._next = version + 1
+        if not self._safe:
+            return False
+        self._safe -= 1
+        return True
 
     def steps(self) -> int:
         """How many steps are proved from the values of the sources on: from 0 to _MOST.

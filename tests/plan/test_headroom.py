@@ -10,7 +10,7 @@ import pytest
 
 import verigrad as vg
 from verigrad.runtime.execution.executor import Executor
-from verigrad.runtime.execution.headroom import SQUARES
+from verigrad.runtime.execution.headroom import SQUARES, Headroom
 
 s = vg.schedules
 OPTIMIZERS = [
@@ -308,3 +308,29 @@ def test_an_eps_of_nothing_is_refused(kind: type[vg.Optimizer]) -> None:
     program = vg.compile(linear(), optimizer=small, dtype="f64")
     program.step(g=np.zeros(3))
     assert (program.parameters["w"] == 0).all()
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_what_is_proved_holds_at_every_batch_size(
+    backend: str,
+    three_layer: vg.Graph,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Steps of other sizes between write the same state: nothing is proved anew for them."""
+    if backend == "numba":
+        pytest.importorskip("numba")
+    proofs: list[int] = []
+    steps = Headroom.steps
+
+    def noted(self: Headroom) -> int:
+        proofs.append(steps(self))
+        return proofs[-1]
+
+    monkeypatch.setattr(Headroom, "steps", noted)
+    for sizes in ([5] * 60, [5, 5, 3, 5, 2, 3] * 10):
+        proofs.clear()
+        program = vg.compile(three_layer, optimizer=vg.Adam(0.01), backend=backend)
+        for n in sizes:
+            program.step(x=rng.standard_normal((n, 12)), y=np.arange(n) % 4)
+        assert proofs == [16, 16, 64]
