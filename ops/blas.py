@@ -5,8 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -89,7 +88,7 @@ def operand(array: Array) -> Operand | None:
 
 def add_product(a: Array, b: Array, out: Array, alpha: float, beta: float) -> None:
     """out = beta out + alpha a b, by `gemm`; in panels by NumPy where the BLAS cannot be called."""
-    left, right, blas = operand(a), operand(b), _callable(out.dtype.str)
+    left, right, blas = operand(a), operand(b), callable_blas(out.dtype.str)
     if blas is None or left is None or right is None or not out.flags.c_contiguous:
         for rows in _pieces(len(out), out.shape[1]):
             part = np.dot(a[rows], b)
@@ -98,15 +97,15 @@ def add_product(a: Array, b: Array, out: Array, alpha: float, beta: float) -> No
             np.add(out[rows], part, out=out[rows])
     elif out.size:
         turned = [TRANSPOSED if o.turned else AS_IT_IS for o in (left, right)]
-        first, second = [(_address(o.array), o.length) for o in (left, right)]
-        third = _address(out), out.shape[1]
+        first, second = [(address(o.array), o.length) for o in (left, right)]
+        third = address(out), out.shape[1]
         sizes = *out.shape, a.shape[1]
         blas.gemm(ROW_MAJOR, *turned, *sizes, alpha, *first, *second, beta, *third)
 
 
 def add_multiple(x: Array, out: Array, alpha: float) -> None:
     """out += alpha x, by `axpy`; in pieces by NumPy where the BLAS cannot be called."""
-    blas = _callable(out.dtype.str)
+    blas = callable_blas(out.dtype.str)
     if not (x.flags.c_contiguous and out.flags.c_contiguous):
         np.add(out, np.multiply(x, alpha), out=out)
     elif blas is None:
@@ -114,10 +113,10 @@ def add_multiple(x: Array, out: Array, alpha: float) -> None:
         for some in _pieces(out.size, 1):
             np.add(out[some], np.multiply(x[some], alpha), out=out[some])
     else:
-        blas.axpy(out.size, alpha, _address(x), 1, _address(out), 1)
+        blas.axpy(out.size, alpha, address(x), 1, address(out), 1)
 
 
-def _address(a: Array) -> int:
+def address(a: Array) -> int:
     """Where an array lies; `a.ctypes.data` leaves cycles that no count of references frees."""
     address: int = a.__array_interface__["data"][0]
     return address
@@ -136,7 +135,7 @@ class _Callable(NamedTuple):
 
 
 @cache
-def _callable(dtype: str) -> _Callable | None:
+def callable_blas(dtype: str) -> _Callable | None:
     """Those for a dtype, such as <f4; None where the BLAS has none."""
     blas = numpy_blas()
     if blas is None or dtype[1:] not in _LETTERS or not np.dtype(dtype).isnative:
@@ -156,32 +155,52 @@ def threads() -> int:
     """How many threads a step may take: those that the BLAS takes, and not more than cores."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    blas = numpy_blas()
-    if blas is None or not blas.get_threads:
+    functions = _functions()
+    if functions is None:
         return cores
     with SETTINGS:
-        told: int = _getter(blas)()
+        told = functions[0]()
     return min(cores, told)
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """The BLAS makes its products on the thread that asks, where it can be told to, while the block
-    lasts."""
+class at_most:  # noqa: N801
+    """The BLAS makes its products on no more threads than so many, where it can be told to, while
+    the block lasts; gives how many it takes, 0 where it does not tell."""
+
+    __slots__ = ("_before", "_threads")
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+
+    def __enter__(self) -> int:
+        SETTINGS.acquire()
+        functions = _functions()
+        if functions is None:
+            self._before = 0
+            return 0
+        self._before = before = functions[0]()
+        if before > self._threads:
+            functions[1](self._threads)
+            return self._threads
+        return before
+
+    def __exit__(self, *_: object) -> None:
+        functions = _functions()
+        if functions is not None and self._before > self._threads:
+            functions[1](self._before)
+        SETTINGS.release()
+
+
+def one_thread() -> at_most:
+    """The BLAS makes its products on the thread that asks."""
+    return at_most(1)
+
+
+@cache
+def _functions() -> tuple[Callable[[], int], Callable[[int], None]] | None:
+    """Those that tell and set its threads; None where there are none."""
     blas = numpy_blas()
     if blas is None or not blas.set_threads:
-        yield
-        return
-    put = ctypes.CFUNCTYPE(None, ctypes.c_int)(blas.set_threads)
-    with SETTINGS:
-        before = _getter(blas)()
-        put(1)
-        try:
-            yield
-        finally:
-            put(before)
-
-
-def _getter(blas: Blas) -> Callable[[], int]:
-    getter: Callable[[], int] = ctypes.CFUNCTYPE(ctypes.c_int)(blas.get_threads)
-    return getter
+        return None
+    getter, setter = ctypes.CFUNCTYPE(ctypes.c_int), ctypes.CFUNCTYPE(None, ctypes.c_int)
+    return getter(blas.get_threads), setter(blas.set_threads)

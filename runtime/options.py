@@ -24,6 +24,7 @@ class Options(NamedTuple):
     memory_limit: int | None = None
     recompute: bool = False
     backend: Backend = "numpy"
+    threads: int | None = None
 
     def for_training(self) -> list[str]:
         """The names of those given that inference does not read."""
@@ -49,7 +50,17 @@ class Options(NamedTuple):
             known = " or ".join(map(repr, BACKENDS))
             raise PassError(f"backend is {shown(self.backend)}, where {known} is expected")
         BACKENDS[self.backend].require()
-        return self._replace(memory_limit=self._checked_limit())
+        return self._replace(memory_limit=self._checked_limit(), threads=self._checked_threads())
+
+    def _checked_threads(self) -> int | None:
+        if self.threads is None:
+            return None
+        if not is_whole(self.threads, 1):
+            raise PassError(
+                f"threads is {shown(self.threads)}, where a whole number from 1 is expected, or "
+                "None for a choice by measured time"
+            )
+        return int(self.threads)
 
     def _checked_limit(self) -> int | None:
         limit = self.memory_limit

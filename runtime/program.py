@@ -32,7 +32,7 @@ from ..passes import (
     with_dtype,
 )
 from .arguments import count_of
-from .backends.registry import BACKENDS, Backend
+from .backends.registry import Backend
 from .doubts import warn_of_doubts, warn_of_raw_inputs
 from .execution.executable import Executable
 from .execution.executor import Executor
@@ -40,7 +40,6 @@ from .forks import alone
 from .options import Options, instead
 from .planning.plan import Plan
 from .state import Values
-from .turns import TURNS
 from .variants import Variants
 
 if TYPE_CHECKING:
@@ -66,6 +65,7 @@ def compile(
     memory_limit: int | None = None,
     recompute: bool = False,
     backend: Backend = "numpy",
+    threads: int | None = None,
 ) -> Program:
     """Compiles a declared graph into a program that trains, predicts and shows its stages.
 
@@ -79,7 +79,8 @@ def compile(
     runs. With `recompute=True` a step keeps to it, where it can, by computing some results of the
     forward pass again for the backward pass, to the same bits. `backend="numba"` (the extra jit)
     compiles what lies between the matrix products into loops, once for all nets: the same numbers
-    within rounding, in less time.
+    within rounding, in less time. `threads` is the most that a step takes, from 1; unsaid, a step
+    takes those of NumPy's BLAS or one, whichever takes less time, and no bit depends on which.
     Raises GraphError or PassError naming the pass that could not do its work.
     """
     options = Options(
@@ -94,6 +95,7 @@ def compile(
         memory_limit,
         recompute,
         backend,
+        threads,
     )
     return Program(net, options.check())
 
@@ -107,8 +109,6 @@ class Program(Frozen):
                 f"compile takes a Graph, not {shown(net)}; write vg.Graph(name, outputs, loss)"
             )
         warn_of_doubts(net)
-        if BACKENDS[options.backend].sets_threads:
-            TURNS.take()
         self.declared = with_dtype(net, options.dtype)
         self.options = options
         self.metadata: dict[str, str] = {}

@@ -119,4 +119,5 @@ class Variants:
     def _executable(self, g: Graph, unoptimised: Graph) -> Executable:
         memory = MemoryLimit(self.options.memory_limit, self.options.recompute, self._schedule)
         reader = FeedReader(g, self.declared, self._metadata)
-        return Executable(g, unoptimised, self.values, memory, reader, self.options.backend)
+        how = self.options.backend, self.options.threads
+        return Executable(g, unoptimised, self.values, memory, reader, *how)

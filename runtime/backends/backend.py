@@ -28,11 +28,17 @@ COPIES: Final = "copies"
 class StepWriter(ABC):
     """Writes a planned graph as the text of a step, kernel call by kernel call.
 
-    With `stamps`, each kernel call ends with a line that notes the time there.
+    With `stamps`, each kernel call ends with a line that notes the time there. `threads` is the
+    most that a step may take.
     """
 
     def __init__(
-        self, g: Graph, memory: Buffers, step: StepText, stamps: Stamps | None = None
+        self,
+        g: Graph,
+        memory: Buffers,
+        step: StepText,
+        stamps: Stamps | None = None,
+        threads: int | None = None,
     ) -> None:
         assert g.schedule is not None
         self.g = g
@@ -40,6 +46,7 @@ class StepWriter(ABC):
         self.memory = memory
         self.step = step
         self.stamps = stamps
+        self.threads = threads
 
     def function(
         self, name: str, groups: Sequence[Nodes], copies: Sequence[str] = (), after: str = ""

@@ -16,7 +16,8 @@ class RegisteredBackend(NamedTuple):
     """A backend: where its parts stand, in modules that are loaded when they are first used.
 
     `requirement` raises RunError where something that it needs is not installed; `sets_threads`
-    says that its steps set the threads of the BLAS, so that those of NumPy keep away.
+    says that its steps themselves set the threads of the BLAS, and choose how many
+    make parts.
     """
 
     step_writer: str

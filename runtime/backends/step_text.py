@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ...graph import Node
 from ..planning.buffers import Buffers
 from .names import Names
+
+STEP_FILE: Final = "<step of verigrad>"
+"""What errors in a step name as its file."""
+
+Calling = Callable[[Node, Any], Callable[..., Any] | None]
 
 Kernel = int | str
 """A part of a step: the number of a group, or CHECK, or COPIES."""
@@ -61,11 +66,22 @@ class StepText:
         made = ", ".join([f"{name!r}: {name}" for name in self._functions])
         return "\n".join([*self._head(), *self.lines, "", f"    return {{{made}}}", ""])
 
-    def made(self, file: str) -> dict[str, Callable[..., Any]]:
-        """The functions that the text defines; errors in them name the file."""
+    def made(self, file: str, calling: Calling | None = None) -> dict[str, Callable[..., Any]]:
+        """The functions that the text defines; errors in them name the file.
+
+        `calling` gives, for a node and the function that a line of its kernel calls, what this
+        calls instead; None for the same.
+        """
+        objects, lines = {**self.names.objects}, self.text().split("\n")
+        for at, n in self.nodes().items() if calling is not None else ():
+            called = re.match(r"\s+(\w+)\(", lines[at - 1])
+            function = calling(n, objects.get(called[1])) if called and calling else None
+            if called and function is not None:
+                objects[f"{called[1]}_{at}"] = function
+                lines[at - 1] = lines[at - 1].replace(called[1], f"objects['{called[1]}_{at}']", 1)
         space: dict[str, Any] = {}
-        exec(compile(self.text(), file, "exec"), space)
-        functions: dict[str, Callable[..., Any]] = space["make"](self.names.objects)
+        exec(compile("\n".join(lines), file, "exec"), space)
+        functions: dict[str, Callable[..., Any]] = space["make"](objects)
         return functions
 
     def nodes(self) -> dict[int, Node]:

@@ -15,7 +15,6 @@ from ..arguments import count_of
 from ..backends.registry import Backend
 from ..inputs import fed
 from ..program import Program, compile
-from ..turns import TURNS
 from .blame import faults, singular_points, wrong_products
 from .entries import FAIL, INCONCLUSIVE, ORDER, Entry, Scale, check_entry, largest
 from .perturbation import Forward, Line
@@ -98,7 +97,6 @@ def gradcheck(
         feeds = {k: _widened(k, v, inputs[k]) if k in inputs else v for k, v in feeds.items()}
     _, gradients = program.gradients(feeds)
     # The matrices are small. Between entries, other threads have their turn.
-    TURNS.take()
     with one_thread():
         stages = Stages(program, feeds)
         forward = Forward(stages.forward, stages.values)

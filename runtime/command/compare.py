@@ -113,7 +113,7 @@ def compare_command(
         with limited(threads):
             # Without a terminal, the end of each run is told, which is enough.
             at_once = sys.stderr is not None and sys.stderr.isatty()
-            for run in compare(data, variants, seeds, epochs, at_once):
+            for run in compare(data, variants, seeds, epochs, at_once, threads):
                 runs.append(run)
                 _tell(run, len(runs), len(variants) * len(seeds))
     finally:

@@ -60,8 +60,11 @@ def compare(
     seeds: Sequence[int],
     epochs: int,
     progress: bool = False,
+    threads: int | None = None,
 ) -> Iterator[Run]:
     """Every variant for every seed, each run as it ends; `progress` shows it meanwhile.
+
+    `threads` are as `compile` takes them.
 
     Runs of one seed begin with the same weights and draw the same batches. A run whose loss is
     not finite ends there, and the others go on. Raises RunError where no validation part is.
@@ -71,7 +74,7 @@ def compare(
     for variant in variants:
         for seed in seeds:
             settings = variant.settings._replace(seed=seed)
-            yield _run(data, variant.label, settings, epochs, progress)
+            yield _run(data, variant.label, settings, epochs, progress, threads)
 
 
 def _run(
@@ -80,10 +83,11 @@ def _run(
     settings: Settings,
     epochs: int,
     progress: bool,
+    threads: int | None,
 ) -> Run:
     sampler = ShuffledEpochs(len(data.train.y), settings.batch_size, settings.seed)
     steps = epochs * sampler.steps_per_epoch
-    program = compiled(data, settings, steps)
+    program = compiled(data, settings, steps, threads)
     recorder = _Recorder(program, _drawn(data.train, len(data.validation.y)), data.validation)
     recorder.measure(0)
     recorder.at = {round(k * steps / POINTS) for k in range(1, POINTS + 1)}

@@ -15,6 +15,7 @@ import numpy as np
 
 from ...graph.installed import install_line
 from ...graph.pictures.rendering import engines
+from ...ops.blas import numpy_blas, threads
 from ..optional import require
 
 
@@ -48,6 +49,9 @@ def _blas() -> Iterator[tuple[str, str]]:
     for pool in require("threadpoolctl", "threads").threadpool_info():
         if pool["user_api"] == "blas":
             yield "threads", f"{pool['num_threads']} of {pool['internal_api']} {pool['version']}"
+    known, most = numpy_blas(), threads()
+    if known is not None and known.set_threads and most > 1:
+        yield "of a step", f"{most} or 1, as takes less time; --threads fixes them"
 
 
 def _extras() -> Iterator[tuple[str, str]]:

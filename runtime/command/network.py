@@ -30,10 +30,16 @@ def declare(data: Classification, settings: Settings) -> Graph:
     return Graph("mlp", {"scores": scores}, loss=loss)
 
 
-def compiled(data: Classification, settings: Settings, steps: int | None = None) -> Program:
+def compiled(
+    data: Classification,
+    settings: Settings,
+    steps: int | None = None,
+    threads: int | None = None,
+) -> Program:
     """The program that the settings describe, which knows the names of its classes.
 
     A schedule is built over `steps`; unsaid, over the epochs that `train` makes unless told.
+    `threads` are as `compile` takes them.
     """
     if steps is None:
         steps = EPOCHS * -(-len(data.train.y) // settings.batch_size)
@@ -48,6 +54,7 @@ def compiled(data: Classification, settings: Settings, steps: int | None = None)
         memory_limit=settings.memory_limit,
         recompute=settings.recompute,
         backend=settings.backend,
+        threads=threads,
     )
     program.metadata.update(described(data))
     return program

@@ -8,8 +8,11 @@ import click
 
 from ..optional import require
 
+# A program is compiled with them as well, so that it has nothing to choose.
 threads_option = click.option(
-    "--threads", type=click.IntRange(1, 1024), help="Threads of the matrix products."
+    "--threads",
+    type=click.IntRange(1, 1024),
+    help="Threads of the matrix products; unsaid, as many as take the least time.",
 )
 
 

@@ -46,7 +46,7 @@ def train(
         folder = ctx.with_resource(Folder.new(out, overwrite)) if out is not None else None
         data = settings.load_data()
         settings = settings.for_rows(len(data.train.y))
-        program = compiled(data, settings, course_steps(data, settings, course))
+        program = compiled(data, settings, course_steps(data, settings, course), course.threads)
         describe(data, program)
         running = Running(data, program, settings, course, folder)
         told = config(settings, course)

@@ -30,6 +30,7 @@ class Executable:
         memory: MemoryLimit,
         reader: FeedReader,
         backend: Backend,
+        threads: int | None = None,
     ) -> None:
         self.graph = g
         self.reader = reader
@@ -37,6 +38,7 @@ class Executable:
         self._values = values
         self._memory = memory
         self._backend: Backend = backend
+        self._threads = threads
         self._plans: dict[SizeKey, Plan] = {}
         self._executors: dict[SizeKey, Executor] = {}
         self._headrooms: Headrooms = {}
@@ -92,6 +94,6 @@ class Executable:
 
     def _made(self, plan: Plan) -> Executor:
         try:
-            return Executor(plan, self._values, self._backend, self._headrooms)
+            return Executor(plan, self._values, self._backend, self._headrooms, self._threads)
         except MemoryError:
             raise RunError(f"{self.graph.name} takes more memory than this machine has") from None

@@ -8,19 +8,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...graph import SETTINGS, Array, Graph, Node, NonFiniteError, RunError, VerigradError
+from ...graph import Array, Graph, Node, NonFiniteError, RunError, VerigradError
 from ...ops import LabelError
 from ..backends.backend import CHECK, Stamps
 from ..backends.registry import BACKENDS, Backend
-from ..backends.step_text import StepText
-from ..forks import alone
+from ..backends.step_text import STEP_FILE, StepText
 from ..planning.buffers import Buffers, aligned_bytes, bound, temporaries
 from ..planning.phases import is_wrong, late_products, phases, read_late, watched
 from ..planning.plan import Plan
-from ..turns import TURNS
+from .blas_threads import Threads
 from .headroom import Headroom
 
-_FILE: Final = "<step of verigrad>"
 # NumPy takes a buffer of so many elements for a broadcast operand or a cast: small, for no gain in
 # speed was measured above it.
 _BUFFER: Final = 512
@@ -44,12 +42,21 @@ class Executor:
         values: Mapping[str, Array],
         backend: Backend = "numpy",
         headrooms: Headrooms | None = None,
+        threads: int | None = None,
     ) -> None:
         self.plan = plan
         self.graph = plan.graph
         self._arena = aligned_bytes(plan.nbytes, f"the results of {plan.graph.name}")
         self._arrays = bound(self.graph, plan, self._arena, values)
         self._backend = backend
+        # NumPy keeps its settings in the context: to set them for each step would take longer
+        # than a small product.
+        self._context = Context()
+        self._context.run(np.seterr, all="ignore")
+        self._context.run(np.setbufsize, _BUFFER)
+        self._threads = Threads(
+            plan.graph, plan.sizes, self._context, threads, BACKENDS[backend].sets_threads
+        )
         late = dict.fromkeys([n for group in phases(self.graph)[2] for n in group])
         self._added = late_products(late)
         factors = dict.fromkeys([i for pair in self._added.values() for i in pair])
@@ -62,26 +69,25 @@ class Executor:
         self._headroom = headrooms[same]
         step = self.written()
         self.source, self._lines = step.text(), step.nodes()
-        functions = step.made(_FILE)
-        self._prepare: Callable[..., None] = functions["prepare"]
-        self._compute: Callable[..., None] = functions["compute"]
-        self._finite: Callable[..., bool] = functions["finite"]
-        self._commit: Callable[..., None] = functions["commit"]
+        functions = step.made(STEP_FILE)
+        self._take(functions)
         self._whole: Callable[..., bool] | None = functions.get("step")
+        self._threads.begin(step, functions, self._take)
         self._prepared: int | None = None
-        # NumPy keeps its settings in the context: to set them for each step would take longer
-        # than a small product.
-        self._context = Context()
-        self._context.run(np.seterr, all="ignore")
-        self._context.run(np.setbufsize, _BUFFER)
         self._feeds: Sequence[Array] = ()
         self.writing = False
 
     def written(self, stamps: Stamps | None = None) -> StepText:
         """The step's text and what it names; with `stamps`, it notes there what ends when."""
-        return _write(
-            self.graph, self.plan, self._backend, self._arena, self._arrays, self.watched, stamps
-        )
+        how = self._backend, self._threads.limit
+        return _write(self.graph, self.plan, *how, self._arena, self._arrays, self.watched, stamps)
+
+    def _take(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+        """From now on a step is made of these."""
+        self._prepare: Callable[..., None] = functions["prepare"]
+        self._compute: Callable[..., None] = functions["compute"]
+        self._finite: Callable[..., bool] = functions["finite"]
+        self._commit: Callable[..., None] = functions["commit"]
 
     def array(self, n: Node) -> Array:
         """Where a node's value lies; of an input, the last feed."""
@@ -95,10 +101,10 @@ class Executor:
         What depends on no feed is computed anew only where `version`, that of the values, has
         changed since.
         """
-        if TURNS.taken:
-            self._in_turn(self._run_compute, feeds, version)
-        else:
+        if self._threads.free:
             self._context.run(self._run_compute, feeds, version)
+        else:
+            self._threads.run(self._run_compute, feeds, version)
 
     def step(self, feeds: Sequence[Array], version: int = 0) -> None:
         """Computes, and writes the state where the loss and all that it would hold is finite.
@@ -113,14 +119,10 @@ class Executor:
             if self._whole(*feeds):
                 return
             # Something was refused before a write: once more, to say what.
-        if TURNS.taken:
-            self._in_turn(self._run_step, feeds, proved)
-        else:
+        if self._threads.free:
             self._context.run(self._run_step, feeds, proved)
-
-    def _in_turn(self, run: Callable[..., None], *given: Any) -> None:
-        """Runs in the context of steps, while nobody changes the settings of the process."""
-        alone(SETTINGS, self._context.run, run, *given)
+        else:
+            self._threads.run(self._run_step, feeds, proved)
 
     def _run_step(self, feeds: Sequence[Array], proved: bool) -> None:
         self._run_compute(feeds, 0)
@@ -189,7 +191,7 @@ class Executor:
         trace = e.__traceback__
         line = None
         while trace is not None:
-            if trace.tb_frame.f_code.co_filename == _FILE:
+            if trace.tb_frame.f_code.co_filename == STEP_FILE:
                 line = trace.tb_lineno
             trace = trace.tb_next
         n = self._lines.get(line or 0)
@@ -208,6 +210,7 @@ def _write(
     g: Graph,
     plan: Plan,
     backend: Backend,
+    threads: int | None,
     arena: Array,
     bound: Mapping[Node, Array],
     watched: Sequence[Node],
@@ -219,7 +222,7 @@ def _write(
     arrays = {**bound, **fed}
     memory = Buffers(arrays, temporaries(g, plan, arena), g.inputs, plan.sizes)
     step = StepText(memory)
-    names, writer = step.names, BACKENDS[backend].writer()(g, memory, step, stamps)
+    names, writer = step.names, BACKENDS[backend].writer()(g, memory, step, stamps, threads)
     copies = []
     for w, n in g.updates.items():
         if n in g.inputs or arrays[w] is not arrays[n]:

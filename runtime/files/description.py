@@ -39,6 +39,7 @@ class Description(NamedTuple):
     memory_limit: int | None = None
     recompute: bool = False
     backend: Backend = "numpy"
+    threads: int | None = None
     run: dict[str, Any] | None = None
 
 
@@ -58,6 +59,7 @@ def described(declared: Graph, o: Options, metadata: Mapping[str, str]) -> dict[
         **({"memory_limit": o.memory_limit} if o.memory_limit is not None else {}),
         **({"recompute": True} if o.recompute else {}),
         **({"backend": o.backend} if o.backend != "numpy" else {}),
+        **({"threads": o.threads} if o.threads is not None else {}),
         "metadata": dict(metadata),
     }
 
@@ -119,6 +121,7 @@ def read_options(told: Description) -> Options:
         told.memory_limit,
         told.recompute,
         told.backend,
+        told.threads,
     )
     return options.check()
 

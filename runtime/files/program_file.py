@@ -51,8 +51,9 @@ class Content(NamedTuple):
     def differing(self, other: Content) -> str | None:
         """What two programs were compiled from and with, where it differs: "graph", "optimizer"."""
         mine, its = [described(c.declared, c.options, {}) for c in (self, other)]
-        # How much memory a step takes changes no number of it.
-        differ = (k for k in mine | its if k not in ("memory_limit", "recompute"))
+        # How much memory a step takes changes no number of it, nor its threads more than the
+        # order of sums.
+        differ = (k for k in mine | its if k not in ("memory_limit", "recompute", "threads"))
         return next((k for k in differ if mine.get(k) != its.get(k)), None)
 
 

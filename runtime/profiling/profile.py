@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from ...graph import NUMPY_DTYPES, NonFiniteError, roles
+from ...ops.blas import threads
 from ..arguments import count_of
 from ..backends.backend import CHECK, COPIES, Stamp, Stamps
 from ..backends.registry import BACKENDS
@@ -40,13 +41,13 @@ def profile(
     between them: what else the machine does meets all three alike. Then the copy is made anew as
     well, for on one batch a net soon has no loss left, and numbers near 0 are slow. All times are
     of the fastest tenth of the steps, over which a kernel's time is a mean, so that they sum.
-    Raises as `step` does.
+    All steps take the same threads. Raises as `step` does.
     """
     steps = count_of("steps", steps)
     held.check_whole()
     _, sizes = executable.reader.read(feeds)
     copy, backend = held.twin(), options.backend
-    executor = Executor(executable.plan(sizes), copy, backend)
+    executor = Executor(executable.plan(sizes), copy, backend, threads=options.threads or threads())
     g = executor.graph
 
     def step() -> float:

@@ -115,7 +115,7 @@ def test_options_reach_the_program(tmp_path: Path) -> None:
     options = program.options
     assert options.optimizer == vg.Adam(lr=0.01) and options.dtype == "f64"
     assert options.regularizer == vg.ElasticNet(1e-5, 1e-4)
-    assert options.dropout == vg.Dropout(keep=0.9)
+    assert options.dropout == vg.Dropout(keep=0.9) and options.threads == 1
     assert program.parameters["fc1.weight"].shape == (64, 8)
     assert tomllib.loads((tmp_path / "config.toml").read_text())["train"]["threads"] == 1
 

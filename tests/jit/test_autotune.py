@@ -11,113 +11,38 @@ import verigrad as vg
 
 pytest.importorskip("numba")
 
+from verigrad.runtime.backends import choice as in_python
 from verigrad.runtime.backends.numba.lowering.fixed_kernels import sums
 from verigrad.runtime.backends.numba.tape import autotune, clock, driver
 from verigrad.runtime.backends.numba.tape.tape import Tape, Task
 from verigrad.runtime.backends.numba.tape.threads import TEAM
 
-HELPED, ALONE = 0, 1
+
+def test_the_compiled_choice_is_the_one_of_python(rng: np.random.Generator) -> None:
+    words, plain = np.zeros(autotune.WORDS, np.int64), [0] * autotune.WORDS
+    address = int(words.ctypes.data)
+    autotune.reset(plain, False)
+    for helped, alone in ((1, 2), (90, 3), (2, 1), (1, 1)):
+        for _ in range(400):
+            by_itself = autotune.next_alone(address)
+            assert by_itself == in_python.next_alone(plain)
+            taken = int((alone if by_itself else helped) * rng.uniform(1e6, 2e6))
+            autotune.note(address, taken)
+            in_python.note(plain, taken)
+            assert words.tolist() == plain
 
 
-class Runs:
-    """Runs that take as long as a test says, with helpers and without."""
-
-    def __init__(self) -> None:
-        self.words = np.zeros(autotune.WORDS, np.int64)
-        autotune.reset(self.words)
-        self.address = int(self.words.ctypes.data)
-
-    def go(self, count: int, helped: int = 100, alone: int = 100) -> list[bool]:
-        """Makes so many runs; who made each of them: whether the leader alone."""
-        made = []
-        for _ in range(count):
-            made.append(bool(autotune.next_alone(self.address)))
-            if self.words[autotune.LEFT] < 0:
-                autotune.note(self.address, alone if made[-1] else helped)
-        return made
-
-    def timed(self, helped: int, alone: int) -> list[bool]:
-        """Runs up to the end of the next that are timed, and one, which begins a new spell."""
-        made = self.go(int(self.words[autotune.LEFT]) + 1, helped, alone)
-        while self.words[autotune.LEFT] < 0:
-            made += self.go(1, helped, alone)
-        return made
-
-
-def test_helpers_are_asked_until_both_ways_have_been_timed() -> None:
-    *made, chosen = Runs().timed(helped=100, alone=50)
-    assert len(made) == autotune.FIRST + 2 * autotune.TIMED
-    assert not any(made[: -autotune.TIMED]) and all(made[-autotune.TIMED :]) and chosen
-
-
-@pytest.mark.parametrize(("helped", "alone", "kept"), [(100, 99, ALONE), (99, 100, HELPED)])
-def test_what_took_less_time_is_kept_to(helped: int, alone: int, kept: int) -> None:
-    runs = Runs()
-    runs.timed(helped, alone)
-    assert set(runs.go(autotune.SPELL)) == {bool(kept)}
-
-
-def test_a_choice_changes_when_times_do() -> None:
-    runs = Runs()
-    runs.timed(helped=100, alone=50)
-    assert all(runs.go(10))
-    runs.timed(helped=100, alone=200)
-    assert not any(runs.go(10))
-    runs.timed(helped=100, alone=50)
-    assert all(runs.go(10))
-
-
-@pytest.mark.parametrize(("alone", "tried"), [(120, autotune.TIMED), (130, autotune.SETTLING + 2)])
-def test_what_takes_much_longer_is_given_up_early(alone: int, tried: int) -> None:
-    runs = Runs()
-    assert sum(runs.timed(helped=100, alone=alone)) == tried
-    assert not any(runs.go(autotune.SPELL))
-    assert sum(runs.timed(helped=100, alone=alone)) == tried
-
-
-def test_helpers_are_asked_for_all_long_runs() -> None:
-    runs = Runs()
-    assert not any(runs.timed(helped=1_000_000, alone=500_000))
-    assert not any(runs.timed(helped=1_000_000, alone=500_000))
-    runs.timed(helped=900_000, alone=500_000)
-    assert all(runs.go(10))
-    runs.timed(helped=1_000_000, alone=2_000_000)
-    assert not any(runs.go(10))
-
-
-def test_one_long_run_is_no_reason() -> None:
-    """The least of a kind's times counts: other runs may have been interrupted."""
-    runs = Runs()
-    runs.go(autotune.FIRST + 5, helped=100)
-    runs.go(1, helped=10_000)
-    runs.timed(helped=100, alone=150)
-    assert not any(runs.go(10))
-
-
-@pytest.mark.parametrize("refused", [autotune.TIMED, 2 * autotune.TIMED])
-def test_runs_that_were_refused_are_no_reason(refused: int) -> None:
-    """They leave no time; where one way has none, the choice stays, until the next are timed."""
-    runs = Runs()
-    for _ in range(autotune.FIRST + refused):
-        autotune.next_alone(runs.address)  # noted by nobody
-    while runs.words[autotune.LEFT] < 0:
-        runs.go(1, alone=50)
-    assert not any(runs.go(autotune.SPELL - 1))
-    assert runs.timed(helped=100, alone=50)[-1]
-
-
-def test_runs_that_are_always_refused_are_not_timed_for_ever() -> None:
-    runs = Runs()
-    made = [autotune.next_alone(runs.address) for _ in range(10 * autotune.SPELL)]
-    assert sum(made) <= 10 * autotune.TIMED
-
-
-def test_helpers_are_woken_before_runs_are_timed() -> None:
-    runs = Runs()
-    runs.timed(helped=100, alone=50)
-    assert not autotune.asks(runs.words)
-    runs.go(autotune.SPELL - autotune.WAKING)
-    assert autotune.asks(runs.words)
+def test_helpers_are_woken_before_they_are_tried() -> None:
+    words = np.zeros(autotune.WORDS, np.int64)
+    autotune.reset(words, False)
+    assert autotune.asks(words)
+    words[autotune.ALONE], words[autotune.MEAN] = True, 1_000
+    words[autotune.LEFT] = autotune.WAKING * 1_000 + 1
+    assert not autotune.asks(words)
+    words[autotune.LEFT] -= 1
+    assert autotune.asks(words)
+    words[[autotune.LEFT, autotune.TRIED]] = 1_000_000, 1
+    assert autotune.asks(words)
 
 
 def doubling(a: np.ndarray) -> Task:
@@ -164,7 +89,7 @@ def test_without_a_clock_helpers_are_always_asked(monkeypatch: pytest.MonkeyPatc
         tape = Tape([])
         tape.add([[doubling(a[:32])], [doubling(a[32:])]])
         run = tape.runner(0, 1)
-        for _ in range(autotune.FIRST + 3 * autotune.TIMED):
+        for _ in range(in_python.FIRST + 3 * in_python.TRIES):
             before = offers()
             assert run() and offers() > before
 
@@ -172,10 +97,29 @@ def test_without_a_clock_helpers_are_always_asked(monkeypatch: pytest.MonkeyPatc
 def test_steps_while_both_ways_are_timed_have_the_same_bits(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    n, feeds = net(64, 96, 6), [batch(rng, 96, 64, 6)] * (autotune.FIRST + 3 * autotune.TIMED)
+    n, feeds = net(64, 96, 6), [batch(rng, 96, 64, 6)] * (in_python.FIRST + 3 * in_python.TRIES)
     options = {"optimizer": vg.Adam(0.01), "dropout": vg.Dropout(keep=0.5), "backend": "numba"}
     with on_threads(2):
         trying = state_after(n, feeds, **options)
         monkeypatch.setattr(clock, "native_clock", lambda: (0, 0))
         helped = state_after(n, feeds, **options)
     assert same_bits(trying, helped)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_fixed_threads_are_not_tried(
+    threads: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that is compiled for one is cut for one, and one for several asks them always."""
+    feeds = [batch(rng, 96, 64, 6)] * (in_python.FIRST + 3 * in_python.TRIES)
+    options = {"optimizer": vg.SGD(0.01), "backend": "numba"}
+    with on_threads(4):
+        fixed = vg.compile(net(64, 96, 6), **options, threads=threads)
+        before = offers()
+        text = fixed.source(N=96)
+        for f in feeds:
+            fixed.step(f)
+        asked = offers() - before
+    with on_threads(threads):
+        assert vg.compile(net(64, 96, 6), **options).source(N=96) == text
+    assert (asked > 0) == (threads > 1)

@@ -37,11 +37,16 @@ class NumbaWriter(StepWriter):
     """
 
     def __init__(
-        self, g: Graph, memory: Buffers, step: StepText, stamps: Stamps | None = None
+        self,
+        g: Graph,
+        memory: Buffers,
+        step: StepText,
+        stamps: Stamps | None = None,
+        threads: int | None = None,
     ) -> None:
-        super().__init__(g, memory, step, stamps)
-        self._numpy = NumpyWriter(g, memory, step, stamps, _as_loops)
-        self._tape = Tape([memory.arrays[n] for n in memory.feeds])
+        super().__init__(g, memory, step, stamps, threads)
+        self._numpy = NumpyWriter(g, memory, step, stamps, threads, _as_loops)
+        self._tape = Tape([memory.arrays[n] for n in memory.feeds], threads)
         self._blas = numpy_blas()
         self._waiting = Waiting()
         self._held: list[tuple[Array, ...]] = []  # stand for temporaries: none is written

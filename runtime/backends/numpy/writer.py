@@ -36,9 +36,10 @@ class NumpyWriter(StepWriter):
         memory: Buffers,
         step: StepText,
         stamps: Stamps | None = None,
+        threads: int | None = None,
         spelling: Spelling | None = None,
     ) -> None:
-        super().__init__(g, memory, step, stamps)
+        super().__init__(g, memory, step, stamps, threads)
         self._spelling = spelling or Filled().spelled
 
     def finite(self, arrays: Sequence[Array], fed: Sequence[Array]) -> None:

@@ -27,6 +27,7 @@ FOLDER: Final = "VERIGRAD_CACHE"
 """The environment variable that says where they are kept; the user's cache folder otherwise."""
 _SOURCES: Final = (
     ("verigrad.ops", ("clipping.py",)),
+    ("verigrad.runtime.backends", ("choice.py",)),
     (__package__, ("c_calls.py", "intrinsics.py", "kernel_math.py")),
     ("verigrad.runtime.backends.numba.tape", ("autotune.py", "driver.py")),
 )

@@ -131,12 +131,11 @@ def _lead(run: Any) -> Any:
     expected = load(done)
     number = load(control + TICKET * _BYTES) // (_PART * _PART)
     chosen = run + CHOICE * _BYTES
-    alone, timed, began = threads == 1, False, int64(0)
-    if r[SHARES] != 0 and not alone and f[_CLOCK] != 0:
+    alone, began = threads == 1, int64(0)
+    timed = r[SHARES] != 0 and not alone and f[_CLOCK] != 0
+    if timed:
         alone = next_alone(chosen)
-        timed = r[CHOICE + autotune.LEFT] < 0
-        if timed:
-            began = nanoseconds(frame, run)
+        began = nanoseconds(frame, run)
     while at < stop:
         i = carray(pointer(instructions + at * INSTRUCTION * _BYTES), (INSTRUCTION,), int64)
         first, parts, tasks, refusal = i[0], i[1], i[2], i[3]

@@ -56,11 +56,14 @@ class Tape:
     """Instructions one after another; `runner` gives a range of them as a function.
 
     The arrays that tasks are given are kept for as long as the tape is. Where one lies in a feed,
-    a run puts in the address of what is fed.
+    a run puts in the address of what is fed. `limit` is the most threads that a run takes, and
+    then takes; None for those of the BLAS, or one, as times tell.
     """
 
-    def __init__(self, feeds: Sequence[Array]) -> None:
-        self.threads = blas.threads()
+    def __init__(self, feeds: Sequence[Array], limit: int | None = None) -> None:
+        told = blas.threads()
+        self.threads = told if limit is None else min(told, limit)
+        self._chooses = limit is None
         self._feeds = [(a.ctypes.data, a.nbytes) for a in feeds]
         self._instructions: list[tuple[Sequence[Tasks], Array | None]] = []
         self._held: list[Array] = [*feeds]
@@ -91,7 +94,7 @@ class Tape:
         words = np.zeros(driver.RUN, np.int64)
         words[[driver.START, driver.STOP_BEFORE]] = start, stop
         chosen, at, item = words[driver.CHOICE :], int(words.ctypes.data), words.item
-        autotune.reset(chosen)
+        autotune.reset(chosen, False)
         self._runs.append(words)
         self._laid = False
         team, lock, lay, asks, shares = TEAM, TEAM.lock, self._lay, autotune.asks, driver.SHARES
@@ -131,7 +134,11 @@ class Tape:
         known = blas.numpy_blas()
         setting = (known.get_threads, known.set_threads) if known else (0, 0)
         places = TEAM.control, memory.address(0), int(patches.ctypes.data), len(patches)
-        rest = *setting, *clock.native_clock(), *[0] * len(self._feeds)
+        rest = (
+            *setting,
+            *(clock.native_clock() if self._chooses else (0, 0)),
+            *[0] * len(self._feeds),
+        )
         frame = np.array([*places, *rest], np.int64)
         self._held = [*self._held, *memory.held, memory.words, patches, frame]
         for words in self._runs:
