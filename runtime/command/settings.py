@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_type_hints
 
@@ -28,6 +27,7 @@ from ..backends.registry import BACKENDS, Backend
 from ..data.parts import Classification
 from ..data.source import FORMS, load_data
 from ..files.told import fitting
+from .amounts import MOST, byte_count, layer_sizes, shares
 from .methods import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, initializer
 
 R = TypeVar("R")
@@ -45,51 +45,6 @@ class Option:
     def __init__(self, help: str, **attributes: Any) -> None:
         self.help = help
         self.attributes = attributes
-
-
-_MOST: Final = 10**8
-"""The largest size: arrays of two of them are still counted in 64 bits."""
-
-
-def layer_sizes(text: str) -> tuple[int, ...]:
-    """Layer sizes, such as 100,100; nothing for no hidden layer."""
-    try:
-        sizes = tuple([int(size) for size in text.split(",")]) if text.strip() else ()
-    except ValueError:
-        sizes = (0,)
-    if not all(1 <= size <= _MOST for size in sizes):
-        raise click.BadParameter(f"{text!r} are no layer sizes; write e.g. 100,100")
-    return sizes
-
-
-def shares(text: str) -> tuple[float, ...]:
-    """Numbers, such as 0.5 or 0.8,0.5."""
-    try:
-        return tuple([float(share) for share in text.split(",")])
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} are no probabilities; write e.g. 0.5, or 0.8,0.5 for two layers"
-        ) from None
-
-
-_UNITS: Final[dict[str, int]] = {"": 1, "B": 1} | {
-    f"{prefix}{end}B": base**power
-    for end, base in (("", 1000), ("i", 1024))
-    for power, prefix in enumerate("kMG", 1)
-}
-
-
-def byte_count(text: str) -> int:
-    """A number of bytes, such as 4000000, 4MB or 4MiB."""
-    number = text.rstrip("BGMik ")
-    unit = text[len(number) :].strip()
-    try:
-        count = float(number) * _UNITS[unit]
-    except (ValueError, KeyError):
-        count = 0.0
-    if not 1 <= count < math.inf:
-        raise click.BadParameter(f"{text!r} is no number of bytes; write e.g. 4000000, 4MB or 4MiB")
-    return round(count)
 
 
 _rates = ", ".join(f"{name} {row.lr:g}" for name, row in OPTIMIZERS.items())
@@ -140,7 +95,7 @@ class Settings(NamedTuple):
     clip_norm: Annotated[
         float | None, Option("Bound of the norm of all gradients together.", type=float)
     ] = None
-    batch_size: Annotated[int, Option("Rows a step.", type=click.IntRange(1, _MOST))] = 50
+    batch_size: Annotated[int, Option("Rows a step.", type=click.IntRange(1, MOST))] = 50
     keep: Annotated[
         tuple[float, ...],
         Option(
