@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from . import compile_time, growth, readme, report
+from . import compile_time, growth, loaded, readme, report
 from .contenders import CONTENDERS, FLOOR
 from .driver import Case, Settings, measure, prediction_cases, training_cases
 from .machine import machine, versions
@@ -21,7 +21,7 @@ from .nets import NETS, OPTIMIZERS
 from .ratios import summary
 from .startup import plans, startup
 
-PARTS = ("training", "prediction", "startup", "plans", "growth", "compile")
+PARTS = ("training", "loaded", "prediction", "startup", "plans", "growth", "compile")
 
 
 class Names(click.ParamType):  # type: ignore[type-arg]
@@ -123,6 +123,15 @@ def run(
             "quick": quick,
             "contenders": names,
             "training": measured(training_cases(chosen, optimizers) if "training" in parts else []),
+            "loaded": [
+                {
+                    "net": case.net.title,
+                    "task": case.optimizer,
+                    **loaded.loaded(case, names, settings, caches, tell),
+                }
+                for case in training_cases(chosen, optimizers)
+                if "loaded" in parts
+            ],
             "prediction": measured(prediction_cases(predicting) if "prediction" in parts else []),
             "startup": startup(names, settings, tell) if "startup" in parts else {},
             "plans": plans(chosen) if "plans" in parts else [],

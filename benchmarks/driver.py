@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -73,13 +73,22 @@ class Row:
 class Worker:
     """The process of one contender, spoken to in lines of JSON."""
 
-    def __init__(self, case: Case, name: str, threads: int, caches: Path) -> None:
+    def __init__(
+        self,
+        case: Case,
+        name: str,
+        threads: int,
+        caches: Path,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`options` go to `vg.compile`, of a contender of ours that is to train."""
         asked = {
             "contender": name,
             "net": asdict(case.net),
             "optimizer": case.optimizer,
             "rows": case.rows,
             "threads": threads,
+            "options": dict(options or {}),
         }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "verigrad.benchmarks.worker", json.dumps(asked)],
@@ -134,25 +143,32 @@ def measure(
 ) -> dict[str, Row]:
     """A row for each contender of a case."""
     allowed = [n for n in names if case.allows(CONTENDERS[n])]
-    table = {name: Row() for name in allowed}
+    table: dict[str, Row] = {}
     with ExitStack() as stack:
         workers: dict[str, Worker] = {}
         for name in allowed:
             tell(f"{case.title}: {CONTENDERS[name].title} starts")
             worker = stack.enter_context(Worker(case, name, settings.threads, caches))
-            admit(worker, case, table[name])
+            table[name] = admitted(worker, case)
             if table[name].status == "ok":
                 workers[name] = worker
         for number in range(settings.rounds):
             tell(f"{case.title}: round {number + 1} of {settings.rounds}")
-            for name in order(list(workers), number):
-                time.sleep(REST)
-                _time(workers[name], table[name], settings.seconds)
-                if table[name].status != "ok":
-                    del workers[name]
+            one_round(number, workers, table, settings)
         for name, worker in workers.items():
             table[name].peak_bytes = worker.ask("end").get("peak_bytes")
     return table
+
+
+def one_round(
+    number: int, workers: dict[str, Worker], table: Mapping[str, Row], settings: Settings
+) -> None:
+    """Times each worker once, and drops those that fail."""
+    for name in order(list(workers), number):
+        time.sleep(REST)
+        _time(workers[name], table[name], settings.seconds)
+        if table[name].status != "ok":
+            del workers[name]
 
 
 def order(names: Sequence[str], number: int) -> list[str]:
@@ -160,6 +176,13 @@ def order(names: Sequence[str], number: int) -> list[str]:
     rest = [n for n in names if n != FLOOR]
     shift = number % len(rest) if rest else 0
     return [*(n for n in names if n == FLOOR), *rest[shift:], *rest[:shift]]
+
+
+def admitted(worker: Worker, case: Case) -> Row:
+    """A row for a worker, which says why it cannot take part."""
+    row = Row()
+    admit(worker, case, row)
+    return row
 
 
 def admit(worker: Worker, case: Case, row: Row) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .contenders import CONTENDERS, FLOOR, OURS
+from .loaded import LOOPS, NICENESS, STATES
 from .reference import STEPS, TOLERANCE
 
 Results = Mapping[str, Any]
@@ -16,6 +17,7 @@ def markdown(results: Results) -> str:
     parts = [
         *_setting(results),
         *_cases("A training step", results["training"], results),
+        *_loaded(results),
         *_cases("A prediction", results["prediction"], results),
         *_startup(results["startup"]),
         *_plans(results["plans"]),
@@ -99,6 +101,50 @@ def _cases(title: str, cases: Sequence[Mapping[str, Any]], results: Results) -> 
         notes += [(n, f["status"], f["reason"]) for n, f in figures.items() if f["reason"]]
     heading = [f"**{title}**: ratio to the floor (time, spread).", ""]
     return [*heading, *table(head, rows), "", *_notes(notes), *_compared(title)]
+
+
+def _loaded(results: Results) -> list[str]:
+    """The same beside busy loops and beside none; files from before these were run have none."""
+    cases = results.get("loaded", ())
+    if not cases:
+        return []
+    tables = [case[state] for case in cases for state in STATES]
+    shown = [n for n in results["contenders"] if any(n in t for t in tables) and n != FLOOR]
+    ours = [n for n in OURS if n in shown]
+    head = [
+        "net (batch)", "task", "state",
+        *(CONTENDERS[n].title for n in shown),
+        *(f"{CONTENDERS[n].title}, times as long as with threads=1" for n in ours),
+        *(f"{CONTENDERS[n].title}, times as fast as the best peer" for n in ours),
+    ]  # fmt: skip
+    rows = [
+        [
+            case["net"],
+            case["task"],
+            state,
+            *(_time(case[state].get(n)) for n in shown),
+            *(_to_one_thread(case[state].get(n)) for n in ours),
+            *(ahead(case[state], n) for n in ours),
+        ]
+        for case in cases
+        for state in STATES
+    ]
+    heading = (
+        f"**A training step beside other work**: medians, quiet, and beside {LOOPS} busy loops "
+        f"whose priority is lower by {NICENESS}; rounds of both take turns."
+    )
+    return [heading, "", *table(head, rows), ""]
+
+
+def _time(row: Mapping[str, Any] | None) -> str:
+    if row is None or row["median"] is None:
+        return "-" if row is None else str(row["status"])
+    return f"{row['median']:,.{0 if row['median'] >= 100 else 1}f} µs"
+
+
+def _to_one_thread(row: Mapping[str, Any] | None) -> str:
+    factor = None if row is None else row.get("to_one_thread")
+    return "-" if factor is None else f"{factor:.2f}"
 
 
 def _compared(title: str) -> list[str]:

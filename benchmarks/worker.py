@@ -37,6 +37,7 @@ class Worker:
         self.optimizer: str | None = asked.get("optimizer")
         self.rows: int = asked.get("rows", 0)
         self.threads: int = asked["threads"]
+        self.options: dict[str, Any] = asked.get("options", {})
 
     def start(self) -> dict[str, Any]:
         """Imports, compiles and makes the first step; how long each took, in seconds."""
@@ -54,7 +55,7 @@ class Worker:
 
     def _made(self, net: Net) -> Trainer | Predictor:
         if self.optimizer is not None:
-            return self.module.train(net, self.optimizer)  # type: ignore[no-any-return]
+            return self.module.train(net, self.optimizer, **self.options)  # type: ignore[no-any-return]
         from .nets import rows
 
         return self.module.predict(net, rows(net, self.rows))  # type: ignore[no-any-return]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from importlib.util import find_spec
+from typing import Any
 
 import verigrad as vg
 
@@ -12,9 +13,9 @@ from . import ours
 from .contender import Predictor, Trainer, UnavailableError
 
 
-def train(net: Net, optimizer: str) -> Trainer:
+def train(net: Net, optimizer: str, **options: Any) -> Trainer:
     _check()
-    return ours.train(net, optimizer, backend="numba")
+    return ours.train(net, optimizer, backend="numba", **options)
 
 
 def predict(net: Net, x: Array) -> Predictor:

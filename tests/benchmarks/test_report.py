@@ -92,6 +92,18 @@ def test_the_report_is_the_same_from_the_file() -> None:
     assert "| 800 | over 180 s | - | - |" in report.markdown(made)
 
 
+def test_the_part_loaded_sets_both_states_side_by_side() -> None:
+    figures = {**summary(ROWS), "verigrad": {**summary(ROWS)["verigrad"], "to_one_thread": 1.25}}
+    case = {"net": "n", "task": "sgd", "quiet": summary(ROWS), "loaded": figures}
+    lines = report.markdown(results(loaded=[case])).splitlines()
+    quiet, loaded = (next(x for x in lines if x.startswith(f"| n | sgd | {state} |"))
+                     for state in ("quiet", "loaded"))  # fmt: skip
+    assert quiet.endswith(
+        "| 22.0 µs | 30.0 µs | 40.0 µs | void | unavailable | - | 1.36 (PyTorch eager) |"
+    )
+    assert "| 1.25 | 1.36 (PyTorch eager) |" in loaded
+
+
 def test_the_floor_is_first_and_the_others_take_turns() -> None:
     names = ["floor", "verigrad", "torch", "jax"]
     orders = [order(names, n) for n in range(3)]
