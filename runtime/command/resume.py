@@ -9,10 +9,10 @@ import click
 from ...graph import RunError
 from ..training.checkpoint import Checkpoint, read_checkpoint
 from ..training.versions import differences, versions
-from .course import read_config
 from .folder import Folder
-from .running import Running, course_steps, describe
+from .run_options import read_config
 from .threads import limited
+from .training_run import TrainingRun, describe, steps_of_run
 
 
 @click.command()
@@ -33,22 +33,22 @@ def resume(ctx: click.Context, folder: Path, as_json: bool) -> None:
             "vg.fit(..., checkpoint=, resume=True)"
         )
     try:
-        settings, course, told = read_config(held.told.notes["config"])
+        settings, run_options, told = read_config(held.told.notes["config"])
     except RunError as e:
         raise RunError(f"{opened.checkpoint} cannot be gone on with: {e}") from None
-    with limited(course.threads):
+    with limited(run_options.threads):
         for line in differences(held.told.versions, versions()):
             click.echo(f"Warning: {line}; the last bits may differ", err=True)
         data = settings.load_data()
         describe(data, held.program)
         opened.describe(told, held.position.rows)
-        steps = course_steps(data, settings, course)
+        steps = steps_of_run(data, settings, run_options)
         over = held.position.stopped or held.position.step >= steps
         click.echo(
             f"the run is finished, after {held.position.step:,} steps" if over
             else f"going on after {held.position.step:,} of {steps:,} steps",
             err=True,
         )  # fmt: skip
-        running = Running(data, held.program, settings, course, opened)
+        running = TrainingRun(data, held.program, settings, run_options, opened)
         checkpoint = Checkpoint(opened.checkpoint, resume=True, notes=held.told.notes)
         running.run(checkpoint, as_json)

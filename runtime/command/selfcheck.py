@@ -1,4 +1,4 @@
-"""`verigrad selfcheck`: the course's sanity ritual, as a page of green and red."""
+"""`verigrad selfcheck`: the course's sanity sanity_checks, as a page of green and red."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from ..optional import require
-from .ritual import ritual
+from .sanity import sanity_checks
 from .settings import Settings, refuse_settings, takes_settings
 from .subject import Result, Subject
 from .threads import limited, threads_option
@@ -34,7 +34,7 @@ def selfcheck(ctx: click.Context, settings: Settings, threads: int | None, as_js
     with limited(threads):
         subject = Subject(settings.load_data(), settings)
         subject.program()  # Options that cannot be are errors of usage, and no red lines.
-        results = ritual(subject)
+        results = sanity_checks(subject)
         done = list(results) if as_json else list(_shown(results))
     if as_json:
         told = [result._asdict() for result in done]

@@ -8,17 +8,17 @@ from pathlib import Path
 import click
 
 from ..training.checkpoint import Checkpoint
-from .course import Course, config, takes_course
 from .folder import Folder
 from .network import compiled
-from .running import Running, course_steps, describe
+from .run_options import RunOptions, config, takes_run_options
 from .settings import Settings, takes_settings
 from .threads import limited
+from .training_run import TrainingRun, describe, steps_of_run
 
 
 @click.command()
 @takes_settings
-@takes_course
+@takes_run_options
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR",
     help="Where the model, its metrics, settings and pictures go; nothing is written without it.",
@@ -29,7 +29,7 @@ from .threads import limited
 def train(
     ctx: click.Context,
     settings: Settings,
-    course: Course,
+    run_options: RunOptions,
     out: Path | None,
     overwrite: bool,
     as_json: bool,
@@ -42,14 +42,16 @@ def train(
     """
     if overwrite and out is None:
         raise click.UsageError("--overwrite has no effect without --out DIR", ctx)
-    with limited(course.threads):
+    with limited(run_options.threads):
         folder = ctx.with_resource(Folder.new(out, overwrite)) if out is not None else None
         data = settings.load_data()
         settings = settings.for_rows(len(data.train.y))
-        program = compiled(data, settings, course_steps(data, settings, course), course.threads)
+        program = compiled(
+            data, settings, steps_of_run(data, settings, run_options), run_options.threads
+        )
         describe(data, program)
-        running = Running(data, program, settings, course, folder)
-        told = config(settings, course)
+        running = TrainingRun(data, program, settings, run_options, folder)
+        told = config(settings, run_options)
         checkpoint = None
         if folder is not None:
             folder.begin(told)

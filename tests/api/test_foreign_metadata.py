@@ -12,7 +12,7 @@ import pytest
 from test_model_files import joined, split
 
 import verigrad as vg
-from verigrad.runtime.command.course import read_config
+from verigrad.runtime.command.run_options import read_config
 from verigrad.runtime.files.program_file import _digest
 from verigrad.runtime.training.checkpoint import read_checkpoint
 

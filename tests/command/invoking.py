@@ -1,4 +1,4 @@
-"""Running the command line in this process."""
+"""TrainingRun the command line in this process."""
 
 from __future__ import annotations
 

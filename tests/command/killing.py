@@ -17,8 +17,8 @@ from typing import Any
 import verigrad as vg
 from verigrad.graph.writing import write_whole
 from verigrad.runtime.command import resume as resume_command
-from verigrad.runtime.command import running
 from verigrad.runtime.command import train as train_command
+from verigrad.runtime.command import training_run
 from verigrad.runtime.command.cli import cli
 from verigrad.runtime.data.source import load_data
 from verigrad.runtime.loading import load_run
@@ -167,7 +167,7 @@ def prepare() -> None:
         write_whole(path, "<svg/>")
 
     vg.Graph.to_svg = to_svg  # type: ignore[assignment,method-assign]
-    running.draw_curves = lambda *_: "<svg/>"
+    training_run.draw_curves = lambda *_: "<svg/>"
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_is_begun_again(
         raise vg.RunError("not yet")
 
     with monkeypatch.context() as patched:
-        patched.setattr("verigrad.runtime.command.running.fit", fail)
+        patched.setattr("verigrad.runtime.command.training_run.fit", fail)
         assert run(*SHORT, tmp_path).exit_code == 2
     assert {p.name for p in tmp_path.iterdir()} == {"config.toml", "metrics.jsonl"}
     assert run("resume", tmp_path).exit_code == 2
@@ -83,7 +83,7 @@ def test_a_full_disk_is_one_line_and_costs_no_result(
     method = "append_line" if name == "metrics.jsonl" else "write_whole"
     write = getattr(folder_module, method)
     monkeypatch.setattr(folder_module, method, full)
-    monkeypatch.setattr("verigrad.runtime.command.running.draw_curves", lambda *_: "<svg/>")
+    monkeypatch.setattr("verigrad.runtime.command.training_run.draw_curves", lambda *_: "<svg/>")
     monkeypatch.setattr(vg.Graph, "to_svg", lambda g, path: full(path, "<svg/>"))
     result = run(*SHORT, tmp_path)
     assert result.exit_code == 1

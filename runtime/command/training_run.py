@@ -19,12 +19,12 @@ from ..training.following import EarlyStopping, KeepBest
 from ..training.history import Row
 from ..training.measure import Measurement, measure
 from ..training.sampling import steps_per_epoch
-from .course import Course
 from .folder import CURVES, Folder, Written
+from .run_options import RunOptions
 from .settings import Settings
 
 
-class Running:
+class TrainingRun:
     """A program, the data that it is trained on, and where that is written."""
 
     def __init__(
@@ -32,13 +32,13 @@ class Running:
         data: Classification,
         program: Program,
         settings: Settings,
-        course: Course,
+        run_options: RunOptions,
         folder: Folder | None,
     ) -> None:
         self.data = data
         self.program = program
         self.settings = settings
-        self.course = course
+        self.options = run_options
         self.folder = folder
 
     def run(self, checkpoint: Checkpoint | None, as_json: bool) -> None:
@@ -54,12 +54,12 @@ class Running:
     def train(self, checkpoint: Checkpoint | None) -> tuple[Row, ...]:
         """Trains to the end, from the checkpoint where it says so; writes the model. The rows of
         the whole run."""
-        steps, finished = course_steps(self.data, self.settings, self.course), False
-        best = KeepBest(self.program, self.course.keep_best) if self.course.keep_best else None
+        steps, finished = steps_of_run(self.data, self.settings, self.options), False
+        best = KeepBest(self.program, self.options.keep_best) if self.options.keep_best else None
         rest: list[Callback] = [best] if best is not None else []
-        if self.course.early_stopping is not None:
-            by = self.course.keep_best or "loss"
-            rest.append(EarlyStopping(self.course.early_stopping, by))
+        if self.options.early_stopping is not None:
+            by = self.options.keep_best or "loss"
+            rest.append(EarlyStopping(self.options.early_stopping, by))
         written = [Written(self.folder, self.program, best)] if self.folder is not None else []
         try:
             history = fit(
@@ -68,7 +68,7 @@ class Running:
                 validation=self.data.validation if len(self.data.validation.y) else None,
                 steps=steps,
                 batch_size=self.settings.batch_size,
-                sampler=self.course.sampler,
+                sampler=self.options.sampler,
                 callbacks=[*rest, *written],
                 checkpoint=checkpoint,
                 progress=True,
@@ -131,10 +131,10 @@ class Running:
         )
 
 
-def course_steps(data: Classification, settings: Settings, course: Course) -> int:
+def steps_of_run(data: Classification, settings: Settings, run_options: RunOptions) -> int:
     """How many steps a run makes, unless it is stopped."""
-    an_epoch = steps_per_epoch(course.sampler, len(data.train.y), settings.batch_size)
-    return course.length(an_epoch)
+    an_epoch = steps_per_epoch(run_options.sampler, len(data.train.y), settings.batch_size)
+    return run_options.length(an_epoch)
 
 
 def describe(data: Classification, program: Program) -> None:

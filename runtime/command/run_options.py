@@ -19,7 +19,7 @@ R = TypeVar("R")
 Config = dict[str, dict[str, Setting]]
 
 
-class Course(NamedTuple):
+class RunOptions(NamedTuple):
     """What the options say of the run itself; with `steps`, `epochs` says nothing."""
 
     epochs: int = EPOCHS
@@ -58,8 +58,8 @@ OPTIONS = (
 )  # fmt: skip
 
 
-def takes_course(f: Callable[..., R]) -> Callable[..., R]:
-    """A command that takes all of OPTIONS, gathered as its argument `course`."""
+def takes_run_options(f: Callable[..., R]) -> Callable[..., R]:
+    """A command that takes all of OPTIONS, gathered as its argument `run_options`."""
 
     @functools.wraps(f)
     def call(**given: Any) -> R:
@@ -67,7 +67,7 @@ def takes_course(f: Callable[..., R]) -> Callable[..., R]:
         source = context.get_parameter_source("epochs")
         if given["steps"] is not None and source is not click.core.ParameterSource.DEFAULT:
             raise click.UsageError("--epochs and --steps exclude each other", context)
-        return f(course=Course(**{k: given.pop(k) for k in Course._fields}), **given)
+        return f(run_options=RunOptions(**{k: given.pop(k) for k in RunOptions._fields}), **given)
 
     wrapped: Callable[..., R] = call
     for option in reversed(OPTIONS):
@@ -75,21 +75,24 @@ def takes_course(f: Callable[..., R]) -> Callable[..., R]:
     return wrapped
 
 
-def config(settings: Settings, course: Course) -> Config:
+def config(settings: Settings, run_options: RunOptions) -> Config:
     """All settings as they came out, to be read again."""
     from importlib.metadata import version
 
-    told = {**settings.as_config(), **{k: v for k, v in course._asdict().items() if v is not None}}
-    if course.steps is not None:
+    told = {
+        **settings.as_config(),
+        **{k: v for k, v in run_options._asdict().items() if v is not None},
+    }
+    if run_options.steps is not None:
         del told["epochs"]
     return {"verigrad": {"version": version("verigrad")}, "train": told}
 
 
-def read_config(text: str) -> tuple[Settings, Course, Config]:
+def read_config(text: str) -> tuple[Settings, RunOptions, Config]:
     """What a checkpoint keeps of `config`, as JSON."""
     held = fitting(read_json(text, "its config"), dict[str, dict[str, Any]], "config")
     told = held.get("train", {})
-    unknown = set(told) - {*Settings._fields, *Course._fields}
+    unknown = set(told) - {*Settings._fields, *RunOptions._fields}
     if unknown:
         begun = held.get("verigrad", {}).get("version")
         raise RunError(
@@ -97,6 +100,6 @@ def read_config(text: str) -> tuple[Settings, Course, Config]:
             f"know; it was begun with version {begun}"
         )
     settings = Settings.from_config({k: v for k, v in told.items() if k in Settings._fields})
-    rest = {k: v for k, v in told.items() if k in Course._fields}
+    rest = {k: v for k, v in told.items() if k in RunOptions._fields}
     check_choices(OPTIONS, rest)
-    return settings, fitting(rest, Course, "config"), held
+    return settings, fitting(rest, RunOptions, "config"), held

@@ -32,7 +32,7 @@ EPOCHS: Final = 200
 """In how many epochs."""
 
 
-def ritual(subject: Subject) -> Iterator[Result]:
+def sanity_checks(subject: Subject) -> Iterator[Result]:
     """Every check in turn; one that an error of ours ends has failed."""
     checks: tuple[tuple[str, Callable[[Subject], Iterator[Result]]], ...] = (
         ("first loss", first_loss),
