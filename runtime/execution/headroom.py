@@ -12,11 +12,11 @@ import numpy as np
 from ...graph import Array, Constant, Graph, Input, Node, Source
 from ..backends.backend import SQUARES
 from ..backends.tiles import joined
-from .ranges import ANY, TRUTH, Range, Ranger, fitted
+from .intervals import ANY, TRUTH, Interval, IntervalRule, fitted
 
-_BOUND: Final = Range(-(SQUARES**0.5), SQUARES**0.5)
+_BOUND: Final = Interval(-(SQUARES**0.5), SQUARES**0.5)
 """Where the elements of the tensors that a step looks at then lie."""
-_SCALAR: Final = Range(-SQUARES, SQUARES)
+_SCALAR: Final = Interval(-SQUARES, SQUARES)
 """Where the scalars do."""
 _FIRST: Final = 16
 _MOST: Final = 1024
@@ -33,23 +33,23 @@ class _Kind(NamedTuple):
     leaf: bool
 
 
-class _Ranges:
-    """Ranges whose ends lie in one array: to hold other ones takes no more memory."""
+class _Intervals:
+    """Intervals whose ends lie in one array: to hold other ones takes no more memory."""
 
     def __init__(self, count: int) -> None:
         self._ends = array("d", bytes(16 * count))
 
-    def __getitem__(self, k: int) -> Range:
-        return Range(self._ends[2 * k], self._ends[2 * k + 1])
+    def __getitem__(self, k: int) -> Interval:
+        return Interval(self._ends[2 * k], self._ends[2 * k + 1])
 
-    def __setitem__(self, k: int, r: Range) -> None:
+    def __setitem__(self, k: int, r: Interval) -> None:
         self._ends[2 * k], self._ends[2 * k + 1] = r
 
 
 class Headroom:
     """Proves that so many steps leave all that they write finite, whatever they are fed.
 
-    The updates are followed in ranges: from those of the state as it is, with all that a step
+    The updates are followed in intervals: from those of the state as it is, with all that a step
     looks at (`watched`) bounded, to those after one step, after two, and so on. Sources that are
     updated alike are of one kind, so that hundreds of layers are followed as quickly as three.
     `late` is what runs from the first write of state on: no step can look at it before.
@@ -69,10 +69,10 @@ class Headroom:
         self._updates: list[int] = []  # the kind that each of them becomes
         self._followed(g)
         self._held = [joined([arrays[n] for n in found]) for found in self._sources]
-        self._rangers = [None if k.leaf else Ranger(k.node) for k in self._kinds]
-        self._found = _Ranges(len(self._kinds))
-        self._start = _Ranges(len(self._sources))  # what the last proof begins with
-        self._reached = _Ranges(len(self._sources))
+        self._rules = [None if k.leaf else IntervalRule(k.node) for k in self._kinds]
+        self._found = _Intervals(len(self._kinds))
+        self._start = _Intervals(len(self._sources))  # what the last proof begins with
+        self._reached = _Intervals(len(self._sources))
         self._done = 0
         self._safe = 0  # how many more steps are known to leave the state finite
         self._next: int | None = None  # the version of the values that these begin at
@@ -101,7 +101,7 @@ class Headroom:
         self._done = 0  # until this proof has ended: who interrupts it ends it
         if not done:
             for k, whole in enumerate(self._held):
-                self._start[k] = self._reached[k] = _coarse(_range(whole))
+                self._start[k] = self._reached[k] = _coarse(_interval(whole))
         wanted = min(max(_FIRST, 4 * done), _MOST)
         while done < wanted and self._step():
             done += 1
@@ -110,21 +110,21 @@ class Headroom:
 
     def _within_start(self) -> bool:
         held = enumerate(self._held)
-        return all(_range(whole).within(self._start[k]) for k, whole in held)
+        return all(_interval(whole).within(self._start[k]) for k, whole in held)
 
     def _step(self) -> bool:
         """Follows the sources over one more step; false where one may then not be finite."""
         source = 0
-        for k, (kind, ranger) in enumerate(zip(self._kinds, self._rangers, strict=True)):
+        for k, (kind, rule) in enumerate(zip(self._kinds, self._rules, strict=True)):
             n = kind.node
-            if ranger is not None:
-                r = ranger(*[self._found[i] for i in kind.inputs])
+            if rule is not None:
+                r = rule(*[self._found[i] for i in kind.inputs])
             elif isinstance(n.op, Constant):
-                r = _range([n.op.array])
+                r = _interval([n.op.array])
             elif _is_held(n):
                 r, source = self._reached[source], source + 1
             else:
-                r = Range.of(n.type.numpy)
+                r = Interval.of(n.type.numpy)
             if n in self._watched:
                 r = r.meet(_BOUND if n.type.rank else _SCALAR)
             self._found[k] = r
@@ -182,7 +182,7 @@ class Headroom:
             return "held", alike[n], n.type.dtype
         seen = n in self._watched
         if isinstance(n.op, Constant):
-            return "constant", n.type.dtype, _range([n.op.array]), seen
+            return "constant", n.type.dtype, _interval([n.op.array]), seen
         if self._is_leaf(n):
             return "leaf", n.type.dtype, seen
         return n.op, n.type.dtype, seen, tuple([kind_of[i] for i in n.inputs])
@@ -193,8 +193,8 @@ def _is_held(n: Node) -> bool:
     return isinstance(n.op, Source) and not isinstance(n.op, (Constant, Input))
 
 
-def _range(arrays: Sequence[Array]) -> Range:
-    """The range of all their elements, which are of one dtype."""
+def _interval(arrays: Sequence[Array]) -> Interval:
+    """The interval of all their elements, which are of one dtype."""
     if arrays and arrays[0].dtype.kind == "b":
         return TRUTH
     low, high = math.inf, -math.inf
@@ -204,13 +204,13 @@ def _range(arrays: Sequence[Array]) -> Range:
             if math.isnan(least):
                 return ANY
             low, high = min(low, least), max(high, most)
-    found = Range(low, high) if low <= high else Range(0.0, 0.0)
+    found = Interval(low, high) if low <= high else Interval(0.0, 0.0)
     return fitted(found, arrays[0].dtype) if arrays and arrays[0].dtype.kind == "i" else found
 
 
-def _coarse(r: Range) -> Range:
-    """The range taken outward to numbers of which there are few; 0 stays."""
-    return Range(_power(r.low, math.floor), _power(r.high, math.ceil)) if r.known else r
+def _coarse(r: Interval) -> Interval:
+    """The interval taken outward to numbers of which there are few; 0 stays."""
+    return Interval(_power(r.low, math.floor), _power(r.high, math.ceil)) if r.known else r
 
 
 def _power(x: float, outward: Callable[[float], int]) -> float:

@@ -1,4 +1,4 @@
-"""Ranges: between which numbers the elements of a result lie, from those of what it reads."""
+"""Interval arithmetic: between which numbers a result lies, from those of what it reads."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from ...ops import Axpy, Cast, Copy, Gemm, clip_by
 from ..backends.tracing import Call, record
 
 
-class Range(NamedTuple):
+class Interval(NamedTuple):
     """All numbers from `low` to `high`; with an infinite end, NaN and infinity too."""
 
     low: float
     high: float
 
     @classmethod
-    def of(cls, dtype: np.dtype[Any]) -> Range:
-        """The range of what nothing but its dtype is known of."""
+    def of(cls, dtype: np.dtype[Any]) -> Interval:
+        """The interval of what nothing but its dtype is known of."""
         return {"f": ANY, "b": TRUTH}.get(dtype.kind, WHOLE)
 
     @property
     def known(self) -> bool:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
-    def meet(self, other: Range) -> Range:
+    def meet(self, other: Interval) -> Interval:
         """What lies in both, where something does."""
         low, high = max(self.low, other.low), min(self.high, other.high)
-        return Range(low, high) if low <= high else self
+        return Interval(low, high) if low <= high else self
 
-    def within(self, other: Range) -> bool:
+    def within(self, other: Interval) -> bool:
         return other.low <= self.low and self.high <= other.high
 
 
-ANY: Final = Range(-math.inf, math.inf)
-TRUTH: Final = Range(0.0, 1.0)
-WHOLE: Final = Range(-(2.0**63), 2.0**63)
-_EXACT: Final = Range(1 - 2.0**53, 2.0**53 - 1)
+ANY: Final = Interval(-math.inf, math.inf)
+TRUTH: Final = Interval(0.0, 1.0)
+WHOLE: Final = Interval(-(2.0**63), 2.0**63)
+_EXACT: Final = Interval(1 - 2.0**53, 2.0**53 - 1)
 """The whole numbers of which a float holds each; among larger ones i64 may wrap around, too."""
 MOST_TERMS: Final = 2.0**31
 """More terms than any matrix product here sums for an element."""
@@ -51,13 +51,13 @@ _LIMITS: Final = {
 _ROUNDED: Final = 2.0**-20
 """More than the relative error of any of the calls below, in f32 too."""
 
-_Rule = Callable[..., Range]
-_Slot = int | Range
-"""Where a call finds a range: the number of an array, or the range of a constant."""
+_Rule = Callable[..., Interval]
+_Slot = int | Interval
+"""Where a call finds an interval: the number of an array, or the interval of a constant."""
 
 
 class _Step(NamedTuple):
-    """One NumPy call of a kernel: how its result's range comes from those that it reads."""
+    """One NumPy call of a kernel: how its result's interval comes from those that it reads."""
 
     rule: _Rule
     slots: tuple[_Slot, ...]
@@ -65,10 +65,10 @@ class _Step(NamedTuple):
     dtype: np.dtype[Any]
 
 
-class Ranger:
-    """Gives the range of a node's result from those of its inputs, by the calls that `run` makes.
+class IntervalRule:
+    """Gives the interval of a node's result from those of its inputs, call by call of its kernel.
 
-    The range of what is no straight line of known calls is ANY.
+    It is ANY for a kernel that is no straight line of calls that have a rule here.
     """
 
     def __init__(self, n: Node) -> None:
@@ -80,7 +80,7 @@ class Ranger:
         if self._rule is None and (n.op.elementwise or isinstance(n.op, (Cast, Copy))):
             self._steps = _steps(n)
 
-    def __call__(self, *inputs: Range) -> Range:
+    def __call__(self, *inputs: Interval) -> Interval:
         if self._truth:
             return TRUTH
         if self._rule is not None:
@@ -90,15 +90,15 @@ class Ranger:
         held = [*inputs, *self._made]
         for rule, slots, out, dtype in self._steps:
             given = [held[s] if isinstance(s, int) else s for s in slots]
-            held[out] = fitted(rule(*given), dtype) if _all_known(given) else Range.of(dtype)
+            held[out] = fitted(rule(*given), dtype) if _all_known(given) else Interval.of(dtype)
         return held[len(inputs)]
 
 
-def fitted(r: Range, dtype: np.dtype[Any]) -> Range:
-    """The range in a dtype: its ends moved by what rounding may do; ANY where it may overflow."""
+def fitted(r: Interval, dtype: np.dtype[Any]) -> Interval:
+    """The interval in a dtype, with room for rounding; ANY where it may overflow."""
     if dtype.kind != "f":
-        whole = Range(float(np.floor(r.low)), float(np.ceil(r.high)))
-        return whole if dtype.kind == "i" and whole.within(_EXACT) else Range.of(dtype)
+        whole = Interval(float(np.floor(r.low)), float(np.ceil(r.high)))
+        return whole if dtype.kind == "i" and whole.within(_EXACT) else Interval.of(dtype)
     least, most = _LIMITS[dtype]
     low = r.low - _ROUNDED * abs(r.low)
     high = r.high + _ROUNDED * abs(r.high)
@@ -107,11 +107,11 @@ def fitted(r: Range, dtype: np.dtype[Any]) -> Range:
         low = -least if low < 0 else 0.0
     if abs(high) < least:
         high = least if high > 0 else 0.0
-    return Range(low, high) if -most < low and high < most else ANY
+    return Interval(low, high) if -most < low and high < most else ANY
 
 
-def _all_known(ranges: Iterable[Range]) -> bool:
-    return all(r.known for r in ranges)
+def _all_known(intervals: Iterable[Interval]) -> bool:
+    return all(r.known for r in intervals)
 
 
 def _steps(n: Node) -> list[_Step] | None:
@@ -160,21 +160,21 @@ def _slot(value: Any, slots: Mapping[int, int]) -> _Slot:
     if isinstance(value, np.ndarray) and value.ctypes.data in slots:
         return slots[value.ctypes.data]
     number = float(value)
-    return Range(number, number)
+    return Interval(number, number)
 
 
-# ---- what each call does to ranges ---------------------------------------------------------------
+# ---- what each call does to intervals ------------------------------------------------------------
 
 
 def _corners(function: Callable[[float, float], float]) -> _Rule:
     """For what is monotonic in each operand: its ends are those of the operands."""
 
-    def rule(a: Range, b: Range) -> Range:
+    def rule(a: Interval, b: Interval) -> Interval:
         try:
             found = [function(x, y) for x in a for y in b]
         except (OverflowError, ZeroDivisionError):
             return ANY
-        return Range(min(found), max(found))
+        return Interval(min(found), max(found))
 
     return rule
 
@@ -182,47 +182,47 @@ def _corners(function: Callable[[float, float], float]) -> _Rule:
 def _increasing(function: Callable[[float], float], least: float = -math.inf) -> _Rule:
     """For a function of one number that grows with it, and is finite from `least` on."""
 
-    def rule(x: Range) -> Range:
+    def rule(x: Interval) -> Interval:
         try:
-            return Range(function(x.low), function(x.high)) if x.low >= least else ANY
+            return Interval(function(x.low), function(x.high)) if x.low >= least else ANY
         except (OverflowError, ValueError):
             return ANY
 
     return rule
 
 
-def _divided(a: Range, b: Range) -> Range:
+def _divided(a: Interval, b: Interval) -> Interval:
     return ANY if b.low <= 0 <= b.high else _QUOTIENTS(a, b)
 
 
-def _power(a: Range, b: Range) -> Range:
+def _power(a: Interval, b: Interval) -> Interval:
     return _POWERS(a, b) if a.low > 0 or (a.low == 0 and b.low >= 0) else ANY
 
 
-def _square(x: Range) -> Range:
+def _square(x: Interval) -> Interval:
     ends = x.low * x.low, x.high * x.high
-    return Range(0.0 if x.low <= 0 <= x.high else min(ends), max(ends))
+    return Interval(0.0 if x.low <= 0 <= x.high else min(ends), max(ends))
 
 
-def _absolute(x: Range) -> Range:
+def _absolute(x: Interval) -> Interval:
     ends = abs(x.low), abs(x.high)
-    return Range(0.0 if x.low <= 0 <= x.high else min(ends), max(ends))
+    return Interval(0.0 if x.low <= 0 <= x.high else min(ends), max(ends))
 
 
-def _either(a: Range, b: Range, _: Range = TRUTH) -> Range:
-    return Range(min(a.low, b.low), max(a.high, b.high))
+def _either(a: Interval, b: Interval, _: Interval = TRUTH) -> Interval:
+    return Interval(min(a.low, b.low), max(a.high, b.high))
 
 
-def _copied(x: Range, *otherwise: Range) -> Range:
+def _copied(x: Interval, *otherwise: Interval) -> Interval:
     return _either(x, *otherwise) if otherwise else x
 
 
-def _gemm(c: Range, a: Range, b: Range, alpha: Range, beta: Range) -> Range:
+def _gemm(c: Interval, a: Interval, b: Interval, alpha: Interval, beta: Interval) -> Interval:
     most = MOST_TERMS * max(map(abs, a)) * max(map(abs, b))
-    return _SUMS(_PRODUCTS(c, beta), _PRODUCTS(Range(-most, most), alpha))
+    return _SUMS(_PRODUCTS(c, beta), _PRODUCTS(Interval(-most, most), alpha))
 
 
-def _axpy(y: Range, x: Range, alpha: Range) -> Range:
+def _axpy(y: Interval, x: Interval, alpha: Interval) -> Interval:
     return _SUMS(y, _PRODUCTS(x, alpha))
 
 
@@ -242,7 +242,7 @@ _RULES: Final[Mapping[Any, _Rule]] = {
     np.power: _power,
     np.maximum: _corners(max),
     np.minimum: _corners(min),
-    np.negative: lambda x: Range(-x.high, -x.low),
+    np.negative: lambda x: Interval(-x.high, -x.low),
     np.absolute: _absolute,
     np.square: _square,
     np.sqrt: _increasing(math.sqrt, 0.0),
@@ -251,7 +251,7 @@ _RULES: Final[Mapping[Any, _Rule]] = {
     np.log: _increasing(math.log, float(np.finfo(np.float32).tiny)),
     np.tanh: _increasing(math.tanh),
     np.floor: _increasing(math.floor),
-    np.sign: lambda _: Range(-1.0, 1.0),
-    np.cos: lambda _: Range(-1.0, 1.0),
-    np.sin: lambda _: Range(-1.0, 1.0),
+    np.sign: lambda _: Interval(-1.0, 1.0),
+    np.cos: lambda _: Interval(-1.0, 1.0),
+    np.sin: lambda _: Interval(-1.0, 1.0),
 }
