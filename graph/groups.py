@@ -1,4 +1,13 @@
-"""Kernel groups: which nodes share a call, over which elements, and what stays inside of it."""
+"""Kernel groups: which nodes share a kernel call, over which elements, and what stays inside it.
+
+A schedule gives each node the number of its group. A group of elementwise ops on one shape runs
+*tile by tile*: all its ops on the first few thousand elements, then on the next, so that what one
+op hands to another stays in the cache and needs no buffer of full size.
+
+Such a group may hold the same computation for several parameters. An Adam update of fc1.weight
+[64,32] and fc1.bias [32] is one group with two *lanes*, the nodes for the weight and those for
+the bias. If each lane's tensors lie in memory one after another, all lanes run as one flat call.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +33,10 @@ def kernel_groups(s: Schedule) -> list[Nodes]:
 
 
 def domain(group: Sequence[Node]) -> Shape | None:
-    """The shape that all of a group's results have, where each element is computed by itself.
+    """The one shape of all the results of a group that can run tile by tile.
 
-    Such a group can run tile by tile, and what its nodes hand to each other need not be kept.
-    None where an op is not elementwise or not `traceable`, or a result has another shape.
+    None where an op is not elementwise or not `traceable` (see `Op`), or a result has another
+    shape. In a group of several lanes each lane may have a domain where the whole has none.
     """
     shape = group[0].type.shape
     for n in group:
@@ -37,8 +46,10 @@ def domain(group: Sequence[Node]) -> Shape | None:
 
 
 def lanes(group: Sequence[Node]) -> list[Nodes] | None:
-    """The lanes of a group that can run tile by tile: the same computation, element by element,
-    for several parameters; one for most groups. None for a group that cannot.
+    """The lanes of a group, in the order of the first node of each; one lane for most groups.
+
+    None for a group that cannot run tile by tile: an op that is not elementwise, or parts that
+    share no tensor and do not all make the same computation.
     """
     shape = domain(group)
     if len(group) == 1 or shape == ():
@@ -56,8 +67,10 @@ def lanes(group: Sequence[Node]) -> list[Nodes] | None:
 
 
 def inside(g: Graph, group: Sequence[Node]) -> frozenset[Node]:
-    """The nodes of a tiled group that nothing else reads, which have no place in the arena: in
-    each lane the same ones.
+    """The nodes of a tiled group that only the group reads, and that so get no buffer in the arena.
+
+    A node counts only where its counterparts in all other lanes are inside, too: the lanes run as
+    one. Empty for a group of one node, and for one that does not run tile by tile.
     """
     rows = None if len(group) == 1 else lanes(group)
     if rows is None:
@@ -72,8 +85,13 @@ def inside(g: Graph, group: Sequence[Node]) -> frozenset[Node]:
 
 
 def computation(part: Nodes) -> list[object] | None:
-    """What a lane computes, but for the tensors that it is computed for; None where it must run
-    by itself: it broadcasts a tensor, or reads a feed, which lies elsewhere at each step."""
+    """What a lane computes, whatever tensors it computes it for: equal lists, equal computations.
+
+    The list has, for each node, its op and dtype, and for each input either ("result", its place in
+    the lane), a scalar node itself, or (dtype, number), where the tensors that the lane reads are
+    numbered as they come. None where the lane must run by itself, as it broadcasts a tensor or
+    reads an input, whose array is another at each step.
+    """
     place = {n: i for i, n in enumerate(part)}
     slots: dict[Node, int] = {}
     said: list[object] = []
@@ -92,10 +110,9 @@ def computation(part: Nodes) -> list[object] | None:
 
 
 def _apart(group: Sequence[Node]) -> list[Nodes]:
-    """The parts of a group that share no tensor."""
-    linked: dict[
-        Node, Node
-    ] = {}  # each to another of its part, and so on to one that stands for it
+    """The parts of a group that share no tensor, found by union-find over nodes and inputs."""
+    # Each to another node of its part, and so on to the one that stands for the part.
+    linked: dict[Node, Node] = {}
 
     def first(x: Node) -> Node:
         while linked[x] is not x:
@@ -115,7 +132,8 @@ def _apart(group: Sequence[Node]) -> list[Nodes]:
 
 
 def holder(s: Schedule, n: Node) -> Node:
-    """Whose place a result lies in, by its take-overs: itself, another result or a source."""
+    """The node whose buffer n lies in: n itself, or the first of the chain of results, or the
+    source, that n takes over (for %w.1, which updates %w in its place, that is %w)."""
     while n in s.takeovers:
         n = s.takeovers[n]
     return n

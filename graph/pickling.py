@@ -1,5 +1,6 @@
 """Nodes and graphs in pickles: as flat rows, inputs first, so that no chain is too deep for one.
 
+A program is pickled as its declared graph, its options and its values, by `Program.__reduce__`.
 A node is equal only to itself, and so it stays: a pickle gives each node a key of its own, and is
 read as the node of that key where the process has one. A copy of a node or a graph, neither of
 which can change, is that node or graph.

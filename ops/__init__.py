@@ -1,4 +1,12 @@
-"""What can be computed: each op with its type rule, gradient and kernel, and its function."""
+"""What can be computed: each op with its type rule, gradient and kernel, and its function.
+
+The members of an op's class are its rules: `infer` its type, `vjp` its gradient, `run` its NumPy
+kernel. A `vjp` may use ops that only gradients need, such as `NLLGrad`; they stand in the same
+file. (`gradient` is no such rule, but the op behind `vg.gradient`: a derivative that a user's graph
+asks for.) What several ops need has a file of its own: `labels` checks class numbers and words the
+error about one that is out of range, `random` gives random words, of which `dropout` makes its
+masks, and `blas` calls NumPy's BLAS where NumPy itself offers no function, as for c += a b.
+"""
 
 from . import init
 from .activations import elu, leaky_relu, selu, softplus

@@ -1,4 +1,9 @@
-"""Adds what an update adds straight to what it updates: products, and multiples of tensors."""
+"""Adds what an update adds straight to what it updates: products, and multiples of tensors.
+
+An update's new value is read as a sum of terms, each a node times a factor. With momentum, for
+example, %v' = 0.9 %v + (%x^T %dy) is a sum of the old value %v, times 0.9, and a product, times 1.
+BLAS computes such a sum where %v lies: `gemm` adds a matrix product, `axpy` a multiple of a tensor.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,7 @@ from ..ops.arithmetic import Add, Multiply
 from .base import ASSUMED, Numbers, Pass, Refused, Rewrite
 
 _LEAST: Final = {"f32": 2.0**-126, "f64": 2.0**-1022}
-"""The least numbers that have all their digits."""
+"""The least normal number of each dtype: a factor below it may become 0 in the BLAS."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +59,22 @@ class AddInPlace(Pass):
           return dy=%dy
         }
 
-    Where a decay of weights is added to a velocity beside the product, one comes after the other.
-    Not so to what does not itself decay, such as a weight: it would round each by itself, and a
-    small one away at each step. Not a product that is read elsewhere, nor products whose computed
-    factors, which must then be kept until states are written, are larger. Not what an executor
-    could not look at before it writes: what is fed, or a product by more than 1. A multiple is
-    only of what is there as a whole anyway. Not for tensors under `smallest` elements, which stay
-    in the cache; a symbol counts as `rows`. After differentiation and simplification, since gemm
-    and axpy have no gradient and no other rewrites.
+    The gradient %w.grad, of 256 x 256 elements, is then never stored. Where several terms are
+    added, such as a product and the decay of a weight, a gemm or axpy for each follows the other.
+    That is not done where the old value is added as it is (a weight, not a velocity that decays):
+    each term would be rounded by itself, and a small one would be lost at every step.
+
+    The sum is now computed after the step has been checked, not before, which rules out more. A
+    product's factors (%x, %dy) must be kept until then: not where those that are no inputs are
+    together larger than the product, nor where something else reads the product, which is stored
+    then anyway. And the check, which now sees the factors only, must still imply that the sum is
+    finite: not where a part is fed or another state, or is multiplied by more than 1. A multiple is
+    added in place only of a tensor that is stored in any case, not of one that stays inside a
+    kernel call.
+
+    Not for tensors of fewer than `smallest` elements, which stay in the cache; a symbol counts as
+    `rows`. After differentiation and simplification, since gemm and axpy have no gradient and no
+    other rewrites.
     """
 
     name: ClassVar[str] = "add_in_place"
@@ -104,7 +117,8 @@ class AddInPlace(Pass):
         return bool(t.symbols) or not t.is_float or self._size(n) < self.smallest
 
     def _why_not(self, g: Graph, old: Node, terms: Sequence[_Term], late: set[Node]) -> str | None:
-        """Why a sum with products is not made one by one in the place of the old value."""
+        """Why the terms, products among them, are not added one by one to `old` in its place; None
+        where they are. `late` are the new values of the graph's updates and all that reads one."""
         shares = [t.factor for t in terms if t.node is old]
         if len(shares) != 1:
             return f"%{g.names[old]} is added {len(shares)} times, where once is expected"
@@ -134,7 +148,8 @@ class AddInPlace(Pass):
 
 
 class _Factor(NamedTuple):
-    """What something is multiplied by: a number, and scalars that a step computes."""
+    """What a term is multiplied by: `number` times the product of `scalars`, nodes of shape [] that
+    a step computes or holds, such as a scheduled learning rate."""
 
     number: float
     scalars: tuple[Node, ...]
@@ -155,15 +170,19 @@ _ONE: Final = _Factor(1.0, ())
 
 
 class _Term(NamedTuple):
-    """A part of a sum."""
+    """A part of a sum: `factor` times `node`."""
 
     node: Node
     factor: _Factor
 
 
 def _terms(g: Graph, new: Node) -> tuple[list[_Term], set[Node]]:
-    """What the sum `new` is made of, as far as nothing else reads its parts, and none is more than
-    what it is made of; and these parts."""
+    """The terms whose sum is `new`, and the nodes that were taken apart to find them.
+
+    A sum within the sum is taken apart too, unless something else reads it (it is stored then
+    anyway) or multiplies a part by anything but a constant from -1 to 1 (it may overflow though
+    its parts are finite).
+    """
     found: list[_Term] = []
     sums: set[Node] = set()
     stack = [_Term(new, _ONE)]
@@ -183,7 +202,9 @@ _Summands = list[tuple[Node, *tuple[Node | float, ...]]]
 
 
 def _summands(n: Node) -> _Summands | None:
-    """What a node adds, each with what it is multiplied by; None of what is no sum of several."""
+    """What a node adds: tuples of a node and what it is multiplied by. `descend(w, d, rate)` gives
+    [(w,), (d, -1.0, rate)], a tensor times a scalar one tuple. None for any other node, and for one
+    that reads a node twice."""
     if len(set(n.inputs)) < len(n.inputs):
         return None
     if isinstance(n.op, Descend):
@@ -202,13 +223,13 @@ def _summands(n: Node) -> _Summands | None:
 
 
 def _are_shares(parts: _Summands) -> bool:
-    """Whether all is multiplied by constants from -1 to 1: what is finite stays finite."""
+    """Whether all factors are constants from -1 to 1, so that no part grows by its own."""
     factors = [_ONE.times(*by) for _, *by in parts]
     return all(not f.scalars and abs(f.number) <= 1 for f in factors)
 
 
 def _multiple(old: Node, new: Node) -> _Term | None:
-    """What `new` adds to the old value, if that is one multiple of one thing."""
+    """The term t where `new` is exactly old + t; None where it is no such sum."""
     terms = [_Term(n, _ONE.times(*by)) for n, *by in _summands(new) or ()]
     if len(terms) != 2 or terms[0] != (old, _ONE) or terms[1].node is old:
         return None
@@ -216,7 +237,9 @@ def _multiple(old: Node, new: Node) -> _Term | None:
 
 
 def _computed_and_multiple(g: Graph, n: Node) -> tuple[Node, _Term] | None:
-    """What a sum is made of: something computed for it alone, and a multiple of what is kept."""
+    """The parts of n = old + t, where `old` is computed for this sum alone, so that the sum may lie
+    in its place, and t is a multiple of a tensor that is stored anyway: a source, or one that
+    something else reads too. None where n is no such sum."""
     if not isinstance(n.op, Add) or n.inputs[0].type != n.inputs[1].type:
         return None
     for old, product in (n.inputs, n.inputs[::-1]):
@@ -234,7 +257,7 @@ def _is_read_elsewhere(g: Graph, n: Node) -> bool:
 
 
 class _Scalars:
-    """Factors as nodes, one for all that have it."""
+    """Makes nodes of factors, and uses one node for all equal factors of a dtype."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[_Factor, str], Node] = {}
@@ -248,11 +271,12 @@ class _Scalars:
         return self._made[factor, dtype]
 
     def plus(self, y: Node, term: _Term) -> Node:
-        """y and a multiple."""
+        """y + factor x, for the term (x, factor)."""
         return apply(Axpy(), y, term.node, self.node(term.factor, y.type.dtype))
 
     def total(self, old: Node, terms: Sequence[_Term]) -> Node:
-        """The sum of all: products first, as they are added to a share of the old value."""
+        """The sum of all terms, `old` among them. Products come first: the first gemm also
+        multiplies `old` by its factor, which an axpy cannot do."""
         new, dtype = old, old.type.dtype
         (share,) = [t.factor for t in terms if t.node is old]
         for n, factor in terms:

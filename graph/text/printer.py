@@ -1,4 +1,9 @@
-"""The text of a graph, one statement a line."""
+"""The text of a graph, one statement a line.
+
+    %fc1: f32[N,32] = linear(%x, %fc1.weight, %fc1.bias)  // group 4, arena 512:13312
+
+Behind `//` stands the node's note: what a schedule and a plan say of it. The parser reads it back.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +29,26 @@ def print_graph(g: Graph) -> str:
 
 
 def statement(g: Graph, n: Node) -> str:
-    """`%fc1: f32[N,32] = linear(%x, %fc1.weight, %fc1.bias)`."""
+    """A node as `%name: type = op{attributes}(%input, ...)`; a source has no parentheses."""
     inputs = ", ".join(f"%{g.names[i]}" for i in n.inputs)
     called = "" if isinstance(n.op, Source) else f"({inputs})"
     return f"%{g.names[n]}: {n.type} = {print_op(n.op)}{called}"
 
 
 def _packed(g: Graph) -> dict[Node, tuple[int, int]]:
-    """Which pack a node lies in, and as the how manyth."""
+    """For each node in a pack, the number of the pack and the node's place in it, both from 0."""
     packs = g.schedule.packs if g.schedule is not None else ()
     return {n: (p, k) for p, pack in enumerate(packs) for k, n in enumerate(pack)}
 
 
 def _annotations(g: Graph, n: Node, packed: dict[Node, tuple[int, int]]) -> str:
+    """The note behind a statement: of these what applies, in this order.
+
+    `group 4`: the number of its kernel call. `once`: computed once, and kept for all steps.
+    `pack 0.2`: lies in memory as number 2, from 0, of pack 0: right behind number 1.
+    `takes over %a`: is written where %a lies. `arena 512:13312`: the first of its bytes in the
+    arena, and the one behind its last. `scratch 0:64`: the same of a temporary of its kernel.
+    """
     s = g.schedule
     if s is None:
         return ""

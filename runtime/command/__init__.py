@@ -1,6 +1,10 @@
 """The command line `verigrad`: a file a command, and what several of them share.
 
-What a command does stands in the rooms below; here are options, output and exit codes.
+`settings` holds the options that say what is trained and how, `run_options` those for how long.
+What a name stands for, and its default, is in the tables of `methods`: `--optimizer adam` has the
+learning rate of its row there, unless `--lr` gives another, and `--schedule` says what becomes of
+it over the run. What a command does stands in the rooms below; here are options, output and exit
+codes.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Training a program on a data set: batches, epochs, validation, checkpoints and history.
 
-All of it calls a program's public methods, as a loop of a user's own would. The command line, which
-is above, adds files, progress and options.
+All of it calls a program's public methods, as a loop of a user's own would. What a checkpoint holds
+is listed in `Checkpoint.save`: a program as `runtime/files` writes it (graph, options, parameters,
+optimizer state), and where the run is. The command line, which is above, adds files, progress and
+options.
 """

@@ -1,4 +1,10 @@
-"""Kernels with a text of their own: products, sums, the clock, checks, masks and norms."""
+"""Kernels written by hand: sums, the clock, checks, masks and norms; and calls of C functions.
+
+A text below is the body of a kernel, a function of one address: `prologue` puts lines before it
+that define its arrays by name, and `_task` pairs the compiled kernel with the arrays. Arrays are
+vectors, but for the `sums` of FACTOR; one without axes is read at [0]. Sizes are arguments, so that
+each text is compiled once for all nets.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +29,8 @@ PLACES: Final = """\
         else:
             out[i] = starts[i] + labels[i]
 """
-"""The places of labels; refused where one is out of range."""
+"""out[i] = starts[i] + labels[i], the flat place of each row's label; sets `refused` for a label
+that is not one of 0 to classes - 1. What is then wrong is said by `ops/labels.py`."""
 FINITE: Final = """\
     total = {zero}
     for i in range(a.shape[0]):
@@ -31,7 +38,7 @@ FINITE: Final = """\
     if not total < {most}:
         refused[0] = 1
 """
-"""Refuses where the sum of all squares is not below SQUARES."""
+"""Sets `refused` where the sum of all squares of `a` is not below SQUARES, or is NaN."""
 MASK: Final = """\
     kept, limit, k0, k1, at, drawing = scale[0], below[0], key[0], key[1], first[0], step[0]
     whole = out.shape[0] // 16
@@ -44,7 +51,9 @@ MASK: Final = """\
         for k in range(out.shape[0] - 16 * whole):
             out[16 * whole + k] = kept if half(drawn, k) < limit else nothing
 """
-"""A dropout mask, 16 elements of each block of four words."""
+"""A dropout mask, or a part of it from block `first` on: `scale` where the element's random 16 bits
+are below `below`, else 0. Philox draws four 64-bit words a block, 16 bits for each of 16
+elements."""
 NORM: Final = f"""\
     squares = 0.0
     for i in range(a.shape[0]):
@@ -58,7 +67,8 @@ NORM: Final = f"""\
             shrunk = plus(shrunk, x * x)
     sums[0], sums[1] = squares, shrunk
 """
-"""The sum of all squares, and that of the squares of all elements times SHRINK."""
+"""sums = (sum of a[i]^2, sum of (a[i] SHRINK)^2), in f64: the second is used where the first
+overflows."""
 FACTOR: Final = """\
     squares, shrunk = 0.0, 0.0
     for k in range(sums.shape[0]):
@@ -66,44 +76,51 @@ FACTOR: Final = """\
         shrunk += sums[k, 1]
     out[0] = clip_factor(limit[0], squares, shrunk)
 """
-"""What these sums of all arrays give."""
+"""The factor that gradients are scaled by, from the `sums` of all their pieces: f64[pieces,2]."""
 SUM: Final = """\
     for i in range(out.shape[0]):
         out[i] += other[i]
 """
-"""Adds the result of a part to that of the first."""
+"""out += other."""
 CALL: Final = """\
 def kernel(words):
     w = carray(pointer(words), ({count},), int64)
     {function}({given})
 """
-"""A function of C, called with its address and all that it is given."""
+"""The call of a C function: w[0] is its address, the other words are what it is given."""
 _BLOCK: Final = 16
+"""Elements of a mask that one block of Philox gives: masks are cut at multiples of it."""
 _DRAWN: Final = 1.0
-"""Nanoseconds of an element of a mask."""
+"""Nanoseconds that an element of a mask takes."""
 
 
 class Instruction(NamedTuple):
-    """Parts of one instruction of a tape; a task may set the word `refusal` to end the run."""
+    """What `Tape.add` takes: parts, and the i64[1] that a task sets to end the run, if one may."""
 
     parts: Sequence[Tasks]
     refusal: Array | None = None
 
 
 def c_call(function: str, *given: Word) -> Task:
-    """The call of a function of `foreign.py`, by its name there, with its address first."""
+    """A task that calls a C function, by the name of its wrapper in `c_calls.py`, such as gemm_f32.
+
+    `given` are the words of the wrapper: the address of the C function, then its arguments.
+    """
     listed = ", ".join([f"w[{k}]" for k in range(len(given))])
     text = CALL.format(count=len(given), function=function, given=listed)
     return Task(compiled(text).address, given)
 
 
 def sums(partial: Sequence[Array], out: Array) -> Tasks:
-    """The tasks that add results of some parts to that of the first."""
+    """Tasks, for one thread, that add each of the partial results to `out`."""
     return [_task(SUM, out=out.reshape(-1), other=a.reshape(-1)) for a in partial]
 
 
 def added(partial: Sequence[Array], out: Array, threads: int) -> Instruction:
-    """Adds partial results to that of the first part."""
+    """An instruction that adds the partial results to `out`, which holds that of the first part.
+
+    It is cut along the first axis, so that each thread adds up its own rows of all of them.
+    """
     worth = BYTE * (2 + len(partial)) * out.nbytes / WORTH
     multiple = LINE if out.ndim == 1 else 1
     ranges = [slice(*c) for c in cuts(len(out), shared(threads, worth), multiple)]
@@ -111,7 +128,8 @@ def added(partial: Sequence[Array], out: Array, threads: int) -> Instruction:
 
 
 def clocked() -> tuple[Instruction, Array] | None:
-    """A look at the clock, and the array that it is noted in; None where there is no clock."""
+    """An instruction that reads the clock, and the i64[2] (seconds, nanoseconds) that it writes;
+    None where there is no clock."""
     function, number = clock.native_clock()
     if not function:
         return None
@@ -120,7 +138,8 @@ def clocked() -> tuple[Instruction, Array] | None:
 
 
 def finite(arrays: Sequence[Array], threads: int) -> Instruction:
-    """The check of flat arrays, which refuses where one is not finite."""
+    """The check before a step's first write: refuses where an array is not finite, or so large that
+    its sum of squares is not below SQUARES."""
     refused = np.zeros(1, np.int64)
     parts: list[list[Task]] = [[] for _ in range(threads)]
     for a in arrays:
@@ -133,14 +152,15 @@ def finite(arrays: Sequence[Array], threads: int) -> Instruction:
 
 
 def places(starts: Array, labels: Array, classes: int, out: Array) -> Instruction:
-    """The places of labels, which refuses one that is out of range."""
+    """The flat places of labels, out i64[N] from starts and labels i64[N]; refuses a label that is
+    out of range."""
     refused = np.zeros(1, np.int64)
     given = {"starts": starts, "labels": labels, "classes": np.array([classes])}
     return Instruction([[_task(PLACES, **given, out=out, refused=refused)]], refused)
 
 
 def mask(op: DropoutMask, step: Array, out: Array, threads: int) -> Instruction:
-    """The dropout mask of a step."""
+    """The dropout mask of a step, with the bits of `DropoutMask.run`; `step` is i64[]."""
     flat = out.reshape(-1)
     key = np.array([op.seed, name_hash(op.key)], np.uint64).view(np.int64)
     given = {"step": step, "key": key, "below": np.array([op.below])}
@@ -158,7 +178,8 @@ def mask(op: DropoutMask, step: Array, out: Array, threads: int) -> Instruction:
 def clip_factor(
     op: ClipFactor, arrays: Sequence[Array], out: Array, threads: int
 ) -> list[Instruction]:
-    """The clip factor of arrays: sums of squares in parts, and what they give."""
+    """The clip factor of all the arrays, into out []: one instruction sums squares, each part some
+    pieces of the arrays; a second makes the factor of these sums."""
     flat = [a.reshape(-1) for a in arrays if a.size]
     most = shared(threads, BYTE * sum([a.nbytes for a in flat]) / WORTH)
     pieces: list[list[Array]] = [[] for _ in range(most)]
@@ -173,6 +194,6 @@ def clip_factor(
 
 
 def _task(text: str, **arrays: Array) -> Task:
-    """A kernel of a text on its arrays, by name."""
+    """A task that runs the body `text` on arrays, which it knows by these names."""
     kernel = compiled("\n".join([*prologue(list(arrays.items())), text]))
     return Task(kernel.address, words(list(arrays.values())))

@@ -1,4 +1,21 @@
-"""Statements as the text of a function: loops over rows, and over columns within them."""
+"""A nest as the text of a kernel: a loop over rows, and loops over columns within it.
+
+y = x + b, its row maxima m, z = y - m and the sum of z over rows, db, have this text, behind lines
+that define x, b and so on as a1, a2, ...:
+
+    for j in range(a0.shape[0]):              # db starts at 0
+        a0[j] = 0
+    for i in range(a1.shape[0]):
+        v1 = float32(-inf)
+        for j in range(a1.shape[1]):          # the first block
+            v2 = a1[i, j]
+            v3 = a2[j]
+            v4 = float32(v2 + v3)
+            v1 = greater(v1, v4)
+            a3[i, j] = v4                     # not where y is a dead temporary
+        a4[i] = v1
+        for j in range(a3.shape[1]): ...      # the second block, which reads m as v1
+"""
 
 from __future__ import annotations
 
@@ -16,18 +33,20 @@ from .nests import Nest, Region, by_column
 from .statements import Operand, Statement
 
 _LITERALS: Final = (0.0, 1.0)
-"""Constants that a text holds; others are arguments, so that kernels do not depend on them."""
+"""Constants that are written into a text. Others are arguments, so that nets which differ in such a
+number alone share a kernel."""
 _SUMMED: Final = 32
-"""Rows that a part with sums has at least."""
+"""Rows that a part of a nest with sums has at least."""
 _LONG: Final = 1_024
-"""More rows than that are elements of a vector, and no rows of a matrix."""
+"""More rows than that are taken for the elements of a vector, and cut at multiples of LINE."""
 
 
 class Text:
-    """The text of a nest's kernel, and the arrays that it is given, in their order.
+    """The text of a nest's kernel, and the `arrays` that it is given: array k is a{k} in the text.
 
-    `cut` are those of which a part of the rows reads its own rows alone; `sums` those that add up
-    over the rows.
+    `cut` are the numbers of the arrays of which a part of the rows gets its own rows alone; `sums`
+    those of results that are added up over all rows, so that each part needs one of its own.
+    `dead` regions are not written; `kept_dead` are those that the text reads all the same.
     """
 
     def __init__(self, nest: Nest, dead: frozenset[Region]) -> None:
@@ -45,7 +64,8 @@ class Text:
         self.text = "\n".join([*prologue(arguments), *self._lines, ""])
 
     def append(self, tape: Tape) -> int:
-        """Puts the nest on a tape, and says in how many parts."""
+        """Adds an instruction to a tape, and gives the number of its parts, each for its own rows.
+        Where parts make sums, a second instruction adds those of the others to the first part's."""
         kernel = compiled(self.text)
         rows = self.nest.rows or 0
         ranges = self._ranges(rows, tape.threads) if rows else [(0, 0)]
@@ -63,8 +83,8 @@ class Text:
         return len(parts)
 
     def _ranges(self, rows: int, threads: int) -> list[tuple[int, int]]:
-        """The rows of each part; of a nest with sums, whatever else it computes: they would have
-        other bits."""
+        """The rows of each part. With sums, the cut depends on the number of rows alone: what else
+        is in the nest must not change in which order they are added, and so their bits."""
         if self.sums:
             return cuts(rows, shared(threads, rows / _SUMMED), LINE if rows > _LONG else 1)
         columns = any(self.arrays[k].ndim > 1 for k in self.cut)
@@ -74,13 +94,13 @@ class Text:
     # ---- names -------------------------------------------------------------------------------
 
     def _array(self, o: Operand) -> str:
-        """The argument for an array, in the form that its role reads."""
+        """The name of the argument for an array, in the shape that its role reads."""
         a = o.array
         form = a if o.role == "matrix" else a.reshape(()) if o.role == "scalar" else a.reshape(-1)
         return self._argument(o, form, o.role in ("matrix", "row"))
 
     def _flat(self, o: Operand) -> str:
-        """The argument for an array of which any element is read or written, in memory."""
+        """The same for an array that is read or written by flat places: all of it, from memory."""
         if o.key in self._dead:
             self.kept_dead.add(o.key)
         return self._argument(o, o.array.reshape(-1), False)
@@ -95,7 +115,7 @@ class Text:
         return self._names[key]
 
     def _sum(self, o: Operand) -> str:
-        """The argument for what a statement adds up."""
+        """The same for what a statement adds up over the rows."""
         name = self._array(o)
         self.sums.append(int(name[1:]))
         return name
@@ -110,7 +130,8 @@ class Text:
     # ---- nests -------------------------------------------------------------------------------
 
     def _nest(self, nest: Nest) -> None:
-        """One loop over rows; a nest of scalars is no loop."""
+        """The lines of the kernel: scalars and zeros for sums, the loop over rows, and sums over
+        all elements of an array. A nest of scalars has no loop."""
         self._scalars: dict[Region, str] = {}
         self._row_values: dict[Region, str] = {}
         depth = 1 if nest.rows is None else 2
@@ -135,13 +156,13 @@ class Text:
                 self._line(1, f"{self._sum(s.out)}[0] = {_cast(s.out, given)}")
 
     def _in_memory(self, o: Operand) -> str:
-        """The argument for an array that is read from memory, where a temporary must then be."""
+        """The argument for an array that is read from memory: a temporary must then be written."""
         if o.key in self._dead:
             self.kept_dead.add(o.key)
         return self._array(o)
 
     def _scalar(self, o: Operand, depth: int) -> str:
-        """The only element of an array, as a literal where it is a constant of every net."""
+        """What the text calls the only element of an array: a literal, or a variable set once."""
         if o.key in self._scalars:
             return self._scalars[o.key]
         literal = _literal(o)
@@ -152,6 +173,7 @@ class Text:
         return literal
 
     def _row_value(self, o: Operand, depth: int) -> str:
+        """The variable that holds element i of an array; read from memory the first time only."""
         if o.role == "scalar":
             return self._scalar(o, depth)
         if o.key not in self._row_values:
@@ -161,7 +183,7 @@ class Text:
         return self._row_values[o.key]
 
     def _row(self, s: Statement, depth: int) -> None:
-        """A statement of one element a row."""
+        """The lines of a statement that has one element a row."""
         if s.kind == "put":
             at, value = [self._row_value(o, depth) for o in s.inputs]
             self._line(depth, f"{self._flat(s.out)}[{at}] = {value}")
@@ -186,7 +208,7 @@ class Text:
             self._line(depth, f"{self._array(s.out)}[i] = {name}")
 
     def _block(self, block: Sequence[Statement], depth: int) -> None:
-        """One loop over columns."""
+        """The lines of a block: one loop over columns, and the maxima that it finds."""
         sums: list[tuple[str, Statement]] = []
         for s in block:
             for o in s.inputs:
@@ -223,11 +245,14 @@ class Text:
                 self._line(depth, f"{self._array(s.out)}[i] = {name}")
 
     def _matrix(self, block: Sequence[Statement]) -> Operand:
-        """A matrix of the block that the kernel is given anyway."""
+        """A matrix of the block, to ask for its columns: one that the kernel is given anyway, if
+        any."""
         every = [o for s in block for o in (*s.inputs, s.out) if o.role == "matrix"]
         return next((o for o in every if o.key not in self._dead), every[0])
 
     def _element(self, o: Operand, found: dict[Region, str], depth: int) -> str:
+        """The variable that holds the element that this iteration of a block reads; `found` are the
+        matrix elements that it already has."""
         if o.role == "row":
             return self._row_value(o, depth)
         if o.role == "scalar":
@@ -243,7 +268,7 @@ class Text:
 
 
 def _with_rows(nest: Nest) -> Operand:
-    """An array of the nest that has as many elements, or rows, as the nest."""
+    """An array of the nest whose first axis is the nest's rows, to ask for their number."""
     for s in nest.statements:
         for o in (*s.inputs, s.out):
             if o.role == "row" or (o.role == "matrix" and s.kind not in ("take", "put")):
@@ -252,7 +277,7 @@ def _with_rows(nest: Nest) -> Operand:
 
 
 def _literal(o: Operand) -> str | None:
-    """A number for the text, where an array that nobody writes holds one that every net has."""
+    """The text of a scalar that is one of _LITERALS, and lies in an array that nobody can write."""
     if o.array.flags.writeable or o.array.dtype.kind != "f":
         return None
     value = float(o.array.reshape(()))
@@ -262,7 +287,7 @@ def _literal(o: Operand) -> str | None:
 
 
 def _cast(o: Operand, text: str) -> str:
-    """The text as a number of the array's dtype: Numba would compute in a wider one."""
+    """The text as a number of the array's dtype: Numba might compute it in a wider one."""
     kinds = {"f4": "float32", "f8": "float64", "i8": "int64", "b1": "bool_"}
     kind = kinds.get(o.array.dtype.str[1:])
     return f"{kind}({text})" if kind is not None else text

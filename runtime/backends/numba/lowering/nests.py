@@ -1,4 +1,13 @@
-"""Nests: the statements that one loop over rows computes."""
+"""Nests: the statements that one loop over rows computes.
+
+    for i in range(rows):             the nest
+        for j in range(columns): ...  a block: statements over the same columns, element by element
+        ...                           a statement with one element a row is a block by itself
+
+Statements that NumPy would make one after another, over all rows each, run here row by row. That
+gives the same numbers only if no statement reads, of another row, what the nest writes. `Nest`
+admits a statement only where this is so, which it tells by the memory and role of its arrays.
+"""
 
 from __future__ import annotations
 
@@ -13,36 +22,37 @@ from ..tape.tape import BYTE
 from .statements import Operand, Role, Statement
 
 Region = tuple[int, int]
-"""Where an array lies: address and bytes."""
+"""Where an array lies: its address, and its size in bytes."""
 Form = tuple[Role, np.dtype[Any]]
-"""How a statement reads an array, and as what: the same bytes may be other numbers."""
+"""In which role a statement reads an array, and of which dtype: bits are read as floats, too."""
 
 MOST: Final = 128
-"""Statements that join in a nest: a longer chain is several, most of them the same kernel."""
+"""The most statements of a nest. A longer chain becomes several nests; most are then the same text,
+which is compiled once."""
 _CALL: Final = 3.0
-"""Nanoseconds of an element that a function of the C library makes."""
+"""Nanoseconds that a call of the C library takes for an element."""
 
 
 class Nest:
-    """Statements that one loop over rows computes, each row for itself.
+    """Statements that one loop over `rows` computes; `rows` is None for scalars, without a loop.
 
-    What a statement sums up over the rows is read by later nests only, and what it sums over all
-    elements is not written again in this one: that sum is made when all rows are done. `blocks` are
-    what it loops over columns for, and single statements of one element a row. `fits` says whether
-    all may be in one nest; those that do not fit end it.
+    A sum over the rows is complete only when the loop has ended, so only later nests may read it.
+    A sum over all elements of an array is made behind the loop, so nothing in this nest may write
+    that array after the statement. `fits` is whether all statements so far, and those that were
+    last asked for, may be in one nest: once it is False, the nest takes no more.
     """
 
     def __init__(self, first: Sequence[Statement]) -> None:
         self.rows = first[0].rows
         self.nodes: dict[Node, None] = {}
-        """Whose statements these are."""
+        """The nodes whose statements these are, in order: a dict for its keys."""
         self.statements: list[Statement] = []
         self.blocks: list[list[Statement]] = []
         self._greatest: set[Region] = set()
-        """What the last block finds for each row, once it is done."""
+        """The row maxima that the last block finds: known only when it has gone through a row."""
         self._forms: dict[Region, set[Form]] = {}
         self._places: list[Region] = []
-        """Those of the forms, in the order of their addresses."""
+        """All regions that the statements read or write, in the order of their addresses."""
         self._longest = 0
         self._written: set[Region] = set()
         self._ended: set[Region] = set()
@@ -52,16 +62,13 @@ class Nest:
 
     @property
     def nanoseconds(self) -> float:
-        """What one thread takes, more or less."""
+        """A rough time for one thread, from the bytes of all arrays and the calls of C."""
         crossing = {o.key for s in self.statements for o in (*s.inputs, s.out)}
         calls = sum([s.out.array.size for s in self.statements if s.calls])
         return BYTE * sum([nbytes for _, nbytes in crossing]) + _CALL * calls
 
     def take(self, added: Sequence[Statement]) -> bool:
-        """Takes these in, if all fit: same rows, and no array is partly another or read too early.
-
-        Else none of them, and none later.
-        """
+        """Takes all these statements in and gives True, if they fit; else none, and none later."""
         room = len(self.statements) + len(added) <= MOST
         self.fits = self.fits and room and all(self._admits(s) for s in added)
         if self.fits:
@@ -69,8 +76,8 @@ class Nest:
         return self.fits
 
     def is_cut_by(self, added: Sequence[Statement]) -> bool:
-        """Whether any reads what the last block finds for each row: a block begins there that does
-        not where these are in a nest of their own."""
+        """Whether one of these reads a row maximum that the last block finds. They must then begin
+        a second block, as softmax does, which goes through the row after the maximum is known."""
         return any(o.role == "row" and o.key in self._greatest for s in added for o in s.inputs)
 
     def _add(self, added: Sequence[Statement]) -> None:
@@ -80,7 +87,8 @@ class Nest:
                 self._place(s)
 
     def _place(self, s: Statement) -> None:
-        """Into the last block, where it loops over the same columns and has what this reads."""
+        """Puts a statement into the last block, where that loops over the same columns and does not
+        find a maximum that the statement reads; else into a new one."""
         last = self.blocks[-1][0] if self.blocks else None
         same = last is not None and by_column(s) and by_column(last) and s.columns == last.columns
         if not same or self.is_cut_by([s]):
@@ -91,7 +99,7 @@ class Nest:
             self._greatest.add(s.out.key)
 
     def _admits(self, s: Statement) -> bool:
-        """Whether a statement may follow those before; if so, its arrays are known from now on."""
+        """Whether a statement may follow those before; notes what it reads and writes."""
         if s.rows != self.rows:
             return False
         for o in s.inputs:
@@ -109,6 +117,7 @@ class Nest:
         return True
 
     def _know(self, o: Operand) -> None:
+        """Notes that a statement reads or writes this array."""
         region = o.key
         if region not in self._forms:
             self._forms[region] = set()
@@ -117,9 +126,11 @@ class Nest:
         self._forms[region].add(_form(o))
 
     def _apart(self, o: Operand, written: bool) -> bool:
-        """Whether an array is one that is known, in the same form, or apart from all."""
+        """Whether row-by-row order keeps this access right beside those before: reading is checked
+        against what was written, writing against all. The array must share no byte with another,
+        or be the very same region in the same form, so that each row touches its own part of it."""
         start, size = o.key
-        # Every row reads these, before or after another has changed them.
+        # Every row reads all of such an array, whether another row has changed it yet or not.
         changeless = ("shared", "scalar") if self.rows is not None else ("shared",)
         low = bisect_left(self._places, (start - self._longest, 0))
         high = bisect_right(self._places, (start + size, 0))
@@ -135,7 +146,7 @@ class Nest:
 
 
 def by_column(s: Statement) -> bool:
-    """Whether a statement loops over the columns of each row."""
+    """Whether a statement is computed in a loop over columns, beside others in a block."""
     return s.columns is not None and s.kind in ("map", "greatest", "reduce_column")
 
 

@@ -1,4 +1,9 @@
-"""Ops whose kernels have a form of their own on the tape: all that are known here by name."""
+"""Ops that are not lowered call by call: the table of their forms on the tape.
+
+For these a form written by hand is faster than the NumPy calls of their kernel, or the kernel makes
+no calls that can be recorded. Each gets the same numbers as `run`. To add one, write a function
+that gives a `Lowered`, and put it in the table at the end.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +25,12 @@ from .statements import multiple
 
 
 class Lowered(NamedTuple):
-    """What takes the place of a kernel: calls that become loops, then a product or instructions.
+    """What takes the place of an op's kernel: first `calls`, then a product or instructions.
 
-    `held` stand for temporaries of the calls, which none of them writes. `shown` is what the text
-    of a step calls it. With `checked`, an instruction may refuse what it is given, and the op's
-    own kernel says why.
+    `calls` are NumPy calls that must become loops, else the form is not used. `held` are arrays
+    that stand for temporaries between these calls: loops keep them in registers, and nothing is
+    written to them. `shown` names the op in the text of a step. With `checked`, an instruction may
+    refuse its data; then the op's own `run` is called, to raise the error that says why.
     """
 
     calls: Sequence[Call] = ()
@@ -36,13 +42,16 @@ class Lowered(NamedTuple):
 
 
 def lowered(op: Op, inputs: Sequence[Array], out: Array, threads: int) -> Lowered | None:
-    """The form of an op on these arrays, its symbols bound, for so many threads; None of one that
-    has none."""
+    """The form of an op on these arrays, cut for at most so many threads; None where it has none.
+
+    The op's symbols are bound, so that it knows all sizes.
+    """
     lower = _LOWERED.get(type(op))
     return lower(op, inputs, out, threads) if lower is not None else None
 
 
 def _gemm(op: Gemm, inputs: Sequence[Array], out: Array, threads: int) -> Lowered | None:
+    """out = beta c + alpha a b: c is copied to `out` first, unless it lies there."""
     c, a, b, alpha, beta = inputs
     left, right = a.T if op.transpose_a else a, b.T if op.transpose_b else b
     p = matrices(left, right, out, (alpha, beta))
@@ -53,7 +62,7 @@ def _gemm(op: Gemm, inputs: Sequence[Array], out: Array, threads: int) -> Lowere
 
 
 def _axpy(op: Axpy, inputs: Sequence[Array], out: Array, threads: int) -> Lowered:
-    """Loops, which have threads of their own."""
+    """out = y + alpha x as a loop, which is cut into parts later, when its nest is complete."""
     y, x, alpha = inputs
     calls, times = multiple(y, x, alpha, out)
     return Lowered(calls, (times,))

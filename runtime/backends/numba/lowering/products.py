@@ -1,4 +1,12 @@
-"""Matrix products as tasks of the BLAS, in parts for several threads."""
+"""Matrix products as tasks of the BLAS, in parts for several threads.
+
+The BLAS makes each part on one thread. A product [M,K] by [K,N] is cut in one of three ways:
+
+- along M, the rows of the result: each part reads its rows of a, and all of b;
+- along N, its columns: each part reads all of a, and its columns of b;
+- along K, the inner size: each part makes a result [M,N] of its own from its columns of a and rows
+  of b, and a second instruction adds these up.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +23,21 @@ from ..tape.tape import Tape, Task, Tasks, cuts, shared
 from .fixed_kernels import added, c_call
 
 _SMALL: Final = 40_000
-"""Multiplications that each part has at least: fewer are made sooner than threads agree."""
+"""Multiplications that a part has at least: fewer are made sooner by one thread than two can agree
+on them."""
 _SMALL_VECTOR: Final = 10_000
-"""The same of a matrix by a vector."""
+"""The same for a matrix by a vector, whose elements are each used once: memory is the limit."""
 _LONG: Final = 1.5
-"""A product whose inner size is so many times its others is cut along it: the threads' results are
-less to exchange than what they would read of the operands. Of a layer's weights each then reads
-the rows that it has itself updated."""
+"""Where K is so many times M and N, the product is cut along K: the parts' results are then fewer
+bytes for cores to exchange than the operands. In x weight, [N,D] by [D,H], each thread then reads
+the rows of the weight that it has itself updated, which lie in its cache."""
 _FLAT: Final = 1.5
-"""A result with more columns than so many times its rows is cut along its columns: the right
-operand, which is then the larger, is put in order once, each half by the thread that reads it."""
+"""A result with more columns than so many times its rows is cut along its columns: the BLAS copies
+the right operand, which is then the larger, into an order of its own, and so each thread copies
+only the part that it reads."""
 _ROWS: Final = 4
 _COLUMNS: Final = 16
-"""What the BLAS works on at a time: a part is a multiple of it."""
+"""How many rows and columns the BLAS computes at a time: parts are cut at multiples of these."""
 
 
 class MatrixProduct(NamedTuple):
@@ -37,16 +47,17 @@ class MatrixProduct(NamedTuple):
     b: Operand
     out: Array
     scaled: tuple[Array, Array] | None = None
-    """Alpha and beta, as arrays without axes; None for 1 and 0."""
+    """alpha and beta, as arrays of shape []; None for 1 and 0."""
 
     @property
     def sizes(self) -> tuple[int, int, int]:
-        """Rows, columns, and the inner size."""
+        """M, N and K: rows, columns and inner size."""
         return self.out.shape[0], self.out.shape[1], self.a.array.shape[1]
 
 
 def product(call: Call) -> MatrixProduct | None:
-    """The call as a product; None where it is another, or one that only NumPy makes."""
+    """The product that a NumPy call makes; None for another call, or where the BLAS cannot make
+    it."""
     if call.function not in (np.dot, np.matmul) or set(call.keywords) != {"out"}:
         return None
     a, b = call.arguments
@@ -56,7 +67,8 @@ def product(call: Call) -> MatrixProduct | None:
 def matrices(
     a: Array, b: Array, out: Array, scaled: tuple[Array, Array] | None = None
 ) -> MatrixProduct | None:
-    """The product of matrices; None where only NumPy makes it."""
+    """The product a b of matrices, into `out`; None where it is left to NumPy: for vectors, dtypes
+    that the BLAS does not have, and rows with gaps."""
     given = (a, b, out)
     if any(m.ndim != 2 or m.dtype != out.dtype or float_name(m) is None for m in given):
         return None
@@ -67,7 +79,7 @@ def matrices(
 
 
 def append(p: MatrixProduct, blas: Blas, tape: Tape) -> int:
-    """Puts the product on a tape, and says in how many parts."""
+    """Adds the instructions of the product to a tape; gives the number of its parts."""
     threads = tape.threads if blas.set_threads else 1
     rows, columns, _ = p.sizes
     vector = (rows == 1 or columns == 1) and p.scaled is None
@@ -81,7 +93,8 @@ def append(p: MatrixProduct, blas: Blas, tape: Tape) -> int:
 def _parts(
     p: MatrixProduct, blas: Blas, threads: int, tape: Tape
 ) -> tuple[list[Tasks], list[Array]]:
-    """The parts, and results that are to be added to that of the first."""
+    """The parts of a product; and the partial results, if any, that are to be added to `out`, into
+    which the first part writes its own."""
     rows, columns, inner = p.sizes
     threads = shared(threads, rows * columns * inner / _SMALL)
     if inner >= _LONG * max(rows, columns) and p.scaled is None:
@@ -104,6 +117,7 @@ def _gemm(
     columns: slice = slice(None),
     inner: slice = slice(None),
 ) -> Task:
+    """The task that makes these rows and columns of `out`, from this range of the inner size."""
     a, b, c = p.a.array[rows, inner], p.b.array[inner, columns], out[rows, columns]
     sizes = (*c.shape, a.shape[1])
     turned = int(p.a.turned), int(p.b.turned)
@@ -116,7 +130,12 @@ def _gemm(
 def _vector_parts(
     p: MatrixProduct, blas: Blas, threads: int, tape: Tape
 ) -> tuple[list[Tasks], list[Array]]:
-    """The same of a matrix by a vector, cut along the rows of the matrix as it lies."""
+    """What `_parts` gives, for a result [M,1] or [1,N]: the product of a matrix and a vector.
+
+    The matrix is cut along the rows that it has in memory, which for a transposed one are its
+    columns. Each part then makes some elements of the result; or, where the vector has an element
+    for each row in memory (`summed`), a partial result of all elements.
+    """
     by_row = p.out.shape[0] == 1
     matrix, x = (p.b, p.a.array) if by_row else (p.a, p.b.array)
     lies = matrix.array.T if matrix.turned else matrix.array
@@ -134,7 +153,8 @@ def _vector_parts(
 
 
 def _name(function: str, a: Array, blas: Blas) -> str:
-    """What `foreign.py` calls it for the dtype and the integers of the BLAS."""
+    """The name of the wrapper in `c_calls.py`: gemm_f32, or gemm_f32_i32 for a BLAS whose integers
+    have 32 bits."""
     return f"{function}_{float_name(a)}{'' if blas.wide else '_i32'}"
 
 

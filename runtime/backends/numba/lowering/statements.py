@@ -1,4 +1,8 @@
-"""NumPy calls as statements on rows: what a loop nest can compute for one row after another."""
+"""NumPy calls as statements: what a loop over rows i, and columns j within them, can compute.
+
+For x [50,100], b [100] and out [50,100], np.add(x, b, out=out) is a statement of kind "map", with
+the expression "{0} + {1}", the inputs x as "matrix" and b as "shared", and 50 rows of 100 columns.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ Role = Literal["matrix", "row", "shared", "scalar"]
 """How a statement reads an array: element [i, j], element [i], element [j], or its only one."""
 
 Kind = Literal["map", "row_sum", "greatest", "reduce_column", "reduce_all", "take", "put"]
+"""An element from elements; a row's sum or maximum; the sum over all rows, column by column, or
+over all elements; one element of each row, by its place in the flat array, read or written."""
 
 EXPRESSIONS: Final[Mapping[Callable[..., Any], str]] = {
     np.add: "{0} + {1}",
@@ -42,10 +48,10 @@ EXPRESSIONS: Final[Mapping[Callable[..., Any], str]] = {
     np.tanh: "tanh({0})",
     clip_by: "({0} * {1} * {1} if {1} < 0 else {0} * {1})",
 }
-"""How a loop computes an element. What is not here stays a NumPy call."""
+"""How a loop computes an element of the result; a function that is not here stays a NumPy call."""
 
 _QUICK: Final[Mapping[tuple[Callable[..., Any], str], str]] = {(np.exp, "f4"): "exp_f32({0})"}
-"""Functions of ours for a dtype, which need no call of the C library."""
+"""Functions that `kernel_math.py` has for a dtype: they need no call of the C library."""
 _TRUTHS: Final = frozenset(
     {
         np.greater,
@@ -57,12 +63,12 @@ _TRUTHS: Final = frozenset(
         np.logical_not,
     }
 )
-"""Functions that loops compute for a result of bools."""
+"""The only functions that loops compute for a result of bools, or where all inputs are bools."""
 _NARROW: Final = 32
-"""Fewer columns are no loop of vectors."""
+"""Below so many columns a loop over them is too short for SIMD to pay."""
 _SLOW: Final = frozenset({np.exp, np.log, np.power, np.tanh})
 _FEW: Final = 8_192
-"""Up to so many elements are worth a call of the C library each: NumPy's loops use SIMD."""
+"""Up to so many elements, a call of the C library each is no slower than NumPy's SIMD loop."""
 
 
 class Operand(NamedTuple):
@@ -73,14 +79,14 @@ class Operand(NamedTuple):
 
     @property
     def key(self) -> tuple[int, int]:
-        """Where the array lies: address and bytes."""
+        """Where the array lies: its address, and its size in bytes."""
         return self.array.ctypes.data, self.array.nbytes
 
 
 class Statement(NamedTuple):
-    """One result from operands: `rows` is over how many rows it runs, None for one scalar.
-
-    It `calls` a function of the C library for each element, or none.
+    """One result from operands. `rows` and `columns` are how many it loops over: no columns where
+    it has one element a row, no rows either for a single scalar. `expression` has a {k} for input
+    k. With `calls`, each element costs a call of the C library.
     """
 
     kind: Kind
@@ -93,7 +99,7 @@ class Statement(NamedTuple):
 
 
 def statement(call: Call) -> Statement | None:
-    """The call as a statement; None where a loop would not do, or not do better."""
+    """The call as a statement; None where a loop cannot compute it, or is slower than NumPy."""
     owner = getattr(call.function, "__self__", None)
     if isinstance(owner, np.ndarray):
         return _indexed(call, owner)
@@ -125,7 +131,8 @@ def statement(call: Call) -> Statement | None:
 
 
 def flattened(s: Statement) -> Statement:
-    """A function of the elements of a narrow matrix as one of a vector; any other as it is."""
+    """A statement with a function of ours on a matrix of few columns as one on a vector of all its
+    elements, so that its loop is long enough for SIMD; any other statement as it is."""
     whole = all(o.role in ("matrix", "scalar") for o in s.inputs)
     if s.expression not in _QUICK.values() or s.columns is None or not whole:
         return s
@@ -140,7 +147,8 @@ def flattened(s: Statement) -> Statement:
 
 
 def multiple(y: Array, x: Array, alpha: Array, out: Array) -> tuple[list[Call], Array]:
-    """y + alpha x as calls that loops can make, and what stands between them, which none writes."""
+    """out = y + alpha x as calls that become loops, and the array that stands for alpha x between
+    them: nothing is written to it."""
     y, x, out = (a.reshape(-1) for a in (y, x, out))
     times = np.empty_like(out)
     calls = [Call(np.multiply, (x, alpha), {"out": times}), Call(np.add, (y, times), {"out": out})]
@@ -148,8 +156,8 @@ def multiple(y: Array, x: Array, alpha: Array, out: Array) -> tuple[list[Call], 
 
 
 def quick_function(call: Call) -> Callable[..., None] | None:
-    """The function of ours that loops have in the place of the call's, for Python to call on
-    arrays; None where loops have NumPy's or the C library's."""
+    """For a call that stays with Python: our function for arrays that gives the bits which a loop
+    would; None where loops use NumPy's or the C library's."""
     out = call.keywords.get("out")
     if not isinstance(out, np.ndarray):
         return None
@@ -173,7 +181,8 @@ def _mapped(expression: str, inputs: list[Array], out: Array) -> Statement | Non
 def _masked(
     function: Any, inputs: list[Array], out: Array
 ) -> tuple[str, list[Array], Array] | None:
-    """Bits times a bool as the choice that they stand for, of the numbers whose bits they are."""
+    """For an integer product that masks floats (bits of x times a bool, as relu's gradient makes):
+    expression, inputs and result of `x if bool else 0`, on floats; None for another call."""
     if function is not np.multiply or out.dtype.kind != "i" or inputs[1].dtype.kind != "b":
         return None
     number = np.dtype(f"f{out.itemsize}")
@@ -193,7 +202,7 @@ def _rows_and_columns(out: Array) -> tuple[int | None, int | None] | None:
 
 
 def _operand(a: Array, out: Array) -> Operand | None:
-    """How an input broadcasts to the result."""
+    """An input in the role in which it broadcasts to `out`; None where it has none of the four."""
     if not a.flags.c_contiguous:
         return None
     if a.shape == out.shape and out.ndim:
@@ -243,7 +252,7 @@ def _reduction(call: Call, ufunc: np.ufunc) -> Statement | None:
 
 
 def _column_product(call: Call) -> Statement | None:
-    """The sum over rows of a b, column by column."""
+    """np.einsum("nd,nd->d"): the sum over rows of a b, column by column."""
     if call.arguments[0] != "nd,nd->d" or set(call.keywords) != {"out"}:
         return None
     _, a, b = call.arguments
@@ -257,7 +266,7 @@ def _column_product(call: Call) -> Statement | None:
 
 
 def _inner_product(call: Call) -> Statement | None:
-    """The sum of a b over all elements of two vectors."""
+    """np.dot of vectors: the sum of a b over all elements."""
     a, b = call.arguments
     out = call.keywords.get("out")
     if out is None or a.ndim != 1 or b.ndim != 1 or float_name(a) is None:
@@ -269,7 +278,7 @@ def _inner_product(call: Call) -> Statement | None:
 
 
 def _indexed(call: Call, flat: Array) -> Statement | None:
-    """take and put of one element a row, at its place in the whole."""
+    """`flat.take` or `flat.put` of one element a row, by its place in the flat array."""
     places = call.arguments[0]
     takes = call.function.__name__ == "take"
     other = call.arguments[2 if takes else 1]

@@ -1,4 +1,9 @@
-"""Whether a run asks helpers: `runtime/backends/choice.py`, in memory that native code reads."""
+"""Whether a run shares its parts with helpers: the choice of `runtime/backends/choice.py`,
+compiled.
+
+That file says when the other way is tried, and which is kept. Here its functions work on WORDS
+words of 64 bits at the end of those of a run (see `driver.py`), which the compiled driver reads.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +20,27 @@ from ..kernels.intrinsics import pointer
 __all__ = ["ALONE", "LEFT", "TRIED", "WORDS", "asks", "next_alone", "note", "reset"]
 
 WAKING: Final = 16
-"""So many runs before one may be tried with helpers, they are woken."""
+"""Helpers that are not used are woken so many runs before the next try, as waking takes time."""
 
 _next = register_jitable(choice.next_alone)
 _noted = register_jitable(choice.note)
 
 
 def asks(words: Any) -> bool:
-    """Whether helpers should be awake for the next run."""
+    """Whether helpers should be awake for the next run: they are used, are being tried, or will be
+    soon. For Python, on the array of the words."""
     alone, left, mean = words.item(ALONE), words.item(LEFT), words.item(MEAN)
     return not alone or words.item(TRIED) > 0 or left <= WAKING * mean
 
 
 def _next_alone(words: Any) -> Any:
-    """Begins a run: whether the leader makes all parts."""
+    """Begins a run, of whose choice `words` is the address; gives whether the leader makes all
+    parts."""
     return _next(carray(pointer(words), (WORDS,), int64))
 
 
 def _note(words: Any, nanoseconds: Any) -> None:
-    """Ends a run that was not refused."""
+    """Notes the time of a run that ran to its end."""
     _noted(carray(pointer(words), (WORDS,), int64), nanoseconds)
 
 

@@ -1,4 +1,7 @@
-"""The clock of native code, and the same one read by Python."""
+"""The clock that compiled code reads, and the same clock read by Python.
+
+Both are `clock_gettime(CLOCK_MONOTONIC)` where the system has it, so their times can be compared.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ _MONOTONIC: Final[int | None] = getattr(time, "CLOCK_MONOTONIC", None)
 
 @cache
 def native_clock() -> tuple[int, int]:
-    """The address of `clock_gettime` and the number of its clock; zeros on a system that has
-    none."""
+    """The address of the C function `clock_gettime` and the number of the clock to ask it for;
+    (0, 0) on a system without one."""
     if _MONOTONIC is None:
         return 0, 0
     try:
@@ -26,11 +29,12 @@ def native_clock() -> tuple[int, int]:
 
 
 def seconds(noted: Array) -> float:
-    """A time that the clock has noted, as seconds and nanoseconds, on the clock of `now`."""
+    """Seconds, on the clock of `now`, from what the native clock has written: i64[2], seconds and
+    nanoseconds."""
     whole, nanoseconds = noted.tolist()
     return float(whole + 1e-9 * nanoseconds)
 
 
 def now() -> float:
-    """The same clock, read by Python."""
+    """Seconds on the same clock, from an arbitrary start."""
     return time.clock_gettime(_MONOTONIC) if _MONOTONIC is not None else time.perf_counter()

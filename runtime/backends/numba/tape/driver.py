@@ -1,13 +1,21 @@
 """Running a tape: instructions in turn, the parts of each on as many threads as there are.
 
 A tape is memory of 64-bit words that `tape.py` lays out. A *task* is one call of a compiled
-kernel. A *part* is tasks that one thread makes one after another. An *instruction* is parts that
-touch nothing of each other; the next one begins when all are done. Who makes a part does not
-change what it computes.
+kernel. A *part* is tasks that one thread makes one after another. An *instruction* is parts none of
+which reads or writes what another writes; the next one begins when all are done. Who makes a part
+does not change what it computes.
 
-One thread leads. It offers the parts of an instruction on a *ticket*, takes them itself as long
-as there are any, and waits for those that helpers have taken. A helper that has taken none, for it
-is late, asleep or not there, holds up nothing.
+One thread leads. It offers the parts of an instruction on a *ticket*, a word that all threads see,
+takes parts itself as long as there are any, and waits for those that helpers have taken. A helper
+that takes none, as it is late, asleep or not there, holds up nothing. An example with three parts:
+
+    the leader writes the ticket     instruction 7, parts 3, next 1    and makes part 0 itself
+    a helper swaps it for            instruction 7, parts 3, next 2    and makes part 1
+    the leader swaps it for          instruction 7, parts 3, next 3    and makes part 2
+    the leader sees no part left, and waits until DONE has grown by 1, the helper's part
+
+The functions with a leading underscore are Python for Numba to compile; `_BYTES * k` is the offset
+of word k from an address. `Any` in their signatures is an i64, mostly an address.
 """
 
 from __future__ import annotations
@@ -31,15 +39,18 @@ TASK: Final = 2
 # word that a task sets to refuse what it was given; 0 where none may.
 INSTRUCTION: Final = 4
 
-# A frame: the addresses of the words that threads share, of the instructions and of the patches,
-# how many patches there are, the functions that tell and set the threads of the BLAS, 0 where
-# there are none, and the clock, as its function, 0 where there is none, and its number; then the
-# addresses of the feeds.
+# A frame, one for each layout of a tape. Its words, addresses but for the numbers:
+#   0  the words that threads share       4  the function that tells the threads of the BLAS, or 0
+#   1  the first instruction              5  the function that sets them, or 0
+#   2  the first patch                    6  the function of the clock, or 0; 0 times no run
+#   3  the number of patches              7  the number of the clock
+# and from FRAME on those of the feeds, which each run sets.
 _CLOCK: Final = 6
 FRAME: Final = 8
 
-# A run: the address of the frame, the first instruction and the one behind the last, whether any of
-# them has several parts, room for a time, and then a choice.
+# A run, one for each range of instructions that is run by itself: the address of the frame, the
+# number of its first instruction and of the one behind its last, whether any of them has several
+# parts (1 or 0), two words for the clock to write to, and a choice (see `autotune.py`).
 FRAME_AT: Final = 0
 START: Final = 1
 STOP_BEFORE: Final = 2
@@ -48,15 +59,18 @@ _TIME: Final = 4
 CHOICE: Final = 6
 RUN: Final = CHOICE + autotune.WORDS
 
-# A patch: the address of a word that is to hold an address in a feed, which feed, and how far in.
+# A patch: a word to be set before each run, as it holds an address in a feed. The address of that
+# word, the number of the feed, and the offset in the feed in bytes.
 PATCH: Final = 3
 
-# The words that threads share, each in a cache line of its own. A ticket holds the number of the
-# instruction, how many parts it has, and which is next.
+# The words that all threads share, 64 bytes apart, so that each has a cache line of its own. TICKET
+# is (number _PART + parts) _PART + next: the running number of the offer, which makes each ticket
+# another, how many parts the instruction has, and the part to take next. DONE counts the parts that
+# helpers have made since the process began; STOP is 1 where helpers are to end.
 TICKET: Final = 0
 DONE: Final = 8
 OFFER: Final = 16
-"""The address of the first task, and the tasks of a part."""
+"""Two words, written before the ticket: the address of the first task, and the tasks of a part."""
 STOP: Final = 24
 CONTROL: Final = 32
 _PART: Final = 256
@@ -65,7 +79,7 @@ PARTS: Final = _PART - 1
 
 
 def _make(first: Any, count: Any) -> None:
-    """The tasks of a part."""
+    """Makes a part: `count` tasks from the address `first` on."""
     for k in range(count):
         task = carray(pointer(first + k * TASK * _BYTES), (TASK,), int64)
         if task[0] != 0:
@@ -76,7 +90,7 @@ make = jitted("void(int64, int64)", nogil=True, error_model="numpy")(_make)
 
 
 def _nanoseconds(frame: Any, run: Any) -> Any:
-    """What the clock shows; a run has room for it."""
+    """What the clock shows, in nanoseconds, by way of the two words that a run has for it."""
     f = carray(pointer(frame), (FRAME,), int64)
     r = carray(pointer(run), (RUN,), int64)
     call_clock(f[_CLOCK], f[_CLOCK + 1], run + _TIME * _BYTES)
@@ -87,8 +101,12 @@ nanoseconds = jitted("int64(int64, int64)", nogil=True)(_nanoseconds)
 
 
 def _share(control: Any, number: Any, first: Any, parts: Any, tasks: Any) -> Any:
-    """Offers the parts of an instruction and takes them as long as there are any; gives how many
-    helpers have taken."""
+    """Offers the parts of an instruction, makes the first, and takes others as long as there are
+    any.
+
+    Gives the number of parts that helpers have taken, some of which they may still be making.
+    `control` is the address of the words that threads share; `number` is the offer's.
+    """
     ticket = control + TICKET * _BYTES
     offer = carray(pointer(control + OFFER * _BYTES), (2,), int64)
     offer[0] = first
@@ -110,10 +128,11 @@ share = jitted("int64(int64, int64, int64, int64, int64)", nogil=True)(_share)
 
 
 def _lead(run: Any) -> Any:
-    """Whether all instructions of a run ran, and none refused.
+    """Makes a run, at the address `run`; gives whether all instructions ran and none was refused.
 
-    While it runs, the BLAS makes each product on the thread that asks for it; where the BLAS was
-    kept to one thread, no helper is asked either.
+    Sets the patches; sets the BLAS to one thread, so that each thread makes its own products; makes
+    the instructions in turn; and puts the threads of the BLAS back. Where the user has kept the
+    BLAS to one thread already, no helper is asked either.
     """
     r = carray(pointer(run), (RUN,), int64)
     frame, at, stop = r[FRAME_AT], r[START], r[STOP_BEFORE]
@@ -160,13 +179,13 @@ def _lead(run: Any) -> Any:
 
 
 def _feed_one(run: Any, a: Any) -> Any:
-    """Runs with one feed."""
+    """Makes a run with one feed: writes the address of its data into the frame."""
     store(load(run) + FRAME * _BYTES, a.ctypes.data)
     return lead(run)
 
 
 def _feed_two(run: Any, a: Any, b: Any) -> Any:
-    """Runs with two feeds. Numba takes named arguments in half the time of a tuple."""
+    """Makes a run with two feeds. Numba unpacks named arguments in half the time of a tuple."""
     place = load(run) + FRAME * _BYTES
     store(place, a.ctypes.data)
     store(place + _BYTES, b.ctypes.data)
@@ -174,7 +193,7 @@ def _feed_two(run: Any, a: Any, b: Any) -> Any:
 
 
 def _feed(run: Any, *feeds: Any) -> Any:
-    """Runs with any feeds."""
+    """Makes a run with any number of feeds."""
     place = load(run) + FRAME * _BYTES
     for a in literal_unroll(feeds):
         store(place, a.ctypes.data)
@@ -183,7 +202,8 @@ def _feed(run: Any, *feeds: Any) -> Any:
 
 
 def _help(control: Any, patience: Any) -> None:
-    """Takes parts as they are offered; comes back after so many looks without one, or on STOP."""
+    """What a helper does: takes parts as they are offered. Returns after `patience` looks in a row
+    that found none, or on STOP."""
     ticket = control + TICKET * _BYTES
     idle = 0
     while idle < patience and load(control + STOP * _BYTES) == 0:
@@ -211,5 +231,6 @@ _KNOWN: Final = {
 
 
 def runner(feeds: int) -> Any:
-    """The function that makes a run on so many feeds: `made(run, *feeds)`."""
+    """The compiled function for so many feeds: `made(run, *feeds)`, with the address of a run and
+    the arrays that are fed, makes the run and gives what `lead` gives."""
     return _KNOWN.get(feeds, _ANY)

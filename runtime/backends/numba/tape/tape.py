@@ -1,4 +1,10 @@
-"""A tape: what the driver runs without Python between, laid out in memory."""
+"""A tape: kernel calls that the compiled driver makes one after another, with no Python between.
+
+A *task* is one call of a kernel, a *part* is tasks that one thread makes in turn, an *instruction*
+is parts that may be made at the same time; instructions follow each other. `Tape.add` takes
+instructions as Python objects. Before the first run they are laid out as 64-bit words, in the form
+that `driver.py` describes.
+"""
 
 from __future__ import annotations
 
@@ -17,36 +23,42 @@ from . import autotune, clock, driver
 from .threads import TEAM
 
 Word = int | Array
-"""A number, or the address at which an array lies."""
+"""What a kernel reads as one i64: a number, or for an array its address. For an array that lies in
+a feed, the address is set anew in each run."""
 
 
 class Task(NamedTuple):
-    """One call: the address of a compiled kernel, and the words that it reads."""
+    """One call: the address of a compiled kernel, `void kernel(int64 *words)`, and the words that
+    it reads; address 0 calls nothing."""
 
     kernel: int
     words: tuple[Word, ...]
 
 
 Tasks = Sequence[Task]
-"""What one thread makes, task after task."""
+"""A part: what one thread makes, task after task."""
 
 WORTH: Final = 750.0
-"""Nanoseconds that a part takes at least: less is done sooner than threads agree."""
+"""Nanoseconds of work that a part should have at least: less is done sooner by one thread than two
+can agree on it."""
 BYTE: Final = 0.02
-"""Nanoseconds to read or write a byte in cache."""
+"""Nanoseconds that a thread takes to read or write a byte in cache, roughly."""
 LINE: Final = 16
-"""Elements of a vector that threads divide are cut at multiples of a cache line."""
+"""Vectors are cut at multiples of so many elements: 16 f32 fill a cache line, which two threads
+should not both write to."""
 
 _NOTHING: Final = Task(0, ())
 
 
 def shared(threads: int, worth: float) -> int:
-    """How many of the threads share work that is `worth` so many parts."""
+    """Into how many parts to cut work that is `worth` so many parts of the least size: 1 to
+    `threads`. Work of 2,000 ns is worth 2,000 / WORTH = 2.7, so two parts."""
     return max(1, min(threads, int(worth), driver.PARTS))
 
 
 def cuts(count: int, parts: int, multiple: int = 1) -> list[tuple[int, int]]:
-    """So many rows as ranges of about one length, each but the last a multiple of `multiple`."""
+    """0 to `count` as at most `parts` ranges (start, stop) of about one length, each of which
+    starts at a multiple of `multiple`: cuts(100, 3, 16) is [(0, 32), (32, 64), (64, 100)]."""
     at = [round(k * count / parts / multiple) * multiple for k in range(parts)]
     bounds = [*dict.fromkeys([k for k in at if k < count]), count]
     return list(pairwise(bounds))
@@ -55,9 +67,10 @@ def cuts(count: int, parts: int, multiple: int = 1) -> list[tuple[int, int]]:
 class Tape:
     """Instructions one after another; `runner` gives a range of them as a function.
 
-    The arrays that tasks are given are kept for as long as the tape is. Where one lies in a feed,
-    a run puts in the address of what is fed. `limit` is the most threads that a run takes, and
-    then takes; None for those of the BLAS, or one, as times tell.
+    The arrays in tasks are kept alive as long as the tape. `feeds` are arrays that stand for what
+    is fed: where a task's array lies in one of them, each run puts the address in that step's feed
+    in its place. `limit` is the most threads that a run takes, and then always takes; with None it
+    takes as many as the BLAS does, or one, whichever was faster (`autotune.py`).
     """
 
     def __init__(self, feeds: Sequence[Array], limit: int | None = None) -> None:
@@ -75,13 +88,14 @@ class Tape:
         return len(self._instructions)
 
     def add(self, parts: Sequence[Tasks], refusal: Array | None = None) -> None:
-        """An instruction; a task may set the word `refusal`, so that the run ends behind it."""
+        """Adds an instruction. Where a task finds its data wrong, it sets `refusal`, an i64[1], to
+        1, and the run ends behind this instruction."""
         self._instructions.append((parts, refusal))
         self._laid = False
 
     def spare(self, like: Array, count: int) -> list[Array]:
-        """Room for so many partial results of a form, until they are added up: the next find the
-        same."""
+        """`count` arrays of the shape and dtype of `like`, for partial results until they are added
+        up. The next call may give the same memory: at any time one product alone needs it."""
         nbytes = -(-like.nbytes // ALIGNMENT) * ALIGNMENT
         if count * nbytes > self._spare.nbytes:
             self._spare = aligned_bytes(count * nbytes)
@@ -89,7 +103,8 @@ class Tape:
         return [place.view(like.dtype).reshape(like.shape) for place in places]
 
     def runner(self, start: int, stop: int) -> Callable[..., bool]:
-        """A function of the feeds: whether all instructions of the range ran, none refused."""
+        """A function of the feeds that runs the instructions from `start` to before `stop`; it
+        gives False where one was refused, which ends the run."""
         run: Callable[..., bool] = driver.runner(len(self._feeds))
         words = np.zeros(driver.RUN, np.int64)
         words[[driver.START, driver.STOP_BEFORE]] = start, stop
@@ -107,7 +122,7 @@ class Tape:
             return at
 
         def made(*feeds: Array) -> bool:
-            # On one line, as in `alone`.
+            # On one line, as in `alone` (see `forks.py`).
             with lock: return run(at if self._laid and not (team.resting and item(shares)) else ready(), *feeds)  # fmt: skip  # noqa: E501, E701
 
         TEAM.join(self.threads)
@@ -115,7 +130,11 @@ class Tape:
         return made
 
     def _lay(self) -> None:
-        """Lays all out in memory, and tells the runs where."""
+        """Lays all instructions out in memory, and writes the addresses into the words of each run.
+
+        In one block: the instructions, then all tasks, then the words that the tasks read. All
+        parts of an instruction get the same number of tasks, the rest being empty.
+        """
         padded = [_of_one_length(parts) for parts, _ in self._instructions]
         tasks = [t for parts in padded for part in parts for t in part]
         at = len(padded) * driver.INSTRUCTION
@@ -149,8 +168,12 @@ class Tape:
 
 
 class _Words:
-    """Words at fixed places; `patches` are those that hold an address in a feed: where the word
-    is, which feed, and how far in it. No two feeds share memory here."""
+    """The block of words that a tape is laid out in, and what has to be changed in it for each run.
+
+    `patches` has a row for each word that holds an address in a feed: the word's own address, the
+    number of the feed, and the offset in it in bytes. `feeds` are addresses and sizes in bytes of
+    the arrays that stand for feeds; no two of these share memory.
+    """
 
     def __init__(self, size: int, feeds: Sequence[tuple[int, int]]) -> None:
         self.words = aligned_bytes(8 * size).view(np.int64)

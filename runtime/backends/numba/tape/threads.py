@@ -1,4 +1,9 @@
-"""The threads that run tapes together: whoever calls leads, and helpers take parts."""
+"""The threads that run tapes together: the caller's thread leads, and helpers take parts.
+
+There is one team a process. Helpers are started when a run first wants them. They look for parts in
+a loop of compiled code, without the GIL; one that finds none for about a millisecond sleeps until
+it is woken. A run never needs a helper: the leader makes whatever parts nobody takes.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +17,12 @@ from ....planning.buffers import aligned_bytes
 from .driver import CONTROL, STOP, serve
 
 _PATIENCE: Final = 30_000
-"""Looks for work, of some 30 ns each, before a helper sleeps."""
+"""How often a helper looks for work in vain, some 30 ns each time, before it sleeps."""
 
 
 class Helper:
-    """A thread that serves until there is nothing to do, and then sleeps until it is woken."""
+    """A thread that takes parts until there have been none for a while, and then sleeps until
+    `wake`."""
 
     def __init__(self, team: Team) -> None:
         self.asleep = False
@@ -35,7 +41,8 @@ class Helper:
             self._woken.release()
 
     def end(self) -> None:
-        """Returns when the thread has come to its end."""
+        """Makes the thread end, and waits for it; whoever calls has set STOP for one that is
+        awake."""
         self._over = True
         self._woken.release()
         if self._thread.ident is not None:  # it has been started
@@ -50,12 +57,14 @@ class Helper:
 
 
 class Team:
-    """One leader at a time, and the helpers: one less than the threads that were ever wanted."""
+    """The helpers: one less than the most threads that a tape ever wanted. One run leads at a
+    time."""
 
     def __init__(self) -> None:
         self.lock = SETTINGS
-        """Held by who leads, and sets the threads of the BLAS; a signal handler may lead within a
-        step."""
+        """Held by the leader for a whole run, as it sets the BLAS to one thread meanwhile. A signal
+        handler that interrupts a step may itself run a step: the lock is one that its thread may
+        take again."""
         self._helpers: list[Helper] = []
         self._wanted = 0
         self._words = aligned_bytes(8 * CONTROL).view("i8")
@@ -64,16 +73,17 @@ class Team:
         """The address of the words that the threads share."""
         self._over = False
         self.resting = False
-        """Whether a helper may be asleep, or is still to come."""
+        """Whether `rouse` has anything to do: a helper may be asleep, or has not been started."""
 
     def join(self, threads: int) -> None:
-        """Asks that so many threads run from now on."""
+        """Asks for a team of so many threads, the leader among them; they start at the next
+        `rouse`."""
         if threads - 1 > self._wanted:
             self._wanted = threads - 1
             self.resting = True
 
     def rouse(self) -> None:
-        """Wakes all helpers, and lets those come that are still to come; under the lock."""
+        """Wakes all helpers, and starts those that are missing; called with the lock held."""
         self.resting = False
         try:
             while len(self._helpers) < self._wanted and not self._over:
@@ -88,7 +98,7 @@ class Team:
             raise
 
     def end(self) -> None:
-        """Ends all helpers: native code must not run when the interpreter has gone."""
+        """Ends all helpers, at exit: compiled code must not run when the interpreter has gone."""
         with self.lock:
             self._over = True
             self._words[STOP] = 1
@@ -98,7 +108,7 @@ class Team:
             self._words[STOP] = 0
 
     def forget(self) -> None:
-        """In a forked process there are no helpers yet."""
+        """Forgets the helpers in the child of a fork, which has none of its parent's threads."""
         self._helpers.clear()
         self._words[:] = 0
         self.resting = True
