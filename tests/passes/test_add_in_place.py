@@ -37,7 +37,7 @@ def with_and_without_a_blas(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if request.param == "no blas":
-        monkeypatch.setattr(blas, "_callable", lambda dtype: None)
+        monkeypatch.setattr(blas, "callable_blas", lambda dtype: None)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
