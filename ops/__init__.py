@@ -13,10 +13,10 @@ from .activations import elu, leaky_relu, selu, softplus
 from .arithmetic import add, divide, maximum, minimum, multiply, negative, power, subtract
 from .clipping import ClipBy, ClipFactor, clip_by
 from .comparison import equal, greater, greater_equal, less, less_equal, not_equal, where
+from .declared_gradient import Gradient
 from .dropout import MODES, DropoutMask, LayerDropout, Mode, check_keep, dropout
 from .erf import erf, gaussian
 from .gelu import gelu
-from .gradient import Gradient
 from .initializers import Normal, first_value
 from .joining import concat, pad, slice
 from .labels import LabelError, check_labels

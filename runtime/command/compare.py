@@ -18,7 +18,7 @@ from ...graph.writing import write_whole
 from ..figures.curves import Curve, draw_comparison
 from .amounts import shares
 from .comparison import Run, Variant, compare
-from .methods import OPTIMIZERS
+from .named_methods import OPTIMIZERS
 from .outputs import check_figure
 from .settings import Settings, takes_settings
 from .threads import limited, threads_option

@@ -28,7 +28,7 @@ from ..data.parts import Classification
 from ..data.source import FORMS, load_data
 from ..files.told import fitting
 from .amounts import MOST, byte_count, layer_sizes, shares
-from .methods import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, initializer
+from .named_methods import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, initializer
 
 R = TypeVar("R")
 

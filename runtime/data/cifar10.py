@@ -12,7 +12,7 @@ import numpy as np
 from ...graph import Array, RunError
 from .kinds import kind_of
 from .parts import Classification, Part, held_out
-from .pickled import read_pickled
+from .safe_pickle import read_pickled
 
 CLASSES: Final = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",

@@ -10,7 +10,7 @@ import pytest
 from invoking import run
 
 import verigrad as vg
-from verigrad.runtime.command.methods import ACTIVATIONS, OPTIMIZERS, SCHEDULES, initializer
+from verigrad.runtime.command.named_methods import ACTIVATIONS, OPTIMIZERS, SCHEDULES, initializer
 from verigrad.runtime.command.settings import Settings
 
 EVERYTHING = (

@@ -23,7 +23,7 @@ from verigrad.runtime.data.cifar10 import _batch
 from verigrad.runtime.data.csv_file import read_csv
 from verigrad.runtime.data.idx import read_idx
 from verigrad.runtime.data.npz import read_npz
-from verigrad.runtime.data.pickled import read_pickled
+from verigrad.runtime.data.safe_pickle import read_pickled
 
 
 def npz(**arrays: np.ndarray) -> bytes:
