@@ -65,13 +65,13 @@ def all_of(
 ) -> tuple[T, ...]:
     """The values, one after another; raises `error` for what is none, or not of that class."""
     try:
-        found: tuple[Any, ...] = (values,) if isinstance(values, (str, bytes)) else tuple(values)
+        items: tuple[Any, ...] = (values,) if isinstance(values, (str, bytes)) else tuple(values)
     except TypeError:
-        found = (values,)
-    for value in found:
+        items = (values,)
+    for value in items:
         if not isinstance(value, kind):
             raise error(f"{what} has {shown(value)}, where {due} is expected")
-    return found
+    return items
 
 
 def sizes_of(

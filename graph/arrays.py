@@ -59,13 +59,13 @@ def as_array(
     refused = _kept_out(value, name)
     if refused is None:
         try:
-            found = np.asanyarray(value)
+            converted = np.asanyarray(value)
         except Exception as e:  # the conversion may run any code, such as the user's `__array__`
             refused = _failed(value, e, name)
         else:
-            refused = _kept_out(found, name) or _no_numbers(value, np.asarray(found), name)
+            refused = _kept_out(converted, name) or _no_numbers(value, np.asarray(converted), name)
             if refused is None:
-                return np.asarray(found)
+                return np.asarray(converted)
     fix = f"; {refused.fix}" if refused.fix else ""
     raise error(f"{what} is {refused.found}, where {expected} is expected{fix}") from None
 
@@ -106,31 +106,31 @@ def _masked(value: object, at: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]
 
 def _failed(value: object, e: Exception, name: str) -> Refused:
     """What an error in the conversion says; tensors of other libraries have a way out."""
-    told = next(iter(str(e).strip().splitlines()), "")
+    message = next(iter(str(e).strip().splitlines()), "")
     parts = list(value) if isinstance(value, (list, tuple)) else []
     lengths = [len(part) if isinstance(part, Sized) else None for part in parts]
     other = next((i for i, n in enumerate(lengths) if n != lengths[0]), None)
     if other is not None:
         rows = f"[0] has {lengths[0]} elements and [{other}] has {lengths[other]}"
         return Refused(f"a {_kind(value)} whose parts differ: {rows}", "give each as many")
-    found = f"a {_kind(value)} that cannot be made an array ({type(e).__name__}: {told})"
-    way = ".detach().cpu().float().numpy()" if "BFloat16" in told else ".detach().cpu().numpy()"
+    problem = f"a {_kind(value)} that cannot be made an array ({type(e).__name__}: {message})"
+    way = ".detach().cpu().float().numpy()" if "BFloat16" in message else ".detach().cpu().numpy()"
     if has(value, "detach"):
-        return Refused(found, f"give {name}{way}")
+        return Refused(problem, f"give {name}{way}")
     if any(has(part, "detach") for part in parts):
-        return Refused(found, f"give [t{way} for t in {name}]")
-    return Refused(found, "give an array or a list of numbers")
+        return Refused(problem, f"give [t{way} for t in {name}]")
+    return Refused(problem, "give an array or a list of numbers")
 
 
-def _no_numbers(value: object, found: Array, name: str) -> Refused | None:
+def _no_numbers(value: object, array: Array, name: str) -> Refused | None:
     """Why an array is refused for the dtype that it has."""
-    kind, dtype = found.dtype.kind, found.dtype
+    kind, dtype = array.dtype.kind, array.dtype
     if kind in _NUMBERS:
         return None
     if kind == "O":
-        return _objects(value, found, name)
+        return _objects(value, array, name)
     if kind in "SUT":
-        return _texts(found, name)
+        return _texts(array, name)
     if kind == "c":
         return Refused(f"{dtype}", f"give its parts as numbers of their own, {name}.real")
     if kind in "mM":
@@ -146,17 +146,17 @@ def _no_numbers(value: object, found: Array, name: str) -> Refused | None:
     return Refused(f"{dtype}", f"give {name}.astype('float32')")
 
 
-def _objects(value: object, found: Array, name: str) -> Refused:
-    if not found.ndim and found.item() is value:  # NumPy knows nothing of it
+def _objects(value: object, array: Array, name: str) -> Refused:
+    if not array.ndim and array.item() is value:  # NumPy knows nothing of it
         if has(value, "toarray"):
             return Refused(f"a sparse {_kind(value)}", f"give {name}.toarray()")
         if isinstance(value, Real):
             size = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
             return Refused(f"one {_kind(value)}{size}", f"give float({name})")
         return Refused("None" if value is None else f"a {_kind(value)}", "give an array or a list")
-    if found.size and all(isinstance(element, str) for element in found.flat):
-        return _texts(found.astype(str), name)
-    for place, element in np.ndenumerate(found):
+    if array.size and all(isinstance(element, str) for element in array.flat):
+        return _texts(array.astype(str), name)
+    for place, element in np.ndenumerate(array):
         if isinstance(element, (str, bytes)):
             return Refused(f"an array of objects: {element[:20]!r} at {list(place)}")
         if not isinstance(element, Real):
@@ -165,19 +165,19 @@ def _objects(value: object, found: Array, name: str) -> Refused:
                 "give a number in each place",
             )
     try:
-        np.array(found, float)
+        np.array(array, float)
     except Exception as e:
         return Refused(f"an array of objects that are no floats ({type(e).__name__}: {e})")
     return Refused("an array of objects", f"give np.array({name}, float)")
 
 
-def _texts(found: Array, name: str) -> Refused:
-    first = f" such as {str(found.flat[0])[:20]!r}" if found.size else ""
+def _texts(array: Array, name: str) -> Refused:
+    first = f" such as {str(array.flat[0])[:20]!r}" if array.size else ""
     try:
-        found.astype(float)
+        array.astype(float)
     except ValueError:
         number = f"{name} = np.unique({name}, return_inverse=True)[1]"
-        return Refused(f"texts{first}", f"number them, {number}" if found.ndim == 1 else "")
+        return Refused(f"texts{first}", f"number them, {number}" if array.ndim == 1 else "")
     return Refused(f"texts{first}", f"give np.asarray({name}).astype(float)")
 
 

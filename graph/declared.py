@@ -63,24 +63,24 @@ def checked_updates(updates: Mapping[Node, Node] | None) -> dict[Node, Node]:
 def binding(inputs: Iterable[Node], reached: Sequence[Node]) -> list[Node]:
     """Those of the inputs that alone bind a symbol of what is reached; floats before labels."""
     try:
-        given = tuple(inputs)
+        declared = tuple(inputs)
     except TypeError:
         raise GraphError(f"inputs is {shown(inputs)}, where a list of nodes is expected") from None
-    for n in given:
+    for n in declared:
         if not (isinstance(n, Node) and isinstance(n.op, Input)):
             raise GraphError(f"inputs holds {shown(n)}, where nodes of vg.input are expected")
     there = set(reached)
-    unread = [n for n in given if n not in there]
+    unread = [n for n in declared if n not in there]
     if not unread:
         return []
     free = {s for n in reached for s in (*n.type.symbols, *n.op.free_symbols())}
     free.difference_update(*(n.type.symbols for n in reached if isinstance(n.op, Input)))
-    found: list[Node] = []
+    needed: list[Node] = []
     for n in sorted(unread, key=lambda n: not n.type.is_float):
         if not free.isdisjoint(n.type.symbols):
-            found.append(n)
+            needed.append(n)
             free.difference_update(n.type.symbols)
-    return found
+    return needed
 
 
 def _same_constant(a: Node, b: Node) -> bool:

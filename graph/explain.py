@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 def explain(problem: str, op: Op, inputs: Sequence[Node], where: Location | None) -> str:
     """The problem with the operands, their types and the lines that made them."""
     layer = _layer_of(inputs)
-    told = f"{op.name}{f' in layer {layer}' if layer else ''}"
-    lines = [problem if problem.startswith(op.name) else f"{told}: {problem}"]
+    subject = f"{op.name}{f' in layer {layer}' if layer else ''}"
+    lines = [problem if problem.startswith(op.name) else f"{subject}: {problem}"]
     head, *fix = lines[0].split("\nfix: ")
     lines = [head]
     if where is not None:
         lines.append(f"  {op.name} at {where.described}")
     for i, n in enumerate(inputs):
-        made = f" at {n.where.described}" if n.where is not None else ""
-        lines.append(f"  input {i}: %{n.asked_name or n.op.name}: {n.type}{made}")
+        at = f" at {n.where.described}" if n.where is not None else ""
+        lines.append(f"  input {i}: %{n.asked_name or n.op.name}: {n.type}{at}")
     lines += [f"  fix: {f}" for f in fix]
     return "\n".join(lines)
 

@@ -54,19 +54,19 @@ def checked(owner: str, field: str, value: object, annotation: object) -> object
     """
     spelled = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     kinds = _kinds(spelled)
-    given = as_python(value)
+    plain = as_python(value)
     for kind in kinds:
         if kind is None:  # which may be an array of no axes
-            return value if isinstance(value, np.ndarray) else given
+            return value if isinstance(value, np.ndarray) else plain
         try:
-            return kind.held(given)
+            return kind.held(plain)
         except GraphError as e:
             if len(kinds) == 1:
                 raise GraphError(f"{owner}: {e}") from None
         except (TypeError, ValueError, OverflowError):
             continue
     due = " or ".join(kind.due for kind in kinds if kind is not None)
-    raise GraphError(f"{owner}: {field} is {shown(given)}, where {due} is expected")
+    raise GraphError(f"{owner}: {field} is {shown(plain)}, where {due} is expected")
 
 
 @cache

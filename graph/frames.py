@@ -48,8 +48,8 @@ def unframed(what: str, value: object, kind: str, error: type[VerigradError] = R
 
 
 def _side_by_side(columns: list[_Column], kind: str) -> Array:
-    found = np.column_stack([c.numbers(kind) for c in columns])
-    return _side_by_side(columns, "f") if kind != "f" and found.dtype.kind == "f" else found
+    array = np.column_stack([c.numbers(kind) for c in columns])
+    return _side_by_side(columns, "f") if kind != "f" and array.dtype.kind == "f" else array
 
 
 class _Column:
@@ -67,13 +67,13 @@ class _Column:
         if missing.any():
             place = self._holds(int(np.argmax(missing)))
             raise self.error(f"{place}, a missing value; fill it in, or leave the row out")
-        found = self._of(self.series)
+        array = self._of(self.series)
         if kind != "f":
-            return found
-        wrong = rounded(found)
+            return array
+        wrong = rounded(array)
         if wrong is not None:
             raise self.error(f"{self._holds(wrong[0])}, {ADVICE}")
-        return found.astype(np.float64) if found.dtype.kind == "b" else found
+        return array.astype(np.float64) if array.dtype.kind == "b" else array
 
     def _of(self, series: Any) -> Array:
         kind = series.dtype.kind
@@ -98,9 +98,9 @@ class _Column:
             except OverflowError:
                 raise self.error(f"{self._holds(row)}, which no float can hold") from None
         if values and all(isinstance(v, (int, np.integer, np.bool_)) for v in values):
-            found = np.array(values)
-            if found.dtype.kind in "biu":
-                return found
+            array = np.array(values)
+            if array.dtype.kind in "biu":
+                return array
         for row, value in enumerate(values):
             if isinstance(value, Integral) and int(floats[row]) != value:
                 raise self.error(f"{self._holds(row)}, {ADVICE}")

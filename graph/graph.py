@@ -225,9 +225,9 @@ class Graph(Frozen):
                     f"{new.op.name}: {new.type}; a replacement keeps the type"
                 )
         roots = [*self.outputs.values(), *self.updates.values()]
-        made = iter(rebuild(self.nodes, mapping, roots))
-        outputs = {k: next(made) for k in self.outputs}
-        updates = {w: next(made) for w in self.updates}
+        rebuilt = iter(rebuild(self.nodes, mapping, roots))
+        outputs = {k: next(rebuilt) for k in self.outputs}
+        updates = {w: next(rebuilt) for w in self.updates}
         return Graph(self.name, outputs, updates=updates, inputs=self.inputs)
 
     def but(

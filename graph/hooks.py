@@ -64,9 +64,9 @@ def _check_call(
     theirs, mine = inspect.signature(base), inspect.signature(own)
     if any(p.kind is p.VAR_POSITIONAL for p in theirs.parameters.values()):
         return
-    given = [None for p in theirs.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    arguments = [None for p in theirs.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     try:
-        mine.bind(*given)
+        mine.bind(*arguments)
     except TypeError as e:
         raise error(
             f"{cls.__name__}.{name} takes {mine}, but is called as {name}{theirs}: {e}"

@@ -61,7 +61,7 @@ def assign_names(
     for n in (*sources, *order):
         if n not in names:
             inputs = (layer_of(names[i], layers) for i in n.inputs if i in names)
-            layer = next((found for found in inputs if found), None)
+            layer = next(filter(None, inputs), None)
             give(n, f"{layer}.{n.op.name}" if layer else _default_name(n))
     return {n: names[n] for n in (*sources, *order)}
 

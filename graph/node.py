@@ -304,17 +304,17 @@ def check_node(kind: str, what: str, value: object) -> None:
 
 def as_nodes(op: Op, inputs: Sequence[Operand]) -> tuple[Node, ...]:
     """The inputs with numbers made constants of the dtype of the first node."""
-    given = [n for n in inputs if isinstance(n, Node)]
-    if len(given) == len(inputs):
-        return tuple(given)
-    first = given[0] if given else None
-    nodes: list[Node] = []
+    nodes = [n for n in inputs if isinstance(n, Node)]
+    if len(nodes) == len(inputs):
+        return tuple(nodes)
+    first = nodes[0] if nodes else None
+    converted: list[Node] = []
     for n in map(as_python, inputs):
         if isinstance(n, Node):
-            nodes.append(n)
+            converted.append(n)
         elif isinstance(n, (int, float)) and not isinstance(n, bool) and first is not None:
             number = constant_op(n, first.type.dtype)
-            nodes.append(Node(number, (), number.type, where=user_line()))
+            converted.append(Node(number, (), number.type, where=user_line()))
         else:
             instead = (
                 "compare nodes with vg.equal(a, b): == asks whether they are one"
@@ -324,13 +324,13 @@ def as_nodes(op: Op, inputs: Sequence[Operand]) -> tuple[Node, ...]:
             raise GraphError(
                 f"{op.name}: an input is {type(n).__name__}, where a node is expected; {instead}"
             )
-    return tuple(nodes)
+    return tuple(converted)
 
 
 def _op(name: str, *attributes: object) -> Op:
     kind: Any = OPS[name]
-    made: Op = kind(*attributes)
-    return made
+    op: Op = kind(*attributes)
+    return op
 
 
 def _binary(name: str, a: Operand, b: Operand) -> Node:

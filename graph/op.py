@@ -95,12 +95,12 @@ class Op(Record):
     flops_per_element: ClassVar[int] = 1
     """Operations for an element of the result, beside a matrix product; see `flops`."""
 
-    def _told(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _told(self, values: dict[str, Any]) -> dict[str, Any]:
         types = self.field_types
-        for n, v in given.items():
+        for n, v in values.items():
             if type(v) is not _SIMPLE.get(types[n]):
-                given[n] = checked(self.name, n, v, types[n])
-        return given
+                values[n] = checked(self.name, n, v, types[n])
+        return values
 
     def infer(self, *types: TensorType) -> TensorType:
         """The result's type; raises GraphError where the inputs' types do not fit."""

@@ -27,10 +27,10 @@ def op_function(name: str) -> Callable[..., Node] | None:
 
 def _signature(kind: type[Op]) -> Signature:
     """The inputs as `run` calls them, by place, and the attributes by name."""
-    _, *given = signature(kind.run).parameters.values()
+    _, *parameters = signature(kind.run).parameters.values()
     inputs = [
         p.replace(kind=p.POSITIONAL_ONLY if p.kind is p.POSITIONAL_OR_KEYWORD else p.kind)
-        for p in given
+        for p in parameters
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)
     ]
     taken = {"name", *(p.name for p in inputs)}

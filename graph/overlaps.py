@@ -17,16 +17,16 @@ def overlaps(pieces: Sequence[Piece]) -> Iterator[tuple[int, int]]:
     """
     starts: list[int] = []
     stops: list[int] = []
-    held: list[list[int]] = []  # the pieces in each range
+    members: list[list[int]] = []  # the pieces in each range
     for i in sorted(range(len(pieces)), key=pieces.__getitem__):
         first, _, start, stop = pieces[i]
         low = bisect_right(stops, min(start, stop))
         high = max(low, bisect_left(starts, max(start, stop)))
-        there = [j for inside in held[low:high] for j in inside if pieces[j][1] >= first]
+        there = [j for inside in members[low:high] for j in inside if pieces[j][1] >= first]
         for j in there:
             if start < pieces[j][3] and pieces[j][2] < stop:
                 yield j, i
         there.append(i)
         starts[low:high] = [min(min(pieces[j][2:]) for j in there)]
         stops[low:high] = [max(max(pieces[j][2:]) for j in there)]
-        held[low:high] = [there]
+        members[low:high] = [there]

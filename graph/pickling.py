@@ -68,9 +68,9 @@ def key_of(x: object) -> Key:
 def kept(key: Key, made: T) -> T:
     """The object of that key, if this process has one, and else the one that was made."""
     with _lock:
-        found: T = _known.setdefault(key, made)
-        _keys.setdefault(found, key)
-        return found
+        known: T = _known.setdefault(key, made)
+        _keys.setdefault(known, key)
+        return known
 
 
 def rows_of(nodes: Sequence[Node]) -> list[NodeRow]:

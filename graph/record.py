@@ -91,17 +91,17 @@ class Record:
     def __init__(self, *args: Any, **fields: Any) -> None:
         names = self.field_names
         if len(args) <= self.placed and not fields:
-            given = dict(zip(names, args, strict=False))
+            values = dict(zip(names, args, strict=False))
         else:
-            given = self._by_name(args, fields)
+            values = self._by_name(args, fields)
         if names:
-            given = self._told(given)
+            values = self._told(values)
             for n in names:
-                if n not in given:
+                if n not in values:
                     if n not in self.field_defaults:
                         raise CallError(f"{type(self).__name__} needs the field {n!r}")
-                    given[n] = self.field_defaults[n]
-            self.__dict__.update(given)
+                    values[n] = self.field_defaults[n]
+            self.__dict__.update(values)
         self.__post_init__()
 
     def _by_name(self, args: tuple[Any, ...], fields: dict[str, Any]) -> dict[str, Any]:
@@ -111,17 +111,17 @@ class Record:
         if len(args) > self.placed:
             n, value = names[self.placed], args[self.placed]
             raise CallError(f"{kind} takes {n!r} by name alone: write {kind}({n}={shown(value)})")
-        given = dict(zip(names, args, strict=False))
+        values = dict(zip(names, args, strict=False))
         for n in fields:
-            if n not in names or n in given:
+            if n not in names or n in values:
                 has = ", ".join(names) or "none"
-                problem = "given twice" if n in given else f"unknown; the fields are: {has}"
+                problem = "given twice" if n in values else f"unknown; the fields are: {has}"
                 raise CallError(f"{kind}: field {n!r} is {problem}")
-        return {**given, **fields}
+        return {**values, **fields}
 
-    def _told(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _told(self, values: dict[str, Any]) -> dict[str, Any]:
         """The given fields as they are held, before the defaults stand for the others."""
-        return given
+        return values
 
     def __post_init__(self) -> None:
         """Checks the fields; raises where they cannot be."""
@@ -145,8 +145,8 @@ class Record:
 
     def values(self) -> tuple[Any, ...]:
         """The fields' values, in order."""
-        held = self.__dict__
-        return tuple([held[n] for n in self.field_names])
+        fields = self.__dict__
+        return tuple([fields[n] for n in self.field_names])
 
     def changed(self) -> dict[str, Any]:
         """The fields that differ from their defaults."""
@@ -193,9 +193,9 @@ class Value(Record):
     @classmethod
     def kinds(cls) -> dict[str, type[Self]]:
         """Every concrete class below this one, by its name in text."""
-        found: dict[str, type[Self]] = {}
+        kinds: dict[str, type[Self]] = {}
         for sub in cls.__subclasses__():
             if "name" in sub.__dict__:
-                found[sub.name] = sub
-            found.update(sub.kinds())
-        return found
+                kinds[sub.name] = sub
+            kinds.update(sub.kinds())
+        return kinds

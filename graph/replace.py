@@ -18,51 +18,53 @@ def rebuild(
 ) -> list[Node]:
     """The roots with every node of `mapping` replaced; `nodes` is the graph, inputs first.
 
-    What a node becomes depends on whose replacements it is read in (`held`), since a node stays
+    What a node becomes depends on whose replacements it is read in (`inside`), since a node stays
     inside its own. Above a node's own place in the order a replacement cannot meet it again, so
-    `held` is cut to what can still matter, which keeps the work linear. What no replacement
+    `inside` is cut to what can still matter, which keeps the work linear. What no replacement
     reaches stays as it is.
     """
     place = {n: 0 if isinstance(n.op, Source) else i for i, n in enumerate(nodes, 1)}
     reach = _reach(place, mapping.values())
     forward_only = all(reach[new] <= place.get(old, -1) for old, new in mapping.items())
     changes = _changes(nodes, mapping)
-    made: dict[tuple[Node, NodeSet], Node] = {(n, _NOTHING): n for n in nodes if n not in changes}
+    rebuilt: dict[tuple[Node, NodeSet], Node] = {
+        (n, _NOTHING): n for n in nodes if n not in changes
+    }
     open_: set[tuple[Node, NodeSet]] = set()
 
-    def needed(n: Node, held: NodeSet) -> NodeSet:
-        if not held or (n in place and n not in changes):
+    def needed(n: Node, inside: NodeSet) -> NodeSet:
+        if not inside or (n in place and n not in changes):
             return _NOTHING
         if not forward_only:
-            return held
+            return inside
         top = reach[n]
         return (
-            held
-            if all(place[h] <= top for h in held)
-            else NodeSet(h for h in held if place[h] <= top)
+            inside
+            if all(place[h] <= top for h in inside)
+            else NodeSet(h for h in inside if place[h] <= top)
         )
 
-    def enter(n: Node, held: NodeSet) -> tuple[Node, NodeSet]:
+    def enter(n: Node, inside: NodeSet) -> tuple[Node, NodeSet]:
         """Where to go on for `n`: into its replacement, unless it is read in its own."""
-        while n in mapping and n not in held and mapping[n] is not n:
-            held = needed(mapping[n], held | {n})
+        while n in mapping and n not in inside and mapping[n] is not n:
+            inside = needed(mapping[n], inside | {n})
             n = mapping[n]
-        return n, needed(n, held)
+        return n, needed(n, inside)
 
     for root in roots:
         stack = [enter(root, _NOTHING)]
         while stack:
             key = stack[-1]
-            n, held = key
-            if key in made:
+            n, inside = key
+            if key in rebuilt:
                 stack.pop()
                 continue
-            wanted = [enter(i, held) for i in n.inputs]
+            wanted = [enter(i, inside) for i in n.inputs]
             for k in n.op.refers_to:
                 i = n.inputs[k]
                 if i in mapping and i in depth_first([mapping[i]]):
-                    wanted[k] = enter(i, held | {i})
-            missing = [k for k in wanted if k not in made]
+                    wanted[k] = enter(i, inside | {i})
+            missing = [k for k in wanted if k not in rebuilt]
             if missing:
                 if key in open_:
                     raise GraphError(f"the replacements make {n!r} depend on itself")
@@ -71,9 +73,9 @@ def rebuild(
                 continue
             open_.discard(key)
             stack.pop()
-            inputs = tuple([made[k] for k in wanted])
-            made[key] = n if inputs == n.inputs else n.but(inputs=inputs)
-    return [made[enter(root, _NOTHING)] for root in roots]
+            inputs = tuple([rebuilt[k] for k in wanted])
+            rebuilt[key] = n if inputs == n.inputs else n.but(inputs=inputs)
+    return [rebuilt[enter(root, _NOTHING)] for root in roots]
 
 
 def _changes(nodes: Iterable[Node], mapping: Mapping[Node, Node]) -> set[Node]:

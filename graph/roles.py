@@ -38,10 +38,10 @@ def roles(g: Graph) -> Mapping[Node, str]:
 
 def _made_from(stack: list[Node]) -> dict[Node, None]:
     """These nodes and all that they are made from, sources apart."""
-    found: dict[Node, None] = {}
+    reached: dict[Node, None] = {}
     while stack:
         n = stack.pop()
-        if n not in found and not isinstance(n.op, Source):
-            found[n] = None
+        if n not in reached and not isinstance(n.op, Source):
+            reached[n] = None
             stack += n.inputs
-    return found
+    return reached

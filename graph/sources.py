@@ -89,9 +89,9 @@ class FromArray(Initializer):
 
     def __post_init__(self) -> None:
         # Text gives a list, or the name of an array that the parser puts in its place.
-        given: object = self.value
-        if not (isinstance(given, ArrayValue) or is_stored(given)):
-            self._set("value", ArrayValue(_floats(given)))
+        value: object = self.value
+        if not (isinstance(value, ArrayValue) or is_stored(value)):
+            self._set("value", ArrayValue(_floats(value)))
 
     def check(self, type: TensorType) -> None:
         if isinstance(self.value, ArrayValue):

@@ -144,8 +144,8 @@ def whole(text: str) -> int:
 def as_python(value: object) -> object:
     """A NumPy scalar or array of no dimensions as Python's number; all else as it is."""
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
-        found: object = value.item()
-        return found
+        number: object = value.item()
+        return number
     return value
 
 
@@ -155,11 +155,11 @@ def dtype_name(dtype: object) -> str:
         return dtype
     try:
         # NumPy takes None for float64, here and in comparisons.
-        given = np.dtype(dtype) if dtype is not None else None  # type: ignore[call-overload]
+        numpy_dtype = np.dtype(dtype) if dtype is not None else None  # type: ignore[call-overload]
     except Exception:  # NumPy reads texts, attributes and tuples, and fails in many ways
-        given = None
+        numpy_dtype = None
     for name, known in NUMPY_DTYPES.items():
-        if given is not None and given == known:
+        if numpy_dtype is not None and numpy_dtype == known:
             return name
     raise GraphError(f"dtype {shown(dtype)} is unknown; it is one of {', '.join(NUMPY_DTYPES)}")
 

@@ -28,10 +28,10 @@ def verify(g: Graph) -> None:
     """
     if not isinstance(g, Graph):
         raise GraphError(f"verify takes a Graph, not {shown(g)}")
-    found = list(violations(g))
-    if found:
-        listed = "\n".join(f"  - {v}" for v in found)
-        raise GraphError(f"graph {g.name} has {len(found)} violation(s):\n{listed}")
+    problems = list(violations(g))
+    if problems:
+        listed = "\n".join(f"  - {v}" for v in problems)
+        raise GraphError(f"graph {g.name} has {len(problems)} violation(s):\n{listed}")
 
 
 def violations(g: Graph) -> Iterator[str]:
@@ -42,9 +42,9 @@ def violations(g: Graph) -> Iterator[str]:
     except GraphError as e:
         yield str(e)
         return
-    held = set(g.nodes)
+    nodes = set(g.nodes)
     for n in reached:
-        if n not in held:
+        if n not in nodes:
             yield f"{n!r} is reached, but not among the graph's nodes"
             return
     yield from _names(g)

@@ -36,8 +36,8 @@ def depth_first(roots: Iterable[Node]) -> list[Node]:
 
 def readers_of(order: Sequence[Node], nodes: Iterable[Node]) -> set[Node]:
     """The nodes, and all that is computed from them; `order` has inputs before their readers."""
-    found = set(nodes)
+    readers = set(nodes)
     for n in order:
-        if not found.isdisjoint(n.inputs):
-            found.add(n)
-    return found
+        if not readers.isdisjoint(n.inputs):
+            readers.add(n)
+    return readers

@@ -30,8 +30,8 @@ class Layout:
         self.column = {n: self._column(g, n) for n in g.nodes}
         self.fixed: set[Node] = set()
         for n in g.nodes:
-            given = isinstance(n.op, Source) and not isinstance(n.op, Constant)
-            if not given and all(i in self.fixed for i in n.inputs):
+            varies = isinstance(n.op, Source) and not isinstance(n.op, Constant)
+            if not varies and all(i in self.fixed for i in n.inputs):
                 self.fixed.add(n)
         self.band = self._bands(g)
         self.place = {n: self._place(n, k) for k, n in enumerate(g.nodes)}
@@ -39,16 +39,18 @@ class Layout:
 
     def relation(self, i: Node, n: Node) -> Relation:
         """Where n stands, which reads i; `beside` allows below."""
-        made, reader = self.roles[i], self.roles[n]
-        if made == reader == "backward" and i not in self.fixed:
+        producer, reader = self.roles[i], self.roles[n]
+        if producer == reader == "backward" and i not in self.fixed:
             return "above" if self.place[n] < self.place[i] else "free"
         if self.place[n] < self.place[i]:
             return "free"
         if isinstance(i.op, Source):
             if reader == self.column[i] != "backward":
                 return "below"
-            return "beside" if made == "state" and reader == "update" else "free"
-        return "below" if made == reader and (i not in self.fixed or n in self.fixed) else "beside"
+            return "beside" if producer == "state" and reader == "update" else "free"
+        return (
+            "below" if producer == reader and (i not in self.fixed or n in self.fixed) else "beside"
+        )
 
     def _column(self, g: Graph, n: Node) -> str:
         """A node's role; a source stands with its first readers."""

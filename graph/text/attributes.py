@@ -102,8 +102,8 @@ class Reader:
 
     def expect(self, mark: str) -> None:
         if not self.take(mark):
-            found = self.peek() or self.text[self.at : self.at + 10].strip() or "the end"
-            raise GraphError(f"{mark!r} is expected where {found!r} stands")
+            token = self.peek() or self.text[self.at : self.at + 10].strip() or "the end"
+            raise GraphError(f"{mark!r} is expected where {token!r} stands")
 
     def done(self) -> bool:
         return not self.text[self.at :].strip()
@@ -112,9 +112,9 @@ class Reader:
         self.depth += 1
         if self.depth > _DEEPEST:
             raise GraphError(f"values are nested more than {_DEEPEST} deep")
-        found = self._value()
+        value = self._value()
         self.depth -= 1
-        return found
+        return value
 
     def _value(self) -> Any:
         m = _TOKEN.match(self.text, self.at)

@@ -234,11 +234,11 @@ class _Parser:
             raise GraphError(f"an input is written %name, found {word!r}")
         if m[1] in self.nodes:
             return self.nodes[m[1]]
-        made = self._made_from()
-        cycle = _path(made, m[1], self._defined())
+        reads = self._made_from()
+        cycle = _path(reads, m[1], self._defined())
         if cycle:
             raise GraphError("cycle: " + " reads ".join(f"%{n}" for n in cycle))
-        if m[1] in made:
+        if m[1] in reads:
             raise GraphError(f"%{m[1]} is read before the line that defines it")
         raise GraphError(f"%{m[1]} is not defined{suggest(m[1], self.nodes)}")
 
@@ -248,12 +248,12 @@ class _Parser:
 
     def _made_from(self) -> dict[str, list[str]]:
         """Which names each statement of the text reads, for errors about their order."""
-        made: dict[str, list[str]] = {}
+        reads: dict[str, list[str]] = {}
         for raw in self.lines:
             m = _NODE.fullmatch(_split_note(raw)[0])
             if m is not None:
-                made[m[1]] = _NAME.findall(m[m.lastindex or 0])
-        return made
+                reads[m[1]] = _NAME.findall(m[m.lastindex or 0])
+        return reads
 
     def _update(self, code: str) -> None:
         m = _UPDATE.fullmatch(code)
@@ -305,7 +305,7 @@ def _split_note(raw: str) -> tuple[str, str, str]:
     return m[1].strip(), m[2] or "", (m[3] or "").strip()
 
 
-def _path(made: Mapping[str, list[str]], start: str, goal: str) -> list[str]:
+def _path(reads: Mapping[str, list[str]], start: str, goal: str) -> list[str]:
     """How `start` is made from `goal`, as goal, start, ..., goal; nothing where it is not."""
     came: dict[str, str] = {start: goal}
     queue = [start]
@@ -317,7 +317,7 @@ def _path(made: Mapping[str, list[str]], start: str, goal: str) -> list[str]:
                 path.append(n)
                 n = came[n]
             return [goal, *reversed(path[1:]), goal] if len(path) > 1 else [goal, goal]
-        for i in made.get(n, ()):
+        for i in reads.get(n, ()):
             if i not in came or (i == goal and goal not in came):
                 came[i] = n
                 queue.append(i)
