@@ -17,22 +17,22 @@ def several(what: str, x: Node, axis: Axis | None, axes: Axis | None) -> tuple[i
     """The axes of x, counted from 0; None where none are said. `axes` is the same as `axis`."""
     if axis is not None and axes is not None:
         raise GraphError(f"{what}: axis and axes are one word; give one of them")
-    given = as_python(axis if axes is None else axes)
-    if given is None:
+    wanted = as_python(axis if axes is None else axes)
+    if wanted is None:
         return None
     check_node(what, "x", x)
-    if isinstance(given, _NO_AXES) or not isinstance(given, Iterable):
-        given = (given,)
-    return tuple([_counted(what, x, a) for a in given])
+    if isinstance(wanted, _NO_AXES) or not isinstance(wanted, Iterable):
+        wanted = (wanted,)
+    return tuple([_counted(what, x, a) for a in wanted])
 
 
 def single(what: str, x: Node, axis: Axis | None, axes: Axis | None = None) -> int:
     """The one axis of x, counted from 0."""
-    found = several(what, x, axis, axes)
-    if found is None or len(found) != 1:
-        said = "none" if found is None else list(found)
+    along = several(what, x, axis, axes)
+    if along is None or len(along) != 1:
+        said = "none" if along is None else list(along)
         raise GraphError(f"{what} goes along one axis, and {said} is given; write e.g. axis=0")
-    return found[0]
+    return along[0]
 
 
 def _counted(what: str, x: Node, axis: object) -> int:

@@ -159,8 +159,8 @@ def threads() -> int:
     if functions is None:
         return cores
     with SETTINGS:
-        told = functions[0]()
-    return min(cores, told)
+        limit = functions[0]()
+    return min(cores, limit)
 
 
 class at_most:  # noqa: N801

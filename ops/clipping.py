@@ -61,8 +61,8 @@ class ClipFactor(Op):
     def infer(self, *types: TensorType) -> TensorType:
         dtypes = {t.dtype for t in types}
         if len(dtypes) != 1 or not types[0].is_float:
-            given = " and ".join(map(str, types)) or "nothing"
-            raise GraphError(f"inputs are {given}, where floats of one dtype are expected")
+            listed = " and ".join(map(str, types)) or "nothing"
+            raise GraphError(f"inputs are {listed}, where floats of one dtype are expected")
         return types[0].with_shape(())
 
     def product(self, result: IntShape, *inputs: IntShape) -> Product | None:

@@ -143,8 +143,8 @@ def first_value(init: Initializer, type: TensorType, seed: int, name: str) -> Ar
     size = int(np.prod(shape, dtype=np.int64))
     what = f"what the initializer {init.name} gives {name!r}"
     try:
-        given = words(seed, name, 2 * size) if init.random else np.empty(0, np.uint64)
-        drawn = as_array(init.sample(shape, given), what, type, name="sample")
+        random_words = words(seed, name, 2 * size) if init.random else np.empty(0, np.uint64)
+        drawn = as_array(init.sample(shape, random_words), what, type, name="sample")
     except MemoryError:
         raise GraphError(f"{what}, {type}, takes more memory than this machine has") from None
     if drawn.shape != shape:

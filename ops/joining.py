@@ -150,9 +150,9 @@ def concat(
 
     `axes` is another word for `axis`, which has to be given.
     """
-    given = list(xs[0]) if len(xs) == 1 and isinstance(xs[0], (list, tuple)) else xs
-    nodes = [x for x in given if isinstance(x, Node)]
-    if not nodes or len(nodes) != len(given):
+    inputs = list(xs[0]) if len(xs) == 1 and isinstance(xs[0], (list, tuple)) else xs
+    nodes = [x for x in inputs if isinstance(x, Node)]
+    if not nodes or len(nodes) != len(inputs):
         raise GraphError(
             "concat takes nodes, or one list of them: write e.g. vg.concat([a, b], axis=1)"
         )

@@ -42,9 +42,9 @@ def dense(
     check_node("dense", "x", x)
     check_name(name)
     if x.type.rank != 2 or not isinstance(x.type.shape[1], int):
-        found = f"%{x.asked_name}" if x.asked_name else "x"
+        label = f"%{x.asked_name}" if x.asked_name else "x"
         raise GraphError(
-            f"dense{f' {name}' if name else ''}: {found} is {x.type}, where [N,D] with D a number "
+            f"dense{f' {name}' if name else ''}: {label} is {x.type}, where [N,D] with D a number "
             "is expected\n  fix: reshape x to one row a sample, e.g. vg.reshape(x, ('N', 784))"
         )
     if not is_whole(units, 1):

@@ -86,9 +86,9 @@ class Gemm(Op):
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 5, "c", "a", "b", "alpha", "beta")
         c, a, b, *scalars = types
-        made = MatMul(self.transpose_a, self.transpose_b).infer(a, b)
-        if c != made:
-            raise GraphError(f"c is {c}, but the product of a and b is {made} ({a} and {b})")
+        product = MatMul(self.transpose_a, self.transpose_b).infer(a, b)
+        if c != product:
+            raise GraphError(f"c is {c}, but the product of a and b is {product} ({a} and {b})")
         for name, t in zip(("alpha", "beta"), scalars, strict=True):
             if t != c.with_shape(()):
                 raise GraphError(f"{name} is {t}, where {c.with_shape(())} is expected")

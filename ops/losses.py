@@ -237,23 +237,23 @@ def _class_weights(weights: ClassWeights, scores: TensorType) -> Node:
             raise GraphError(f"{what} names a class twice; give each class one weight")
     if isinstance(weights, Mapping):
         weights = _by_class(weights, classes, what)
-    held = as_array(weights, what, due, name="class_weights")
-    if held.shape != (classes,) or held.dtype.kind == "b":
-        raise GraphError(f"{what} is {held.dtype}{list(held.shape)}, where {due} is expected")
-    wrong = np.flatnonzero(~(np.isfinite(held) & (held >= 0)))
+    array = as_array(weights, what, due, name="class_weights")
+    if array.shape != (classes,) or array.dtype.kind == "b":
+        raise GraphError(f"{what} is {array.dtype}{list(array.shape)}, where {due} is expected")
+    wrong = np.flatnonzero(~(np.isfinite(array) & (array >= 0)))
     if wrong.size:
         raise GraphError(
-            f"{what} holds {held[wrong[0]]} for class {wrong[0]}, where a finite number from 0 is "
+            f"{what} holds {array[wrong[0]]} for class {wrong[0]}, where a finite number from 0 is "
             "expected"
         )
-    held = exactly(held, scores.dtype, what)
-    if not held.any():
+    array = exactly(array, scores.dtype, what)
+    if not array.any():
         raise GraphError(f"{what} are all 0, and no row would count; give one class more than 0")
-    return constant(held, scores.dtype, name="class_weights")
+    return constant(array, scores.dtype, name="class_weights")
 
 
 def _by_class(weights: Mapping[int, float], classes: int, what: str) -> list[float]:
-    found = [1.0] * classes
+    numbers = [1.0] * classes
     for label, weight in weights.items():
         if not is_whole(label) or label >= classes:
             raise GraphError(
@@ -263,8 +263,8 @@ def _by_class(weights: Mapping[int, float], classes: int, what: str) -> list[flo
         large = isinstance(weight, int) and not is_number(weight)
         if isinstance(weight, bool) or not isinstance(weight, Real) or large:
             raise GraphError(f"{what} holds {shown(weight)} for class {label}, which is no number")
-        found[int(label)] = float(weight)
-    return found
+        numbers[int(label)] = float(weight)
+    return numbers
 
 
 def _check_sample_weights(kind: str, weights: Node, loss: TensorType) -> None:

@@ -66,22 +66,22 @@ def agreeing(p: Product, dtype: str, threads: int) -> Pieces | None:
     left = _numbers((p.inner, p.rows) if p.transpose_a else (p.rows, p.inner), dtype, 0)
     right = _numbers((p.columns, p.inner) if p.transpose_b else (p.inner, p.columns), dtype, 1)
     a, b = left.T if p.transpose_a else left, right.T if p.transpose_b else right
-    wanted, made = np.empty((p.rows, p.columns), dtype), np.empty((p.rows, p.columns), dtype)
+    wanted, product = np.empty((p.rows, p.columns), dtype), np.empty((p.rows, p.columns), dtype)
     with at_most(threads):
         np.dot(a, b, out=wanted)
 
     def agrees(make: Callable[[], object]) -> bool:
         with at_most(1):
             make()
-        return made.tobytes() == wanted.tobytes()
+        return product.tobytes() == wanted.tobytes()
 
-    if agrees(lambda: np.dot(a, b, out=made)):
+    if agrees(lambda: np.dot(a, b, out=product)):
         return ()
-    if p.rows == 1 or p.columns == 1 or callable_blas(made.dtype.str) is None:
+    if p.rows == 1 or p.columns == 1 or callable_blas(product.dtype.str) is None:
         return None
     tried = dict.fromkeys([tuple(pieces(p.inner, block)) for block in _BLOCKS])
     cuts = [cut for cut in tried if len(cut) > 1]
-    return next((cut for cut in cuts if agrees(lambda: dot_in(cut, a, b, made))), None)  # noqa: B023
+    return next((cut for cut in cuts if agrees(lambda: dot_in(cut, a, b, product))), None)  # noqa: B023
 
 
 def _numbers(shape: tuple[int, int], dtype: str, seed: int) -> Array:

@@ -25,8 +25,8 @@ def name_hash(name: str) -> int:
     """A 64-bit hash of a name that is the same everywhere."""
     import hashlib
 
-    told = name.encode(errors="surrogatepass")
-    return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), "little")
+    encoded = name.encode(errors="surrogatepass")
+    return int.from_bytes(hashlib.blake2b(encoded, digest_size=8).digest(), "little")
 
 
 def check_seed(seed: int) -> int:

@@ -128,8 +128,8 @@ class Reshape(Op):
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 1)
         (x,) = types
-        given, wanted = _sizes(x.shape), _sizes(self.shape)
-        if given != wanted:
+        sizes, wanted = _sizes(x.shape), _sizes(self.shape)
+        if sizes != wanted:
             raise GraphError(f"{x} has other elements than the shape {_written(self.shape)}")
         return x.with_shape(self.shape)
 

@@ -76,10 +76,10 @@ class Pass:
         """Checks the options by their annotations, as the attributes of ops are."""
         for f in dataclasses.fields(self):  # type: ignore[arg-type]
             try:
-                held = checked(self.name, f.name, getattr(self, f.name), f.type)
+                value = checked(self.name, f.name, getattr(self, f.name), f.type)
             except GraphError as e:
                 raise PassError(str(e)) from None
-            object.__setattr__(self, f.name, held)
+            object.__setattr__(self, f.name, value)
 
     def rewrites(self, g: Graph) -> Iterable[Rewrite | Refused]:
         """What to replace, and what was refused; one sweep over the graph."""
@@ -93,11 +93,11 @@ class Pass:
     @classmethod
     def kinds(cls) -> dict[str, type[Pass]]:
         """Every pass that is defined, by its name."""
-        found: dict[str, type[Pass]] = {}
+        kinds: dict[str, type[Pass]] = {}
         for sub in cls.__subclasses__():
-            found[sub.name] = sub
-            found.update(sub.kinds())
-        return found
+            kinds[sub.name] = sub
+            kinds.update(sub.kinds())
+        return kinds
 
     def options(self) -> dict[str, Any]:
         """The fields and their values."""
@@ -153,8 +153,8 @@ def is_constant(n: Node, value: float) -> bool:
     """Whether a node is a constant all of whose elements are this value, sign of 0 included."""
     if not isinstance(n.op, Constant):
         return False
-    held = n.op.value.array
-    return bool(np.all(held == value) and np.all(np.signbit(held) == np.signbit(value)))
+    array = n.op.value.array
+    return bool(np.all(array == value) and np.all(np.signbit(array) == np.signbit(value)))
 
 
 def bisect(one: Pass, g: Graph, good: Callable[[Graph], bool]) -> Rewrite | None:

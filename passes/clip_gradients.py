@@ -53,11 +53,11 @@ class ClipGradients(Pass):
     def apply(self, g: Graph) -> Graph:
         if self.clip is None:
             return g
-        found = {f"{g.names[p]}.grad": g.names[p] for p in g.parameters}
-        lost = [name for key, name in found.items() if key not in g.outputs]
+        parameters = {f"{g.names[p]}.grad": g.names[p] for p in g.parameters}
+        lost = [name for key, name in parameters.items() if key not in g.outputs]
         if lost:
             raise PassError(f"there is no gradient of the parameter {lost[0]!r}")
-        if not found:
+        if not parameters:
             return g
-        clipped = self.clip.clipped({key: g.outputs[key] for key in found})
+        clipped = self.clip.clipped({key: g.outputs[key] for key in parameters})
         return g.but(outputs={**g.outputs, **clipped})

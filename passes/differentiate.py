@@ -53,8 +53,8 @@ class Differentiate(Pass):
                 f"graph {g.name} has no loss to differentiate; "
                 "declare it as vg.Graph(..., loss=...)"
             )
-        found = backward(loss, g.parameters, g.names)
-        lost = [p for p in g.parameters if p not in found]
+        cotangents = backward(loss, g.parameters, g.names)
+        lost = [p for p in g.parameters if p not in cotangents]
         if lost:
             what = ", ".join(repr(g.names[p]) for p in lost)
             at = f" ({lost[0].where.described})" if lost[0].where else ""
@@ -64,7 +64,7 @@ class Differentiate(Pass):
                 "\n  fix: use it in the loss, not behind stop_gradient alone, or declare it as "
                 "vg.state if it is not trained"
             )
-        gradients = {f"{g.names[p]}.grad": found[p] for p in g.parameters}
+        gradients = {f"{g.names[p]}.grad": cotangents[p] for p in g.parameters}
         clash = [k for k in gradients if k in g.outputs]
         if clash:
             raise PassError(f"the graph already has an output named {clash[0]!r}; rename it")

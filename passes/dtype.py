@@ -12,17 +12,17 @@ def with_dtype(g: Graph, dtype: str) -> Graph:
         raise GraphError(f"dtype is {shown(dtype)}, where f32 or f64 is expected")
     if dtype == "f32":
         return g
-    made: dict[Node, Node] = {}
+    converted: dict[Node, Node] = {}
     for n in g.nodes:
-        inputs = tuple([made[i] for i in n.inputs])
+        inputs = tuple([converted[i] for i in n.inputs])
         op = op_with_dtype(n.op, dtype)
         t = op.infer(*(i.type for i in inputs))
-        made[n] = Node(op, inputs, t, g.names[n], None, n.where)
+        converted[n] = Node(op, inputs, t, g.names[n], None, n.where)
     return Graph(
         g.name,
-        {k: made[n] for k, n in g.outputs.items()},
-        updates={made[w]: made[n] for w, n in g.updates.items()},
-        inputs=[made[n] for n in g.inputs],
+        {k: converted[n] for k, n in g.outputs.items()},
+        updates={converted[w]: converted[n] for w, n in g.updates.items()},
+        inputs=[converted[n] for n in g.inputs],
     )
 
 

@@ -50,7 +50,7 @@ class EliminateCommon(Pass):
             if isinstance(n.op, Source) and not isinstance(n.op, Constant):
                 continue
             key = n.op, tuple([stands_for.get(i, i) for i in n.inputs])
-            found = first.setdefault(key, n)
-            if found is not n:
-                stands_for[n] = found
-                yield Rewrite(n, found, f"%{g.names[found]} is the same")
+            earlier = first.setdefault(key, n)
+            if earlier is not n:
+                stands_for[n] = earlier
+                yield Rewrite(n, earlier, f"%{g.names[earlier]} is the same")

@@ -70,11 +70,11 @@ def expansion(g: Graph) -> Mapping[Node, Node]:
             asked.setdefault(y, {}).setdefault(x, g.names[n])
     became: dict[Node, Node] = {}
     names: dict[Node, str] = {}
-    found: dict[Node, Mapping[Node, Node]] = {}
+    gradients_of: dict[Node, Mapping[Node, Node]] = {}
     for n in g.nodes if asked else ():
         if isinstance(n.op, Gradient):
             y, x = n.inputs
-            if y not in found:
+            if y not in gradients_of:
                 made_from = set(depth_first([y]))
                 for each, name in asked[y].items():
                     if each not in made_from:
@@ -82,10 +82,10 @@ def expansion(g: Graph) -> Mapping[Node, Node]:
                             f"%{name}: %{g.names[y]} is not made from %{g.names[each]} any more; "
                             "the pass that took it away belongs behind expand_gradients"
                         )
-                found[y] = gradients(
+                gradients_of[y] = gradients(
                     became[y], {became[each]: name for each, name in asked[y].items()}, names
                 )
-            became[n] = found[y][became[x]]
+            became[n] = gradients_of[y][became[x]]
         else:
             inputs = tuple([became[i] for i in n.inputs])
             became[n] = n if inputs == n.inputs else n.but(inputs=inputs)

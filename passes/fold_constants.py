@@ -77,5 +77,5 @@ class FoldConstants(Pass):
             except VerigradError as e:
                 yield Refused(n, f"not folded: {e}")
                 continue
-            made = constant(values[n], n.type.dtype)
-            yield Rewrite(n, made, f"{n.op.name} of constants")
+            folded = constant(values[n], n.type.dtype)
+            yield Rewrite(n, folded, f"{n.op.name} of constants")

@@ -68,10 +68,10 @@ class FuseSoftmaxNLL(Pass):
     def rewrites(self, g: Graph) -> Iterator[Rewrite]:
         places: dict[tuple[Node, ...], Node] = {}  # by the labels and the probabilities
         for n in g.order:
-            found = _gradient(n)
-            if found is None:
+            match = _gradient(n)
+            if match is None:
                 continue
-            p, dy, labels = found
+            p, dy, labels = match
             rows, classes = p.type.shape
             if (labels, p) not in places:
                 assert isinstance(classes, int)

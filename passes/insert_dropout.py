@@ -62,7 +62,7 @@ class InsertDropout(Pass):
                 yield Rewrite(site.node, x, "keep is 1: nothing is dropped")
                 continue
             step = step_counter(g) if step is None else step
-            mask = DropoutMask(
+            op = DropoutMask(
                 site.key,
                 keep,
                 x.type.shape,
@@ -70,8 +70,8 @@ class InsertDropout(Pass):
                 seed=self.seed,
                 dtype=x.type.dtype,
             )
-            made = apply(mask, step, name=f"{site.key}.mask")
-            new = multiply(x, made, name=None if site.declared else f"{site.key}.dropout")
+            mask = apply(op, step, name=f"{site.key}.mask")
+            new = multiply(x, mask, name=None if site.declared else f"{site.key}.dropout")
             yield Rewrite(site.node, new, _reason(g, site))
 
 

@@ -59,13 +59,13 @@ class KeepLogs(Pass):
     def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:
         known = _known(g, {n.inputs[k] for n in g.order for k in n.op.refers_to})
         for n in g.order:
-            found = known.get(n.inputs[0]) if isinstance(n.op, Log) else None
-            if found is None:
+            fact = known.get(n.inputs[0]) if isinstance(n.op, Log) else None
+            if fact is None:
                 continue
-            if found.asked is not None:
-                yield Refused(n, f"a gradient is taken for %{g.names[found.asked]}")
+            if fact.asked is not None:
+                yield Refused(n, f"a gradient is taken for %{g.names[fact.asked]}")
             else:
-                yield Rewrite(n, found.log, found.law)
+                yield Rewrite(n, fact.log, fact.law)
 
 
 class _Known(NamedTuple):
@@ -89,9 +89,9 @@ def _known(g: Graph, referred: Container[Node]) -> dict[Node, _Known]:
             wanted.update(n.inputs[1:] if isinstance(n.op, Subtract) else _moved(n))
     known: dict[Node, _Known] = {}
     for n in g.order:
-        found = _law(n, known) if n in wanted else None
-        if found is not None:
-            known[n] = found._replace(asked=n) if n in referred else found
+        fact = _law(n, known) if n in wanted else None
+        if fact is not None:
+            known[n] = fact._replace(asked=n) if n in referred else fact
     return known
 
 

@@ -95,14 +95,14 @@ class Pipeline(Frozen):
         """The pipeline with each given option (not None) set on the passes that have a field of
         that name. Raises PassError where an option is given that no pass takes."""
         check_kind("options", options, Mapping, "a dict of options, e.g. {'seed': 1},", PassError)
-        given = {k: v for k, v in options.items() if v is not None}
-        for k in given:
+        chosen = {k: v for k, v in options.items() if v is not None}
+        for k in chosen:
             check_kind("options: a name", k, str, "a text", PassError)
             if not any(k in p.options() for p in self.passes):
                 raise PassError(f"{k}= is given, but no pass of {self!r} takes it")
         passes = []
         for p in self.passes:
-            mine = {k: v for k, v in given.items() if k in p.options()}
+            mine = {k: v for k, v in chosen.items() if k in p.options()}
             passes.append(p.but(**mine) if mine else p)
         return Pipeline(passes)
 
@@ -167,15 +167,15 @@ def _sweeps(
 def _run_one(p: Pass, g: Graph, ran: tuple[str, ...], records: list[Record]) -> Graph:
     """The graph after a pass, verified; the same graph where nothing changed."""
     try:
-        found = list(p.rewrites(g))
-        for r in found:
+        outcomes = list(p.rewrites(g))
+        for r in outcomes:
             if not isinstance(r, (Rewrite, Refused)):
                 raise PassError(
                     f"rewrites gave {shown(r)}, where vg.Rewrite(old, new, reason) or "
                     "vg.Refused(node, reason) is expected"
                 )
         whole = type(p).apply is not Pass.apply
-        rewrites = [r for r in found if isinstance(r, Rewrite)]
+        rewrites = [r for r in outcomes if isinstance(r, Rewrite)]
         after = p.apply(g) if whole else apply_rewrites(g, rewrites)
         if not isinstance(after, Graph):
             raise PassError(f"apply gave {shown(after)}, where a Graph is expected")
@@ -188,12 +188,12 @@ def _run_one(p: Pass, g: Graph, ran: tuple[str, ...], records: list[Record]) -> 
         # One error, whose traceback reaches the line that failed.
         line = raised_at(e)
         at = f"\n  at {line.described}" if line is not None else ""
-        told = PassError(
+        failure = PassError(
             f"the pass {p.name} failed with {type(e).__name__}: {e}{at}\n  after {', '.join(ran)}"
         )
-        raise told.with_traceback(e.__traceback__) from None
+        raise failure.with_traceback(e.__traceback__) from None
     refused = {r for r in records if r.refused and r.stage == p.name}
-    for r in found:
+    for r in outcomes:
         n = r.old if isinstance(r, Rewrite) else r.node
         record = Record(p.name, g.names.get(n, n.op.name), r.reason, isinstance(r, Refused))
         if record not in refused:  # each sweep refuses the same again

@@ -44,19 +44,19 @@ def grad(y: Node, xs: Sequence[Node]) -> list[Node]:
 
 def _declared(y: Node, x: Node) -> Node:
     """The gradient under the name of x."""
-    made, own = apply(Gradient(), y, x), f"{x.name}.grad" if x.name else "grad"
+    gradient, own = apply(Gradient(), y, x), f"{x.name}.grad" if x.name else "grad"
     name = own if x.asked_name else None
-    return Node(made.op, made.inputs, made.type, name, x.layer, made.where)
+    return Node(gradient.op, gradient.inputs, gradient.type, name, x.layer, gradient.where)
 
 
 def gradients(y: Node, xs: Mapping[Node, str], names: Mapping[Node, str]) -> dict[Node, Node]:
     """The nodes of the gradient of y for each of xs, zeros where none reaches it, under the names
     that `xs` gives them; `names` are those of what y is made from."""
-    found = backward(y, list(xs), names, xs)
+    grads = backward(y, list(xs), names, xs)
     for x in xs:
-        if x not in found:
-            found[x] = broadcast_to(constant(0.0, x.type.dtype), x.type.shape)
-    return found
+        if x not in grads:
+            grads[x] = broadcast_to(constant(0.0, x.type.dtype), x.type.shape)
+    return grads
 
 
 def backward(
@@ -74,7 +74,7 @@ def backward(
         if n.type.is_float and any(i in leads for i in n.inputs):
             leads.add(n)
     parts: dict[Node, list[Node]] = {y: [constant(1.0, y.type.dtype)]}
-    found: dict[Node, Node] = {}
+    grads: dict[Node, Node] = {}
     wanted = set(xs)
     for n in reversed(order):
         if n not in leads or n not in parts:
@@ -87,12 +87,12 @@ def backward(
             if n in titles:
                 dy = _named(dy, titles[n], forward)
             if n in wanted:
-                found[n] = dy
+                grads[n] = dy
             if n.inputs:
                 for i, part in zip(n.inputs, cotangents(n, dy, names), strict=True):
                     if part is not None and i in leads:
                         parts.setdefault(i, []).append(part)
-    return found
+    return grads
 
 
 def _named(n: Node, name: str, forward: set[Node]) -> Node:
@@ -107,19 +107,19 @@ def cotangents(n: Node, dy: Node, names: Mapping[Node, str] | None = None) -> li
     Raises GraphError, naming op, input and types, where that is not one cotangent an input, each
     of its input's type; `names` are those of the graph.
     """
-    given = n.op.vjp(n, dy)
+    parts = n.op.vjp(n, dy)
     label = f"%{names[n]}" if names and n in names else f"{n}"
-    if not isinstance(given, (tuple, list)):
+    if not isinstance(parts, (tuple, list)):
         raise GraphError(
-            f"{n.op.name}: vjp gives {shown(given)}, where a tuple is expected, of one cotangent "
+            f"{n.op.name}: vjp gives {shown(parts)}, where a tuple is expected, of one cotangent "
             f"an input, such as `return (dx,)`; for {label}"
         )
-    if len(given) != len(n.inputs):
+    if len(parts) != len(n.inputs):
         raise GraphError(
-            f"{n.op.name}: vjp gives {len(given)} cotangents for {len(n.inputs)} inputs of "
+            f"{n.op.name}: vjp gives {len(parts)} cotangents for {len(n.inputs)} inputs of "
             f"{label}; give one an input, None where it is zero"
         )
-    return [_checked(n, k, part, names or {}) for k, part in enumerate(given)]
+    return [_checked(n, k, part, names or {}) for k, part in enumerate(parts)]
 
 
 def _checked(n: Node, k: int, part: object, names: Mapping[Node, str]) -> Node | None:
@@ -133,11 +133,11 @@ def _checked(n: Node, k: int, part: object, names: Mapping[Node, str]) -> Node |
             return part
         if repeated and part.type == n.type.with_dtype(x.type.dtype):
             return _unbroadcast(part, x.type)
-    found = part.type if isinstance(part, Node) else repr(part)
+    actual = part.type if isinstance(part, Node) else repr(part)
     name = names.get(x, x.asked_name)
     at = f"\n  {n.op.name} at {n.where.described}" if n.where else ""
     raise GraphError(
-        f"{n.op.name}: vjp gives {found} for input {k}, which is {x.type}"
+        f"{n.op.name}: vjp gives {actual} for input {k}, which is {x.type}"
         f"{f' (%{name})' if name else ''}; a cotangent is a node of its input's type"
         f"{'' if x.type.is_float else ', and None where that is no float'}{at}"
     )

@@ -54,13 +54,13 @@ class Simplify(Pass):
     def rewrites(self, g: Graph) -> Iterator[Rewrite]:
         for n in g.order:
             for rule in _RULES.get(n.op.name, ()):
-                found = rule(n)
-                if found is not None:
-                    yield Rewrite(n, *found)
+                replacement = rule(n)
+                if replacement is not None:
+                    yield Rewrite(n, *replacement)
                     break
             else:
-                if n.op.elementwise and (found := _reads_broadcast(n)) is not None:
-                    yield Rewrite(n, *found)
+                if n.op.elementwise and (replacement := _reads_broadcast(n)) is not None:
+                    yield Rewrite(n, *replacement)
 
 
 def _times_one(n: Node) -> Found:

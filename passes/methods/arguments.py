@@ -10,8 +10,8 @@ from ...graph import GraphError, Value, as_python, is_number, shown
 class Given(Value):
     """A value that users write: NumPy's numbers are held as Python's, so that text reads back."""
 
-    def _told(self, given: dict[str, Any]) -> dict[str, Any]:
-        return {n: as_python(v) for n, v in given.items()}
+    def _told(self, values: dict[str, Any]) -> dict[str, Any]:
+        return {n: as_python(v) for n, v in values.items()}
 
 
 def check_positive(**values: object) -> None:

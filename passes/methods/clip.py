@@ -74,13 +74,13 @@ def _limit_of(g: Node, limit: float) -> float:
     """The limit, or the largest number of the gradient's dtype. Raises GraphError where it is 0 in
     it."""
     dtype: np.dtype[Any] = g.type.numpy
-    held = np.finfo(dtype)
-    if limit <= float(held.smallest_subnormal) / 2:
+    finfo = np.finfo(dtype)
+    if limit <= float(finfo.smallest_subnormal) / 2:
         raise GraphError(
             f"limit is {limit!r}, which is 0 in {g.type.dtype}, and so would every gradient be; "
             'write a larger one, or vg.compile(..., dtype="f64")'
         )
-    return min(limit, float(held.max))
+    return min(limit, float(finfo.max))
 
 
 def _zero_if_finite(n: Node) -> Node:

@@ -181,10 +181,10 @@ def _joined(calls: Iterable[list[Node]]) -> Iterator[list[Node]]:
     the place of another, which a group does not let it do."""
     last: list[Node] = []
     for group in calls:
-        made = set(last)
-        linked = any(i in made for n in group for i in n.inputs)
+        results = set(last)
+        linked = any(i in results for n in group for i in n.inputs)
         fits = len(last) + len(group) <= _MOST
-        if linked and fits and _by_rows([*last, *group]) and not _in_place(group, made):
+        if linked and fits and _by_rows([*last, *group]) and not _in_place(group, results):
             last = [*last, *group]
             continue
         if last:
@@ -194,8 +194,8 @@ def _joined(calls: Iterable[list[Node]]) -> Iterator[list[Node]]:
         yield last
 
 
-def _in_place(group: Sequence[Node], made: set[Node]) -> bool:
-    return any(i in made for n in group for i in n.reusable)
+def _in_place(group: Sequence[Node], results: set[Node]) -> bool:
+    return any(i in results for n in group for i in n.reusable)
 
 
 def _by_rows(group: Sequence[Node]) -> bool:
@@ -204,7 +204,7 @@ def _by_rows(group: Sequence[Node]) -> bool:
 
 def packs(g: Graph, s: Schedule, groups: Sequence[Nodes]) -> tuple[Nodes, ...]:
     """Lists of tensors to lie one after another, so that a group with several lanes is one call."""
-    found: list[list[Node]] = []
+    columns: list[list[Node]] = []
     packed: dict[Node, tuple[int, int]] = {}
     # Those with the most lanes first: what a part of them needs lies together in theirs.
     for group in sorted(groups, key=lambda one: (len(lanes(one) or ()), len(one)), reverse=True):
@@ -213,9 +213,9 @@ def packs(g: Graph, s: Schedule, groups: Sequence[Nodes]) -> tuple[Nodes, ...]:
             continue
         for column in _columns(g, s, group, rows):
             if all(n not in packed for n in column):
-                packed.update({n: (len(found), k) for k, n in enumerate(column)})
-                found.append(column)
-    return tuple([tuple(pack) for pack in found])
+                packed.update({n: (len(columns), k) for k, n in enumerate(column)})
+                columns.append(column)
+    return tuple([tuple(pack) for pack in columns])
 
 
 def _columns(g: Graph, s: Schedule, group: Nodes, rows: Sequence[Nodes]) -> list[list[Node]]:
@@ -226,11 +226,11 @@ def _columns(g: Graph, s: Schedule, group: Nodes, rows: Sequence[Nodes]) -> list
         slots = [members] if members[0] not in hidden else []
         slots += zip(*[n.inputs for n in members], strict=True)
         for slot in slots:
-            held = tuple([holder(s, n) for n in slot])
-            kinds = {isinstance(n.op, Source) for n in held}
-            distinct = len(set(held)) == len(held) and len(kinds) == 1
-            if distinct and all(_can_be_packed(n) for n in held):
-                columns[held] = None
+            holders = tuple([holder(s, n) for n in slot])
+            kinds = {isinstance(n.op, Source) for n in holders}
+            distinct = len(set(holders)) == len(holders) and len(kinds) == 1
+            if distinct and all(_can_be_packed(n) for n in holders):
+                columns[holders] = None
     return [list(column) for column in columns if not hidden.intersection(column)]
 
 

@@ -30,14 +30,14 @@ def _by_level(added: int, alive_since: int, level: int) -> Key:
 def fewest_bytes(g: Graph, nodes: Sequence[Node], sizes: Mapping[str, int]) -> list[Node]:
     """Of some legal orders of these nodes, the one with the lowest peak."""
     part = _Segment(g, nodes, sizes)
-    made: list[list[int]] = []
+    orders: list[list[int]] = []
     for rule in (_by_bytes, _by_chain, _by_level):
         order = part.backwards(rule)
-        if order not in made:
-            made.append(order)
+        if order not in orders:
+            orders.append(order)
         if not part.choice:
             break
-    best = min(made, key=part.peak) if len(made) > 1 else made[0]
+    best = min(orders, key=part.peak) if len(orders) > 1 else orders[0]
     return [nodes[k] for k in best]
 
 
@@ -84,14 +84,14 @@ class _Segment:
                 last[i] = at
         alive = highest = 0
         for at, k in enumerate(order):
-            made = size[k]
+            fresh = size[k]
             ended = [i for i in self.inputs[k] if last[i] == at and not self.kept[i]]
             temporary = 0
             if any(i in ended for i in self.taken[k]):
                 t = self._types[k]
-                temporary = min(made, sum([size[i] for i in ended if self._types[i] == t]))
-            highest = max(highest, alive + made - temporary)
-            alive += (made if last[k] >= 0 or self.kept[k] else 0) - sum([size[i] for i in ended])
+                temporary = min(fresh, sum([size[i] for i in ended if self._types[i] == t]))
+            highest = max(highest, alive + fresh - temporary)
+            alive += (fresh if last[k] >= 0 or self.kept[k] else 0) - sum([size[i] for i in ended])
         return highest
 
     def backwards(self, rule: Rule) -> list[int]:

@@ -82,18 +82,18 @@ class ScheduleBuffers(Pass):
 def _unchanging(g: Graph, fixed: bool) -> frozenset[Node]:
     """What no feed changes, and no parameter; where parameters are `fixed`, results that depend on
     them too, unless they grow with the batch."""
-    found: set[Node] = set()
+    unchanging: set[Node] = set()
     of_parameters: set[Node] = set()
     for n in g.order:
-        given = [i for i in n.inputs if i not in found and not isinstance(i.op, Constant)]
-        if given and not (fixed and all(isinstance(i.op, (Parameter, State)) for i in given)):
+        varying = [i for i in n.inputs if i not in unchanging and not isinstance(i.op, Constant)]
+        if varying and not (fixed and all(isinstance(i.op, (Parameter, State)) for i in varying)):
             continue
-        if given or of_parameters.intersection(n.inputs):
+        if varying or of_parameters.intersection(n.inputs):
             if n.type.symbols:
                 continue
             of_parameters.add(n)
-        found.add(n)
-    return frozenset(found)
+        unchanging.add(n)
+    return frozenset(unchanging)
 
 
 def _copy_sources_that_change(g: Graph) -> Graph:
@@ -164,18 +164,18 @@ def _takeovers(
     """
     place = {n: i for i, n in enumerate(order)}
     last = {n: max((place[u] for u in g.users[n]), default=-1) for n in order}
-    given: set[Node] = set()
-    found: dict[Node, Node] = {}
+    consumed: set[Node] = set()
+    takeovers: dict[Node, Node] = {}
     for n in order:
         if n in taken:
             continue
         for x in n.reusable:
-            if x not in last or x in g.roots or x in given or x.type != n.type:
+            if x not in last or x in g.roots or x in consumed or x.type != n.type:
                 continue
             if group[x] == group[n] or (x in once and n not in once):
                 continue
             if last[x] == place[n]:
-                found[n] = x
-                given.add(x)
+                takeovers[n] = x
+                consumed.add(x)
                 break
-    return found
+    return takeovers

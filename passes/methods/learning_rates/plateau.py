@@ -51,4 +51,4 @@ def plateau_in(value: object) -> Plateau | None:
     parts: Iterable[object] = value if isinstance(value, tuple) else ()
     if isinstance(value, Value):
         parts = value.values()
-    return next((found for found in map(plateau_in, parts) if found is not None), None)
+    return next((inner for inner in map(plateau_in, parts) if inner is not None), None)

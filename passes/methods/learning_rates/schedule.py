@@ -48,11 +48,11 @@ class Schedule(Given):
         t = input("step", ("N",), dtype="f64")
         y = self.at(t)
         try:
-            held: dict[Node, Array] = {t: start + np.arange(steps, dtype=np.float64)}
+            values: dict[Node, Array] = {t: start + np.arange(steps, dtype=np.float64)}
             for n in depth_first([y]):
-                if n not in held:
-                    held[n] = _evaluated(n, held, steps)
-            return np.broadcast_to(held[y], (steps,)).copy()
+                if n not in values:
+                    values[n] = _evaluated(n, values, steps)
+            return np.broadcast_to(values[y], (steps,)).copy()
         except (MemoryError, OverflowError, ValueError):
             raise GraphError(
                 f"the rates of {shown(steps)} steps from {shown(start)} on cannot be held; ask for "
@@ -60,12 +60,12 @@ class Schedule(Given):
             ) from None
 
 
-def _evaluated(n: Node, held: dict[Node, Array], size: int) -> Array:
+def _evaluated(n: Node, values: dict[Node, Array], size: int) -> Array:
     if isinstance(n.op, Constant):
         return n.op.array
     if isinstance(n.op, State) and isinstance(n.op.init, Initializer):
         return first_value(n.op.init, n.type, 0, n.asked_name or "")
-    return compute(n, [held[i] for i in n.inputs], {"N": size})
+    return compute(n, [values[i] for i in n.inputs], {"N": size})
 
 
 Rate = float | Schedule

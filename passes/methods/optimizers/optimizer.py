@@ -67,27 +67,27 @@ class Optimizer(Given):
     groups: Sequence[Group] = field(default=(), kw_only=True)
     dialect: Dialect = field(default="course", kw_only=True)
 
-    def _told(self, given: dict[str, Any]) -> dict[str, Any]:
-        given = super()._told(given)
-        dialect = given.get("dialect", "course")
+    def _told(self, values: dict[str, Any]) -> dict[str, Any]:
+        values = super()._told(values)
+        dialect = values.get("dialect", "course")
         check_choice("dialect", dialect, DIALECTS)
-        return {**self.dialects.get(dialect, {}), **given}
+        return {**self.dialects.get(dialect, {}), **values}
 
     def changed(self) -> dict[str, Any]:
         """The fields that differ from what the dialect sets: what text and `repr` show."""
         shown = super().changed()
         meant = self.dialects.get(self.dialect, {})
-        told = {n: getattr(self, n) for n in self.field_names if n in shown or n in meant}
-        return {n: v for n, v in told.items() if n not in meant or v != meant[n]}
+        fields = {n: getattr(self, n) for n in self.field_names if n in shown or n in meant}
+        return {n: v for n, v in fields.items() if n not in meant or v != meant[n]}
 
     def __post_init__(self) -> None:
-        given = (self.groups,) if isinstance(self.groups, Group) else self.groups
-        if not isinstance(given, (tuple, list)) or not all(isinstance(g, Group) for g in given):
+        groups = (self.groups,) if isinstance(self.groups, Group) else self.groups
+        if not isinstance(groups, (tuple, list)) or not all(isinstance(g, Group) for g in groups):
             raise GraphError(
                 f"groups is {shown(self.groups)}, where e.g. [vg.Group('*.bias', lr=0.1)] is "
                 "expected"
             )
-        self._set("groups", tuple(given))
+        self._set("groups", tuple(groups))
         check_rate(self.lr)
         check_not_negative(weight_decay=self.weight_decay)
 
