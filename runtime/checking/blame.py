@@ -31,8 +31,8 @@ def faults(
         lost = _not_finite(forward)
         if lost:
             return (lost,)
-    found = wrong_products(forward, gradients)
-    return found or tuple(_passes_at_fault(stages, gradients, wrong, tolerance))
+    violations = wrong_products(forward, gradients)
+    return violations or tuple(_passes_at_fault(stages, gradients, wrong, tolerance))
 
 
 def wrong_products(forward: Forward, gradients: Iterable[str]) -> tuple[str, ...]:
@@ -43,31 +43,31 @@ def wrong_products(forward: Forward, gradients: Iterable[str]) -> tuple[str, ...
     """
     start = {forward.source(name) for name in gradients}
     leads = start | set(forward.reached(start))
-    found: list[str] = []
+    violations: list[str] = []
     for n in forward.reached(start):
         if n.type.is_float and all(np.isfinite(forward.at[i]).all() for i in (*n.inputs, n)):
             places = [k for k, i in enumerate(n.inputs) if i in leads and i.type.is_float]
             product = NodeAlone(forward, n)
             if not product.singular():
-                found += product.violations(places)
-    if len(found) > _NAMED:
-        found = [*found[:_NAMED], f"and {len(found) - _NAMED} more"]
-    return tuple(found)
+                violations += product.violations(places)
+    if len(violations) > _NAMED:
+        violations = [*violations[:_NAMED], f"and {len(violations) - _NAMED} more"]
+    return tuple(violations)
 
 
 def singular_points(forward: Forward, names: Iterable[str]) -> dict[str, str]:
     """For each parameter whose loss goes through a node that has no finite slope at its values,
     the first such node, in words."""
     words: dict[Node, str] = {}
-    found: dict[str, str] = {}
+    points: dict[str, str] = {}
     for name in names:
         for n in forward.reached({forward.source(name)}):
             if n not in words:
                 words[n] = NodeAlone(forward, n).singular() if n.type.is_float else ""
             if words[n]:
-                found[name] = words[n]
+                points[name] = words[n]
                 break
-    return found
+    return points
 
 
 def _not_finite(forward: Forward) -> str:

@@ -89,12 +89,12 @@ def check_op(
     refused = [_types("errors", row) for row in all_of("errors", errors, object, "types")]
     rng = np.random.default_rng(check_seed(seed))
     sample = Sample(op, _types("types", types), reference, values, rng)
-    found = list(_checks(sample, refused, stopped))
-    return OpReport(op, len(found), tuple(v for v in found if v is not None))
+    outcomes = list(_checks(sample, refused, stopped))
+    return OpReport(op, len(outcomes), tuple(v for v in outcomes if v is not None))
 
 
-def _types(what: str, given: Sequence[str | TensorType]) -> list[TensorType]:
-    types = all_of(what, given, (str, TensorType), 'a type such as "f32[N,3]"', RunError)
+def _types(what: str, items: Sequence[str | TensorType]) -> list[TensorType]:
+    types = all_of(what, items, (str, TensorType), 'a type such as "f32[N,3]"', RunError)
     return [t if isinstance(t, TensorType) else parse_type(t) for t in types]
 
 
@@ -147,12 +147,12 @@ def _counts(sample: Sample, sizes: Mapping[str, int]) -> Iterator[str | None]:
     """What the cost model reads."""
     result = sample.inferred().bind(sizes)
     try:
-        found = sample.op.flops(result, *[t.bind(sizes) for t in sample.types])
+        flops = sample.op.flops(result, *[t.bind(sizes) for t in sample.types])
     except Exception as e:
         yield f"flops fails with {type(e).__name__}: {e}"
         return
-    whole = isinstance(found, int) and found >= 0
-    yield None if whole else f"flops gives {shown(found)}, where a whole number from 0 is expected"
+    whole = isinstance(flops, int) and flops >= 0
+    yield None if whole else f"flops gives {shown(flops)}, where a whole number from 0 is expected"
 
 
 def _text(sample: Sample) -> Iterator[str | None]:

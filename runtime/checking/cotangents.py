@@ -74,9 +74,9 @@ def _products(g: Graph, part: Node | None, feeds: Mapping[str, Array], v: Array)
     if part is None:
         return np.zeros(())
     inputs = {key: n for key, n in g.outputs.items() if key != "y"}
-    held = Graph("vjp", {"dx": part, **inputs})
-    verify(held)
-    products: Array = interpret(held, feeds).outputs["dx"] * v
+    graph = Graph("vjp", {"dx": part, **inputs})
+    verify(graph)
+    products: Array = interpret(graph, feeds).outputs["dx"] * v
     return products
 
 

@@ -72,8 +72,8 @@ def _at_other_steps(line: Line, entry: Entry, scale: Scale) -> Entry:
         return line.followed(where, h)[0] if crossed else value
 
     own, most = abs(float(line.value[where])), largest(line.value)
-    found = elsewhere(loss, own, most, scale.tolerance)
-    others = [_judged(where, a, n, scale, entry.kink) for n in found]
+    derivatives = elsewhere(loss, own, most, scale.tolerance)
+    others = [_judged(where, a, n, scale, entry.kink) for n in derivatives]
     finest = others[0] if others and not entry.kink else entry
     return next((other for other in others if other.verdict == PASS), finest)
 
@@ -122,13 +122,13 @@ def _judged(where: Place, a: float, n: Derivative, scale: Scale, kink: str = "")
 
 def _at_known_kink(line: Line, where: Place, a: float, scale: Scale) -> Entry:
     """The verdict by differences that cross no kink."""
-    found = {h: line.followed(where, h)[1] for k in STEPS for h in (k, -k)}
-    closest = min((h for h in found if found[h]), key=abs)
-    first = found[closest][0]
+    crossings = {h: line.followed(where, h)[1] for k in STEPS for h in (k, -k)}
+    closest = min((h for h in crossings if crossings[h]), key=abs)
+    first = crossings[closest][0]
     kink = f"%{line.forward.graph.names[first.node]} at {place(first.first)}"
     # With steps at which more is held than at the smallest, elements that move would stand still.
-    held = [sum(c.held for h in (k, -k) for c in found[h]) for k in STEPS]
-    start = max((k + 1 for k in range(len(STEPS)) if held[k] != held[-1]), default=0)
+    counts = [sum(c.held for h in (k, -k) for c in crossings[h]) for k in STEPS]
+    start = max((k + 1 for k in range(len(STEPS)) if counts[k] != counts[-1]), default=0)
     here = derivative(lambda h: line.followed(where, h)[0], FIRST / 4**start)
     exact = abs(closest) <= STEPS[-1]
     how = "exactly: the documented derivative" if exact else "on the side of the values"
@@ -139,7 +139,7 @@ def _at_known_kink(line: Line, where: Place, a: float, scale: Scale) -> Entry:
         other = _judged(where, a, n, scale, f"{kink}, exactly: the derivative to the {side}")
         if other.error <= scale.tolerance:
             return other
-    if held[-1]:
+    if counts[-1]:
         words = f"{kink}, exactly: neither one-sided derivative, nor 0 for what is on the kink"
         return entry._replace(verdict=INCONCLUSIVE, kink=words)
     return entry

@@ -63,15 +63,15 @@ def gradcheck(
         raise RunError(
             f"tolerance is {shown(tolerance)}, where a finite number above 0 is expected"
         )
-    given: Mapping[str, Any] = {}
+    current: Mapping[str, Any] = {}
     if isinstance(net, Program):
-        told = (regularizer, dropout, seed, pipeline, memory_limit, recompute, backend)
-        if told != (None, None, 0, TRAINING, None, False, "numpy"):
+        options = (regularizer, dropout, seed, pipeline, memory_limit, recompute, backend)
+        if options != (None, None, 0, TRAINING, None, False, "numpy"):
             raise RunError(
                 "gradcheck of a program takes what this was compiled with; to check with other "
                 "options, give it the graph"
             )
-        program, given = _in_f64(net), net.parameters
+        program, current = _in_f64(net), net.parameters
     else:
         program = compile(
             net,
@@ -91,7 +91,7 @@ def gradcheck(
             f"parameters are {type(parameters).__name__}, where a dict of arrays by name is "
             "expected"
         )
-    _draw(program, {**given, **(parameters or {})}, program.options.seed)
+    _draw(program, {**current, **(parameters or {})}, program.options.seed)
     if isinstance(feeds, Mapping):
         inputs = {program.declared.names[n]: n for n in program.declared.inputs}
         feeds = {k: _widened(k, v, inputs[k]) if k in inputs else v for k, v in feeds.items()}
@@ -112,12 +112,12 @@ def gradcheck(
     wrong = {name: e for name, e in worst.items() if e is not None and e.verdict == FAIL}
     with one_thread():
         if wrong:
-            found = faults(stages, forward, gradients, wrong, tolerance)
+            violations = faults(stages, forward, gradients, wrong, tolerance)
         else:
             # What is not finite, or 0 throughout, hides what is wrong before it: each node is
             # asked by itself.
-            found = wrong_products(forward, gradients) if lost or not net_largest else ()
-    return GradcheckReport(net.name, tuple(rows), tolerance, found)
+            violations = wrong_products(forward, gradients) if lost or not net_largest else ()
+    return GradcheckReport(net.name, tuple(rows), tolerance, violations)
 
 
 def _in_f64(program: Program) -> Program:
@@ -127,19 +127,19 @@ def _in_f64(program: Program) -> Program:
     if limit is not None and options.dtype == "f32":
         limit *= 2  # as much as the same numbers take
     plain = options._replace(optimizer=None, clip=None, dtype="f64", memory_limit=limit)
-    made = Program(program.declared, plain)
-    made.state.update({name: program.state[name] for name in made.state})
-    return made
+    twin = Program(program.declared, plain)
+    twin.state.update({name: program.state[name] for name in twin.state})
+    return twin
 
 
-def _draw(program: Program, given: Mapping[str, Any], seed: int) -> None:
-    for name in given:
+def _draw(program: Program, values: Mapping[str, Any], seed: int) -> None:
+    for name in values:
         if name not in program.parameters:
             raise RunError(
                 f"there is no parameter {shown(name)}{suggest(name, program.parameters)}"
             )
     for name in program.parameters:
-        value = given.get(name)
+        value = values.get(name)
         if value is None:
             value = program.parameters[name]
             if not value.any():

@@ -29,9 +29,9 @@ def kernel_checks(sample: Sample, sizes: Mapping[str, int]) -> Iterator[str | No
 
 def _pieces(sample: Sample, arrays: Sequence[Array], result: Array) -> Iterator[str | None]:
     """That `kinks` tells the piece of each element of the result."""
-    found = sample.op.kinks(*arrays)
-    if found is not None:
-        shape = np.shape(found)
+    kinks = sample.op.kinks(*arrays)
+    if kinks is not None:
+        shape = np.shape(kinks)
         wrong = f"kinks gives the shape {list(shape)}, where the result's is {list(result.shape)}"
         yield None if shape == result.shape else wrong
 
@@ -55,14 +55,14 @@ def _rows(
         blocks.append(run(sample, {**sizes, symbol: count}, cut))
     first, rest = blocks
     if joins == "each":
-        made = np.concatenate(blocks)
+        joined = np.concatenate(blocks)
     elif joins == "max":
-        made = np.maximum(first, rest)
+        joined = np.maximum(first, rest)
     else:
         weighed = first * counts[0] + rest * counts[1]
-        made = first + rest if joins == "sum" else weighed / sizes[symbol]
+        joined = first + rest if joins == "sum" else weighed / sizes[symbol]
     size = sample.size(arrays, result) if inferred.is_float else 0.0
-    wrong = different(np.asarray(made, result.dtype), result, inferred, size)
+    wrong = different(np.asarray(joined, result.dtype), result, inferred, size)
     yield f"over_rows says {shown(joins)}, but of two blocks of rows {wrong}" if wrong else None
 
 
@@ -153,16 +153,16 @@ def run(
     """The result, in a buffer of `poison` bytes or in a copy of the inputs that it takes over."""
     t = sample.inferred()
     out = _poisoned(t.bind(sizes), t.numpy, poison)
-    given = []
+    inputs = []
     for k, a in enumerate(arrays):
         if k in takes:
             out[...] = a
         else:
             a.setflags(write=False)
-        given.append(out if k in takes else a)
+        inputs.append(out if k in takes else a)
     empty = partial(_poisoned, byte=255 - poison)
     with SETTINGS:
-        kernel_call(sample.op, sample.types, given, out, sizes, empty)()
+        kernel_call(sample.op, sample.types, inputs, out, sizes, empty)()
     return out
 
 

@@ -48,8 +48,8 @@ class NodeAlone:
             for t in [TensorType("f64", (s,))]
         }
         values = {f"size.{s}": np.zeros(size) for s, size in self.forward.sizes.items()}
-        held = Graph("vjp", {**outputs, **sizes})
-        return interpret(held, {**feeds, **values}).outputs
+        graph = Graph("vjp", {**outputs, **sizes})
+        return interpret(graph, {**feeds, **values}).outputs
 
     def violations(self, places: list[int]) -> Iterator[str]:
         """What is wrong for each of these inputs, in words, with the entry that shows it."""

@@ -23,8 +23,8 @@ class Forward:
         assert g.loss is not None
         self.loss = g.loss
         self.graph = g.but(outputs={"loss": g.loss}, updates={})
-        made = interpret(self.graph, values).values
-        self.at: dict[Node, Array] = {n: made[name] for n, name in self.graph.names.items()}
+        computed = interpret(self.graph, values).values
+        self.at: dict[Node, Array] = {n: computed[name] for n, name in self.graph.names.items()}
         self.sizes: dict[str, int] = {}
         for n in self.graph.sources:
             sizes = zip(n.type.shape, self.at[n].shape, strict=True)
@@ -36,11 +36,11 @@ class Forward:
 
     def reached(self, start: set[Node]) -> list[Node]:
         """The nodes that depend on one of `start`, in order; stop_gradient stands still."""
-        found = set(start)
+        reached = set(start)
         order = []
         for n in self.graph.order:
-            if any(i in found for i in n.inputs) and not isinstance(n.op, StopGradient):
-                found.add(n)
+            if any(i in reached for i in n.inputs) and not isinstance(n.op, StopGradient):
+                reached.add(n)
                 order.append(n)
         return order
 

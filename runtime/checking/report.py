@@ -67,14 +67,14 @@ class GradcheckReport:
     @property
     def verdict(self) -> str:
         """PASS, FAIL or INCONCLUSIVE."""
-        found = {r.verdict for r in self.rows}
+        verdicts = {r.verdict for r in self.rows}
         if (
-            FAIL in found
+            FAIL in verdicts
             or self.faults
-            or (INCONCLUSIVE not in found and self.max_relative_error > self.tolerance)
+            or (INCONCLUSIVE not in verdicts and self.max_relative_error > self.tolerance)
         ):
             return FAIL
-        return INCONCLUSIVE if INCONCLUSIVE in found else PASS
+        return INCONCLUSIVE if INCONCLUSIVE in verdicts else PASS
 
     @property
     def ok(self) -> bool:

@@ -94,15 +94,15 @@ class Sample:
         empty = any(a.size == 0 for a in arrays)
         with unwarned(), np.errstate(all="ignore"):
             try:
-                given = self.reference(*exact)
+                answer = self.reference(*exact)
             except Exception:
                 if empty:
                     return None
                 raise
-        if given is None:
+        if answer is None:
             return None
-        found = as_array(given, "what the reference gives", name="result", error=RunError)
-        return None if empty and found.dtype.kind == "f" and np.isnan(found).any() else found
+        array = as_array(answer, "what the reference gives", name="result", error=RunError)
+        return None if empty and array.dtype.kind == "f" and np.isnan(array).any() else array
 
     def size(self, arrays: Sequence[Array], expected: Array) -> float:
         """How large what a float result is made of is: as the largest of its elements, or as what
@@ -117,16 +117,16 @@ class Sample:
         ]
         exact, other = expected.astype(np.float64), self.expected(nudged)
         with np.errstate(all="ignore"):
-            found = [abs(exact)]
+            sizes = [abs(exact)]
             if other is not None and other.shape == exact.shape:
-                found.append(abs(other - exact) / _NUDGE)
-            return float(max([f[np.isfinite(f)].max(initial=0.0) for f in found]))
+                sizes.append(abs(other - exact) / _NUDGE)
+            return float(max([f[np.isfinite(f)].max(initial=0.0) for f in sizes]))
 
     def graph(self) -> Graph:
         """The op as a graph: inputs `x0`, `x1`, ... and the output `y`."""
         inputs = [Node(Input(t), (), t, f"x{k}") for k, t in enumerate(self.types)]
-        held = {f"x{k}": x for k, x in enumerate(inputs)}
-        return Graph("sample", {"y": apply(self.op, *inputs), **held})
+        outputs = {f"x{k}": x for k, x in enumerate(inputs)}
+        return Graph("sample", {"y": apply(self.op, *inputs), **outputs})
 
 
 def _given(drawn: object, k: int, t: TensorType, shape: tuple[int, ...]) -> Array:

@@ -25,17 +25,17 @@ class Stages:
         """The graph that is differentiated."""
         reader = FeedReader(self.forward, program.declared, program.metadata)
         arrays, _ = reader.read(feeds)
-        given = {name: a for (name, _), a in zip(reader.inputs, arrays, strict=True)}
-        self.values: dict[str, Array] = {**program.parameters, **program.state, **given}
+        inputs = {name: a for (name, _), a in zip(reader.inputs, arrays, strict=True)}
+        self.values: dict[str, Array] = {**program.parameters, **program.state, **inputs}
 
     def steps(self) -> Iterator[tuple[Pass, Graph, Graph]]:
         """Each pass that was run from differentiation on, and the graph before and after it."""
-        found = list(self.pipeline.steps(self.declared))
-        first = next(k for k, (p, _, _) in enumerate(found) if p.name == self.differentiation)
-        yield from found[first:]
+        steps = list(self.pipeline.steps(self.declared))
+        first = next(k for k, (p, _, _) in enumerate(steps) if p.name == self.differentiation)
+        yield from steps[first:]
 
     def gradient(self, g: Graph, name: str) -> Array:
         """A parameter's gradient in one of these graphs, by the interpreter."""
         key = f"{name}.grad"
-        held = Graph(g.name, {key: g.outputs[key]})
-        return interpret(held, self.values).outputs[key]
+        graph = Graph(g.name, {key: g.outputs[key]})
+        return interpret(graph, self.values).outputs[key]

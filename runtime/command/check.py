@@ -50,7 +50,7 @@ def check(
     net = declare(data, settings)
     x, y = data.train
     feeds = {"x": x[:rows].astype(np.float64), "y": y[:rows]}
-    told: list[dict[str, object]] = []
+    checks: list[dict[str, object]] = []
     for strength in reg:
         report = gradcheck(
             net,
@@ -62,11 +62,11 @@ def check(
             recompute=settings.recompute,
             backend=settings.backend,
         )
-        told.append({"strength": strength, **report.as_dict()})
+        checks.append({"strength": strength, **report.as_dict()})
         if not as_json:
             click.echo(f"L2 strength {strength:g}: {report}")
-    ok = all(check["verdict"] == PASS for check in told)
+    ok = all(check["verdict"] == PASS for check in checks)
     if as_json:
-        click.echo(json.dumps({"ok": ok, "checks": told}))
+        click.echo(json.dumps({"ok": ok, "checks": checks}))
     if not ok:
         ctx.exit(1)

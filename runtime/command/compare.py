@@ -124,10 +124,10 @@ def compare_command(
 
 
 def _show(
-    runs: list[Run], title: str, told: dict[str, object], output: Path | None, as_json: bool
+    runs: list[Run], title: str, header: dict[str, object], output: Path | None, as_json: bool
 ) -> None:
     """Prints the runs, and draws the figure where one is wanted."""
-    click.echo(json.dumps({**told, "runs": _plain(runs)}) if as_json else _table(runs))
+    click.echo(json.dumps({**header, "runs": _plain(runs)}) if as_json else _table(runs))
     if output is not None:
         write_whole(output, draw_comparison(title, _curves(runs)))
         click.echo(f"figure in {output}", err=True)
@@ -135,11 +135,11 @@ def _show(
 
 def _curves(runs: Sequence[Run]) -> dict[str, list[Curve]]:
     """The runs of each variant, as the figure takes them."""
-    found: dict[str, list[Curve]] = {}
+    curves: dict[str, list[Curve]] = {}
     for run in runs:
         measured = run.accuracy_steps, run.train_accuracies, run.validation_accuracies
-        found.setdefault(run.label, []).append(Curve(run.loss_steps, run.losses, *measured))
-    return found
+        curves.setdefault(run.label, []).append(Curve(run.loss_steps, run.losses, *measured))
+    return curves
 
 
 def _one_thing(ctx: click.Context) -> None:
@@ -150,8 +150,8 @@ def _one_thing(ctx: click.Context) -> None:
 
     lists = [name for name in ("optimizers", "keeps", "l2s") if given(name)]
     if len(lists) > 1:
-        told = " or ".join(f"--{name}" for name in lists)
-        raise click.UsageError(f"one thing is compared at a time: {told}", ctx)
+        listed = " or ".join(f"--{name}" for name in lists)
+        raise click.UsageError(f"one thing is compared at a time: {listed}", ctx)
     compared = lists[0] if lists else "optimizers"
     for name in [compared, *(["seeds"] if given("seeds") else [])]:
         if given(name.removesuffix("s")):
@@ -205,20 +205,20 @@ def _end(run: Run) -> str:
 def _same(settings: Settings, variants: list[Variant]) -> str:
     """What all variants share, for the figure's title."""
     first = variants[0].settings
-    told = [f"{'-'.join(map(str, settings.hidden)) or 'no'} hidden units"]
+    shared = [f"{'-'.join(map(str, settings.hidden)) or 'no'} hidden units"]
     if len({v.settings.optimizer for v in variants}) == 1:
-        told.append(first.optimizer)
+        shared.append(first.optimizer)
     if len({v.settings.rate for v in variants}) == 1:
-        told.append(f"lr {first.rate:g}")
-    return ", ".join([*told, f"batches of {settings.batch_size}"])
+        shared.append(f"lr {first.rate:g}")
+    return ", ".join([*shared, f"batches of {settings.batch_size}"])
 
 
 def _table(runs: list[Run]) -> str:
     """A row a variant: its last values, over seeds with their spread."""
     head = ("", "lr", "training loss", "training acc.", "validation acc.", "seconds")
     rows = [head]
-    for label, found in groupby(runs, key=lambda run: run.label):
-        group = list(found)
+    for label, variant in groupby(runs, key=lambda run: run.label):
+        group = list(variant)
         rate = f"{group[0].settings.rate:g}"
         stopped = [run.stopped for run in group if run.stopped is not None]
         if stopped:

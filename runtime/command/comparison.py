@@ -161,8 +161,8 @@ def _binned(losses: Array, steps: int) -> tuple[list[float], list[float]]:
     edges = np.unique(np.linspace(0, steps, min(steps, _BINS) + 1).round().astype(int))
     at, means = [], []
     for start, end in pairwise(edges):
-        held = losses[start:end]
-        if len(held):
-            at.append((2 * start + len(held) + 1) / 2)
-            means.append(float(held.mean()))
+        stretch = losses[start:end]
+        if len(stretch):
+            at.append((2 * start + len(stretch) + 1) / 2)
+            means.append(float(stretch.mean()))
     return at, means

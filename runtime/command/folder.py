@@ -70,12 +70,12 @@ class Folder:
     def new(cls, path: Path, overwrite: bool) -> Folder:
         """A folder for a new run. Raises RunError where it holds one that is not to be lost."""
         folder = cls(path)
-        held = folder._held()
-        if held and not overwrite:
+        files = folder._held()
+        if files and not overwrite:
             folder.close()
-            resumed = f"; verigrad resume {path} goes on with it" if CHECKPOINT in held else ""
+            resumed = f"; verigrad resume {path} goes on with it" if CHECKPOINT in files else ""
             raise RunError(
-                f"{path} already holds a run ({', '.join(held)}); give another folder, or "
+                f"{path} already holds a run ({', '.join(files)}); give another folder, or "
                 f"--overwrite to lose that run{resumed}"
             )
         return folder
@@ -152,8 +152,8 @@ class Folder:
         """
         metrics = self.path / METRICS
         begun = metrics.exists() and not metrics.stat().st_size
-        held = (MODEL, CHECKPOINT) if begun else (MODEL, METRICS, CONFIG, CHECKPOINT)
-        return [name for name in held if (self.path / name).exists()]
+        names = (MODEL, CHECKPOINT) if begun else (MODEL, METRICS, CONFIG, CHECKPOINT)
+        return [name for name in names if (self.path / name).exists()]
 
 
 class Written(Callback):

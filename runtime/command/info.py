@@ -58,9 +58,9 @@ def _extras() -> Iterator[tuple[str, str]]:
     """The packages of each extra, or the line that installs what is missing."""
     packages: dict[str, list[str]] = {}
     for line in requires("verigrad") or []:
-        found = re.match(r"([\w.-]+).*extra == ['\"](\w+)['\"]", line)
-        if found is not None and found[1] != "verigrad" and found[2] != "dev":
-            packages.setdefault(found[2], []).append(found[1])
+        match = re.match(r"([\w.-]+).*extra == ['\"](\w+)['\"]", line)
+        if match is not None and match[1] != "verigrad" and match[2] != "dev":
+            packages.setdefault(match[2], []).append(match[1])
     for extra, names in packages.items():
         present, missing = [], []
         for name in names:
@@ -68,8 +68,8 @@ def _extras() -> Iterator[tuple[str, str]]:
                 present.append(f"{name} {version(name)}")
             except PackageNotFoundError:
                 missing.append(name)
-        told = ", ".join(present)
+        listed = ", ".join(present)
         if missing:
-            told += f"{'; ' if told else ''}missing: {', '.join(missing)}; "
-            told += install_line(extra)
-        yield f"[{extra}]", told
+            listed += f"{'; ' if listed else ''}missing: {', '.join(missing)}; "
+            listed += install_line(extra)
+        yield f"[{extra}]", listed

@@ -24,5 +24,5 @@ def plan(ctx: click.Context, model: Path | None, settings: Settings, as_json: bo
     """
     refuse_settings(ctx, "a plan holds sizes and places, and no values", [*VALUES, "backend"])
     program = program_of(ctx, model, settings)
-    made = program.plan(N=settings.batch_size)
-    click.echo(json.dumps(made.as_dict()) if as_json else str(made))
+    memory_plan = program.plan(N=settings.batch_size)
+    click.echo(json.dumps(memory_plan.as_dict()) if as_json else str(memory_plan))

@@ -32,18 +32,18 @@ def predict(model: Path, data: str, as_json: bool) -> None:
     set with a test part, that part. Where DATA has labels, the accuracy is told on stderr.
     """
     program = load_model(model)
-    found = labelled(program.declared)
-    if found is None:
+    classifier = labelled(program.declared)
+    if classifier is None:
         raise RunError(f"{model} is no classifier: it has no scores [N,classes] for labels [N]")
     try:
-        known = schema(program.metadata, found.classes)
+        known = schema(program.metadata, classifier.classes)
     except RunError as e:
         raise RunError(f"{model} cannot be read: {e}") from None
     rows = load_rows(data, known)
-    classes = np.array(known.classes or [str(i) for i in range(found.classes)])
+    classes = np.array(known.classes or [str(i) for i in range(classifier.classes)])
     for note in (*rows.notes, *_unknown(rows.labels, classes)):
         click.echo(f"{data}: {note}", err=True)
-    predicted = classes[np.concatenate(list(_chosen(program, found.scores, rows.x)))]
+    predicted = classes[np.concatenate(list(_chosen(program, classifier.scores, rows.x)))]
     accuracy = float(np.mean(predicted == rows.labels)) if rows.labels is not None else None
     if as_json:
         click.echo(json.dumps({"predictions": predicted.tolist(), "accuracy": accuracy}))
@@ -64,7 +64,7 @@ def _unknown(labels: Array | None, classes: Array) -> Iterator[str]:
             yield f"{count:,} labels, such as {name}, are of no class that the model knows"
 
 
-def _chosen(program: Program, scores: str, x: Array) -> Iterator[Array]:
+def _chosen(program: Program, key: str, x: Array) -> Iterator[Array]:
     """The number of the largest score of each row, some rows at a time."""
     names = [program.inference.names[n] for n in program.inference.inputs if n.type.is_float]
     if len(names) != 1:
@@ -74,11 +74,11 @@ def _chosen(program: Program, scores: str, x: Array) -> Iterator[Array]:
         )
     count = program.rows_at_a_time(_AT_A_TIME)
     for start in range(0, len(x), count):
-        found = program.predict({names[0]: x[start : start + count]})[scores]
-        wrong = np.flatnonzero(~np.isfinite(found).all(axis=1))
+        scores = program.predict({names[0]: x[start : start + count]})[key]
+        wrong = np.flatnonzero(~np.isfinite(scores).all(axis=1))
         if wrong.size:
             raise RunError(
                 f"the scores of row {start + wrong[0]} are not finite: the row holds "
                 f"{np.abs(x[start + wrong[0]]).max():g}, or the weights are not finite"
             )
-        yield found.argmax(axis=1)
+        yield scores.argmax(axis=1)

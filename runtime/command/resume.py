@@ -26,29 +26,29 @@ def resume(ctx: click.Context, folder: Path, as_json: bool) -> None:
     where they are not, a warning says so. Of a run that is finished, all files are written again.
     """
     opened = ctx.with_resource(Folder.existing(folder))
-    held = read_checkpoint(opened.checkpoint)
-    if "config" not in held.told.notes:
+    stored = read_checkpoint(opened.checkpoint)
+    if "config" not in stored.told.notes:
         raise RunError(
             f"{opened.checkpoint} was not written by verigrad train; go on with it in Python: "
             "vg.fit(..., checkpoint=, resume=True)"
         )
     try:
-        settings, run_options, told = read_config(held.told.notes["config"])
+        settings, run_options, recorded = read_config(stored.told.notes["config"])
     except RunError as e:
         raise RunError(f"{opened.checkpoint} cannot be gone on with: {e}") from None
     with limited(run_options.threads):
-        for line in differences(held.told.versions, versions()):
+        for line in differences(stored.told.versions, versions()):
             click.echo(f"Warning: {line}; the last bits may differ", err=True)
         data = settings.load_data()
-        describe(data, held.program)
-        opened.describe(told, held.position.rows)
+        describe(data, stored.program)
+        opened.describe(recorded, stored.position.rows)
         steps = steps_of_run(data, settings, run_options)
-        over = held.position.stopped or held.position.step >= steps
+        over = stored.position.stopped or stored.position.step >= steps
         click.echo(
-            f"the run is finished, after {held.position.step:,} steps" if over
-            else f"going on after {held.position.step:,} of {steps:,} steps",
+            f"the run is finished, after {stored.position.step:,} steps" if over
+            else f"going on after {stored.position.step:,} of {steps:,} steps",
             err=True,
         )  # fmt: skip
-        running = TrainingRun(data, held.program, settings, run_options, opened)
-        checkpoint = Checkpoint(opened.checkpoint, resume=True, notes=held.told.notes)
+        running = TrainingRun(data, stored.program, settings, run_options, opened)
+        checkpoint = Checkpoint(opened.checkpoint, resume=True, notes=stored.told.notes)
         running.run(checkpoint, as_json)

@@ -62,12 +62,13 @@ def takes_run_options(f: Callable[..., R]) -> Callable[..., R]:
     """A command that takes all of OPTIONS, gathered as its argument `run_options`."""
 
     @functools.wraps(f)
-    def call(**given: Any) -> R:
+    def call(**options: Any) -> R:
         context = click.get_current_context()
         source = context.get_parameter_source("epochs")
-        if given["steps"] is not None and source is not click.core.ParameterSource.DEFAULT:
+        if options["steps"] is not None and source is not click.core.ParameterSource.DEFAULT:
             raise click.UsageError("--epochs and --steps exclude each other", context)
-        return f(run_options=RunOptions(**{k: given.pop(k) for k in RunOptions._fields}), **given)
+        fields = {k: options.pop(k) for k in RunOptions._fields}
+        return f(run_options=RunOptions(**fields), **options)
 
     wrapped: Callable[..., R] = call
     for option in reversed(OPTIONS):
@@ -79,27 +80,27 @@ def config(settings: Settings, run_options: RunOptions) -> Config:
     """All settings as they came out, to be read again."""
     from importlib.metadata import version
 
-    told = {
+    train = {
         **settings.as_config(),
         **{k: v for k, v in run_options._asdict().items() if v is not None},
     }
     if run_options.steps is not None:
-        del told["epochs"]
-    return {"verigrad": {"version": version("verigrad")}, "train": told}
+        del train["epochs"]
+    return {"verigrad": {"version": version("verigrad")}, "train": train}
 
 
 def read_config(text: str) -> tuple[Settings, RunOptions, Config]:
     """What a checkpoint keeps of `config`, as JSON."""
-    held = fitting(read_json(text, "its config"), dict[str, dict[str, Any]], "config")
-    told = held.get("train", {})
-    unknown = set(told) - {*Settings._fields, *RunOptions._fields}
+    content = fitting(read_json(text, "its config"), dict[str, dict[str, Any]], "config")
+    train = content.get("train", {})
+    unknown = set(train) - {*Settings._fields, *RunOptions._fields}
     if unknown:
-        begun = held.get("verigrad", {}).get("version")
+        begun = content.get("verigrad", {}).get("version")
         raise RunError(
             f"the run was begun with {', '.join(sorted(unknown))}, which this verigrad does not "
             f"know; it was begun with version {begun}"
         )
-    settings = Settings.from_config({k: v for k, v in told.items() if k in Settings._fields})
-    rest = {k: v for k, v in told.items() if k in RunOptions._fields}
+    settings = Settings.from_config({k: v for k, v in train.items() if k in Settings._fields})
+    rest = {k: v for k, v in train.items() if k in RunOptions._fields}
     check_choices(OPTIONS, rest)
-    return settings, fitting(rest, RunOptions, "config"), held
+    return settings, fitting(rest, RunOptions, "config"), content

@@ -90,8 +90,8 @@ def _interpreted(program: Program, feeds: dict[str, Array]) -> Iterator[float]:
     g = program.training
     values = {**program.parameters, **program.state}
     dtypes = {g.names[n]: n.type.numpy for n in g.inputs}
-    given = {name: a.astype(dtypes[name]) for name, a in feeds.items()}
+    inputs = {name: a.astype(dtypes[name]) for name, a in feeds.items()}
     for _ in range(STEPS):
-        made = interpret(g, {**values, **given})
-        yield float(made.outputs["loss"])
-        values.update(made.updates)
+        results = interpret(g, {**values, **inputs})
+        yield float(results.outputs["loss"])
+        values.update(results.updates)

@@ -153,9 +153,9 @@ def resumed(subject: Subject) -> Iterator[Result]:
 def _different(one: Program, other: Program) -> tuple[int, int]:
     """How many parameters' and states' values differ in any bit, and how many there are."""
     different, size = 0, 0
-    for held, others in ((one.parameters, other.parameters), (one.state, other.state)):
-        for name in held:
-            bits = _bits(held[name])
+    for values, others in ((one.parameters, other.parameters), (one.state, other.state)):
+        for name in values:
+            bits = _bits(values[name])
             size += len(bits)
             different += int(np.count_nonzero(bits != _bits(others[name])))
     return different, size

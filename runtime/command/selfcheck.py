@@ -37,8 +37,8 @@ def selfcheck(ctx: click.Context, settings: Settings, threads: int | None, as_js
         results = sanity_checks(subject)
         done = list(results) if as_json else list(_shown(results))
     if as_json:
-        told = [result._asdict() for result in done]
-        click.echo(json.dumps({"ok": all(r.ok for r in done), "checks": told}))
+        checks = [result._asdict() for result in done]
+        click.echo(json.dumps({"ok": all(r.ok for r in done), "checks": checks}))
     red = sum(not r.ok for r in done)
     if not as_json:
         click.echo(f"{len(done) - red} of {len(done)} checks are green")

@@ -191,8 +191,8 @@ class Settings(NamedTuple):
 
     def as_config(self) -> dict[str, Setting]:
         """All settings as they came out, in types that TOML has."""
-        told = {**self._asdict(), "lr": self.rate}
-        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in told.items()}
+        values = {**self._asdict(), "lr": self.rate}
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
         return {k: v for k, v in plain.items() if v is not None}
 
     @classmethod
@@ -207,13 +207,13 @@ class Settings(NamedTuple):
 
 def _options() -> list[Decorator]:
     """A click option for each field of Settings, in order."""
-    made: list[Decorator] = []
+    options: list[Decorator] = []
     for field, hint in get_type_hints(Settings, include_extras=True).items():
         default = Settings._field_defaults[field]
         if isinstance(default, tuple):
             default = ",".join([f"{v:g}" for v in default])
         (described,) = hint.__metadata__
-        made.append(
+        options.append(
             click.option(
                 f"--{field.replace('_', '-')}",
                 default=default,
@@ -222,13 +222,13 @@ def _options() -> list[Decorator]:
                 **described.attributes,
             )
         )
-    return made
+    return options
 
 
 _OPTIONS: Final = _options()
 
 
-def check_choices(options: Iterable[Decorator], told: Mapping[str, Any]) -> None:
+def check_choices(options: Iterable[Decorator], values: Mapping[str, Any]) -> None:
     """Raises RunError for a value that none of the options, which choose or count, would take."""
 
     def command() -> None:
@@ -238,22 +238,22 @@ def check_choices(options: Iterable[Decorator], told: Mapping[str, Any]) -> None
         option(command)
     parameters: list[click.Parameter] = getattr(command, "__click_params__", [])
     for p in parameters:
-        if p.name in told and isinstance(p.type, (click.Choice, click.IntRange)):
+        if p.name in values and isinstance(p.type, (click.Choice, click.IntRange)):
             try:
-                p.type.convert(told[p.name], None, None)
+                p.type.convert(values[p.name], None, None)
             except (click.BadParameter, TypeError) as e:
-                raise RunError(f"its {p.name} is {told[p.name]!r}: {e}") from None
+                raise RunError(f"its {p.name} is {values[p.name]!r}: {e}") from None
 
 
 def takes_settings(f: Callable[..., R]) -> Callable[..., R]:
     """A command that takes an option for each field, gathered as its argument `settings`."""
 
     @functools.wraps(f)
-    def call(**given: Any) -> R:
-        if {*given["keep"], given["keep_input"]} == {1.0} and given.get("keeps") is None:
+    def call(**options: Any) -> R:
+        if {*options["keep"], options["keep_input"]} == {1.0} and options.get("keeps") is None:
             nothing = "nothing is dropped; give --keep or --keep-input"
             refuse_settings(click.get_current_context(), nothing, ["dropout_mode"])
-        return f(settings=Settings(**{k: given.pop(k) for k in Settings._fields}), **given)
+        return f(settings=Settings(**{k: options.pop(k) for k in Settings._fields}), **options)
 
     wrapped: Callable[..., R] = call
     for option in reversed(_OPTIONS):

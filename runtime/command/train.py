@@ -51,9 +51,9 @@ def train(
         )
         describe(data, program)
         running = TrainingRun(data, program, settings, run_options, folder)
-        told = config(settings, run_options)
+        recorded = config(settings, run_options)
         checkpoint = None
         if folder is not None:
-            folder.begin(told)
-            checkpoint = Checkpoint(folder.checkpoint, notes={"config": json.dumps(told)})
+            folder.begin(recorded)
+            checkpoint = Checkpoint(folder.checkpoint, notes={"config": json.dumps(recorded)})
         running.run(checkpoint, as_json)

@@ -83,9 +83,9 @@ def _batch(path: Path, name: str) -> Part:
 
 
 def _python_batch(path: Path, data: bytes, name: str) -> Part:
-    found = read_pickled(data, path)
+    content = read_pickled(data, path)
     # Python 2's texts are bytes, and Python 3's are not.
-    batch = {_text(k): v for k, v in found.items()} if isinstance(found, dict) else {}
+    batch = {_text(k): v for k, v in content.items()} if isinstance(content, dict) else {}
     if "fine_labels" in batch:
         raise RunError(f"{path} is a batch of CIFAR-100, where CIFAR-10's are expected")
     if not {"data", "labels"} <= set(batch):

@@ -123,18 +123,18 @@ def _number(path: Path, row: CsvRecord, column: str, place: int) -> float:
     cell = row.cells[place].strip()
     if cell.lower() in _NO_NUMBER:
         return np.nan
-    found = f"{path}, line {row.line}, column {column!r}: found {_shortened(row.cells[place])}"
+    problem = f"{path}, line {row.line}, column {column!r}: found {_shortened(row.cells[place])}"
     try:
         value = float(cell.replace("_", "no digit"))  # Python reads 1_000 as a number
     except ValueError:
-        raise RunError(f"{found}, where a number is expected; {_mend(cell)}") from None
+        raise RunError(f"{problem}, where a number is expected; {_mend(cell)}") from None
     if not np.isfinite(value):
         raise RunError(
-            f"{found}, where a finite number is expected; leave such rows out or empty the cell"
+            f"{problem}, where a finite number is expected; leave such rows out or empty the cell"
         )
     whole = _INTEGER.fullmatch(cell) if abs(value) >= 2**53 else None
     if whole is not None and int(whole[1]) != value:
-        raise RunError(f"{found}, {ADVICE}")
+        raise RunError(f"{problem}, {ADVICE}")
     return value
 
 
@@ -170,15 +170,15 @@ def _shortened(cell: str) -> str:
     return repr(cell if len(cell) <= 40 else f"{cell[:40]}...")
 
 
-def _labels(found: list[str]) -> Array:
+def _labels(texts: list[str]) -> Array:
     """The labels as whole numbers where all are, so that 10 comes after 9; else as texts.
 
     A number that is not written as Python writes it, such as 007, is a text: it is printed again.
     """
     try:
-        numbers = [int(label) for label in found]
-        if [str(n) for n in numbers] == found:
+        numbers = [int(label) for label in texts]
+        if [str(n) for n in numbers] == texts:
             return np.array(numbers, np.int64)
     except (ValueError, OverflowError):
         pass
-    return np.array(found)
+    return np.array(texts)

@@ -50,12 +50,12 @@ class Lines:
 
     def opened(self, before: int = 0) -> int | None:
         """The line in which a quote opened that is open still, `before` lines ago."""
-        found = None
+        opening = None
         for number, line in enumerate(self.held[: len(self.held) - before], self.first):
             quotes = line.replace('""', "").count('"')
             if quotes:
-                found = number if (found is None) == bool(quotes % 2) else None
-        return found
+                opening = number if (opening is None) == bool(quotes % 2) else None
+        return opening
 
 
 def records(path: Path) -> Iterator[CsvRecord]:
@@ -120,13 +120,13 @@ def _text(path: Path) -> str:
         text = data.decode("utf-8-sig")
         if "\0" not in text:
             return text
-        at, found = data.index(0), "a NUL"
+        at, stray = data.index(0), "a NUL"
     except UnicodeDecodeError as e:
         # It counts from behind a byte order mark.
         at = e.start + len(codecs.BOM_UTF8) * data.startswith(codecs.BOM_UTF8)
-        found = f"the byte {data[at]:#04x}"
+        stray = f"the byte {data[at]:#04x}"
     line = len(re.findall(rb"\r\n?|\n", data[:at])) + 1
     kind = kind_of(data)
     known = kind not in ("a text", "no text", "no text in UTF-8")
-    told = f"it is {kind}" if known else f"line {line} holds {found}"
-    raise RunError(f"{path} is no CSV file in UTF-8: {told}; save it as text in UTF-8")
+    reason = f"it is {kind}" if known else f"line {line} holds {stray}"
+    raise RunError(f"{path} is no CSV file in UTF-8: {reason}; save it as text in UTF-8")

@@ -100,8 +100,8 @@ def read_idx(path: Path, rank: int) -> Array:
             with gzip.GzipFile(fileobj=raw) if zipped else raw as file:
                 shape = _shape(path, file, rank)
                 wanted = math.prod(shape)
-                held = path.stat().st_size * (_RATIO if zipped else 1)
-                if wanted > held:
+                most = path.stat().st_size * (_RATIO if zipped else 1)
+                if wanted > most:
                     raise RunError(f"{path} is cut off: its header tells of {wanted:,} bytes")
                 data = file.read(wanted)
                 more = len(data) == wanted and file.read(1)
@@ -110,8 +110,8 @@ def read_idx(path: Path, rank: int) -> Array:
     except OSError as e:
         raise RunError(f"{path} cannot be read: {e.strerror or e}") from None
     if len(data) != wanted or more:
-        found = "more" if more else f"{len(data):,}"
-        raise RunError(f"{path}: its header tells of {wanted:,} bytes, but it holds {found}")
+        size = "more" if more else f"{len(data):,}"
+        raise RunError(f"{path}: its header tells of {wanted:,} bytes, but it holds {size}")
     return np.frombuffer(data, np.uint8).reshape(shape)
 
 

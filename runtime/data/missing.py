@@ -55,8 +55,8 @@ def _filled(x: Array, fill: Array) -> Array:
 
 
 def _note(count: int) -> tuple[str, ...]:
-    told = f"{_values(count)} missing: the column's mean in the training part stands for each"
-    return (told,) if count else ()
+    note = f"{_values(count)} missing: the column's mean in the training part stands for each"
+    return (note,) if count else ()
 
 
 def _values(count: int) -> str:

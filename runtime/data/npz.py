@@ -159,20 +159,20 @@ def _arrays(path: Path) -> dict[str, Array]:
             if not start.startswith(b"PK"):
                 raise RunError(f"{path} is no complete .npz file of arrays: it is {kind_of(start)}")
             with ZipFile(file) as archive:
-                found = [i.filename.removesuffix(".npy") for i in archive.infolist()]
-                held = {
+                members = [i.filename.removesuffix(".npy") for i in archive.infolist()]
+                by_name = {
                     k: [i for i in archive.infolist() if _named(i.filename) == k] for k in _NAMES
                 }
-                if not held["x"]:
-                    shown = ", ".join(sorted(map(on_one_line, found))[:8]) or "none"
+                if not by_name["x"]:
+                    shown = ", ".join(sorted(map(on_one_line, members))[:8]) or "none"
                     raise RunError(
                         f"{path} has no array 'x'; found {shown}, where x and y are expected"
                     )
-                for entries in held.values():
+                for entries in by_name.values():
                     if len(entries) > 1:
                         names = " and ".join([repr(i.filename) for i in entries[:2]])
                         raise RunError(f"{path} holds {names}, of which one is expected")
-                return {k: _array(path, k, archive, *held[k]) for k in _NAMES if held[k]}
+                return {k: _array(path, k, archive, *by_name[k]) for k in _NAMES if by_name[k]}
     except OSError as e:
         raise RunError(f"{path} cannot be read: {e.strerror or e}") from None
     except VerigradError:

@@ -78,9 +78,9 @@ def _array(data: object, kind: object, shape: object, order: object) -> Array:
 
 def _from_buffer(data: object, kind: object, shape: object, order: object) -> _Bytes:
     """How NumPy's arrays are written from protocol 5 on."""
-    made = _Bytes()
-    made.array = _array(data, kind, shape, order)
-    return made
+    buffer = _Bytes()
+    buffer.array = _array(data, kind, shape, order)
+    return buffer
 
 
 def _scalar(kind: object, data: object) -> int:
@@ -144,9 +144,9 @@ def read_pickled(data: bytes, path: Path) -> object:
             return _arrays(_Unpickler(data).load())
     except (ValueError, TypeError, KeyError, EOFError, pickle.UnpicklingError) as e:
         kind = kind_of(data)
-        told = e if kind in ("a pickle", "a text") or kind.startswith("no ") else f"it is {kind}"
+        reason = e if kind in ("a pickle", "a text") or kind.startswith("no ") else f"it is {kind}"
         raise RunError(
-            f"{path} is not a pickle of arrays, dicts, lists and texts alone: {told}; nothing in "
+            f"{path} is not a pickle of arrays, dicts, lists and texts alone: {reason}; nothing in "
             "it was run"
         ) from None
     except (AttributeError, IndexError, RecursionError, OverflowError, MemoryError) as e:

@@ -37,15 +37,15 @@ def standardizing(x: Array, pixels: bool) -> Scaling:
     divided by so small a deviation, any other value would be huge. Both are measured by their
     size.
     """
-    found = moments(x)
-    deviation = found.relative * found.unit
-    varies = _exceeds_rounding(x, found.relative) & (deviation >= np.finfo(np.float64).tiny)
+    measured = moments(x)
+    deviation = measured.relative * measured.unit
+    varies = _exceeds_rounding(x, measured.relative) & (deviation >= np.finfo(np.float64).tiny)
     if pixels:
         deviation = np.sqrt(np.square(deviation).mean())
         inverse = 1.0 / np.where(deviation > 0, deviation, 1.0)
     else:
-        inverse = 1.0 / np.where(varies, deviation, np.maximum(found.size, 1.0))
-    return Scaling(found.mean, inverse, _read_in(found.size, inverse, varies))
+        inverse = 1.0 / np.where(varies, deviation, np.maximum(measured.size, 1.0))
+    return Scaling(measured.mean, inverse, _read_in(measured.size, inverse, varies))
 
 
 def _exceeds_rounding(x: Array, relative: Array) -> Array:

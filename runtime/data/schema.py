@@ -27,13 +27,13 @@ class Schema(NamedTuple):
 
 def described(data: Classification) -> dict[str, str]:
     """The metadata that `schema` reads back, exactly."""
-    found = {
+    metadata = {
         "classes": json.dumps(data.classes),
         "columns": json.dumps(data.columns),
         "fill": json.dumps(data.fill),
         "split_seed": json.dumps(data.split_seed),
     }
-    return found if data.target is None else {**found, "target": data.target}
+    return metadata if data.target is None else {**metadata, "target": data.target}
 
 
 def schema(metadata: Mapping[str, str], classes: int) -> Schema:
@@ -54,9 +54,9 @@ def schema(metadata: Mapping[str, str], classes: int) -> Schema:
 
 
 def _names(metadata: Mapping[str, str], key: str) -> tuple[str, ...]:
-    found = _read(metadata, key, [])
-    if isinstance(found, list) and all(isinstance(name, str) for name in found):
-        names = tuple(found)
+    value = _read(metadata, key, [])
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        names = tuple(value)
         if len(set(names)) == len(names):
             return names
     raise _damaged(key, "different texts")

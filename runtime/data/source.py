@@ -45,11 +45,11 @@ def load_data(
         raise RunError(f"split_seed is {split_seed}, where an integer from 0 is expected")
     name, colon, folder = spec.partition(":")
     if spec == "digits":
-        found = digits_classification(split_seed)
+        data = digits_classification(split_seed)
     elif colon and name in NAMED:
-        found = NAMED[name](_folder(name, Path(folder)), split_seed)
+        data = NAMED[name](_folder(name, Path(folder)), split_seed)
     elif _is_npz(spec):
-        found = _from_npz(spec, split_seed)
+        data = _from_npz(spec, split_seed)
     elif _ends(spec, *ENDINGS):
         return _from_csv(spec, target, split_seed, na_is_a_class)
     else:
@@ -58,7 +58,7 @@ def load_data(
         raise RunError(f"--target names a column of a CSV file; {spec} has none")
     if na_is_a_class:
         raise RunError(f"--na-is-a-class is for a column of a CSV file; {spec} has none")
-    return found
+    return data
 
 
 def load_rows(spec: str, known: Schema) -> Samples:
@@ -75,8 +75,8 @@ def load_rows(spec: str, known: Schema) -> Samples:
     elif _ends(spec, *ENDINGS):
         rows = _csv_rows(path, known)
     else:
-        found = load_data(spec, split_seed=known.split_seed)
-        rows = Samples(found.test.x, np.array(found.classes)[found.test.y])
+        data = load_data(spec, split_seed=known.split_seed)
+        rows = Samples(data.test.x, np.array(data.classes)[data.test.y])
     return rows if rows.labels is None else rows._replace(labels=rows.labels.astype(str))
 
 
@@ -86,8 +86,8 @@ def _csv_rows(path: Path, known: Schema) -> Samples:
     rows = read_csv(path, target, known.columns, any(map(says_missing, known.classes)))
     others = [repr(name) for name in header if name != target and name not in rows.columns]
     if others:
-        told = f"not read, since the model was not trained on it: {', '.join(others)}"
-        rows = rows._replace(notes=(told,))
+        note = f"not read, since the model was not trained on it: {', '.join(others)}"
+        rows = rows._replace(notes=(note,))
     return fill_rows(str(path), rows, known.fill)
 
 
@@ -154,9 +154,9 @@ def _unknown(spec: str) -> RunError:
     with reaching(path):
         is_dir, is_file = path.is_dir(), path.is_file()
     if is_dir:
-        held = " or ".join([f"{known}:{spec}" for known in _held(path)])
+        choices = " or ".join([f"{known}:{spec}" for known in _held(path)])
         return RunError(
-            f"{spec} is a folder; say what is in it, e.g. {held or f'cifar10:{spec}'}; {forms}"
+            f"{spec} is a folder; say what is in it, e.g. {choices or f'cifar10:{spec}'}; {forms}"
         )
     if is_file:
         return RunError(
