@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,8 +19,11 @@ _BOUND: Final = Interval(-(SQUARES**0.5), SQUARES**0.5)
 _SCALAR: Final = Interval(-SQUARES, SQUARES)
 """Where the scalars do."""
 _FIRST: Final = 16
-_MOST: Final = 1024
-"""How many steps a proof covers at first, and at most."""
+_MOST: Final = 128
+"""How many steps a proof covers at first, and at most: to follow one takes as long as a small step,
+and after so many a look at the values, which then mostly lie where it began, is hardly noticed."""
+_ROOM: Final = 2.0**24
+"""How much larger than they are a proof first takes the values: one then serves a whole run."""
 _COARSE: Final = 8
 """Ranges of state are taken to the next power of 2 to the power of this: few proofs serve all."""
 
@@ -99,13 +102,24 @@ class Headroom:
         """
         done = self._done if self._done and self._within_start() else 0
         self._done = 0  # until this proof has ended: who interrupts it ends it
-        if not done:
-            for k, whole in enumerate(self._held):
-                self._start[k] = self._reached[k] = _coarse(_interval(whole))
-        wanted = min(max(_FIRST, 4 * done), _MOST)
+        if done:
+            done = self._go_on(done, min(4 * done, _MOST))
+        else:
+            values = [_interval(whole) for whole in self._held]
+            done = self._begin([_roomy(r) for r in values]) or self._begin(map(_coarse, values))
+        self._done = done
+        return done
+
+    def _begin(self, start: Iterable[Interval]) -> int:
+        """How many steps are proved from these values on: _FIRST, or fewer."""
+        for k, r in enumerate(start):
+            self._start[k] = self._reached[k] = r
+        return self._go_on(0, _FIRST)
+
+    def _go_on(self, done: int, wanted: int) -> int:
+        """How many steps are proved, where so many were and so many are wanted."""
         while done < wanted and self._step():
             done += 1
-        self._done = done
         return done
 
     def _within_start(self) -> bool:
@@ -206,6 +220,14 @@ def _interval(arrays: Sequence[Array]) -> Interval:
             low, high = min(low, least), max(high, most)
     found = Interval(low, high) if low <= high else Interval(0.0, 0.0)
     return fitted(found, arrays[0].dtype) if arrays and arrays[0].dtype.kind == "i" else found
+
+
+def _roomy(r: Interval) -> Interval:
+    """The interval from 0, or from as far below 0 as above it, up to _ROOM times what it holds."""
+    if not r.known:
+        return r
+    high = _power(_ROOM * max(abs(r.low), abs(r.high)), math.ceil)
+    return Interval(0.0 if r.low >= 0 else -high, high)
 
 
 def _coarse(r: Interval) -> Interval:

@@ -332,3 +332,26 @@ def test_what_is_proved_holds_at_every_batch_size(
     for n in [5, 5, 3, 5, 2, 3] * 10:
         program.step(x=rng.standard_normal((n, 12)), y=np.arange(n) % 4)
     assert 0 < len(proofs) < 8
+
+
+@pytest.mark.parametrize("optimizer", [vg.SGD(0.1), vg.Momentum(0.1), vg.Adam(0.01)], ids=repr)
+def test_a_run_is_proved_once(
+    optimizer: vg.Optimizer,
+    three_layer: vg.Graph,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long it is: the values stay within those that a proof began with."""
+    followed: list[int] = []
+    step = Headroom._step
+
+    def noted(self: Headroom) -> bool:
+        followed.append(1)
+        return step(self)
+
+    monkeypatch.setattr(Headroom, "_step", noted)
+    program = vg.compile(three_layer, optimizer=optimizer)
+    feeds = {"x": rng.standard_normal((5, 12)), "y": np.arange(5) % 4}
+    for _ in range(1_000):
+        program.step(feeds)
+    assert len(followed) <= 2 * 128
