@@ -1,4 +1,4 @@
-"""`verigrad selfcheck`: the course's sanity sanity_checks, as a page of green and red."""
+"""`verigrad selfcheck`: the course's sanity checks, as a page of green and red."""
 
 from __future__ import annotations
 

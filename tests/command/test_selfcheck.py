@@ -16,7 +16,7 @@ from invoking import run
 
 import verigrad as vg
 from verigrad.ops import Relu
-from verigrad.runtime.command import sanity_checks
+from verigrad.runtime.command import sanity
 from verigrad.runtime.command import subject as subjects
 from verigrad.runtime.command.settings import Settings
 from verigrad.runtime.command.subject import Result, Subject
@@ -129,14 +129,14 @@ def test_every_check_runs_on_the_backend(subject: Subject, monkeypatch: pytest.M
     made = compiled_kernels(monkeypatch)
     on_numba = subject._replace(settings=subject.settings._replace(backend="numba"))
     checks = (
-        sanity_checks.first_loss,
-        sanity_checks.growing_loss,
-        sanity_checks.overfitting,
-        sanity_checks.gradients,
-        sanity_checks.passes,
-        sanity_checks.inference_passes,
-        sanity_checks.reference,
-        sanity_checks.resumed,
+        sanity.first_loss,
+        sanity.growing_loss,
+        sanity.overfitting,
+        sanity.gradients,
+        sanity.passes,
+        sanity.inference_passes,
+        sanity.reference,
+        sanity.resumed,
     )
     for check in checks:
         made.clear()
@@ -149,7 +149,7 @@ def test_a_wrong_kernel_of_a_backend_is_red(
 ) -> None:
     compiled_kernels(monkeypatch, lambda text: text.replace("v3 * v", "v3 + v"))
     on_numba = subject._replace(settings=subject.settings._replace(backend="numba"))
-    (result,) = sanity_checks.reference(on_numba)
+    (result,) = sanity.reference(on_numba)
     assert (result.name, result.ok) == ("numba steps, 100 rows", False)
 
 
@@ -158,7 +158,7 @@ def test_a_step_that_differs_from_its_graph_is_red(
 ) -> None:
     right = vg.Program.step
     monkeypatch.setattr(vg.Program, "step", lambda *a, **feeds: right(*a, **feeds) * 1.0001)
-    (result,) = sanity_checks.reference(subject)
+    (result,) = sanity.reference(subject)
     assert not result.ok
 
 
@@ -166,12 +166,12 @@ def test_json_has_the_number_and_the_bound_of_each() -> None:
     told = json.loads(run("selfcheck", *SMALL, "--json").stdout)
     assert [check["name"] for check in told["checks"]] == CHECKS
     first = told["checks"][0]
-    assert abs(first["value"] - np.log(10)) < sanity_checks.NEAR and "ln 10" in first["bound"]
+    assert abs(first["value"] - np.log(10)) < sanity.NEAR and "ln 10" in first["bound"]
 
 
 def test_folding_batch_norm_is_measured_in_inference(subject: Subject) -> None:
     normed = subject._replace(settings=subject.settings._replace(batch_norm=True))
-    found = one(list(sanity_checks.inference_passes(normed)), "inference pass fold_batch_norm")
+    found = one(list(sanity.inference_passes(normed)), "inference pass fold_batch_norm")
     assert found.ok and found.value is not None and 0 < found.value < 1e-5
 
 
@@ -255,19 +255,19 @@ class CostMore(vg.Pass):
 
 def test_a_pass_that_changes_the_loss_is_red(subject: Subject) -> None:
     pipeline = vg.TRAINING.insert(CostMore(), after="eliminate_common")
-    results = list(sanity_checks.sanity_checks(subject._replace(pipeline=pipeline)))
+    results = list(sanity.sanity_checks(subject._replace(pipeline=pipeline)))
     assert [r.name for r in results if not r.ok] == ["pass cost_more"]
     assert one(results, "pass cost_more").value == pytest.approx(1e-6, rel=0.2)
 
 
 def test_an_inference_pass_that_changes_the_loss_is_red(subject: Subject) -> None:
     pipeline = vg.INFERENCE.insert(CostMore(), after="eliminate_common")
-    results = list(sanity_checks.sanity_checks(subject._replace(inference_pipeline=pipeline)))
+    results = list(sanity.sanity_checks(subject._replace(inference_pipeline=pipeline)))
     assert [r.name for r in results if not r.ok] == ["inference pass cost_more"]
 
 
 def test_one_bit_in_a_resumed_run_is_red(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = sanity_checks.load
+    right = sanity.load
 
     def load(path: Path) -> vg.Program:
         program = right(path)
@@ -276,7 +276,7 @@ def test_one_bit_in_a_resumed_run_is_red(monkeypatch: pytest.MonkeyPatch) -> Non
         program.parameters["fc3.bias"] = bias
         return program
 
-    monkeypatch.setattr(sanity_checks, "load", load)
+    monkeypatch.setattr(sanity, "load", load)
     assert red("--optimizer", "sgd") == ["resumed run"]
 
 
