@@ -30,8 +30,8 @@ def warn_of_doubts(g: Graph) -> None:
     if g.loss is None:
         return
     for n, text in _doubts(g):
-        made = f"\n  %{g.names[n]} is made at {n.where.described}" if n.where is not None else ""
-        warn(f"graph {g.name}: {text}{made}")
+        origin = f"\n  %{g.names[n]} is made at {n.where.described}" if n.where is not None else ""
+        warn(f"graph {g.name}: {text}{origin}")
 
 
 def _doubts(g: Graph) -> Iterator[tuple[Node, str]]:

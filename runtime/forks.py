@@ -80,9 +80,9 @@ class Locks:
     def _in_order(self, known: Collection[int]) -> list[tuple[int, RLock]]:
         """Ranks and locks, but for those of which the id is known."""
         # A copy made at once: other threads may be compiling.
-        held = sorted(self._known.valuerefs(), key=lambda ref: ref.key)
-        found = [(ref.key[0], lock) for ref in held if (lock := ref()) is not None]
-        return [(rank, lock) for rank, lock in found if id(lock) not in known]
+        refs = sorted(self._known.valuerefs(), key=lambda ref: ref.key)
+        ranked = [(ref.key[0], lock) for ref in refs if (lock := ref()) is not None]
+        return [(rank, lock) for rank, lock in ranked if id(lock) not in known]
 
 
 LOCKS: Final = Locks()

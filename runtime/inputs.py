@@ -36,11 +36,11 @@ def fed(name: str, value: Any, n: Node) -> Array:
     if wrong is not None:
         raise RunError(f"input {name!r} holds {array[wrong]}{_place(wrong)}, {ADVICE}")
     if not _counts(array, n):
-        found = f"is {array.dtype}"
+        problem = f"is {array.dtype}"
         broken = _fraction(array) if n.type.dtype == "i64" else None
         if broken is not None:
-            found += f", with {array[broken]:g}{_place(broken)}"
-        raise _refused(found, name, value, array, n)
+            problem += f", with {array[broken]:g}{_place(broken)}"
+        raise _refused(problem, name, value, array, n)
     return array
 
 
@@ -63,20 +63,20 @@ class _Written(NamedTuple):
     array: Array
 
 
-def _refused(found: str, name: str, value: Any, array: Array, n: Node) -> RunError:
+def _refused(problem: str, name: str, value: Any, array: Array, n: Node) -> RunError:
     due = f"integers are expected ({n.type})" if n.type.dtype == "i64" else f"{n.type} is expected"
     written = _Written(name if isinstance(value, np.ndarray) else f"np.asarray({name})", array)
     for way in _reshaped(written, n.type.shape):
         if _fits(way.array.shape, n.type.shape) and (text := _cast(way, n)):
-            return RunError(f"input {name!r} {found}, where {due}; give {text}")
-    return RunError(f"input {name!r} {found}, where {due}")
+            return RunError(f"input {name!r} {problem}, where {due}; give {text}")
+    return RunError(f"input {name!r} {problem}, where {due}")
 
 
-def _reshaped(given: _Written, wanted: Shape) -> Iterator[_Written]:
+def _reshaped(written: _Written, wanted: Shape) -> Iterator[_Written]:
     """What may be meant by an array of other dimensions, the likeliest first."""
-    text, a = given
+    text, a = written
     rank, shape = len(wanted), a.shape
-    yield given
+    yield written
     if rank == 1 and a.ndim == 2 and shape[1] == 1:
         yield _Written(f"{text}.ravel()", a.ravel())
     if rank == 1 and a.ndim == 2 and is_one_hot(a):
@@ -93,9 +93,9 @@ def _reshaped(given: _Written, wanted: Shape) -> Iterator[_Written]:
         yield _Written(f"{text}.T", a.T)
 
 
-def _cast(given: _Written, n: Node) -> str:
+def _cast(written: _Written, n: Node) -> str:
     """How the same numbers are written in the input's dtype; nothing where it has none of them."""
-    text, a = given
+    text, a = written
     if _counts(a, n):
         return text
     if n.type.dtype == "bool":

@@ -35,20 +35,20 @@ def interpret(g: Graph, values: Mapping[str, Array]) -> Interpretation:
         raise RunError(
             f"values are {type(values).__name__}, where a dict of arrays by name is expected"
         )
-    made: dict[Node, Array] = {}
+    arrays: dict[Node, Array] = {}
     sizes: dict[str, int] = {}
     for n in g.sources:
-        made[n] = _source(g, n, values, sizes)
+        arrays[n] = _source(g, n, values, sizes)
     with SETTINGS:
         for n in g.order:
             try:
-                made[n] = compute(n, [made[i] for i in n.inputs], sizes)
+                arrays[n] = compute(n, [arrays[i] for i in n.inputs], sizes)
             except LabelError as e:
                 raise e.located(n, g.names) from None
     return Interpretation(
-        {g.names[n]: a for n, a in made.items()},
-        {key: made[n] for key, n in g.outputs.items()},
-        {g.names[w]: made[n] for w, n in g.updates.items()},
+        {g.names[n]: a for n, a in arrays.items()},
+        {key: arrays[n] for key, n in g.outputs.items()},
+        {g.names[w]: arrays[n] for w, n in g.updates.items()},
     )
 
 
@@ -56,13 +56,13 @@ def _as_declared(
     g: Graph, became: Mapping[Node, Node], values: Mapping[str, Array]
 ) -> Interpretation:
     """What a graph with declared gradients computes, under its own names."""
-    held = Graph(g.name, {f"n{k}": became[n] for k, n in enumerate(g.nodes)})
-    found = interpret(held, values).outputs
-    made = {n: found[f"n{k}"] for k, n in enumerate(g.nodes)}
+    graph = Graph(g.name, {f"n{k}": became[n] for k, n in enumerate(g.nodes)})
+    outputs = interpret(graph, values).outputs
+    arrays = {n: outputs[f"n{k}"] for k, n in enumerate(g.nodes)}
     return Interpretation(
-        {g.names[n]: a for n, a in made.items()},
-        {key: made[n] for key, n in g.outputs.items()},
-        {g.names[w]: made[n] for w, n in g.updates.items()},
+        {g.names[n]: a for n, a in arrays.items()},
+        {key: arrays[n] for key, n in g.outputs.items()},
+        {g.names[w]: arrays[n] for w, n in g.updates.items()},
     )
 
 

@@ -84,14 +84,14 @@ class Options(NamedTuple):
 
     def training(self) -> Pipeline:
         """The training pipeline with the options set on its passes."""
-        told = {
+        methods = {
             "optimizer": self.optimizer,
             "regularizer": self.regularizer,
             "dropout": self.dropout,
             "clip": self.clip,
         }
         seeded = any("seed" in p.options() for p in self.pipeline)
-        return self.pipeline.with_options({**told, "seed": self.seed if seeded else None})
+        return self.pipeline.with_options({**methods, "seed": self.seed if seeded else None})
 
     def gradients(self) -> Pipeline:
         """The same without what clips or uses the gradients: what is left ends with them."""
@@ -107,10 +107,10 @@ class Options(NamedTuple):
 
 def instead(name: str, parameters: Iterable[str], state: Iterable[str]) -> str:
     """What to do where a user sets that attribute of a program, which would have no effect."""
-    for held, names in (("parameters", parameters), ("state", state)):
-        if name == held or name in names:
+    for kind, names in (("parameters", parameters), ("state", state)):
+        if name == kind or name in names:
             key = name if name in names else "fc1.weight"
-            return f"set values by name, as in program.{held}[{key!r}] = array"
+            return f"set values by name, as in program.{kind}[{key!r}] = array"
     if name == "metadata":
         return "it is a dict of texts: program.metadata['classes'] = ..."
     if name in Options._fields:

@@ -216,7 +216,7 @@ class Program(Frozen):
         """A step: its loss, and a copy of an output of the training graph as it computed it."""
         _check_output(self.training, key)
         return self._alone(
-            lambda _, given: (self._step(given), self.executable.last.output(key)), feeds, {}
+            lambda _, batch: (self._step(batch), self.executable.last.output(key)), feeds, {}
         )
 
     def predict(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Array]:
@@ -236,8 +236,8 @@ class Program(Frozen):
         if by_row not in self._blockwise:
             parts = split(self.inference, () if by_row is None else (by_row,))
             blocks = self.inference if parts is None else parts.blocks
-            made = self._variants.blocks(blocks) if blocks is not None else None
-            self._blockwise[by_row] = Blockwise(parts, made, self._block, self._values)
+            executable = self._variants.blocks(blocks) if blocks is not None else None
+            self._blockwise[by_row] = Blockwise(parts, executable, self._block, self._values)
         return self._blockwise[by_row]
 
     def rows_at_a_time(self, most: int) -> int:
@@ -250,7 +250,7 @@ class Program(Frozen):
         variants = self._variants
         variants.check_loss()
         return self._alone(
-            lambda _, given: self._compute(variants.loss, given).scalar("loss"), feeds, named
+            lambda _, batch: self._compute(variants.loss, batch).scalar("loss"), feeds, named
         )
 
     def gradients(
@@ -270,7 +270,7 @@ class Program(Frozen):
         from .profiling.profile import profile
 
         run = self.executable, self._values, self.options
-        return self._alone(lambda _, given: profile(*run, given, steps), feeds, named)
+        return self._alone(lambda _, batch: profile(*run, batch, steps), feeds, named)
 
     def _alone(
         self,
@@ -309,7 +309,7 @@ class Program(Frozen):
         return {k: float(v) if k == "loss" else v for k, v in outputs.items()}
 
     def _block(self, executable: Executable, feeds: Mapping[str, Any]) -> dict[str, Array]:
-        return self._alone(lambda _, given: self._outputs(executable, given), feeds, {})
+        return self._alone(lambda _, batch: self._outputs(executable, batch), feeds, {})
 
     def _outputs(self, executable: Executable, feeds: Mapping[str, Any]) -> dict[str, Array]:
         """All that a graph without updates gives."""
@@ -317,11 +317,11 @@ class Program(Frozen):
         return {key: executor.output(key) for key in executable.graph.outputs}
 
     def _loss_and_gradients(self, feeds: Mapping[str, Any]) -> tuple[float, dict[str, Array]]:
-        gradients = self._variants.gradients
-        executor, made = self._compute(gradients, feeds), gradients.graph.outputs
+        executable = self._variants.gradients
+        executor, outputs = self._compute(executable, feeds), executable.graph.outputs
         keys = {name: f"{name}.grad" for name in self.parameters}
-        found = {name: executor.output(key) for name, key in keys.items() if key in made}
-        return executor.scalar("loss"), found
+        gradients = {name: executor.output(key) for name, key in keys.items() if key in outputs}
+        return executor.scalar("loss"), gradients
 
     def _compute(self, executable: Executable, feeds: Mapping[str, Any]) -> Executor:
         """Runs all that writes no state; the executor holds the results, under the lock."""

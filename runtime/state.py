@@ -148,15 +148,15 @@ class StateArrays(Mapping[str, Array]):
 class Values(Frozen, MutableMapping[str, Array]):
     """Named arrays that a program holds: read as read-only copies, set with a check."""
 
-    def __init__(self, what: str, types: Mapping[str, TensorType], held: StateArrays) -> None:
+    def __init__(self, what: str, types: Mapping[str, TensorType], arrays: StateArrays) -> None:
         self._what = what
         self._types = types
-        self._held = held
+        self._held = arrays
         self._made = True
 
     def _instead(self, name: str) -> str:
-        held = "parameters" if self._what == "parameter" else self._what
-        return f"values are set by name, as in program.{held}[{name!r}] = array"
+        attribute = "parameters" if self._what == "parameter" else self._what
+        return f"values are set by name, as in program.{attribute}[{name!r}] = array"
 
     def __getitem__(self, name: str) -> Array:
         """A read-only copy of the value; raises RunError where there is none of that name."""
@@ -185,10 +185,10 @@ class Values(Frozen, MutableMapping[str, Array]):
         return self._copies(self._types).values()
 
     def _copies(self, names: Iterable[str]) -> dict[str, Array]:
-        found = self._held.read(names)
-        for copy in found.values():
+        copies = self._held.read(names)
+        for copy in copies.values():
             copy.setflags(write=False)
-        return found
+        return copies
 
     def _fitting(self, name: str, value: Any) -> Array:
         """The value in the dtype that is due."""
@@ -233,7 +233,7 @@ def packed(g: Graph, sources: Mapping[str, Node]) -> dict[str, Array]:
     packs = [[g.names[n] for n in pack] for pack in (schedule.packs if schedule else ())]
     packs = [names for names in packs if names[0] in sources]
     together = {name for names in packs for name in names}
-    found: dict[str, Array] = {}
+    arrays: dict[str, Array] = {}
     for names in (*packs, *[[name] for name in sources if name not in together]):
         types = [sources[name].type for name in names]
         more = ", ..." if len(names) > 3 else ""
@@ -242,6 +242,6 @@ def packed(g: Graph, sources: Mapping[str, Node]) -> dict[str, Array]:
         start = 0
         for name, t in zip(names, types, strict=True):
             piece = memory[start : start + t.nbytes({})]
-            found[name] = piece.view(t.numpy).reshape(t.bind({}))
+            arrays[name] = piece.view(t.numpy).reshape(t.bind({}))
             start += piece.nbytes
-    return {name: found[name] for name in sources}
+    return {name: arrays[name] for name in sources}

@@ -46,13 +46,13 @@ def split(g: Graph, by_row: Collection[str]) -> Split | None:
     outputs = {k: g.outputs[k] for k in by_row}
     loss = {"loss": g.outputs["loss"]}
     g = g.but(outputs={**loss, **outputs}, updates={})
-    found = _totals(g)
-    if found is None or not found.rows.issuperset(outputs.values()):
+    structure = _totals(g)
+    if structure is None or not structure.rows.issuperset(outputs.values()):
         return None
-    fed = {n: Node(Input(n.type), (), n.type, g.names[n]) for n in found.joins}
+    fed = {n: Node(Input(n.type), (), n.type, g.names[n]) for n in structure.joins}
     rest = g.but(outputs=loss).replace(fed)
     totals: list[Total] = []
-    for n, joins in found.joins.items():
+    for n, joins in structure.joins.items():
         if fed[n] not in rest.inputs:
             continue
         key = f"total.{''.join(by_row)}.{len(totals)}" if n.inputs else None
@@ -140,13 +140,13 @@ class Totals:
             if key is None:
                 self._held[fed] = np.array(float(self._count))
                 continue
-            found = outputs[key].astype(np.float64)
+            total = outputs[key].astype(np.float64)
             if joins == "mean":
-                found = found * count
+                total = total * count
             before = self._held.get(fed)
             if before is not None:
-                found = np.maximum(before, found) if joins == "max" else before + found
-            self._held[fed] = found
+                total = np.maximum(before, total) if joins == "max" else before + total
+            self._held[fed] = total
         return outputs
 
     def loss(self) -> float:
@@ -154,9 +154,9 @@ class Totals:
         if self._how.parts is None:
             return self._loss
         rest, values = self._how.parts.rest, self._how.values
-        given = values.read([rest.names[n] for n in (*rest.parameters, *rest.state)])
+        arrays = values.read([rest.names[n] for n in (*rest.parameters, *rest.state)])
         with np.errstate(all="ignore"):
             for fed, _, joins in self._how.parts.totals:
                 total = self._held[fed] / (self._count if joins == "mean" else 1)
-                given[rest.names[fed]] = total.astype(fed.type.numpy)
-        return float(interpret(rest, given).outputs["loss"])
+                arrays[rest.names[fed]] = total.astype(fed.type.numpy)
+        return float(interpret(rest, arrays).outputs["loss"])

@@ -61,8 +61,8 @@ class Variants:
         if self.training is None:
             return self.prediction
         whole = ("differentiate", "clip_gradients", "attach_optimizer")
-        made = [self.training.stages[p.name] for p in self.options.pipeline if p.name in whole]
-        return self._executable(self.training.graph, [self.declared, *made][-1])
+        stages = [self.training.stages[p.name] for p in self.options.pipeline if p.name in whole]
+        return self._executable(self.training.graph, [self.declared, *stages][-1])
 
     @cached_property
     def evaluation(self) -> Executable:

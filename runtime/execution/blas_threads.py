@@ -93,9 +93,9 @@ class Threads:
             by_itself = choice.next_alone(self._words)
             start = perf_counter_ns()
             if by_itself or self._pieces:
-                with self._one if by_itself else self._all as told:
-                    if self._pieces and self._in_pieces != (told == 1):
-                        self._change(told == 1)
+                with self._one if by_itself else self._all as count:
+                    if self._pieces and self._in_pieces != (count == 1):
+                        self._change(count == 1)
                     self._context.run(run, feeds, given)
             else:
                 self._context.run(run, feeds, given)
@@ -124,7 +124,7 @@ class Threads:
 
     def _agree(self) -> bool:
         """Whether one thread gives the bits of several, some products made in pieces."""
-        with at_most(_ALL) as told:
+        with at_most(_ALL) as count:
             for n in self._heavy:
                 p = n.product(self._sizes)
                 if p is None:
@@ -134,26 +134,26 @@ class Threads:
                         return False
                     continue
                 first, second = n.added_factors or n.inputs[:2]
-                cut = None if first is second else agreeing(p, n.type.numpy.str, told)
+                cut = None if first is second else agreeing(p, n.type.numpy.str, count)
                 if cut is None:
                     return False
                 if cut:
                     self._pieces[n] = cut
-        made: set[Node] = set()
+        replaced: set[Node] = set()
 
         def calling(n: Node, function: Any) -> Callable[..., None] | None:
             cut, op = self._pieces.get(n), getattr(function, "__self__", None)
             if cut is not None and function is np.dot:
-                made.add(n)
+                replaced.add(n)
                 return partial(dot_in, cut)
             if cut is not None and isinstance(op, Gemm):
-                made.add(n)
+                replaced.add(n)
                 return partial(_gemm_in, cut, op)
             return None
 
         if self._pieces:
             self._made[True] = self._step.made(STEP_FILE, calling)
-        return made == {*self._pieces}
+        return replaced == {*self._pieces}
 
 
 def _gemm_in(
@@ -182,11 +182,11 @@ def _is_ours(n: Node) -> bool:
 
 def _runs_agree(n: Node, sizes: Mapping[str, int]) -> bool:
     """Whether a kernel has the same bits on one thread, on numbers of its own."""
-    rng, made = np.random.default_rng(0), []
-    given = [rng.uniform(-1, 1, i.type.bind(sizes)).astype(i.type.numpy) for i in n.inputs]
+    rng, results = np.random.default_rng(0), []
+    inputs = [rng.uniform(-1, 1, i.type.bind(sizes)).astype(i.type.numpy) for i in n.inputs]
     for most in (_ALL, 1):
         out = np.empty(n.type.bind(sizes), n.type.numpy)
         with at_most(most):
-            n.op.bind(sizes).run(*given, out=out)
-        made.append(out.tobytes())
-    return made[0] == made[1]
+            n.op.bind(sizes).run(*inputs, out=out)
+        results.append(out.tobytes())
+    return results[0] == results[1]

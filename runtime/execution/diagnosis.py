@@ -46,15 +46,15 @@ def explained(
     """
     which = "the step" if step is None else f"step {step}"
     last = "the state is as it was before the step"
-    found = first_not_finite(g, value, sizes)
-    if found is None:  # the kernels of the backend round otherwise
+    finding = first_not_finite(g, value, sizes)
+    if finding is None:  # the kernels of the backend round otherwise
         return NonFiniteError(f"{which} is not finite: {e}\n  {last}")
-    what = f"%{g.names[found.node]} is {found.value:g}{_place(found.node, found.at)}"
+    what = f"%{g.names[finding.node]} is {finding.value:g}{_place(finding.node, finding.at)}"
     lines = [
         f"{which} is not finite: {what}",
-        _origin(g, found.node),
-        *_causes(g, found),
-        *_remedies(g, found, value, step),
+        _origin(g, finding.node),
+        *_causes(g, finding),
+        *_remedies(g, finding, value, step),
         last,
     ]
     return NonFiniteError("\n  ".join(lines))
@@ -64,13 +64,13 @@ def first_not_finite(
     g: Graph, value: Callable[[Node], Array], sizes: Mapping[str, int]
 ) -> Finding | None:
     """The first computed node in order with an element that is not finite; None where all are."""
-    made = {n: value(n) for n in g.sources}
+    values = {n: value(n) for n in g.sources}
     for n in g.order:
-        made[n] = compute(n, [made[i] for i in n.inputs], sizes)
-        at = _first(made[n])
+        values[n] = compute(n, [values[i] for i in n.inputs], sizes)
+        at = _first(values[n])
         if at is not None:
-            inputs = tuple([made[i] for i in n.inputs])
-            return Finding(n, at, float(made[n][at]), inputs)
+            inputs = tuple([values[i] for i in n.inputs])
+            return Finding(n, at, float(values[n][at]), inputs)
     return None
 
 
@@ -83,8 +83,8 @@ def _first(a: Array) -> tuple[int, ...] | None:
 def _origin(g: Graph, n: Node) -> str:
     """What made a node: its op, its layer and the line of the user's program."""
     layer = g.layer(n)
-    made = f"made by {n.op.name}{f' in layer {layer}' if layer else ''}"
-    return f"{made} at {n.where.described}" if n.where is not None else made
+    origin = f"made by {n.op.name}{f' in layer {layer}' if layer else ''}"
+    return f"{origin} at {n.where.described}" if n.where is not None else origin
 
 
 def _place(n: Node, at: tuple[int, ...]) -> str:
@@ -95,32 +95,32 @@ def _place(n: Node, at: tuple[int, ...]) -> str:
     return f"{row} at [{','.join(map(str, at))}]"
 
 
-def _causes(g: Graph, found: Finding) -> Iterator[str]:
+def _causes(g: Graph, finding: Finding) -> Iterator[str]:
     """What the node has read: the sources that are not finite, or else the numbers."""
-    sources = _sources(found)
+    sources = _sources(finding)
     for n, a, at in sources:
         kind = "input" if isinstance(n.op, Input) else f"the {n.op.name}"
         yield f"{kind} {g.names[n]!r} holds {a[at]}{_place(n, at)}"
-    if not sources and found.operands:
-        numbers = ", ".join([f"{x:g}" for x in found.operands])
-        yield f"{found.node.op.name}({numbers}) is {found.value:g}"
+    if not sources and finding.operands:
+        numbers = ", ".join([f"{x:g}" for x in finding.operands])
+        yield f"{finding.node.op.name}({numbers}) is {finding.value:g}"
 
 
-def _sources(found: Finding) -> list[tuple[Node, Array, tuple[int, ...]]]:
+def _sources(finding: Finding) -> list[tuple[Node, Array, tuple[int, ...]]]:
     """The sources that the node reads and that are not finite, and where."""
-    read = dict(zip(found.node.inputs, found.inputs, strict=True))
+    read = dict(zip(finding.node.inputs, finding.inputs, strict=True))
     placed = [(n, a, _first(a)) for n, a in read.items() if isinstance(n.op, Source)]
     return [(n, a, at) for n, a, at in placed if at is not None]
 
 
 def _remedies(
-    g: Graph, found: Finding, value: Callable[[Node], Array], step: int | None
+    g: Graph, finding: Finding, value: Callable[[Node], Array], step: int | None
 ) -> Iterator[str]:
     """What may help against numbers that have become too large."""
-    read = found.operands or [_largest(a) for a in found.inputs]
-    if _sources(found) or max(map(abs, read), default=0.0) < _LARGE:
+    read = finding.operands or [_largest(a) for a in finding.inputs]
+    if _sources(finding) or max(map(abs, read), default=0.0) < _LARGE:
         return
-    updated = next((w for w, n in g.updates.items() if n is found.node), None)
+    updated = next((w for w, n in g.updates.items() if n is finding.node), None)
     large = {g.names[n]: most for n in g.inputs if (most := _largest(value(n))) >= _LARGE}
     if updated is not None and not isinstance(updated.op, Parameter):
         yield "its gradient is too large: clip=vg.ClipNorm(1.0) would bound it"

@@ -52,8 +52,8 @@ class Executable:
         symbols = self.graph.symbols
         if set(sizes) != set(symbols):
             wanted = ", ".join(f"{s}=128" for s in symbols) or "no size"
-            given = ", ".join(f"{s}={n}" for s, n in sizes.items()) or "none"
-            raise RunError(f"a plan of {self.graph.name} takes {wanted}; given: {given}")
+            listed = ", ".join(f"{s}={n}" for s, n in sizes.items()) or "none"
+            raise RunError(f"a plan of {self.graph.name} takes {wanted}; given: {listed}")
         for s, n in sizes.items():
             whole_number(s, n, error=RunError)
         key = tuple([(s, int(sizes[s])) for s in symbols])

@@ -174,9 +174,9 @@ class Executor:
 
     def _product(self, n: Node) -> Array:
         """The product that a node adds in place, by itself."""
-        made = np.empty_like(self.array(n))
-        n.op.bind(self.plan.sizes).run_product(*map(self.array, n.inputs), out=made)
-        return made
+        product = np.empty_like(self.array(n))
+        n.op.bind(self.plan.sizes).run_product(*map(self.array, n.inputs), out=product)
+        return product
 
     def output(self, key: str) -> Array:
         """A copy of an output."""

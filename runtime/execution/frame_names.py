@@ -14,43 +14,43 @@ from ...graph import warn
 def columns_of(metadata: Mapping[str, str]) -> tuple[str, ...]:
     """The columns that a program was trained on; none where it keeps none, or another text."""
     try:
-        found = json.loads(metadata.get("columns", "[]"))
+        columns = json.loads(metadata.get("columns", "[]"))
     except (ValueError, RecursionError, TypeError):
         return ()
-    known = isinstance(found, list) and all(isinstance(name, str) for name in found)
-    return tuple(found) if known else ()
+    known = isinstance(columns, list) and all(isinstance(name, str) for name in columns)
+    return tuple(columns) if known else ()
 
 
-def column_names(given: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+def column_names(feeds: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
     """The columns of each frame among what is given for inputs, where different texts name them."""
     if "pandas" not in sys.modules:
         return {}
-    found = {k: tuple(v.columns) for k, v in given.items() if _is(v, "DataFrame")}  # type: ignore[attr-defined]
+    columns = {k: tuple(v.columns) for k, v in feeds.items() if _is(v, "DataFrame")}  # type: ignore[attr-defined]
     return {
         k: names
-        for k, names in found.items()
+        for k, names in columns.items()
         if all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
     }
 
 
 def warn_of_order(
-    given: Mapping[str, object], metadata: Mapping[str, str], told: set[str] | None = None
+    feeds: Mapping[str, object], metadata: Mapping[str, str], warned: set[str] | None = None
 ) -> None:
     """Warns where a frame's columns are others than the program was trained on, or in another
     order, and where two frames or series have the same index in another order.
 
-    What was `told` is not told again.
+    A text in `warned` is not given again.
     """
-    for text in _doubts(given, metadata) if "pandas" in sys.modules else ():
-        if told is None or text not in told:
+    for text in _doubts(feeds, metadata) if "pandas" in sys.modules else ():
+        if warned is None or text not in warned:
             warn(text)
-        if told is not None:
-            told.add(text)
+        if warned is not None:
+            warned.add(text)
 
 
-def _doubts(given: Mapping[str, object], metadata: Mapping[str, str]) -> Iterator[str]:
+def _doubts(feeds: Mapping[str, object], metadata: Mapping[str, str]) -> Iterator[str]:
     tables: dict[str, Any] = {
-        k: v for k, v in given.items() if _is(v, "DataFrame") or _is(v, "Series")
+        k: v for k, v in feeds.items() if _is(v, "DataFrame") or _is(v, "Series")
     }
     if not tables:
         return

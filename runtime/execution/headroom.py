@@ -71,7 +71,7 @@ class Headroom:
         self._sources: list[list[Node]] = []  # the members of each kind whose value is held
         self._updates: list[int] = []  # the kind that each of them becomes
         self._followed(g)
-        self._held = [joined([arrays[n] for n in found]) for found in self._sources]
+        self._held = [joined([arrays[n] for n in members]) for members in self._sources]
         self._rules = [None if k.leaf else IntervalRule(k.node) for k in self._kinds]
         self._found = _Intervals(len(self._kinds))
         self._start = _Intervals(len(self._sources))  # what the last proof begins with
@@ -178,14 +178,14 @@ class Headroom:
 
     def _needed(self, g: Graph) -> list[Node]:
         """What the updates are computed from, as far back as it is not bounded; inputs first."""
-        found: set[Node] = set()
+        needed: set[Node] = set()
         stack = [*g.updates, *g.updates.values()]
         while stack:
             n = stack.pop()
-            if n not in found:
-                found.add(n)
+            if n not in needed:
+                needed.add(n)
                 stack += () if self._is_leaf(n) else n.inputs
-        return [n for n in g.nodes if n in found]
+        return [n for n in g.nodes if n in needed]
 
     def _is_leaf(self, n: Node) -> bool:
         """Of a tensor that a step looks at, the bound is enough; what divides is a scalar."""
@@ -218,8 +218,8 @@ def _interval(arrays: Sequence[Array]) -> Interval:
             if math.isnan(least):
                 return ANY
             low, high = min(low, least), max(high, most)
-    found = Interval(low, high) if low <= high else Interval(0.0, 0.0)
-    return fitted(found, arrays[0].dtype) if arrays and arrays[0].dtype.kind == "i" else found
+    interval = Interval(low, high) if low <= high else Interval(0.0, 0.0)
+    return fitted(interval, arrays[0].dtype) if arrays and arrays[0].dtype.kind == "i" else interval
 
 
 def _roomy(r: Interval) -> Interval:

@@ -87,11 +87,13 @@ class IntervalRule:
             return fitted(self._rule(*inputs), self._dtype) if _all_known(inputs) else ANY
         if self._steps is None:
             return ANY
-        held = [*inputs, *self._made]
+        values = [*inputs, *self._made]
         for rule, slots, out, dtype in self._steps:
-            given = [held[s] if isinstance(s, int) else s for s in slots]
-            held[out] = fitted(rule(*given), dtype) if _all_known(given) else Interval.of(dtype)
-        return held[len(inputs)]
+            operands = [values[s] if isinstance(s, int) else s for s in slots]
+            values[out] = (
+                fitted(rule(*operands), dtype) if _all_known(operands) else Interval.of(dtype)
+            )
+        return values[len(inputs)]
 
 
 def fitted(r: Interval, dtype: np.dtype[Any]) -> Interval:
@@ -127,7 +129,7 @@ def _steps(n: Node) -> list[_Step] | None:
     if calls is None:
         return None
     slots = {a.ctypes.data: k for k, a in enumerate([*inputs, out, *scratch])}
-    made: list[_Step] = []
+    steps: list[_Step] = []
     for call in calls:
         arguments, result = list(call.arguments), call.keywords.get("out")
         if call.function is np.copyto:
@@ -137,11 +139,11 @@ def _steps(n: Node) -> list[_Step] | None:
         rule = _RULES.get(call.function)
         if rule is None or result is None or not _is_plain(call, result.dtype):
             return None
-        found = tuple([_slot(a, slots) for a in arguments])
-        if call.function is np.multiply and found[0] == found[1]:
-            rule, found = _square, found[:1]
-        made.append(_Step(rule, found, slots[result.ctypes.data], result.dtype))
-    return made
+        operands = tuple([_slot(a, slots) for a in arguments])
+        if call.function is np.multiply and operands[0] == operands[1]:
+            rule, operands = _square, operands[:1]
+        steps.append(_Step(rule, operands, slots[result.ctypes.data], result.dtype))
+    return steps
 
 
 def _is_plain(call: Call, dtype: np.dtype[Any]) -> bool:
@@ -171,10 +173,10 @@ def _corners(function: Callable[[float, float], float]) -> _Rule:
 
     def rule(a: Interval, b: Interval) -> Interval:
         try:
-            found = [function(x, y) for x in a for y in b]
+            corners = [function(x, y) for x in a for y in b]
         except (OverflowError, ZeroDivisionError):
             return ANY
-        return Interval(min(found), max(found))
+        return Interval(min(corners), max(corners))
 
     return rule
 

@@ -66,20 +66,20 @@ def described(declared: Graph, o: Options, metadata: Mapping[str, str]) -> dict[
 
 def read_description(text: str) -> Description:
     """What `described` gave, from the text of the file. RunError names the key that is wrong."""
-    told = read_json(text, "its metadata")
-    version = told.get("format", FORMAT) if isinstance(told, dict) else FORMAT
+    content = read_json(text, "its metadata")
+    version = content.get("format", FORMAT) if isinstance(content, dict) else FORMAT
     if type(version) is int and version != FORMAT:
         raise RunError(
             f"its format is {version}; this verigrad reads {FORMAT}: install a newer one"
         )
-    return fitting(told, Description, "")
+    return fitting(content, Description, "")
 
 
-def read_graph(told: Description, arrays: Mapping[str, Array]) -> Graph:
+def read_graph(description: Description, arrays: Mapping[str, Array]) -> Graph:
     """The declared graph; RunError where ops or passes of the program are not imported."""
-    used = re.findall(r"^\s*%[^=]*=\s*([A-Za-z_][\w.-]*)", told.graph, re.MULTILINE)
+    used = re.findall(r"^\s*%[^=]*=\s*([A-Za-z_][\w.-]*)", description.graph, re.MULTILINE)
     ops = sorted({name for name in used if name not in OPS})
-    passes = [t.partition("{")[0] for t in (*told.pipeline, *told.inference_pipeline)]
+    passes = [t.partition("{")[0] for t in (*description.pipeline, *description.inference_pipeline)]
     unknown = sorted({name for name in passes if name not in Pass.kinds()})
     missing = [f"the op {shown(n)}" for n in ops] + [f"the pass {shown(n)}" for n in unknown]
     if missing:
@@ -87,41 +87,41 @@ def read_graph(told: Description, arrays: Mapping[str, Array]) -> Graph:
             f"it needs {' and '.join(missing)}; import the module that defines them first"
         )
     with _named("graph"):
-        return parse(told.graph, arrays)
+        return parse(description.graph, arrays)
 
 
-def read_options(told: Description) -> Options:
+def read_options(description: Description) -> Options:
     """What the program was compiled with."""
 
     def value(key: str) -> Any:
         with _named(key):
-            reader = Reader(getattr(told, key))
-            found = reader.value()
+            reader = Reader(getattr(description, key))
+            parsed = reader.value()
             if not reader.done():
-                raise RunError(f"more stands behind {found!r}")
-            return found
+                raise RunError(f"more stands behind {parsed!r}")
+            return parsed
 
     def pipeline(key: str) -> Pipeline:
         with _named(key):
-            return Pipeline(parse_pass(t) for t in getattr(told, key))
+            return Pipeline(parse_pass(t) for t in getattr(description, key))
 
     with _named("seed"):
-        check_seed(told.seed)
+        check_seed(description.seed)
     with _named("dtype"):
-        dtype_name(told.dtype)
+        dtype_name(description.dtype)
     options = Options(
         value("optimizer"),
         value("regularizer"),
         value("dropout"),
-        told.seed,
-        told.dtype,
+        description.seed,
+        description.dtype,
         pipeline("pipeline"),
         pipeline("inference_pipeline"),
         value("clip"),
-        told.memory_limit,
-        told.recompute,
-        told.backend,
-        told.threads,
+        description.memory_limit,
+        description.recompute,
+        description.backend,
+        description.threads,
     )
     return options.check()
 

@@ -75,17 +75,17 @@ def _bytes(content: Content) -> bytes:
             raise RunError(f"metadata[{shown(key)}] is {shown(text)}, where a text is expected")
     tensors: dict[str, Array] = {**content.values, **(content.instead or {})}
     for n in content.declared.sources:
-        held = n.op if isinstance(n.op, Constant) else getattr(n.op, "init", None)
-        if isinstance(held, (Constant, FromArray)):
-            spelled = print_value(held.value)
+        holder = n.op if isinstance(n.op, Constant) else getattr(n.op, "init", None)
+        if isinstance(holder, (Constant, FromArray)):
+            spelled = print_value(holder.value)
             if is_stored(spelled):
-                tensors[_CONSTANT + spelled] = held.value.array
-    told = described(content.declared, content.options, content.metadata)
+                tensors[_CONSTANT + spelled] = holder.value.array
+    description = described(content.declared, content.options, content.metadata)
     if content.run is not None:
-        told["run"] = content.run.told
+        description["run"] = content.run.told
         tensors |= {_RUN + k: np.ascontiguousarray(a) for k, a in content.run.arrays.items()}
-    told["digest"] = _digest(told, tensors)
-    data: bytes = numpy.save(tensors, metadata={_KEY: json.dumps(told)})
+    description["digest"] = _digest(description, tensors)
+    data: bytes = numpy.save(tensors, metadata={_KEY: json.dumps(description)})
     return data
 
 
@@ -141,7 +141,7 @@ class Stored:
     def fill(self, values: StateArrays) -> None:
         """Sets the values to those of the file; RunError where these are other values, or no
         longer those that were saved."""
-        self._check_shapes({name: held.shape for name, held in values.memory.items()})
+        self._check_shapes({name: array.shape for name, array in values.memory.items()})
         values.fill(self._read(values.memory))
         read = {**values, **self._constants, **self._arrays}
         if other := sorted(set(self._shapes) - set(read)):
@@ -154,10 +154,10 @@ class Stored:
 
     def _read(self, memory: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
         """The value for each name, one after another; RunError where one has another dtype."""
-        for name, held in memory.items():
+        for name, array in memory.items():
             value = self._file.get_tensor(name)
-            if value.dtype != held.dtype:
-                raise RunError(f"{name!r} is {value.dtype}, where {held.dtype} is expected")
+            if value.dtype != array.dtype:
+                raise RunError(f"{name!r} is {value.dtype}, where {array.dtype} is expected")
             yield name, value
 
     def _check_shapes(self, wanted: Mapping[str, tuple[int, ...]]) -> None:
@@ -167,10 +167,10 @@ class Stored:
                 raise RunError(f"{name!r} is {there}, where {list(shape)} is expected")
 
 
-def _digest(told: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
+def _digest(description: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
     """A checksum of the whole content, against a changed byte (not against an attacker)."""
     digest = blake2b(digest_size=16)
-    texts = {k: v for k, v in told.items() if k != "digest"}
+    texts = {k: v for k, v in description.items() if k != "digest"}
     digest.update(json.dumps(texts, sort_keys=True).encode())
     for name in sorted(arrays):
         array = arrays[name]

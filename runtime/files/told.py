@@ -29,8 +29,8 @@ def fitting(value: Any, kind: type[T], what: str = "") -> T:
     NamedTuple of them, written as the dict or the list of its fields; what it has no field for
     is passed over. Raises RunError that names the key, below `what`, which is another thing.
     """
-    found: T = _fitting(value, kind, what)
-    return found
+    fitted: T = _fitting(value, kind, what)
+    return fitted
 
 
 def _fitting(value: Any, kind: Any, what: str) -> Any:
@@ -69,8 +69,8 @@ def _fields(value: Any, kind: Any, what: str) -> Any:
     if isinstance(value, list) and len(value) == len(hints):
         value = dict(zip(hints, value, strict=True))
     if not isinstance(value, dict):
-        found = f"its {what or 'metadata'} is {shown(value)}"
-        raise RunError(f"{found}, where a dict is expected")
+        problem = f"its {what or 'metadata'} is {shown(value)}"
+        raise RunError(f"{problem}, where a dict is expected")
     read = {}
     for name, hint in hints.items():
         path = f"{what}.{name}" if what else name
@@ -82,9 +82,9 @@ def _fields(value: Any, kind: Any, what: str) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"{shown(twice)} stands in it twice")
-    return found
+    return unique

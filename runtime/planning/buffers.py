@@ -49,7 +49,7 @@ def bound(g: Graph, plan: Plan, arena: Array, values: Mapping[str, Array]) -> di
 def temporaries(g: Graph, plan: Plan, arena: Array) -> dict[Node, tuple[Array, ...]]:
     """The temporaries in the arena: of each node, or of a tiled group at its first node."""
     assert g.schedule is not None
-    found: dict[Node, tuple[Array, ...]] = {}
+    views: dict[Node, tuple[Array, ...]] = {}
     for group in kernel_groups(g.schedule):
         tiles = tiling(g, group, plan.sizes)
         wanted = {n: n.op.scratch(*(i.type for i in n.inputs)) for n in group}
@@ -57,13 +57,13 @@ def temporaries(g: Graph, plan: Plan, arena: Array) -> dict[Node, tuple[Array, .
             wanted = {group[0]: tiles.temporaries}
         for n, types in wanted.items():
             places = g.schedule.scratch.get(n, ())
-            found[n] = tuple(
+            views[n] = tuple(
                 [
                     _view(arena, place, t.bind(plan.sizes), t.numpy)
                     for t, place in zip(types, places, strict=True)
                 ]
             )
-    return found
+    return views
 
 
 def aligned_bytes(nbytes: int, what: str = "buffers") -> Array:

@@ -75,10 +75,10 @@ class MemoryLimit(NamedTuple):
             fits = Plan(over.graph, {symbol: middle}, unoptimised).nbytes <= self.limit
             low, high = (middle, high) if fits else (low, middle)
         # Another size has a plan of its own, which is hardly ever larger.
-        for found in dict.fromkeys([low, low - low // 16, low // 2]):
-            own = found and self._smallest(g, {symbol: found}, unoptimised, self.recompute)
+        for count in dict.fromkeys([low, low - low // 16, low // 2]):
+            own = count and self._smallest(g, {symbol: count}, unoptimised, self.recompute)
             if own and own.nbytes <= self.limit:
-                return found
+                return count
         return 0
 
     def _refusal(self, g: Graph, plan: Plan, unoptimised: Graph) -> Iterator[str]:

@@ -69,9 +69,9 @@ class Plan(Frozen):
         self.recomputed = recomputed
         lives = _lives(g, g.schedule, sizes)
         if sum(_aligned(life.nbytes) for life in lives) > np.iinfo(np.int64).max:
-            given = ", ".join(f"{s}={shown(n)}" for s, n in sizes.items())
+            listed = ", ".join(f"{s}={shown(n)}" for s, n in sizes.items())
             raise RunError(
-                f"{g.name} with {given} would take more bytes than 64 bits can count; "
+                f"{g.name} with {listed} would take more bytes than 64 bits can count; "
                 "give smaller sizes"
             )
         offsets = _offsets(lives, _packed(g.schedule, lives))
@@ -91,8 +91,8 @@ class Plan(Frozen):
         self.buffers = tuple(sorted(buffers, key=lambda b: (b.offset, b.first)))
         self.nbytes = max((b.offset + _aligned(b.nbytes) for b in buffers), default=0)
         s = g.schedule
-        held = {n: tuple(p) for n, p in scratch.items()}
-        self.graph = g.but(schedule=s.but(places=places, scratch=held))
+        scratch_places = {n: tuple(p) for n, p in scratch.items()}
+        self.graph = g.but(schedule=s.but(places=places, scratch=scratch_places))
         verify(self.graph)
         # What no result needs any more may have a size that the feeds do not tell.
         known = [n.type for n in unoptimised.order if sizes.keys() >= {*n.type.symbols}]
@@ -107,11 +107,11 @@ class Plan(Frozen):
 
     def as_dict(self) -> dict[str, Any]:
         """All that the text shows, in types that JSON has."""
-        told = ("nbytes", "unplanned_nbytes", "lower_bound", "state_nbytes", "limit")
+        fields = ("nbytes", "unplanned_nbytes", "lower_bound", "state_nbytes", "limit")
         return {
             "graph": self.graph.name,
             "sizes": self.sizes,
-            **{k: getattr(self, k) for k in told},
+            **{k: getattr(self, k) for k in fields},
             "recomputed": list(self.recomputed),
             "buffers": [{**b._asdict(), "holds": list(b.holds)} for b in self.buffers],
         }

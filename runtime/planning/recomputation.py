@@ -107,14 +107,14 @@ class Recomputation:
                 steps[k] += self._size[n]
                 steps[last[n]] -= self._size[n]
         crossing = [sum(steps[: k + 1]) for k in range(end)]
-        held = [self._size[n] if n in self._read_late else 0 for n in self._forward]
+        late = [self._size[n] if n in self._read_late else 0 for n in self._forward]
         for parts in _PARTS:
             if parts > end:
                 return
             since, kept, behind = 0, set[Node](), 0
             for k in range(end - 1):
-                since += held[k]
-                if since * parts >= sum(held) and crossing[k] <= crossing[k + 1]:
+                since += late[k]
+                if since * parts >= sum(late) and crossing[k] <= crossing[k + 1]:
                     kept |= {n for n in self._forward[: k + 1] if last[n] > k}
                     since, behind = 0, k + 1
             yield kept, set(self._forward[:behind])

@@ -74,9 +74,9 @@ def _temporaries(
         if not heap:
             heap.append(len(types))
             types.append(t.with_shape(tile))
-        found = heappop(heap)
-        needed[until].append(found)
-        return found
+        slot = heappop(heap)
+        needed[until].append(slot)
+        return slot
 
     results: dict[Node, int] = {}
     scratch: dict[Node, tuple[int, ...]] = {}

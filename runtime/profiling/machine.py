@@ -97,27 +97,27 @@ class Calibration:
 
     def machine(self) -> Machine:
         """What the rounds have found."""
-        found = {key: typical(times) for key, times in self._times.items()}
-        del found["nothing"]
+        took = {key: typical(times) for key, times in self._times.items()}
+        del took["nothing"]
         nothing = min(self._times["nothing"])
-        found = {key: max(_LEAST, t - nothing) for key, t in found.items()}
+        took = {key: max(_LEAST, t - nothing) for key, t in took.items()}
         products = {}
         for layout in _LAYOUTS:
-            measured = [found[layout, shape] for shape in _PRODUCTS]
+            measured = [took[layout, shape] for shape in _PRODUCTS]
             products[layout] = _fitted([_features(*shape) for shape in _PRODUCTS], measured)
         # Half as many bytes take half the time, but for what it takes several threads to begin.
-        begin = max(0.0, 2 * found["half"] - found[_SMALLEST])
-        sizes = [key for key in found if isinstance(key, int)]
-        bandwidths = [(size, size / max(_LEAST, found[size] - begin)) for size in sizes]
+        begin = max(0.0, 2 * took["half"] - took[_SMALLEST])
+        sizes = [key for key in took if isinstance(key, int)]
+        bandwidths = [(size, size / max(_LEAST, took[size] - begin)) for size in sizes]
         # What is added to is read and written.
-        added = [(size, 1.5 * size / found["added", size]) for size in sizes]
-        call = (found["call"] + found["reduce"]) / 2
-        again = min(call, found["calls"] / _AGAIN)
-        more = [found["chain", scaled] - found["one", scaled] for scaled in (False, True)]
+        added = [(size, 1.5 * size / took["added", size]) for size in sizes]
+        call = (took["call"] + took["reduce"]) / 2
+        again = min(call, took["calls"] / _AGAIN)
+        more = [took["chain", scaled] - took["one", scaled] for scaled in (False, True)]
         element = sum([max(_LEAST, t) for t in more]) / (2 * (_CHAIN - 1) * _PIECE)
-        reduced = [found[key] - found["reduce"] for key in ("sums", "maxima", "columns")]
-        squared, drawn = found["squares"] / (4 * _PIECE), found["mask"] / _PIECE
-        cast = max(0.0, found["cast"] - found["one", False]) / _PIECE
+        reduced = [took[key] - took["reduce"] for key in ("sums", "maxima", "columns")]
+        squared, drawn = took["squares"] / (4 * _PIECE), took["mask"] / _PIECE
+        cast = max(0.0, took["cast"] - took["one", False]) / _PIECE
         row = max(0.0, sum(reduced) / (3 * _ROWS))
         rates = call, again, row, element, squared, drawn, cast
         return Machine(*rates, products, tuple(bandwidths), tuple(added))
@@ -205,10 +205,10 @@ def _fitted(features: list[tuple[float, ...]], seconds: list[float]) -> tuple[fl
     a = np.array(features) / np.array(seconds)[:, None]
     kept = list(range(a.shape[1]))
     while True:
-        found = np.linalg.lstsq(a[:, kept], np.ones(len(a)), rcond=None)[0]
-        if found.min() >= 0:
+        solution = np.linalg.lstsq(a[:, kept], np.ones(len(a)), rcond=None)[0]
+        if solution.min() >= 0:
             break
-        kept.pop(int(found.argmin()))
+        kept.pop(int(solution.argmin()))
     coefficients = np.zeros(a.shape[1])
-    coefficients[kept] = found
+    coefficients[kept] = solution
     return tuple(map(float, coefficients))

@@ -43,16 +43,16 @@ def works(plan: Plan, calls: Mapping[Kernel, Calls], watched: Sequence[Node]) ->
     def touched(nodes: Iterable[Node]) -> tuple[tuple[Place, int], ...]:
         return tuple([(_place(n, schedule), n.type.nbytes(sizes)) for n in nodes])
 
-    found = []
+    kernels = []
     for key, count in calls.items():
         if key == CHECK:
             # A sum of squares.
             size = 2 * sum(n.type.nbytes(sizes) // n.type.numpy.itemsize for n in watched)
-            found.append(Work(key, tuple(watched), count, size, 0, 0, touched(watched)))
+            kernels.append(Work(key, tuple(watched), count, size, 0, 0, touched(watched)))
         elif key == COPIES:
             pairs = [(w, n) for w, n in g.updates.items() if _place(n, schedule) != w]
             moved = touched(m for pair in pairs for m in pair)
-            found.append(Work(key, tuple([n for _, n in pairs]), count, 0, 0, 0, moved))
+            kernels.append(Work(key, tuple([n for _, n in pairs]), count, 0, 0, 0, moved))
         elif isinstance(key, int):
             nodes = groups[key]
             masks = [n for n in nodes if n.op.random]
@@ -60,16 +60,16 @@ def works(plan: Plan, calls: Mapping[Kernel, Calls], watched: Sequence[Node]) ->
             size = sum(n.flops(sizes) for n in nodes if n not in masks)
             alone = size - sum(_of_the_blas(n, sizes) for n in nodes)
             moved = touched(_crossing(nodes, g))
-            found.append(Work(key, nodes, count, size, alone, drawn, moved))
-    return found
+            kernels.append(Work(key, nodes, count, size, alone, drawn, moved))
+    return kernels
 
 
 def _of_the_blas(n: Node, sizes: Mapping[str, int]) -> int:
     """The operations that a node has the BLAS make."""
     if n.op.is_blas_call:
         return n.flops(sizes)
-    made = n.product(sizes)
-    return made.flops if made else 0
+    product = n.product(sizes)
+    return product.flops if product else 0
 
 
 def seconds(done: Sequence[Work], plan: Plan, machine: Machine) -> list[float]:
@@ -100,12 +100,12 @@ def seconds(done: Sequence[Work], plan: Plan, machine: Machine) -> list[float]:
         elif work.key == COPIES:
             products = []
         alone = work.alone * machine.element + work.drawn * machine.drawn
-        made = sum(map(machine.product, products))
+        multiplied = sum(map(machine.product, products))
         first = 0.0 if products else machine.call  # of a product, its time has its call in it
         called = first + max(0, work.calls.number - 1) * machine.again
         walked = work.calls.rows * machine.row + work.calls.cast * machine.cast
         from_memory = all(p.of_vectors for p in products)  # else, fitted with the products
-        total.append(called + walked + max(made + alone, carried if from_memory else 0.0))
+        total.append(called + walked + max(multiplied + alone, carried if from_memory else 0.0))
     return total
 
 

@@ -30,7 +30,7 @@ _FEWEST: Final = 5
 
 def profile(
     executable: Executable,
-    held: StateArrays,
+    values: StateArrays,
     options: Options,
     feeds: Mapping[str, Any],
     steps: int,
@@ -44,9 +44,9 @@ def profile(
     All steps take the same threads. Raises as `step` does.
     """
     steps = count_of("steps", steps)
-    held.check_whole()
+    values.check_whole()
     _, sizes = executable.reader.read(feeds)
-    copy, backend = held.twin(), options.backend
+    copy, backend = values.twin(), options.backend
     executor = Executor(executable.plan(sizes), copy, backend, threads=options.threads or threads())
     g = executor.graph
 
@@ -66,20 +66,20 @@ def profile(
         for number in range(steps):
             if number % -(-steps // _ROUNDS) == 0:
                 calibration.round()
-                copy.fill(held.items())
+                copy.fill(values.items())
                 for _ in range(_WARM):
                     step()
             plain.append(step())
             with stamped:
                 timed.append((step(), stamped.spent()))
     except NonFiniteError as e:
-        made = int(copy["step"]) if "step" in copy else 0
-        raise executor.explained(e, made) from None
+        step_number = int(copy["step"]) if "step" in copy else 0
+        raise executor.explained(e, step_number) from None
     quick = sorted(timed, key=lambda pair: pair[0])[: max(_FEWEST, steps // 10)]
-    found = {key: fmean(spent[key] for _, spent in quick) for key in quick[0][1]}
+    means = {key: fmean(spent[key] for _, spent in quick) for key in quick[0][1]}
     whole = fmean(sorted(plain)[: len(quick)])
     return Profile(
-        g.name, sizes, _rows(executor, stamped.calls, calibration.machine(), found), whole
+        g.name, sizes, _rows(executor, stamped.calls, calibration.machine(), means), whole
     )
 
 
@@ -87,11 +87,11 @@ def _rows(
     executor: Executor,
     calls: Mapping[Kernel, Calls],
     machine: Machine,
-    found: Mapping[Kernel, float],
+    means: Mapping[Kernel, float],
 ) -> Iterator[KernelRow]:
     g, plan = executor.graph, executor.plan
     phases = roles(g)
-    done = works(plan, {key: calls[key] for key in found}, executor.watched)
+    done = works(plan, {key: calls[key] for key in means}, executor.watched)
     for work, predicted in zip(done, seconds(done, plan, machine), strict=True):
         names = tuple([g.names[n] for n in work.nodes])
         ops = " + ".join(dict.fromkeys(n.op.name for n in work.nodes))
@@ -101,7 +101,7 @@ def _rows(
         elif work.key == COPIES:
             ops, phase = "copy", "update"
         yield KernelRow(
-            work.key, phase, ops, names, work.flops, work.nbytes, predicted, found[work.key]
+            work.key, phase, ops, names, work.flops, work.nbytes, predicted, means[work.key]
         )
 
 
@@ -117,8 +117,8 @@ class Stamped:
         self.calls = step.calls
         self._executor = executor
         self._plain = executor._compute, executor._commit, executor._whole
-        made = step.made("<profiled step of verigrad>")
-        self._stamping = made["compute"], made["commit"], None
+        functions = step.made("<profiled step of verigrad>")
+        self._stamping = functions["compute"], functions["commit"], None
 
     def __enter__(self) -> None:
         self._stamps.clear()
@@ -133,7 +133,7 @@ class Stamped:
     def spent(self) -> dict[Kernel, float]:
         """How long each kernel of the last step took, in the order of the step."""
         stamps: list[Stamp] = []
-        for made in self._stamps:
-            stamps += made() if callable(made) else [made]
+        for entry in self._stamps:
+            stamps += entry() if callable(entry) else [entry]
         pairs = pairwise(stamps)
         return {ended: stop - start for (_, start), (ended, stop) in pairs}

@@ -74,7 +74,7 @@ class Checkpoint:
         `identity` is what a resumed run must agree in."""
         states, arrays = _split(_named(callbacks))
         arrays[_LOSSES] = np.array(losses, np.float64)
-        told = {
+        content = {
             "checkpoint": VERSION,
             "position": position._asdict(),
             "identity": dict(identity),
@@ -82,7 +82,7 @@ class Checkpoint:
             "versions": self._versions,
             "notes": self.notes,
         }
-        save(program._content()._replace(run=RunState(told, arrays)), self.path)
+        save(program._content()._replace(run=RunState(content, arrays)), self.path)
 
     def load(
         self, program: Program, callbacks: Sequence[Callback], identity: Mapping[str, Any]
@@ -93,23 +93,23 @@ class Checkpoint:
         Raises RunError, before anything is changed, where the file is of another program or of a
         run with other data, batches or callbacks.
         """
-        held = read_checkpoint(self.path)
-        other = program._content().differing(held.program._content())
+        stored = read_checkpoint(self.path)
+        other = program._content().differing(stored.program._content())
         if other is not None:
             raise RunError(
                 f"{self.path} is the checkpoint of another program: its {other} differs; "
                 "compile what the run began with"
             )
         for key, value in identity.items():
-            before = held.told.identity.get(key)
+            before = stored.told.identity.get(key)
             if before != value:
                 raise RunError(
                     f"{self.path} is the checkpoint of a run whose {key} was {shown(before)}, "
                     f"where it is {shown(value)} now; a run goes on only with what it began with"
                 )
-        _restore(self.path, _states(self.path, callbacks, held))
-        program._values.write(held.program._values)
-        return held.position, held.arrays[_LOSSES].tolist()
+        _restore(self.path, _states(self.path, callbacks, stored))
+        program._values.write(stored.program._values)
+        return stored.position, stored.arrays[_LOSSES].tolist()
 
 
 class _Told(NamedTuple):
@@ -144,12 +144,12 @@ def read_checkpoint(path: str | Path) -> ReadCheckpoint:
             "the one that wrote it"
         )
     try:
-        told = fitting(run.told, _Told, "run")
-        _check_position(told.position, program)
-        _check_losses(told.position, run.arrays.get(_LOSSES))
+        content = fitting(run.told, _Told, "run")
+        _check_position(content.position, program)
+        _check_losses(content.position, run.arrays.get(_LOSSES))
     except RunError as e:
         raise RunError(f"{path} cannot be read: {e}") from None
-    return ReadCheckpoint(program, told.position, told, run.arrays)
+    return ReadCheckpoint(program, content.position, content, run.arrays)
 
 
 def _check_position(at: Position, program: Program) -> None:
@@ -158,15 +158,15 @@ def _check_position(at: Position, program: Program) -> None:
     if min(counted) < 0 or max([at.start, *(row.step for row in at.rows)]) > at.step:
         raise RunError(f"its run.position is none that a run comes to: {at._asdict()}")
     if "step" in program.state and at.step != program.step_number:
-        made = program.step_number
-        raise RunError(f"its run.position.step is {at.step}, where the program made {made} steps")
+        steps = program.step_number
+        raise RunError(f"its run.position.step is {at.step}, where the program made {steps} steps")
 
 
 def _check_losses(at: Position, losses: Array | None) -> None:
-    found = f"{losses.dtype}{list(losses.shape)}" if losses is not None else "missing"
+    actual = f"{losses.dtype}{list(losses.shape)}" if losses is not None else "missing"
     due = f"float64{[at.step - at.start]}"
-    if found != due:
-        raise RunError(f"its array {'run/' + _LOSSES!r} is {found}, where {due} is expected")
+    if actual != due:
+        raise RunError(f"its array {'run/' + _LOSSES!r} is {actual}, where {due} is expected")
 
 
 def _named(callbacks: Sequence[Callback]) -> dict[str, Callback]:
@@ -202,16 +202,16 @@ def _restore(path: Path, states: Sequence[tuple[Callback, Kept]]) -> None:
             for (changed, _), old in zip(states[: number + 1], before, strict=False):
                 changed.restore(old)
             kind = type(callback).__name__
-            told = e if isinstance(e, VerigradError) else f"{type(e).__name__}: {e}"
-            raise RunError(f"{path}: {kind} cannot take back what the run keeps: {told}") from e
+            reason = e if isinstance(e, VerigradError) else f"{type(e).__name__}: {e}"
+            raise RunError(f"{path}: {kind} cannot take back what the run keeps: {reason}") from e
 
 
 def _states(
-    path: Path, callbacks: Sequence[Callback], held: ReadCheckpoint
+    path: Path, callbacks: Sequence[Callback], stored: ReadCheckpoint
 ) -> list[tuple[Callback, Kept]]:
     """What each callback is to take back."""
     named = _named(callbacks)
-    states = held.told.callbacks
+    states = stored.told.callbacks
     wanted = {key for key, callback in named.items() if callback.state()}
     for key in sorted(wanted ^ set(states)):
         kind, without = key.rpartition(".")[0], key in wanted
@@ -222,7 +222,7 @@ def _states(
     return [
         (named[key], {**state, **{
             name.removeprefix(f"{key}/"): array
-            for name, array in held.arrays.items() if name.startswith(f"{key}/")
+            for name, array in stored.arrays.items() if name.startswith(f"{key}/")
         }})
         for key, state in states.items()
     ]  # fmt: skip

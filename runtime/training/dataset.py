@@ -29,17 +29,17 @@ class DataSet:
 
     def __init__(self, g: Graph, data: Data, metadata: Mapping[str, str]) -> None:
         inputs = {g.names[n]: n for n in g.inputs}
-        given = _by_name(inputs, data)
-        warn_of_order(given, metadata)
-        self.columns = column_names(given)
-        self.arrays = {name: _checked(name, given[name], n) for name, n in inputs.items()}
+        by_name = _by_name(inputs, data)
+        warn_of_order(by_name, metadata)
+        self.columns = column_names(by_name)
+        self.arrays = {name: _checked(name, by_name[name], n) for name, n in inputs.items()}
         self.count = _count(self.arrays)
         for name, n in inputs.items():
             _check_values(name, self.arrays[name], n)
-        found = labelled(g)
-        if found is not None:
-            labels = self.arrays[found.labels].astype(np.int64, copy=False)
-            check_labels(labels, found.classes, found.labels)
+        classifier = labelled(g)
+        if classifier is not None:
+            labels = self.arrays[classifier.labels].astype(np.int64, copy=False)
+            check_labels(labels, classifier.classes, classifier.labels)
 
     def slices(self, most: int) -> Iterator[dict[str, Array]]:
         """The rows in order, in views of `most` at a time."""
@@ -106,9 +106,11 @@ def _by_name(inputs: Mapping[str, Node], data: Data) -> dict[str, Any]:
                 raise RunError(f"input {name!r} is missing; {n.type} is expected")
         return dict(data)
     if not isinstance(data, (tuple, list)) or len(data) != len(inputs):
-        found = f"{len(data)} arrays" if isinstance(data, (tuple, list)) else type(data).__name__
+        described = (
+            f"{len(data)} arrays" if isinstance(data, (tuple, list)) else type(data).__name__
+        )
         raise RunError(
-            f"the data is {found}, where a tuple of {len(inputs)} is expected, in the order of "
+            f"the data is {described}, where a tuple of {len(inputs)} is expected, in the order of "
             f"the inputs ({order}), or a dict by their names"
         )
     return dict(zip(inputs, data, strict=True))

@@ -86,43 +86,45 @@ def fit(
     train = DataSet(program.declared, data, program.metadata)
     metadata = _with_columns(program, train.columns)
     valid = None if validation is None else _validation_set(program, validation, metadata)
-    found = labelled(program.declared)
+    classifier = labelled(program.declared)
     batch_size = min(_BATCH, train.count) if batch_size is None else batch_size
     if isinstance(batch_size, np.integer):
         batch_size = int(batch_size)  # as a checkpoint tells it
-    chosen = make_sampler(sampler, train, found, batch_size, program.options.seed)
+    chosen = make_sampler(sampler, train, classifier, batch_size, program.options.seed)
     count = _count(epochs, steps, chosen.steps_per_epoch)
-    told = _callbacks(callbacks)
+    all_callbacks = _callbacks(callbacks)
     followed = "loss" if keep_best is True else keep_best
     best = KeepBest(program, followed) if followed is not False else None
     if best is not None:
-        told.insert(0, best)
+        all_callbacks.insert(0, best)
     plateau = plateau_in(program.options.optimizer)
     if plateau is not None:
-        told.append(ReduceRate(program, plateau))
-    _check_followed(told, valid, found is not None)
+        all_callbacks.append(ReduceRate(program, plateau))
+    _check_followed(all_callbacks, valid, classifier is not None)
     if resume and checkpoint is None:
         raise RunError("resume=True needs checkpoint=, the file that the run goes on from")
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint, resume=resume)
     identity = _identity(sampler, batch_size, train, valid) if checkpoint is not None else {}
-    loop = Loop(program, train, valid, chosen, tuple(told), checkpoint, identity)
+    loop = Loop(program, train, valid, chosen, tuple(all_callbacks), checkpoint, identity)
     check_rates(program.options.optimizer, loop.position.step, loop.position.start + count)
     program.metadata.update(metadata)
-    rising = Rising(next(iter(loop.losses), None), found.classes if found is not None else None)
+    rising = Rising(
+        next(iter(loop.losses), None), classifier.classes if classifier is not None else None
+    )
     follow = progress_of if progress else lambda *_: nullcontext(Callback())
     with follow(loop.position.start, count, chosen.steps_per_epoch) as follower:
         loop.callbacks = (follower, rising, *loop.callbacks)
         history = loop.go(count, best.put_back if best is not None else lambda: None)
     rising.end()
-    warn_of_one_class(program, train, found, history.rows)
+    warn_of_one_class(program, train, classifier, history.rows)
     return history
 
 
-def _callbacks(given: Callback | Iterable[Callback]) -> list[Callback]:
+def _callbacks(callbacks: Callback | Iterable[Callback]) -> list[Callback]:
     """All of them; RunError for what is none, a class in the place of its object too."""
-    told = [given] if isinstance(given, Callback) else given
-    return [*all_of("callbacks", told, Callback, "e.g. vg.EarlyStopping(2)", RunError)]
+    listed = [callbacks] if isinstance(callbacks, Callback) else callbacks
+    return [*all_of("callbacks", listed, Callback, "e.g. vg.EarlyStopping(2)", RunError)]
 
 
 def check_rates(optimizer: Optimizer | None, start: int, end: int) -> None:
@@ -192,15 +194,15 @@ def _count(epochs: int | None, steps: int | None, steps_per_epoch: int) -> int:
     if (epochs is None) == (steps is None):
         raise RunError("fit takes epochs= or steps=, one of the two, e.g. epochs=10")
     name, value = ("epochs", epochs) if epochs is not None else ("steps", steps)
-    found = count_of(name, value)
-    return found * steps_per_epoch if epochs is not None else found
+    count = count_of(name, value)
+    return count * steps_per_epoch if epochs is not None else count
 
 
 def _checksum(data: DataSet) -> str:
     """A checksum of a data set's rows, against going on with other data."""
-    found = 0
+    checksum = 0
     for name, array in sorted(data.arrays.items()):
-        found = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), found)
+        checksum = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), checksum)
         for start in range(0, len(array), 1024):
-            found = zlib.crc32(np.ascontiguousarray(array[start : start + 1024]).data, found)
-    return f"{found:08x}"
+            checksum = zlib.crc32(np.ascontiguousarray(array[start : start + 1024]).data, checksum)
+    return f"{checksum:08x}"

@@ -77,13 +77,13 @@ class Following(Callback):
     def restore(self, state: Kept) -> None:
         """Takes back what `state` gave; raises RunError where it is of another measure."""
         check_kind("state", state, Mapping, "what `state` gave", RunError)
-        told = fitting(dict(state), _Best, type(self).__name__)
-        if told.by != self.by:
+        kept = fitting(dict(state), _Best, type(self).__name__)
+        if kept.by != self.by:
             raise RunError(
                 f"{type(self).__name__} follows the validation {self.by}, but followed the "
-                f"{told.by} when the checkpoint was written"
+                f"{kept.by} when the checkpoint was written"
             )
-        self.best, self.epoch = told.best, told.epoch
+        self.best, self.epoch = kept.best, kept.epoch
 
 
 class EarlyStopping(Following):

@@ -45,8 +45,10 @@ class Loop:
         self.interruption = Interruption()
         self.position = Position(program.step_number, program.step_number)
         self.losses: list[float] = []
-        found = labelled(program.declared)
-        self.found = found if found and found.scores in program.training.outputs else None
+        classifier = labelled(program.declared)
+        self.found = (
+            classifier if classifier and classifier.scores in program.training.outputs else None
+        )
         if checkpoint is not None and checkpoint.resume and checkpoint.path.exists():
             self.position, self.losses = checkpoint.load(program, callbacks, identity)
         past = self.position.rows[-1].seconds if self.position.rows else 0.0
@@ -101,16 +103,16 @@ class Loop:
     def end_epoch(self) -> None:
         """Measures, adds a row, tells the callbacks and writes a checkpoint."""
         at = self.position
-        found: Measurement | None = None
+        measured: Measurement | None = None
         if self.valid is not None:
-            found = measure_set(self.program, self.valid, self.pause)
+            measured = measure_set(self.program, self.valid, self.pause)
         row = Row(
             -(-at.step // self.sampler.steps_per_epoch),
             at.step,
             at.total / at.seen,
             at.right / at.seen if self.found is not None else None,
-            found.loss if found is not None else None,
-            found.accuracy if found is not None else None,
+            measured.loss if measured is not None else None,
+            measured.accuracy if measured is not None else None,
             time.perf_counter() - self.began,
         )
         stops = [bool(callback.on_epoch(row)) for callback in self.callbacks]

@@ -43,15 +43,15 @@ def measure_set(
     program: Program, data: DataSet, between: Callable[[], None] = lambda: None
 ) -> Measurement:
     """The same for data that was checked; `between` is called after each part of it."""
-    found = labelled(program.declared)
+    classifier = labelled(program.declared)
     if program.declared.loss is None:
         raise RunError(f"graph {program.name} has no loss; declare it as vg.Graph(..., loss=...)")
-    how = program.blockwise(found.scores if found is not None else None)
+    how = program.blockwise(classifier.scores if classifier is not None else None)
     totals, right = Totals(how), 0
     for batch in data.slices(how.rows(_AT_A_TIME, data.count)):
         results = totals.add(batch, len(next(iter(batch.values()))))
-        if found is not None:
-            chosen = results[found.scores].argmax(axis=1)
-            right += int(np.count_nonzero(chosen == batch[found.labels]))
+        if classifier is not None:
+            chosen = results[classifier.scores].argmax(axis=1)
+            right += int(np.count_nonzero(chosen == batch[classifier.labels]))
         between()
-    return Measurement(totals.loss(), right / data.count if found is not None else None)
+    return Measurement(totals.loss(), right / data.count if classifier is not None else None)

@@ -59,10 +59,10 @@ class _Bar(Callback):
 
     def on_epoch(self, row: Row) -> None:
         now = f"epoch {min(row.epoch + 1, self._epochs)}/{self._epochs}"
-        found = f"loss {row.train_loss:.4f}"
+        text = f"loss {row.train_loss:.4f}"
         if row.validation_accuracy is not None:
-            found += f", accuracy {row.validation_accuracy:.4f}"
-        self._bar.update(self._task, description=now, found=found)
+            text += f", accuracy {row.validation_accuracy:.4f}"
+        self._bar.update(self._task, description=now, found=text)
 
 
 def _described(row: Row) -> str:

@@ -30,7 +30,7 @@ class Sampler(Protocol):
 
 
 def make_sampler(
-    sampler: str | Sampler, data: DataSet, found: Labelled | None, batch_size: int, seed: int
+    sampler: str | Sampler, data: DataSet, classifier: Labelled | None, batch_size: int, seed: int
 ) -> Sampler:
     """The sampler of that name for a data set, or the given one itself.
 
@@ -43,12 +43,12 @@ def make_sampler(
             raise RunError(f"sampler {shown(sampler)} has no {', '.join(missing)}; see vg.Sampler")
         return Checked(sampler, data.count)
     if sampler == "balanced":
-        if found is None:
+        if classifier is None:
             raise RunError(
                 'sampler="balanced" needs labels i64[N] and scores [N,C], which the graph does '
                 'not have; give sampler="shuffled"'
             )
-        return Balanced(data.arrays[found.labels], batch_size, seed)
+        return Balanced(data.arrays[classifier.labels], batch_size, seed)
     if sampler == "sequential":
         return Sequential(data.count, batch_size)
     if sampler == "shuffled":

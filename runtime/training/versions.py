@@ -29,7 +29,7 @@ def versions() -> dict[str, str]:
     environment or the machine gives.
     """
     built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    found = {
+    versions = {
         "python": platform.python_version(),
         "numpy": np.__version__,
         "blas": f"{built['name']} {built['version']}",
@@ -44,13 +44,13 @@ def versions() -> dict[str, str]:
             pools = require("threadpoolctl", "threads").threadpool_info()
         for pool in pools:
             if pool["user_api"] == "blas" and "numpy" in pool["filepath"]:
-                found["threads"] = str(pool["num_threads"])
-                found["blas"] = " ".join(
+                versions["threads"] = str(pool["num_threads"])
+                versions["blas"] = " ".join(
                     str(pool[key])
                     for key in ("internal_api", "version", "architecture")
                     if pool.get(key)
                 )
-    return found
+    return versions
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -79,13 +79,13 @@ class Rising(Callback):
 
 
 def warn_of_one_class(
-    program: Program, data: DataSet, found: Labelled | None, rows: Sequence[Row]
+    program: Program, data: DataSet, classifier: Labelled | None, rows: Sequence[Row]
 ) -> None:
     """Warns where a classifier, after some epochs, predicts the same class for all rows."""
     last = rows[-_EPOCHS:]
-    if found is None or len(last) < _EPOCHS or last[-1].step - rows[0].step < _STEPS:
+    if classifier is None or len(last) < _EPOCHS or last[-1].step - rows[0].step < _STEPS:
         return
-    labels = data.arrays[found.labels]
+    labels = data.arrays[classifier.labels]
     share = np.unique(labels, return_counts=True)[1].max() / data.count
     best = max(row.train_accuracy or 0.0 for row in last)
     if share > _MOST or best > share + 0.1:
@@ -95,7 +95,7 @@ def warn_of_one_class(
     classes: set[int] = set()
     for start in range(0, len(some), at_once):
         part = np.sort(some[start : start + at_once])
-        scores = program.predict({k: a[part] for k, a in data.arrays.items()})[found.scores]
+        scores = program.predict({k: a[part] for k, a in data.arrays.items()})[classifier.scores]
         classes |= set(scores.argmax(axis=1).tolist())
     if len(classes) == 1:
         warn(
