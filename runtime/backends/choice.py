@@ -30,7 +30,9 @@ _SETTLED: Final = 7
 """Their nanoseconds: of all, and of those behind the first."""
 _WARM: Final = 8
 """Runs so far, up to FIRST."""
-WORDS: Final = 9
+_BOUND: Final = 9
+"""Nanoseconds of a run with help from which it is not tried alone; 0 for any."""
+WORDS: Final = 10
 
 FIRST: Final = 4
 """Runs before the other way is tried first; before the last of these, data comes into caches."""
@@ -50,11 +52,11 @@ LONGEST: Final = 10_000_000_000
 """Nanoseconds between two tries: at least, and at most."""
 
 
-def reset(c: Any, alone: bool) -> None:
-    """Before the first run."""
+def reset(c: Any, alone: bool, bound: int = 0) -> None:
+    """Before the first run; one that takes more than `bound` nanoseconds with help keeps it."""
     for k in range(WORDS):
         c[k] = 0
-    c[ALONE] = alone
+    c[ALONE], c[_BOUND] = alone, bound
 
 
 def next_alone(c: Any) -> Any:
@@ -71,7 +73,8 @@ def next_alone(c: Any) -> Any:
         c[LEFT] = min(max(_COST * cost, SHORTEST), LONGEST)
         c[TRIED] = c[_NOTED] = c[_SPENT] = c[_SETTLED] = 0
     slow = 0 < _SLOWER * c[OTHER] < c[MEAN]
-    if c[TRIED] > 0 or (c[_WARM] >= FIRST and (slow or c[LEFT] <= 0)):
+    long = c[ALONE] == 0 and 0 < c[_BOUND] < c[MEAN]
+    if c[TRIED] > 0 or (c[_WARM] >= FIRST and not long and (slow or c[LEFT] <= 0)):
         c[TRIED] += 1
     return (c[ALONE] != 0) == (c[TRIED] == 0)
 

@@ -95,3 +95,11 @@ def test_runs_that_are_refused_are_no_reason_and_end_a_try() -> None:
     made = [bool(choice.next_alone(runs.words)) for _ in range(100)]  # noted by nobody
     assert made.count(ALONE) == choice.TRIES
     assert runs.go(50, MS, MS)[0] is SHARED
+
+
+def test_long_runs_with_help_are_not_tried_alone_where_there_is_a_bound() -> None:
+    runs = Runs(SHARED)
+    choice.reset(runs.words, SHARED, 1_000_000)
+    assert not any(runs.go(2_000, shared=2e6, alone=1e6))
+    choice.reset(runs.words, SHARED, 1_000_000)
+    assert any(runs.go(2_000, shared=9e5, alone=5e5))

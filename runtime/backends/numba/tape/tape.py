@@ -27,6 +27,10 @@ Word = int | Array
 a feed, the address is set anew in each run."""
 
 
+_LONG: Final = 1_000_000
+"""Nanoseconds of a run whose parts are long enough for threads to be worth waiting for."""
+
+
 class Task(NamedTuple):
     """One call: the address of a compiled kernel, `void kernel(int64 *words)`, and the words that
     it reads; address 0 calls nothing."""
@@ -109,7 +113,7 @@ class Tape:
         words = np.zeros(driver.RUN, np.int64)
         words[[driver.START, driver.STOP_BEFORE]] = start, stop
         chosen, at, item = words[driver.CHOICE :], int(words.ctypes.data), words.item
-        autotune.reset(chosen, False)
+        autotune.reset(chosen, False, _LONG)
         self._runs.append(words)
         self._laid = False
         team, lock, lay, asks, shares = TEAM, TEAM.lock, self._lay, autotune.asks, driver.SHARES
