@@ -20,7 +20,7 @@ from .fields import check_choice, check_flag, checked, is_number
 from .frozen import Frozen
 from .graph import ALIGNMENT, Graph, Schedule
 from .groups import Nodes, computation, domain, holder, inside, kernel_groups, lanes
-from .hooks import check_hooks
+from .hooks import check_hooks, is_ours
 from .kernel import compute, kernel_call
 from .layer import Layer
 from .location import Location, created_at, raised_at, warn
@@ -124,6 +124,7 @@ __all__ = [
     "input",
     "inside",
     "is_number",
+    "is_ours",
     "is_whole",
     "kernel_call",
     "kernel_groups",

@@ -15,9 +15,9 @@ _CLOSE: Final = 0.8
 def check_hooks(cls: type, error: type[GraphError | PassError] = GraphError) -> None:
     """Raises where a user's class has a name that is almost one of its base's, which nothing
     would read, or a method that cannot be called as the base's is."""
-    if _is_ours(cls):
+    if is_ours(cls):
         return
-    bases = [b for b in cls.__mro__[1:] if _is_ours(b)]
+    bases = [b for b in cls.__mro__[1:] if is_ours(b)]
     known = {name: b for b in reversed(bases) for name in vars(b) if not name.startswith("_")}
     fields = getattr(cls, "field_names", ())
     for name, value in vars(cls).items():
@@ -35,7 +35,8 @@ def check_hooks(cls: type, error: type[GraphError | PassError] = GraphError) -> 
             )
 
 
-def _is_ours(cls: type) -> bool:
+def is_ours(cls: type) -> bool:
+    """Whether a class is this package's own, and no user's."""
     return cls.__module__.partition(".")[0] == _OURS
 
 

@@ -165,7 +165,11 @@ def threads() -> int:
 
 class at_most:  # noqa: N801
     """The BLAS makes its products on no more threads than so many, where it can be told to, while
-    the block lasts; gives how many it takes, 0 where it does not tell."""
+    the block lasts; gives how many it takes, 0 where it does not tell.
+
+    Whoever enters it holds SETTINGS, `with SETTINGS, at_most(1):`. This does not take the lock
+    itself: what interrupts a method of Python would leave it taken.
+    """
 
     __slots__ = ("_before", "_threads")
 
@@ -173,27 +177,24 @@ class at_most:  # noqa: N801
         self._threads = threads
 
     def __enter__(self) -> int:
-        SETTINGS.acquire()
         functions = _functions()
         if functions is None:
             self._before = 0
             return 0
         self._before = before = functions[0]()
-        if before > self._threads:
+        if before <= self._threads:
+            return before
+        try:
             functions[1](self._threads)
             return self._threads
-        return before
+        except BaseException:  # who is not entered is not left
+            functions[1](before)
+            raise
 
     def __exit__(self, *_: object) -> None:
         functions = _functions()
         if functions is not None and self._before > self._threads:
             functions[1](self._before)
-        SETTINGS.release()
-
-
-def one_thread() -> at_most:
-    """The BLAS makes its products on the thread that asks."""
-    return at_most(1)
 
 
 @cache

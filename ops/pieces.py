@@ -9,13 +9,13 @@ several threads, have the same bits on one. Whether they do here is found by try
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
-from ..graph import Array, Product
+from ..graph import SETTINGS, Array, Product
 from .blas import AS_IT_IS, ROW_MAJOR, TRANSPOSED, address, at_most, callable_blas
 
 _BLOCKS: Final = (448, 320, 384, 256, 512, 640, 768, 352, 192, 240, 128)
@@ -67,21 +67,21 @@ def agreeing(p: Product, dtype: str, threads: int) -> Pieces | None:
     right = _numbers((p.columns, p.inner) if p.transpose_b else (p.inner, p.columns), dtype, 1)
     a, b = left.T if p.transpose_a else left, right.T if p.transpose_b else right
     wanted, product = np.empty((p.rows, p.columns), dtype), np.empty((p.rows, p.columns), dtype)
-    with at_most(threads):
+    with SETTINGS, at_most(threads):
         np.dot(a, b, out=wanted)
 
     def agrees(make: Callable[[], object]) -> bool:
-        with at_most(1):
+        with SETTINGS, at_most(1):
             make()
         return product.tobytes() == wanted.tobytes()
 
-    if agrees(lambda: np.dot(a, b, out=product)):
+    if agrees(partial(np.dot, a, b, out=product)):
         return ()
     if p.rows == 1 or p.columns == 1 or callable_blas(product.dtype.str) is None:
         return None
     tried = dict.fromkeys([tuple(pieces(p.inner, block)) for block in _BLOCKS])
     cuts = [cut for cut in tried if len(cut) > 1]
-    return next((cut for cut in cuts if agrees(lambda: dot_in(cut, a, b, product))), None)  # noqa: B023
+    return next((cut for cut in cuts if agrees(partial(dot_in, cut, a, b, product))), None)
 
 
 def _numbers(shape: tuple[int, int], dtype: str, seed: int) -> Array:

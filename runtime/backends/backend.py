@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from ...graph import Array, Graph, Nodes
 from ..planning.buffers import Buffers
@@ -25,28 +25,30 @@ CHECK: Final = "check"
 COPIES: Final = "copies"
 
 
-class StepWriter(ABC):
-    """Writes a planned graph as the text of a step, kernel call by kernel call.
+class WritingTask(NamedTuple):
+    """What a step is written of: a planned graph, where its values lie, and the text.
 
     With `stamps`, each kernel call ends with a line that notes the time there. `threads` is the
     most that a step may take.
     """
 
-    def __init__(
-        self,
-        g: Graph,
-        memory: Buffers,
-        step: StepText,
-        stamps: Stamps | None = None,
-        threads: int | None = None,
-    ) -> None:
-        assert g.schedule is not None
-        self.g = g
-        self.schedule = g.schedule
-        self.memory = memory
-        self.step = step
-        self.stamps = stamps
-        self.threads = threads
+    g: Graph
+    memory: Buffers
+    step: StepText
+    stamps: Stamps | None
+    threads: int | None
+
+
+class StepWriter(ABC):
+    """Writes a planned graph as the text of a step, kernel call by kernel call."""
+
+    def __init__(self, task: WritingTask) -> None:
+        assert task.g.schedule is not None
+        self.g = task.g
+        self.schedule = task.g.schedule
+        self.memory = task.memory
+        self.step = task.step
+        self.stamps = task.stamps
 
     def function(
         self, name: str, groups: Sequence[Nodes], copies: Sequence[str] = (), after: str = ""

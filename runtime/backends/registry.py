@@ -26,7 +26,7 @@ class RegisteredBackend(NamedTuple):
     sets_threads: bool = False
 
     def writer(self) -> type[StepWriter]:
-        """What writes its steps: made with a graph, its memory, a text and stamps."""
+        """What writes its steps: made with a `WritingTask`."""
         made: type[StepWriter] = _named(self.step_writer)
         return made
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...graph import Array, Graph, Node, RunError, is_number, shown, suggest
+from ...graph import SETTINGS, Array, Graph, Node, RunError, is_number, shown, suggest
 from ...ops import Normal, first_value, words
-from ...ops.blas import one_thread
+from ...ops.blas import at_most
 from ...passes import TRAINING, Dropout, Pipeline, Regularizer
 from ..arguments import count_of
 from ..backends.registry import Backend
@@ -97,7 +97,7 @@ def gradcheck(
         feeds = {k: _widened(k, v, inputs[k]) if k in inputs else v for k, v in feeds.items()}
     _, gradients = program.gradients(feeds)
     # The matrices are small. Between entries, other threads have their turn.
-    with one_thread():
+    with SETTINGS, at_most(1):
         stages = Stages(program, feeds)
         forward = Forward(stages.forward, stages.values)
         finite = all(np.isfinite(a).all() for a in (forward.at[forward.loss], *gradients.values()))
@@ -110,7 +110,7 @@ def gradcheck(
         row, worst[name] = _check(line, name, a, scale, program.options.seed, entries, point)
         rows.append(row)
     wrong = {name: e for name, e in worst.items() if e is not None and e.verdict == FAIL}
-    with one_thread():
+    with SETTINGS, at_most(1):
         if wrong:
             violations = faults(stages, forward, gradients, wrong, tolerance)
         else:
@@ -170,7 +170,7 @@ def _check(
     checked = _entries(symbolic.size, entries, seed, name)
     for flat in checked:
         where = tuple(int(i) for i in np.unravel_index(flat, symbolic.shape))
-        with one_thread():
+        with SETTINGS, at_most(1):
             entry = check_entry(line, where, float(symbolic[where]), scale)
         if singular and not np.isfinite(entry.error):
             entry = entry._replace(verdict=INCONCLUSIVE, singular=singular)

@@ -23,7 +23,7 @@ from weakref import WeakMethod
 
 import numpy as np
 
-from ...graph import SETTINGS, Array, Graph, Node
+from ...graph import SETTINGS, Array, Graph, Node, is_ours
 from ...ops.blas import at_most, numpy_blas, threads
 from ...ops.linear import Gemm
 from ...ops.pieces import Pieces, add_in, agreeing, dot_in
@@ -82,18 +82,18 @@ class Threads:
         self._step = step
         self._take = WeakMethod(take)  # its object holds this one
         self._made = {False: functions}
-        self._in_pieces = False
+        self._in_pieces: bool | None = False
 
     def run(self, run: Run, feeds: Sequence[Array], given: Any) -> None:
         """Calls `run` in the context of steps, while the BLAS takes as many threads as it shall."""
         if self.limit is not None:
-            with at_most(self.limit):
+            with SETTINGS, at_most(self.limit):
                 self._context.run(run, feeds, given)
         elif self._agrees or (self._chooses and self._is_due()):
             by_itself = choice.next_alone(self._words)
             start = perf_counter_ns()
             if by_itself or self._pieces:
-                with self._one if by_itself else self._all as count:
+                with SETTINGS, self._one if by_itself else self._all as count:
                     if self._pieces and self._in_pieces != (count == 1):
                         self._change(count == 1)
                     self._context.run(run, feeds, given)
@@ -114,6 +114,7 @@ class Threads:
     def _change(self, in_pieces: bool) -> None:
         take = self._take()
         if take is not None:
+            self._in_pieces = None  # until all is taken: who interrupts it has it taken again
             take(self._made[in_pieces])
             self._in_pieces = in_pieces
 
@@ -124,7 +125,7 @@ class Threads:
 
     def _agree(self) -> bool:
         """Whether one thread gives the bits of several, some products made in pieces."""
-        with at_most(_ALL) as count:
+        with SETTINGS, at_most(_ALL) as count:
             for n in self._heavy:
                 p = n.product(self._sizes)
                 if p is None:
@@ -177,7 +178,7 @@ def _is_heavy(n: Node, sizes: Mapping[str, int]) -> bool:
 
 def _is_ours(n: Node) -> bool:
     """Whether its kernel is known, and calls the BLAS only where it says so."""
-    return type(n.op).__module__.split(".")[0] == __name__.split(".")[0]
+    return is_ours(type(n.op))
 
 
 def _runs_agree(n: Node, sizes: Mapping[str, int]) -> bool:
@@ -186,7 +187,7 @@ def _runs_agree(n: Node, sizes: Mapping[str, int]) -> bool:
     inputs = [rng.uniform(-1, 1, i.type.bind(sizes)).astype(i.type.numpy) for i in n.inputs]
     for most in (_ALL, 1):
         out = np.empty(n.type.bind(sizes), n.type.numpy)
-        with at_most(most):
+        with SETTINGS, at_most(most):
             n.op.bind(sizes).run(*inputs, out=out)
         results.append(out.tobytes())
     return results[0] == results[1]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...graph import Array, Graph, Node, NonFiniteError, RunError, VerigradError
 from ...ops import LabelError
-from ..backends.backend import CHECK, Stamps
+from ..backends.backend import CHECK, Stamps, WritingTask
 from ..backends.registry import BACKENDS, Backend
 from ..backends.step_text import STEP_FILE, StepText
 from ..planning.buffers import Buffers, aligned_bytes, bound, temporaries
@@ -212,17 +212,21 @@ def _write(
     backend: Backend,
     threads: int | None,
     arena: Array,
-    bound: Mapping[Node, Array],
-    watched: Sequence[Node],
-    stamps: Stamps | None = None,
+    lasting: Mapping[Node, Array],
+    checked: Sequence[Node],
+    stamps: Stamps | None,
 ) -> StepText:
-    """The text of a step."""
+    """The text of a step; `lasting` is where all lies but the feeds, and `checked` is looked at
+    before the first write."""
     once, early, late = phases(g)
     fed = {n: np.empty(n.type.bind(plan.sizes), n.type.numpy) for n in g.inputs}
-    arrays = {**bound, **fed}
+    arrays = {**lasting, **fed}
     memory = Buffers(arrays, temporaries(g, plan, arena), g.inputs, plan.sizes)
     step = StepText(memory)
-    names, writer = step.names, BACKENDS[backend].writer()(g, memory, step, stamps, threads)
+    names, writer = (
+        step.names,
+        BACKENDS[backend].writer()(WritingTask(g, memory, step, stamps, threads)),
+    )
     copies = []
     for w, n in g.updates.items():
         if n in g.inputs or arrays[w] is not arrays[n]:
@@ -231,7 +235,7 @@ def _write(
         names.function(np.copyto)
     writer.function("prepare", once)
     writer.function("compute", early)
-    fixed = [arrays[n] for n in watched if n not in fed]
-    writer.finite(fixed, [fed[n] for n in watched if n in fed])
+    fixed = [arrays[n] for n in checked if n not in fed]
+    writer.finite(fixed, [fed[n] for n in checked if n in fed])
     writer.function("commit", late, copies, after=CHECK)
     return step

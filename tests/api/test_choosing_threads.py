@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from api_nets import says
 from conftest import batch, net
+from test_interruptions import lines
 from threadpoolctl import threadpool_limits
 
 import verigrad as vg
-from verigrad.graph import Array, TensorType
+from verigrad.graph import SETTINGS, Array, TensorType
 from verigrad.ops import blas
 from verigrad.runtime.backends import choice
 from verigrad.runtime.execution import blas_threads as module
@@ -119,13 +122,13 @@ class Noting(vg.Op):
     """y = x, which notes how many threads the BLAS takes."""
 
     name = "own_noting"
-    noted = []  # noqa: RUF012
+    noted: ClassVar[list[int]] = []
 
     def infer(self, *types: TensorType) -> TensorType:
         return types[0]
 
     def run(self, x: Array, *, out: Array) -> None:
-        with blas.at_most(1_000) as told:
+        with SETTINGS, blas.at_most(1_000) as told:
             self.noted.append(told)
         np.copyto(out, x)
 
@@ -164,3 +167,22 @@ def test_a_checkpoint_is_gone_on_with_under_other_threads(
 def test_other_threads_than_whole_numbers_from_1_are_refused(wrong: Any) -> None:
     with says("threads is", "a whole number from 1"):
         vg.compile(net(4, 3, 2), threads=wrong)
+
+
+def test_who_is_interrupted_where_threads_are_set_leaves_no_lock_behind(
+    rng: np.random.Generator,
+) -> None:
+    """At every line: another thread would wait for it for ever."""
+    feeds, interrupted = batch(rng, 16, 256, 4), 0
+    for n in range(1, 1_000):
+        program = vg.compile(net(256, 256, 4), optimizer=vg.SGD(0.1), threads=1)
+        program.step(feeds)
+        if lines(partial(program.step, feeds), n) < n:
+            break
+        interrupted += 1
+        with ThreadPoolExecutor(1) as pool:
+            taken = pool.submit(SETTINGS.acquire, True, 10).result()
+            if taken:
+                pool.submit(SETTINGS.release).result()
+        assert taken, n
+    assert interrupted > 100

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verigrad.graph import Product
+from verigrad.graph import SETTINGS, Product
 from verigrad.ops import blas
 from verigrad.ops.pieces import add_in, agreeing, dot_in, pieces
 
@@ -54,9 +54,9 @@ def test_where_pieces_are_found_one_thread_has_the_bits_of_several(
     a = rng.standard_normal((rows, inner)).astype(dtype)
     b = rng.standard_normal((inner, columns)).astype(dtype)
     several, one = np.empty((rows, columns), dtype), np.empty((rows, columns), dtype)
-    with blas.at_most(2):
+    with SETTINGS, blas.at_most(2):
         np.dot(a, b, out=several)
-    with blas.at_most(1):
+    with SETTINGS, blas.at_most(1):
         if cut:
             dot_in(cut, a, b, one)
         else:

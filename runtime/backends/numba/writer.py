@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from ....graph import Array, Graph, Node, Nodes, Op
+from ....graph import Array, Node, Nodes, Op
 from ....ops.blas import numpy_blas
-from ...planning.buffers import Buffers
 from ...planning.tiling import tiling
-from ..backend import CHECK, Stamp, Stamps, StepWriter
+from ..backend import CHECK, Stamp, StepWriter, WritingTask
 from ..numpy.writer import NumpyWriter
-from ..step_text import Kernel, StepText
+from ..step_text import Kernel
 from ..tiles import TiledLane, joined, parts
 from ..tracing import Call, record
 from .lowering import products
@@ -31,22 +30,15 @@ class NumbaWriter(StepWriter):
     """Puts a step on a tape: products as calls of the BLAS, the calls between them as loops.
 
     What neither can do stays the NumPy call that it is, between two runs of the tape: a writer of
-    such calls writes them into the same text. Below a run
-    the text says what it makes. The plan is the same as without: a temporary that only a loop
-    reads is never written. Where the whole step is on the tape, `step` runs it at once.
+    such calls writes them into the same text. Below a run the text says what it makes. The plan is
+    the same as without: a temporary that only a loop reads is never written. Where the whole step
+    is on the tape, `step` runs it at once.
     """
 
-    def __init__(
-        self,
-        g: Graph,
-        memory: Buffers,
-        step: StepText,
-        stamps: Stamps | None = None,
-        threads: int | None = None,
-    ) -> None:
-        super().__init__(g, memory, step, stamps, threads)
-        self._numpy = NumpyWriter(g, memory, step, stamps, threads, _as_loops)
-        self._tape = Tape([memory.arrays[n] for n in memory.feeds], threads)
+    def __init__(self, task: WritingTask) -> None:
+        super().__init__(task)
+        self._numpy = NumpyWriter(task, _as_loops)
+        self._tape = Tape([self.memory.arrays[n] for n in self.memory.feeds], task.threads)
         self._blas = numpy_blas()
         self._waiting = Waiting()
         self._held: list[tuple[Array, ...]] = []  # stand for temporaries: none is written

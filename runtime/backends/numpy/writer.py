@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ....graph import Array, Graph, Node, Nodes
-from ...planning.buffers import Buffers
+from ....graph import Array, Node, Nodes, is_ours
 from ...planning.tiling import tiling
-from ..backend import CHECK, SQUARES, Stamps, StepWriter
-from ..step_text import Kernel, StepText
+from ..backend import CHECK, SQUARES, StepWriter, WritingTask
+from ..step_text import Kernel
 from ..tiles import TiledLane, TileLoop, joined, parts
 from ..tracing import Call, record
 from .splats import Filled
@@ -30,16 +29,8 @@ class NumpyWriter(StepWriter):
     by its name, as `k0`. An elementwise group runs tile by tile, in a loop where there are many.
     """
 
-    def __init__(
-        self,
-        g: Graph,
-        memory: Buffers,
-        step: StepText,
-        stamps: Stamps | None = None,
-        threads: int | None = None,
-        spelling: Spelling | None = None,
-    ) -> None:
-        super().__init__(g, memory, step, stamps, threads)
+    def __init__(self, task: WritingTask, spelling: Spelling | None = None) -> None:
+        super().__init__(task)
         self._spelling = spelling or Filled().spelled
 
     def finite(self, arrays: Sequence[Array], fed: Sequence[Array]) -> None:
@@ -90,8 +81,7 @@ class NumpyWriter(StepWriter):
         if calls is None or None in lines:
             whole = {"out": out, "scratch": tuple(scratch)} if scratch else {"out": out}
             lines = [self.call(Call(op.run, tuple(inputs), whole), name)]
-        ours = type(n.op).__module__.split(".")[0] == __name__.split(".")[0]
-        note = f"  # {n.op.name}" if ours else ""
+        note = f"  # {n.op.name}" if is_ours(type(n.op)) else ""
         rows, cast = sum(c.rows for c in calls or ()), sum(c.cast for c in calls or ())
         count = times or 1
         self.step.count(self.schedule.groups[n], count * len(lines), count * rows, count * cast)
