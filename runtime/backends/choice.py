@@ -3,8 +3,9 @@
 How fast data goes from one core to another is not the same on all machines, nor, where they are
 shared with others, from one minute to the next: beside a busy program, threads that wait for each
 other may take a hundred times as long. So the mean of recent runs counts, with the rare long ones:
-the other way is tried now and then, at once where runs begin to take longer than it last took, and
-seldom where trying it costs much. Which way a run goes changes no bit of what it computes.
+the other way is tried now and then, at once where runs begin to take longer than it last took or
+less than they themselves did, and seldom where trying it costs much. Which way a run goes changes
+no bit of what it computes.
 
 The functions work on WORDS whole numbers: of a list, and compiled, of memory.
 """
@@ -24,7 +25,7 @@ MEAN: Final = 3
 OTHER: Final = 4
 """Nanoseconds of a run the other way, when it was tried last; 0 before."""
 _NOTED: Final = 5
-"""The runs of a try that were noted."""
+"""The runs of a try that were noted: not those that were refused."""
 _SPENT: Final = 6
 _SETTLED: Final = 7
 """Their nanoseconds: of all, and of those behind the first."""
@@ -32,22 +33,32 @@ _WARM: Final = 8
 """Runs so far, up to FIRST."""
 _BOUND: Final = 9
 """Nanoseconds of a run with help from which it is not tried alone; 0 for any."""
-WORDS: Final = 10
+_THEN: Final = 10
+"""Nanoseconds of a run as they were made behind the last try; 0 before."""
+WORDS: Final = 11
 
 FIRST: Final = 4
 """Runs before the other way is tried first; before the last of these, data comes into caches."""
 TRIES: Final = 8
-"""At most so many runs try the other way; the first of them finds its data in another cache."""
+"""So many runs try the other way at least; the first of them finds its data in another cache."""
+TRYING: Final = 100_000_000
+"""Nanoseconds that a try takes at least: beside a busy program, the threads that are left find
+their cores only after some tens of milliseconds."""
+_PATIENCE: Final = 4
+"""Behind so many runs, the other way may be given up."""
 _SLOWER: Final = 1.25
 """The other way is given up where its runs take so many times as long; and tried, where runs have
 begun to take so many times as long as it did."""
+_FASTER: Final = 1.15
+"""The other way is tried where runs take so many times less than behind the last try: the program
+that they were beside may have ended."""
 _RECENT: Final = 8
 """The mean is that of about so many runs."""
 _LONGEST: Final = 4
 """A run counts as no more than so many of the mean: one that was interrupted says little."""
 _COST: Final = 50
 """Trying takes at most one part in so many of all time, beside what it gains."""
-SHORTEST: Final = 200_000_000
+SHORTEST: Final = 1_000_000_000
 LONGEST: Final = 10_000_000_000
 """Nanoseconds between two tries: at least, and at most."""
 
@@ -61,7 +72,7 @@ def reset(c: Any, alone: bool, bound: int = 0) -> None:
 
 def next_alone(c: Any) -> Any:
     """Begins a run: whether it is made alone. Behind the last that tries, it chooses."""
-    if c[TRIED] >= TRIES:
+    if c[TRIED] >= c[_NOTED] + TRIES:
         noted, spent = c[_NOTED], c[_SPENT]
         cost = spent - noted * c[MEAN]
         if noted > 0:
@@ -70,11 +81,12 @@ def next_alone(c: Any) -> Any:
                 c[ALONE] = 1 - c[ALONE]
                 c[MEAN], c[OTHER] = c[OTHER], c[MEAN]
                 cost = 0
-        c[LEFT] = min(max(_COST * cost, SHORTEST), LONGEST)
+        c[LEFT], c[_THEN] = min(max(_COST * cost, SHORTEST), LONGEST), c[MEAN]
         c[TRIED] = c[_NOTED] = c[_SPENT] = c[_SETTLED] = 0
     slow = 0 < _SLOWER * c[OTHER] < c[MEAN]
+    fast = _FASTER * c[MEAN] < c[_THEN]
     long = c[ALONE] == 0 and 0 < c[_BOUND] < c[MEAN]
-    if c[TRIED] > 0 or (c[_WARM] >= FIRST and not long and (slow or c[LEFT] <= 0)):
+    if c[TRIED] > 0 or (c[_WARM] >= FIRST and not long and (slow or fast or c[LEFT] <= 0)):
         c[TRIED] += 1
     return (c[ALONE] != 0) == (c[TRIED] == 0)
 
@@ -87,9 +99,10 @@ def note(c: Any, nanoseconds: Any) -> None:
         behind = c[_NOTED] - 1
         if behind > 0:
             c[_SETTLED] += nanoseconds
-        slower = behind > 1 and c[_SETTLED] > _SLOWER * behind * c[MEAN]
-        if slower or c[_SPENT] > _SLOWER * TRIES * c[MEAN]:
-            c[TRIED] = TRIES
+        slower = behind >= _PATIENCE and c[_SETTLED] > _SLOWER * behind * c[MEAN]
+        slower = slower or c[_SPENT] > _SLOWER * max(TRIES, behind) * c[MEAN]
+        if slower or (c[_NOTED] >= TRIES and c[_SPENT] >= TRYING):
+            c[TRIED] = c[_NOTED] + TRIES  # behind as many that were refused, it ends too
         return
     c[LEFT] -= nanoseconds
     if c[_WARM] < FIRST:

@@ -103,3 +103,21 @@ def test_long_runs_with_help_are_not_tried_alone_where_there_is_a_bound() -> Non
     assert not any(runs.go(2_000, shared=2e6, alone=1e6))
     choice.reset(runs.words, SHARED, 1_000_000)
     assert any(runs.go(2_000, shared=9e5, alone=5e5))
+
+
+def test_the_other_way_is_tried_until_its_threads_have_found_their_cores() -> None:
+    """Beside a busy program, the first runs on one thread take as long as those on two."""
+    runs = Runs(SHARED)
+    runs.go(100, shared=5 * MS, alone=6 * MS)
+    for shared in (8 * MS,) * 200:  # the program begins
+        settled = runs.words[choice.TRIED] > 9
+        runs.go(1, shared, alone=6 * MS if settled else 8 * MS)
+    assert runs.go(1, 8 * MS, 6 * MS) == [ALONE]
+
+
+def test_the_other_way_is_tried_at_once_where_runs_become_fast() -> None:
+    """The program that they were beside has ended."""
+    runs = Runs(ALONE)
+    runs.go(500, shared=80 * MS, alone=2 * MS)
+    made = runs.until(300 * MS, shared=MS, alone=1.6 * MS)
+    assert made[-1] is SHARED
