@@ -10,7 +10,9 @@ from .errors import (
     ImmutableError,
     MissingError,
     NonFiniteError,
+    NoRuleError,
     PassError,
+    RefutedError,
     RunError,
     VerigradError,
     VerigradWarning,
@@ -24,6 +26,7 @@ from .hooks import check_hooks, is_ours
 from .kernel import compute, kernel_call
 from .layer import Layer
 from .location import Location, created_at, raised_at, warn
+from .modular.residues import Point, Residues
 from .node import Node, Operand, apply, check_name, check_node
 from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, OverRows, Product, Source, op
 from .op_function import op_function
@@ -76,6 +79,7 @@ __all__ = [
     "Layer",
     "Location",
     "MissingError",
+    "NoRuleError",
     "Node",
     "Nodes",
     "NonFiniteError",
@@ -84,8 +88,11 @@ __all__ = [
     "OverRows",
     "Parameter",
     "PassError",
+    "Point",
     "Product",
     "Record",
+    "RefutedError",
+    "Residues",
     "RunError",
     "Schedule",
     "Shape",

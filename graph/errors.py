@@ -17,6 +17,10 @@ class GraphError(VerigradError):
     """A graph, a type or a text of one that cannot be."""
 
 
+class NoRuleError(GraphError):
+    """An op without an exact meaning, or a function in one without a derivative."""
+
+
 class CallError(GraphError, TypeError):
     """Arguments that a call does not take, as Python's own TypeError; it is both."""
 
@@ -27,6 +31,10 @@ class ImmutableError(GraphError, AttributeError):
 
 class PassError(VerigradError):
     """A pass or a pipeline that cannot run, or that broke what it promised."""
+
+
+class RefutedError(PassError):
+    """A compiled graph that does not compute what was declared."""
 
 
 class RunError(VerigradError):
