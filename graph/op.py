@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Typ
 
 import numpy as np
 
-from .errors import GraphError
+from .errors import GraphError, NoRuleError
 from .fields import checked
 from .quoting import shown
 from .record import Record
@@ -16,6 +16,7 @@ from .types import TensorType, name_pattern
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .modular.residues import Residues
     from .node import Node
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -116,6 +117,17 @@ class Op(Record):
     def run(self, *args: Any, **kwargs: Any) -> None:
         """Computes the result: `run(*arrays, out=array)`, and `scratch=(array, ...)` if it asks."""
         raise GraphError(f"op {self.name} has no `run`; give it one that writes `out`")
+
+    def exact(self, *args: Any, **kwargs: Any) -> Residues:
+        """What the op means, in numbers modulo a prime, where nothing is rounded: `exact(at, *xs)`.
+
+        One to three lines, written apart from `run`: `return a * b + c`; `at`, a Point, tells the
+        result's shape and makes numbers. A certificate compares
+        graphs by it, and derives by it along a direction, to compare that with `vjp`; what is no
+        sum, product or quotient is `x.function(name, slope=...)`. Without it, whatever the op's
+        result reaches is skipped.
+        """
+        raise NoRuleError(f"op {self.name} has no `exact`")
 
     def run_product(self, *arrays: Array, out: Array) -> None:
         """Computes the product that `adds` names by itself, from the arrays that `run` takes."""

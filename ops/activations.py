@@ -9,7 +9,19 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from ..graph import TRANSCENDENTAL, Array, GraphError, Node, TensorType, apply, is_number, op, shown
+from ..graph import (
+    TRANSCENDENTAL,
+    Array,
+    GraphError,
+    Node,
+    Point,
+    Residues,
+    TensorType,
+    apply,
+    is_number,
+    op,
+    shown,
+)
 from .comparison import greater, where
 from .elementwise import Unary, unary
 from .pointwise import expm1
@@ -45,6 +57,10 @@ class LeakyRelu(Activation):
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[0],)
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        y = (x > 0).choose(x, x * self.slope).fixed
+        return y.chain((x, (y > 0).choose(at.numbers(1), self.slope)))
+
     def run(self, x: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         (scaled,) = scratch
         np.multiply(x, self.slope, out=scaled)
@@ -76,6 +92,10 @@ class Elu(Activation):
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[0],)
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        y = (x > 0).choose(x, (x.fixed.function("exp") - 1) * self.alpha).fixed
+        return y.chain((x, (y > 0).choose(at.numbers(1), y + self.alpha)))
+
     def run(self, x: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         _elu(x, 1.0, self.alpha, out, scratch[0])
 
@@ -102,6 +122,11 @@ class Selu(Activation):
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[0],)
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        scale, below = at.numbers(SELU_SCALE), at.numbers(SELU_SCALE * SELU_ALPHA)
+        y = (x > 0).choose(x * scale, (x.fixed.function("exp") - 1) * below).fixed
+        return y.chain((x, (y > 0).choose(scale, y + below)))
+
     def run(self, x: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         _elu(x, SELU_SCALE, SELU_SCALE * SELU_ALPHA, out, scratch[0])
 
@@ -118,6 +143,9 @@ class Softplus(Activation):
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[0],)
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.function("softplus", slope=lambda y: 1 - (-y).function("exp"))
 
     def run(self, x: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         (t,) = scratch

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 
-from ..graph import TRANSCENDENTAL, Array, Constant, Node, op
+from ..graph import TRANSCENDENTAL, Array, Constant, Node, Point, Residues, op
 from .comparison import equal, greater_equal, where
 from .elementwise import Binary, Unary, binary, unary
 from .pointwise import log
+
+_WHOLE: Final = 8
+"""Exponents up to here are exact."""
 
 
 @op
@@ -21,6 +24,9 @@ class Add(Binary):
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return dy, dy
+
+    def exact(self, at: Point, a: Residues, b: Residues) -> Residues:
+        return a + b
 
     def run(self, a: Array, b: Array, *, out: Array) -> None:
         np.add(a, b, out=out)
@@ -35,6 +41,9 @@ class Subtract(Binary):
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return dy, negative(dy)
+
+    def exact(self, at: Point, a: Residues, b: Residues) -> Residues:
+        return a - b
 
     def run(self, a: Array, b: Array, *, out: Array) -> None:
         np.subtract(a, b, out=out)
@@ -51,6 +60,9 @@ class Multiply(Binary):
         a, b = node.inputs
         return dy * b, dy * a
 
+    def exact(self, at: Point, a: Residues, b: Residues) -> Residues:
+        return a * b
+
     def run(self, a: Array, b: Array, *, out: Array) -> None:
         np.multiply(a, b, out=out)
 
@@ -64,6 +76,9 @@ class Divide(Binary):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         b = node.inputs[1]
         return dy / b, negative(dy * node / b)
+
+    def exact(self, at: Point, a: Residues, b: Residues) -> Residues:
+        return a / b
 
     def run(self, a: Array, b: Array, *, out: Array) -> None:
         np.divide(a, b, out=out)
@@ -84,6 +99,11 @@ class Power(Binary):
             da = where(equal(b, 0.0), 0.0, da)  # at a = 0 it would be 0 times infinity
         return da, dy * node * log(a)
 
+    def exact(self, at: Point, a: Residues, b: Residues) -> Residues:
+        y = _power(a.fixed, b.fixed)
+        by_a = b.fixed * _power(a.fixed, b.fixed - 1)
+        return y.chain((a, by_a), (b, y * a.fixed.function("log")))
+
     def run(self, a: Array, b: Array, *, out: Array) -> None:
         np.power(a, b, out=out)
 
@@ -102,6 +122,9 @@ class Maximum(Binary):
     def kinks(self, *arrays: Array) -> Array | None:
         a, b = arrays
         return np.greater_equal(a, b)
+
+    def exact(self, at: Point, a: Residues, b: Residues) -> Residues:
+        return (a >= b).choose(a, b)
 
     def run(self, a: Array, b: Array, *, out: Array) -> None:
         np.maximum(a, b, out=out)
@@ -123,6 +146,9 @@ class Minimum(Binary):
         a, b = arrays
         return np.greater_equal(b, a)
 
+    def exact(self, at: Point, a: Residues, b: Residues) -> Residues:
+        return (b >= a).choose(a, b)
+
     def run(self, a: Array, b: Array, *, out: Array) -> None:
         np.minimum(a, b, out=out)
 
@@ -137,8 +163,19 @@ class Negative(Unary):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (negative(dy),)
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return -x
+
     def run(self, x: Array, *, out: Array) -> None:
         np.negative(x, out=out)
+
+
+def _power(a: Residues, b: Residues) -> Residues:
+    """a ** b: products where b is one small whole number, else a random function of both."""
+    exponent = float(b.value.flat[0]) if b.value.size else 0.0
+    if exponent > _WHOLE or (b.value != exponent).any():
+        return a.function("power", b)
+    return (a ** int(exponent)).broadcast_to(np.broadcast_shapes(a.shape, b.shape))
 
 
 add = binary(Add)

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from ..graph import Array, GraphError, IntShape, Op, Product, TensorType, op
+from ..graph import Array, GraphError, IntShape, Op, Point, Product, Residues, TensorType, op
 from .updates import Update
 
 _EPS: Final = 1e-6
@@ -68,6 +68,12 @@ class ClipFactor(Op):
     def product(self, result: IntShape, *inputs: IntShape) -> Product | None:
         return Product(1, sum(map(math.prod, inputs)), 1)
 
+    def exact(self, at: Point, *xs: Residues) -> Residues:
+        total = at.numbers(0)
+        for x in xs:
+            total += (x * x).sum()
+        return total.function(f"clip_factor {self.limit}")
+
     def run(self, *xs: Array, out: Array) -> None:
         pieces = _pieces(xs)
         squares = sum([float(np.vdot(x, x)) for x in pieces])
@@ -100,6 +106,9 @@ class ClipBy(Update):
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return ()
+
+    def exact(self, at: Point, x: Residues, factor: Residues) -> Residues:
+        return (factor > 0).choose(x * factor, x * factor * factor)
 
     def run(self, x: Array, factor: Array, *, out: Array) -> None:
         clip_by(x, factor, out=out)

@@ -6,7 +6,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, GraphError, Node, Op, Operand, TensorType, apply, broadcast, constant, op
+from ..graph import (
+    Array,
+    GraphError,
+    Node,
+    Op,
+    Operand,
+    Point,
+    Residues,
+    TensorType,
+    apply,
+    broadcast,
+    constant,
+    op,
+)
 from .elementwise import Binary, binary
 
 
@@ -38,6 +51,9 @@ class Greater(Comparison):
     name: ClassVar[str] = "greater"
     ufunc: ClassVar[np.ufunc] = np.greater
 
+    def exact(self, at: Point, a: Residues, b: Residues) -> Residues:
+        return a > b
+
 
 @op
 class GreaterEqual(Comparison):
@@ -45,6 +61,9 @@ class GreaterEqual(Comparison):
 
     name: ClassVar[str] = "greater_equal"
     ufunc: ClassVar[np.ufunc] = np.greater_equal
+
+    def exact(self, at: Point, a: Residues, b: Residues) -> Residues:
+        return a >= b
 
 
 @op
@@ -54,6 +73,9 @@ class Less(Comparison):
     name: ClassVar[str] = "less"
     ufunc: ClassVar[np.ufunc] = np.less
 
+    def exact(self, at: Point, a: Residues, b: Residues) -> Residues:
+        return a < b
+
 
 @op
 class LessEqual(Comparison):
@@ -61,6 +83,9 @@ class LessEqual(Comparison):
 
     name: ClassVar[str] = "less_equal"
     ufunc: ClassVar[np.ufunc] = np.less_equal
+
+    def exact(self, at: Point, a: Residues, b: Residues) -> Residues:
+        return a <= b
 
 
 @op
@@ -70,6 +95,9 @@ class Equal(Comparison):
     name: ClassVar[str] = "equal"
     ufunc: ClassVar[np.ufunc] = np.equal
 
+    def exact(self, at: Point, a: Residues, b: Residues) -> Residues:
+        return a.equals(b)
+
 
 @op
 class NotEqual(Comparison):
@@ -77,6 +105,9 @@ class NotEqual(Comparison):
 
     name: ClassVar[str] = "not_equal"
     ufunc: ClassVar[np.ufunc] = np.not_equal
+
+    def exact(self, at: Point, a: Residues, b: Residues) -> Residues:
+        return ~a.equals(b)
 
 
 @op
@@ -100,6 +131,9 @@ class Where(Op):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         condition = node.inputs[0]
         return None, where(condition, dy, 0.0), where(condition, 0.0, dy)
+
+    def exact(self, at: Point, condition: Residues, a: Residues, b: Residues) -> Residues:
+        return condition.choose(a, b)
 
     def run(self, condition: Array, a: Array, b: Array, *, out: Array) -> None:
         np.copyto(out, b)

@@ -7,7 +7,20 @@ from typing import ClassVar, Final, Literal, get_args
 
 import numpy as np
 
-from ..graph import Array, GraphError, Node, Op, Shape, TensorType, apply, check_choice, op, shown
+from ..graph import (
+    Array,
+    GraphError,
+    Node,
+    Op,
+    Point,
+    Residues,
+    Shape,
+    TensorType,
+    apply,
+    check_choice,
+    op,
+    shown,
+)
 from .random import check_seed, generator
 
 Mode = Literal["inverted", "vanilla"]
@@ -44,6 +57,9 @@ class LayerDropout(Op):
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy if self.mode == "inverted" else dy * self.keep,)
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x if self.mode == "inverted" else x * self.keep
 
     def run(self, x: Array, *, out: Array) -> None:
         if self.mode == "inverted":
@@ -87,6 +103,10 @@ class DropoutMask(Op):
     def below(self) -> int:
         """The least of the 16-bit words that drop their element."""
         return round(self.keep * _LEVELS)
+
+    def exact(self, at: Point, step: Residues) -> Residues:
+        share = self.below / _LEVELS
+        return at.coins(f"{self.seed} {self.key}", step, share) * self.scale
 
     def run(self, step: Array, *, out: Array) -> None:
         if self.below == _LEVELS:

@@ -7,7 +7,7 @@ from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 
-from ..graph import TRANSCENDENTAL, Array, Node, TensorType, op
+from ..graph import TRANSCENDENTAL, Array, Node, Point, Residues, TensorType, op
 from .elementwise import Unary, unary
 
 
@@ -117,6 +117,10 @@ class Erf(Unary):
         (x,) = types
         return x, x, x, x, x.with_dtype("bool")
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        rate = 2.0 / math.sqrt(math.pi)
+        return x.function("erf", slope=lambda _: x.fixed.function("gaussian") * rate)
+
     def run(self, x: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         a, up, s, t, small = scratch
         np.absolute(x, out=a)
@@ -161,6 +165,9 @@ class Gaussian(Unary):
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[0],) * 3
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.function("gaussian", slope=lambda y: y * x.fixed * -2)
 
     def run(self, x: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         a, high, low = scratch

@@ -7,7 +7,18 @@ from typing import ClassVar, Final, Literal, get_args
 
 import numpy as np
 
-from ..graph import TRANSCENDENTAL, Array, IntShape, Node, TensorType, apply, check_choice, op
+from ..graph import (
+    TRANSCENDENTAL,
+    Array,
+    IntShape,
+    Node,
+    Point,
+    Residues,
+    TensorType,
+    apply,
+    check_choice,
+    op,
+)
 from .activations import Activation
 from .elementwise import Slope
 from .erf import normal_tail, tail_end, times_gaussian
@@ -52,6 +63,12 @@ class Gelu(Activation):
     def flops(self, result: IntShape, *inputs: IntShape) -> int:
         inner = 42 + 2 * TRANSCENDENTAL if self.form == "exact" else 8 + TRANSCENDENTAL
         return inner * math.prod(result)
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        def slope(_: Residues) -> Residues:
+            return x.fixed.function(f"slope of gelu {self.form}")
+
+        return x.function(f"gelu {self.form}", slope=slope)
 
     def run(self, x: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         if self.form == "tanh":
@@ -103,6 +120,17 @@ class GeluGrad(Slope):
     def flops(self, result: IntShape, *inputs: IntShape) -> int:
         inner = 46 + 2 * TRANSCENDENTAL if self.form == "exact" else 18 + TRANSCENDENTAL
         return inner * math.prod(result)
+
+    def exact(self, at: Point, x: Residues, dy: Residues) -> Residues:
+        def bend(_: Residues) -> Residues:
+            z = x.fixed
+            if self.form == "exact":
+                return (z * z * -0.5).function("exp") * _DENSITY * (2 - z * z)
+            s = (z * (z * z * _CUBIC + _LINEAR)).sigmoid()
+            rise, rest = z * z * (3 * _CUBIC) + _LINEAR, 1 - s
+            return s * rest * (2 * rise + z * (z * (6 * _CUBIC) + rise * rise * (rest - s)))
+
+        return x.function(f"slope of gelu {self.form}", slope=bend) * dy
 
     def run(self, x: Array, dy: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         (_slope_by_tanh if self.form == "tanh" else _slope)(x, *scratch)

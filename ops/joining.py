@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, GraphError, Node, Op, OverRows, TensorType, apply, op
+from ..graph import Array, GraphError, Node, Op, OverRows, Point, Residues, TensorType, apply, op
 from .axes import single
 
 
@@ -44,6 +44,9 @@ class Slice(Op):
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "each" if self.axis else None
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x[_along(self.axis, self.start, self.stop)]
+
     def run(self, x: Array, *, out: Array) -> None:
         np.copyto(out, x[_along(self.axis, self.start, self.stop)])
 
@@ -76,6 +79,9 @@ class Pad(Op):
 
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "each" if self.axis else None
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.put(_along(self.axis, self.before, self.before + x.shape[self.axis]), at.shape)
 
     def run(self, x: Array, *, out: Array) -> None:
         out.fill(0)
@@ -125,6 +131,14 @@ class Concat(Op):
 
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "each" if self.axis else None
+
+    def exact(self, at: Point, *xs: Residues) -> Residues:
+        total, start = at.numbers(0), 0
+        for x in xs:
+            stop = start + x.shape[self.axis]
+            total += x.put(_along(self.axis, start, stop), at.shape)
+            start = stop
+        return total
 
     def run(self, *arrays: Array, out: Array) -> None:
         np.concatenate(arrays, axis=self.axis, out=out)

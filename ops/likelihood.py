@@ -16,6 +16,8 @@ from ..graph import (
     Node,
     Op,
     OverRows,
+    Point,
+    Residues,
     RunError,
     TensorType,
     apply,
@@ -58,6 +60,11 @@ class LogSoftmax(Op):
 
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "each" if types[0].rank > 1 else None
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        y = x.fixed.function_of_rows("log_softmax")
+        moved = x - (y.function("exp") * x).sum((-1,), keepdims=True)
+        return y.with_tangent(moved)
 
     def run(self, x: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         exps, column = scratch
@@ -102,6 +109,9 @@ class NLL(Op):
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "each"
 
+    def exact(self, at: Point, p: Residues, labels: Residues) -> Residues:
+        return -p[np.arange(p.shape[0]), labels.indices(p.shape[1])]
+
     def run(self, p: Array, labels: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         (places,) = scratch
         label_places(labels, p.shape[1], places)
@@ -136,6 +146,9 @@ class NLLGrad(Op):
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "each"
 
+    def exact(self, at: Point, dy: Residues, labels: Residues) -> Residues:
+        return (-dy).put((np.arange(dy.shape[0]), labels.indices(self.classes)), at.shape)
+
     def run(self, dy: Array, labels: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         places, negated = scratch
         label_places(labels, self.classes, places)
@@ -166,6 +179,9 @@ class RowStarts(Op):
         rows = sizes[self.rows] if isinstance(self.rows, str) else self.rows
         return RowStarts(rows, self.classes)
 
+    def exact(self, at: Point) -> Residues:
+        return at.numbers(np.arange(at.size(self.rows)) * self.classes)
+
     def run(self, *, out: Array) -> None:
         row_starts(self.classes, out)
 
@@ -188,6 +204,9 @@ class LabelPlaces(Op):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return None, None
 
+    def exact(self, at: Point, starts: Residues, labels: Residues) -> Residues:
+        return starts + labels
+
     def run(self, starts: Array, labels: Array, *, out: Array) -> None:
         check_labels(labels, self.classes)
         np.add(starts, labels, out=out)
@@ -204,6 +223,9 @@ class NLLAt(Op):
 
     def infer(self, *types: TensorType) -> TensorType:
         return NLL().infer(*types)
+
+    def exact(self, at: Point, p: Residues, places: Residues) -> Residues:
+        return -p.reshape(-1)[places.indices(p.value.size)]
 
     def run(self, p: Array, places: Array, *, out: Array) -> None:
         p.reshape(-1).take(places, None, out, "clip")
@@ -235,6 +257,10 @@ class SoftmaxNLLGrad(Op):
 
     def flops(self, result: IntShape, *inputs: IntShape) -> int:
         return super().flops(result, *inputs) + result[0]
+
+    def exact(self, at: Point, p: Residues, places: Residues, dy: Residues) -> Residues:
+        every = (p.function("exp") * dy.reshape(-1, 1)).reshape(-1)
+        return (every - dy.put(places.indices(p.value.size), every.shape)).reshape(*at.shape)
 
     def run(
         self, p: Array, places: Array, dy: Array, *, out: Array, scratch: tuple[Array, ...]

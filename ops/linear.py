@@ -6,7 +6,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, GraphError, IntShape, Node, Op, OverRows, Product, TensorType, apply, op
+from ..graph import (
+    Array,
+    GraphError,
+    IntShape,
+    Node,
+    Op,
+    OverRows,
+    Point,
+    Product,
+    Residues,
+    TensorType,
+    apply,
+    op,
+)
 from .blas import add_product
 from .reductions import sum
 
@@ -61,6 +74,9 @@ class MatMul(Op):
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "sum" if self.transpose_a else "each"
 
+    def exact(self, at: Point, a: Residues, b: Residues) -> Residues:
+        return (a.T if self.transpose_a else a) @ (b.T if self.transpose_b else b)
+
     def run(self, a: Array, b: Array, *, out: Array) -> None:
         np.dot(a.T if self.transpose_a else a, b.T if self.transpose_b else b, out=out)
 
@@ -96,6 +112,12 @@ class Gemm(Op):
 
     def product(self, result: IntShape, *inputs: IntShape) -> Product | None:
         return MatMul(self.transpose_a, self.transpose_b).product(result, *inputs[1:])
+
+    def exact(
+        self, at: Point, c: Residues, a: Residues, b: Residues, alpha: Residues, beta: Residues
+    ) -> Residues:
+        left, right = a.T if self.transpose_a else a, b.T if self.transpose_b else b
+        return c * beta + (left @ right) * alpha
 
     def run(self, c: Array, a: Array, b: Array, alpha: Array, beta: Array, *, out: Array) -> None:
         if out is not c:
@@ -157,6 +179,9 @@ class Linear(Op):
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "each"
 
+    def exact(self, at: Point, x: Residues, weight: Residues, bias: Residues) -> Residues:
+        return x @ weight + bias
+
     def run(self, x: Array, weight: Array, bias: Array, *, out: Array) -> None:
         affine(x, weight, bias, out)
 
@@ -179,6 +204,10 @@ class LinearRelu(Op):
 
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "each"
+
+    def exact(self, at: Point, x: Residues, weight: Residues, bias: Residues) -> Residues:
+        y = x @ weight + bias
+        return (y > 0).choose(y, 0)
 
     def run(self, x: Array, weight: Array, bias: Array, *, out: Array) -> None:
         affine(x, weight, bias, out)

@@ -15,6 +15,8 @@ from ..graph import (
     Node,
     Op,
     OverRows,
+    Point,
+    Residues,
     RunError,
     TensorType,
     apply,
@@ -87,6 +89,18 @@ class BatchNorm(Op):
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "each"
 
+    def exact(
+        self,
+        at: Point,
+        x: Residues,
+        weight: Residues,
+        bias: Residues,
+        running_mean: Residues,
+        running_var: Residues,
+    ) -> Residues:
+        deviation = (running_var + self.eps).function("sqrt", slope=lambda y: 0.5 / y)
+        return (x - running_mean) * weight / deviation + bias
+
     def run(
         self,
         x: Array,
@@ -131,6 +145,9 @@ class BatchVariance(Op):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         (c,) = node.inputs
         return (c * (dy * 2.0 / count(c.type, (0,))),)
+
+    def exact(self, at: Point, centered: Residues) -> Residues:
+        return (centered * centered).mean((0,))
 
     def run(self, centered: Array, *, out: Array) -> None:
         rows = centered.shape[0]

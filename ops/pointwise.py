@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from ..graph import TRANSCENDENTAL, Array, Node, TensorType, op
+from ..graph import TRANSCENDENTAL, Array, Node, Point, Residues, TensorType, op
 from .elementwise import Unary, unary
 
 SURE: Final = 50.0
@@ -26,6 +26,9 @@ class Exp(Unary):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy * node,)
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.function("exp", slope=lambda y: y)
+
     def run(self, x: Array, *, out: Array) -> None:
         np.exp(x, out=out)
 
@@ -39,6 +42,9 @@ class Expm1(Unary):
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy * exp(node.inputs[0]),)
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.function("exp", slope=lambda y: y) - 1
 
     def run(self, x: Array, *, out: Array) -> None:
         np.expm1(x, out=out)
@@ -54,6 +60,9 @@ class Log(Unary):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy / node.inputs[0],)
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.function("log", slope=lambda _: 1 / x.fixed)
+
     def run(self, x: Array, *, out: Array) -> None:
         np.log(x, out=out)
 
@@ -67,6 +76,9 @@ class Sqrt(Unary):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy * 0.5 / node,)
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.function("sqrt", slope=lambda y: 0.5 / y)
+
     def run(self, x: Array, *, out: Array) -> None:
         np.sqrt(x, out=out)
 
@@ -79,6 +91,9 @@ class Square(Unary):
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy * 2.0 * node.inputs[0],)
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x * x
 
     def run(self, x: Array, *, out: Array) -> None:
         np.multiply(x, x, out=out)
@@ -97,6 +112,9 @@ class Absolute(Unary):
         (x,) = arrays
         return np.sign(x)
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return (x > 0).choose(x, -x)
+
     def run(self, x: Array, *, out: Array) -> None:
         np.absolute(x, out=out)
 
@@ -114,6 +132,9 @@ class Sign(Unary):
         (x,) = arrays
         return np.sign(x)
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return (x > 0).cast(x.dtype) - (x < 0).cast(x.dtype)
+
     def run(self, x: Array, *, out: Array) -> None:
         np.sign(x, out=out)
 
@@ -128,6 +149,9 @@ class Cos(Unary):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (-(dy * sin(node.inputs[0])),)
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.function("cos", slope=lambda _: -x.fixed.function("sin"))
+
     def run(self, x: Array, *, out: Array) -> None:
         np.cos(x, out=out)
 
@@ -141,6 +165,9 @@ class Sin(Unary):
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy * cos(node.inputs[0]),)
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.function("sin", slope=lambda _: x.fixed.function("cos"))
 
     def run(self, x: Array, *, out: Array) -> None:
         np.sin(x, out=out)
@@ -158,6 +185,9 @@ class Floor(Unary):
     def kinks(self, *arrays: Array) -> Array | None:
         (x,) = arrays
         return np.floor(x)
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.function("floor", slope=0)
 
     def run(self, x: Array, *, out: Array) -> None:
         np.floor(x, out=out)
@@ -177,6 +207,9 @@ class Tanh(Unary):
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (dy - dy * node * node,)
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.function("tanh", slope=lambda y: 1 - y * y)
 
     def run(self, x: Array, *, out: Array) -> None:
         np.tanh(x, out=out)
@@ -200,6 +233,9 @@ class Sigmoid(Unary):
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[0],)
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.sigmoid()
+
     def run(self, x: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         (e,) = scratch
         np.minimum(x, SURE, out=e)
@@ -218,6 +254,9 @@ class StopGradient(Unary):
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (None,)
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.fixed
 
     def run(self, x: Array, *, out: Array) -> None:
         np.copyto(out, x)

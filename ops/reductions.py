@@ -15,7 +15,9 @@ from ..graph import (
     Node,
     Op,
     OverRows,
+    Point,
     Product,
+    Residues,
     RunError,
     Shape,
     TensorType,
@@ -83,6 +85,9 @@ class Sum(Reduction):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (self.repeat(node, dy),)
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.sum(self.axes, self.keepdims)
+
     def run(self, x: Array, *, out: Array) -> None:
         np.add.reduce(x, axis=self.axes, out=out, keepdims=self.keepdims)
 
@@ -101,6 +106,9 @@ class Mean(Reduction):
 
     def flops(self, result: IntShape, *inputs: IntShape) -> int:
         return prod(inputs[0]) + prod(result)
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.mean(self.axes, self.keepdims)
 
     def run(self, x: Array, *, out: Array) -> None:
         if out.size == 0:
@@ -128,6 +136,9 @@ class Max(Reduction):
             return None
         first = _first_places(x, axes)
         return np.expand_dims(first, axes) if self.keepdims else first
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.max(self.axes, self.keepdims)
 
     def run(self, x: Array, *, out: Array) -> None:
         if x.size == 0 and out.size:
@@ -159,6 +170,9 @@ class FirstMax(Op):
 
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "each" if self.axes is not None and 0 not in self.axes else None
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.first_max(self.axes)
 
     def run(self, x: Array, *, out: Array) -> None:
         out.fill(0)
@@ -193,6 +207,9 @@ class SquaredNorm(Op):
 
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "sum"
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return (x * x).sum()
 
     def run(self, x: Array, *, out: Array) -> None:
         flat = x.reshape(-1)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, Node, TensorType, apply, op
+from ..graph import Array, Node, Point, Residues, TensorType, apply, op
 from .elementwise import Slope, Unary, unary
 
 
@@ -23,6 +23,9 @@ class Relu(Unary):
     def kinks(self, *arrays: Array) -> Array | None:
         (x,) = arrays
         return np.greater(x, 0.0)
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return (x > 0).choose(x, 0)
 
     def run(self, x: Array, *, out: Array) -> None:
         np.maximum(x, 0.0, out=out)
@@ -46,6 +49,9 @@ class ReluGrad(Slope):
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[0].with_dtype("bool"),)
+
+    def exact(self, at: Point, y: Residues, dy: Residues) -> Residues:
+        return (y > 0).choose(dy, 0)
 
     def run(self, y: Array, dy: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         (alive,) = scratch

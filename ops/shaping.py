@@ -14,6 +14,8 @@ from ..graph import (
     Node,
     Op,
     OverRows,
+    Point,
+    Residues,
     RunError,
     Shape,
     TensorType,
@@ -45,6 +47,9 @@ class Copy(Op):
 
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "each"
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x
 
     def run(self, x: Array, *, out: Array) -> None:
         np.copyto(out, x)
@@ -81,6 +86,9 @@ class Cast(Op):
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "each"
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.cast(self.dtype)
+
     def run(self, x: Array, *, out: Array) -> None:
         np.copyto(out, x, casting="unsafe")
 
@@ -108,6 +116,9 @@ class DimSize(Op):
 
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "sum"
+
+    def exact(self, at: Point) -> Residues:
+        return at.numbers(at.size(self.symbol))
 
     def run(self, *, out: Array) -> None:
         if isinstance(self.symbol, str):
@@ -139,6 +150,9 @@ class Reshape(Op):
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "each"
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.reshape(*at.shape)
+
     def run(self, x: Array, *, out: Array) -> None:
         np.copyto(out, x.reshape(out.shape))
 
@@ -167,6 +181,9 @@ class Transpose(Op):
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "each" if self.axes[:1] == (0,) else None
 
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.transpose(self.axes)
+
     def run(self, x: Array, *, out: Array) -> None:
         np.copyto(out, x.transpose(self.axes))
 
@@ -194,6 +211,9 @@ class BroadcastTo(Op):
 
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "each"
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x.broadcast_to(at.shape)
 
     def run(self, x: Array, *, out: Array) -> None:
         np.copyto(out, x)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph import TRANSCENDENTAL, Array, Node, TensorType, apply, op
+from ..graph import TRANSCENDENTAL, Array, Node, Point, Residues, TensorType, apply, op
 from .activations import Activation
 from .elementwise import Slope, unary
 from .pointwise import SURE, sigmoid
@@ -28,6 +28,9 @@ class Silu(Activation):
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return types[0], types[0]
+
+    def exact(self, at: Point, x: Residues) -> Residues:
+        return x * x.sigmoid()
 
     def run(self, x: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         e, t = scratch
@@ -55,6 +58,10 @@ class SiluGrad(Slope):
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
         return (types[0],) * 3
+
+    def exact(self, at: Point, x: Residues, dy: Residues) -> Residues:
+        s = x.sigmoid()
+        return dy * s * (1 + x * (1 - s))
 
     def run(self, x: Array, dy: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         near, e, rest = scratch

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph import Array, GraphError, IntShape, Op, TensorType, op
+from ..graph import Array, GraphError, IntShape, Op, Point, Residues, TensorType, op
 from .blas import add_multiple
 
 
@@ -46,6 +46,9 @@ class DecayAdd(Update):
     decay: float
     scale: float = 1.0
 
+    def exact(self, at: Point, v: Residues, g: Residues) -> Residues:
+        return v * self.decay + g * self.scale
+
     def run(self, v: Array, g: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         (t,) = scratch
         if self.scale == 1:
@@ -67,6 +70,9 @@ class DecayAddSquare(Update):
     decay: float
     scale: float = 1.0
 
+    def exact(self, at: Point, s: Residues, g: Residues) -> Residues:
+        return s * self.decay + g * g * self.scale
+
     def run(self, s: Array, g: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         (t,) = scratch
         np.multiply(g, g, out=t)
@@ -84,6 +90,9 @@ class Descend(Update):
     flops_per_element: ClassVar[int] = 2
     operands: ClassVar[tuple[str, ...]] = ("w", "d", "rate")
     scalars: ClassVar[int] = 1
+
+    def exact(self, at: Point, w: Residues, d: Residues, rate: Residues) -> Residues:
+        return w - d * rate
 
     def run(
         self, w: Array, d: Array, rate: Array, *, out: Array, scratch: tuple[Array, ...]
@@ -109,6 +118,9 @@ class Axpy(Op):
 
     def infer(self, *types: TensorType) -> TensorType:
         return Descend().infer(*types)
+
+    def exact(self, at: Point, y: Residues, x: Residues, alpha: Residues) -> Residues:
+        return y + x * alpha
 
     def run(self, y: Array, x: Array, alpha: Array, *, out: Array) -> None:
         if out is not y:
@@ -139,6 +151,18 @@ class DescendScaled(Update):
     def flops(self, result: IntShape, *inputs: IntShape) -> int:
         decayed = len(inputs) > len(self.operands)
         return (self.flops_per_element + decayed) * prod(result)
+
+    def exact(
+        self,
+        at: Point,
+        w: Residues,
+        d: Residues,
+        s: Residues,
+        rate: Residues,
+        eps: Residues,
+        kept: Residues | None = None,
+    ) -> Residues:
+        return (w if kept is None else w * kept) - d * rate / (s.function("sqrt") + eps)
 
     def run(
         self,

@@ -24,6 +24,7 @@ from ...graph import (
 from ...graph.types import parse_type
 from ...ops import check_seed
 from .cotangents import cotangent_checks, cotangent_types
+from .exact_meaning import exact_checks
 from .kernel import kernel_checks
 from .sample import Draw, Reference, Sample
 
@@ -75,8 +76,9 @@ def check_op(
     bits; the shape of what `kinks` gives; that a result of nothing is the reference's, or a
     RunError where it has none; NaN, infinity and -0, for an elementwise op whose inputs are not
     restricted. Then the vector-Jacobian product against a Jacobian-vector product by differences,
-    in f64, and its types; that `flops` counts; the text; that the attributes can be hashed; the
-    errors; the registration.
+    in f64, and its types; an `exact` against `run`, where numbers are exact, and against the
+    vector-Jacobian product, where nothing is rounded; that `flops` counts; the text; that the
+    attributes can be hashed; the errors; the registration.
     """
     check_kind("op", op, Op, "an op, e.g. MyOp(),", RunError)
     check_callable("reference", reference, "a function of the inputs' arrays", RunError)
@@ -121,6 +123,8 @@ def _checks(
             for problem in (*_counts(one, sizes), *kernel_checks(one, sizes)):
                 yield problem and f"{label}: {problem}"
     in_f64 = sample.with_dtype("f64")
+    for size in (3, 1) if in_f64.sizes(1) else (1,):
+        yield from exact_checks(in_f64, in_f64.sizes(size), stopped)
     if type(op).vjp is not Op.vjp and in_f64.inferred().is_float:
         yield from cotangent_types(sample)
         for size in (3, 1) if in_f64.sizes(1) else (1,):
