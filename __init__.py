@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Op,
         PassError,
         Record,
+        RefutedError,
         RunError,
         TensorType,
         Value,
@@ -130,6 +131,7 @@ if TYPE_CHECKING:
     from .passes.methods import learning_rates as schedules
     from .runtime import (
         Callback,
+        Certificate,
         Cost,
         EarlyStopping,
         GradcheckReport,
@@ -159,6 +161,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Callback",
+    "Certificate",
     "Clip",
     "ClipNorm",
     "ClipValue",
@@ -188,6 +191,7 @@ __all__ = [
     "Recompute",
     "Record",
     "Refused",
+    "RefutedError",
     "Regularizer",
     "Rewrite",
     "RunError",

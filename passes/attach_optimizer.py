@@ -51,6 +51,7 @@ class AttachOptimizer(Pass):
     """
 
     name: ClassVar[str] = "attach_optimizer"
+    defining: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("gradients",)
     gives: ClassVar[tuple[str, ...]] = ("updates",)
     optimizer: Optimizer | None = None

@@ -63,6 +63,9 @@ class Pass:
     breaks: ClassVar[tuple[str, ...]] = ()
     numbers: ClassVar[Numbers] = "nothing"
     """What the pass may do to the numbers: nothing, reassociate sums, or change the meaning."""
+    defining: ClassVar[bool] = False
+    """Whether what is computed, or given, is defined by it, though the numbers that were there stay
+    as they are; see `defines`."""
     repeated: ClassVar[bool] = False
     """Whether it runs to a fixed point, together with the repeated passes beside it."""
 
@@ -80,6 +83,12 @@ class Pass:
             except GraphError as e:
                 raise PassError(str(e)) from None
             object.__setattr__(self, f.name, value)
+
+    @property
+    def defines(self) -> bool:
+        """Whether the pass is part of what a program means: what the others make of the graph is
+        compared with what these alone make of it."""
+        return self.defining or self.numbers == "meaning"
 
     def rewrites(self, g: Graph) -> Iterable[Rewrite | Refused]:
         """What to replace, and what was refused; one sweep over the graph."""

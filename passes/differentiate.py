@@ -42,6 +42,7 @@ class Differentiate(Pass):
     """
 
     name: ClassVar[str] = "differentiate"
+    defining: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("forward", "differentiable")
     gives: ClassVar[tuple[str, ...]] = ("gradients",)
     breaks: ClassVar[tuple[str, ...]] = ("forward",)

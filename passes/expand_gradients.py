@@ -49,6 +49,7 @@ class ExpandGradients(Pass):
     """
 
     name: ClassVar[str] = "expand_gradients"
+    defining: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("forward", "differentiable", "as declared")
 
     def apply(self, g: Graph) -> Graph:

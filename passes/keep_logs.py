@@ -52,6 +52,7 @@ class KeepLogs(Pass):
     """
 
     name: ClassVar[str] = "keep_logs"
+    defining: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("forward", "differentiable")
     numbers: ClassVar[Numbers] = "reassociate"
     repeated: ClassVar[bool] = True

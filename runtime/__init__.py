@@ -6,6 +6,7 @@ Each name loads its module when it is first used: compiling a net needs no data 
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from .certificate.certificate import Certificate
     from .checking.contract import OpReport, check_op
     from .checking.gradcheck import GradcheckReport, gradcheck
     from .data.digits import digits
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Callback",
+    "Certificate",
     "Cost",
     "EarlyStopping",
     "GradcheckReport",
@@ -47,6 +49,7 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "certificate.certificate": ("Certificate",),
     "checking.contract": ("OpReport", "check_op"),
     "checking.gradcheck": ("GradcheckReport", "gradcheck"),
     "data.digits": ("digits",),

@@ -25,6 +25,7 @@ class Options(NamedTuple):
     recompute: bool = False
     backend: Backend = "numpy"
     threads: int | None = None
+    certify: bool = True
 
     def for_training(self) -> list[str]:
         """The names of those given that inference does not read."""
@@ -50,6 +51,8 @@ class Options(NamedTuple):
             known = " or ".join(map(repr, BACKENDS))
             raise PassError(f"backend is {shown(self.backend)}, where {known} is expected")
         BACKENDS[self.backend].require()
+        if not isinstance(self.certify, bool):
+            raise PassError(f"certify is {shown(self.certify)}, where True or False is expected")
         return self._replace(memory_limit=self._checked_limit(), threads=self._checked_threads())
 
     def _checked_threads(self) -> int | None:

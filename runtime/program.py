@@ -43,6 +43,7 @@ from .state import Values
 from .variants import Variants
 
 if TYPE_CHECKING:
+    from .certificate.certificate import Certificate
     from .files.program_file import Content
     from .profiling.cost import Cost
     from .profiling.report import Profile
@@ -66,6 +67,7 @@ def compile(
     recompute: bool = False,
     backend: Backend = "numpy",
     threads: int | None = None,
+    certify: bool = True,
 ) -> Program:
     """Compiles a declared graph into a program that trains, predicts and shows its stages.
 
@@ -81,6 +83,8 @@ def compile(
     compiles what lies between the matrix products into loops, once for all nets: the same numbers
     within rounding, in less time. `threads` is the most that a step takes, from 1; unsaid, a step
     takes those of NumPy's BLAS or one, whichever takes less time, and no bit depends on which.
+    Before it first runs, a graph is checked against what was declared: `program.certificate` says
+    how, and what is not the same is an error; `certify=False` runs it unchecked.
     Raises GraphError or PassError naming the pass that could not do its work.
     """
     options = Options(
@@ -96,6 +100,7 @@ def compile(
         recompute,
         backend,
         threads,
+        certify,
     )
     return Program(net, options.check())
 
@@ -170,6 +175,14 @@ class Program(Frozen):
     def executable(self) -> Executable:
         """The training step, or inference where there is no loss."""
         return self._variants.executable
+
+    @property
+    def certificate(self) -> Certificate:
+        """That the training step (inference, where there is no loss) computes what was declared.
+
+        It is made when something first runs, or is asked for; RunError under `certify=False`.
+        """
+        return alone(self._lock, lambda: self.executable.certificate)
 
     @property
     def _compilation(self) -> Compilation:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..graph import Graph, GraphError, Node, Parameter, RunError, cached_property
-from ..passes import Compilation
+from ..passes import Compilation, Pipeline
 from .execution.executable import Executable
 from .execution.feeds import FeedReader
 from .options import Options
 from .planning.limit import MemoryLimit
 from .state import StateArrays
+
+if TYPE_CHECKING:
+    from .certificate.certificate import Certificate
 
 
 class Variants:
@@ -62,12 +65,14 @@ class Variants:
             return self.prediction
         whole = ("differentiate", "clip_gradients", "attach_optimizer")
         stages = [self.training.stages[p.name] for p in self.options.pipeline if p.name in whole]
-        return self._executable(self.training.graph, [self.declared, *stages][-1])
+        made = Made(self.declared, self.options.training(), self.training)
+        return self._executable(self.training.graph, [self.declared, *stages][-1], made)
 
     @cached_property
     def evaluation(self) -> Executable:
         """All outputs of inference, the loss of the data among them."""
-        return self._executable(self.inference.graph, self.declared)
+        made = Made(self.declared.but(updates={}), self.options.inference(), self.inference)
+        return self._executable(self.inference.graph, self.declared, made)
 
     @cached_property
     def prediction(self) -> Executable:
@@ -79,27 +84,36 @@ class Variants:
                 'declare one, vg.Graph(..., outputs={"scores": scores})'
             )
         declared = self.declared.but(outputs=outputs, updates={})
-        return self._executable(self.options.inference().run(declared).graph, declared)
+        made = self._made(declared, self.options.inference())
+        return self._executable(made.compilation.graph, declared, made)
 
     @cached_property
     def gradients(self) -> Executable:
         """The loss of training and its gradients, without what clips or uses them."""
-        stages = self.options.gradients().run(self.declared).stages
-        *_, g = stages.values()
+        made = self._differentiated
+        g = made.compilation.graph
         keys = {"loss", *(f"{name}.grad" for name in self.parameters)}
         wanted = {k: n for k, n in g.outputs.items() if k in keys}
-        return self._executable(self._scheduled(g, wanted), stages["differentiate"])
+        differentiated = made.compilation.stages["differentiate"]
+        return self._executable(self._scheduled(g, wanted), differentiated, made)
 
     @cached_property
     def loss(self) -> Executable:
         """The loss of training alone."""
         g = self.gradients.graph
         loss = {"loss": g.outputs["loss"]}
-        return self._executable(self._scheduled(g, loss), g.but(outputs=loss))
+        return self._executable(self._scheduled(g, loss), g.but(outputs=loss), self._differentiated)
 
     def blocks(self, g: Graph) -> Executable:
         """A part of inference, for blocks of rows."""
         return self._executable(self._scheduled(g, g.outputs), self.declared)
+
+    @cached_property
+    def _differentiated(self) -> Made:
+        return self._made(self.declared, self.options.gradients())
+
+    def _made(self, declared: Graph, pipeline: Pipeline) -> Made:
+        return Made(declared, pipeline, pipeline.run(declared))
 
     def _scheduled(self, g: Graph, outputs: Mapping[str, Any]) -> Graph:
         """The part of a compiled graph that some outputs need, scheduled anew."""
@@ -116,8 +130,27 @@ class Variants:
         asked = {"sizes": sizes, "in_place": in_place} if sizes else {}
         return p.but(**{k: v for k, v in asked.items() if k in p.options()}).apply(g)
 
-    def _executable(self, g: Graph, unoptimised: Graph) -> Executable:
+    def _executable(self, g: Graph, unoptimised: Graph, made: Made | None = None) -> Executable:
         memory = MemoryLimit(self.options.memory_limit, self.options.recompute, self._schedule)
         reader = FeedReader(g, self.declared, self._metadata)
-        how = self.options.backend, self.options.threads
+        certify = made.certifying(g) if made is not None and self.options.certify else None
+        how = self.options.backend, self.options.threads, certify
         return Executable(g, unoptimised, self.values, memory, reader, *how)
+
+
+class Made(NamedTuple):
+    """A declared graph, the pipeline that it went through, and what became of it."""
+
+    declared: Graph
+    pipeline: Pipeline
+    compilation: Compilation
+
+    def certifying(self, g: Graph) -> Callable[[], Certificate]:
+        """What makes the certificate of a graph that this one ends with, or of a part of it."""
+
+        def certified() -> Certificate:
+            from .certificate.certificate import certify
+
+            return certify(self.declared, self.pipeline, self.compilation.stages, g)
+
+        return certified

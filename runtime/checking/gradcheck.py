@@ -13,6 +13,7 @@ from ...ops.blas import at_most
 from ...passes import TRAINING, Dropout, Pipeline, Regularizer
 from ..arguments import count_of
 from ..backends.registry import Backend
+from ..certificate.derivatives import check_gradients
 from ..inputs import fed
 from ..program import Program, compile
 from .blame import faults, singular_points, wrong_products
@@ -55,6 +56,9 @@ def gradcheck(
     Parameters that are not given are drawn from the seed, biases not zero, so that no
     pre-activation is exactly 0. Of a parameter with more than `entries` entries, so many are
     drawn; the report says how many were checked. In a test: `assert vg.gradcheck(net, feeds)`.
+    The report says besides what is found without any rounding: whether the gradients are those of
+    the loss as rational functions, by derivatives along a direction in numbers modulo two primes
+    ("exact: proved"), or which op's `vjp` is wrong.
     A program is checked as it was compiled, but in f64, at its own parameters and state, which
     stay as they are. Raises RunError for feeds or parameters that do not fit.
     """
@@ -83,6 +87,7 @@ def gradcheck(
             memory_limit=memory_limit,
             recompute=recompute,
             backend=backend,
+            certify=False,
         )
     if not program.parameters:
         raise RunError(f"graph {net.name} has no parameter whose gradient could be checked")
@@ -117,7 +122,9 @@ def gradcheck(
             # What is not finite, or 0 throughout, hides what is wrong before it: each node is
             # asked by itself.
             violations = wrong_products(forward, gradients) if lost or not net_largest else ()
-    return GradcheckReport(net.name, tuple(rows), tolerance, violations)
+    g = stages.differentiated
+    exact = check_gradients(g, {name: g.outputs[f"{name}.grad"] for name in gradients})
+    return GradcheckReport(net.name, tuple(rows), tolerance, violations, exact)
 
 
 def _in_f64(program: Program) -> Program:
@@ -126,7 +133,9 @@ def _in_f64(program: Program) -> Program:
     limit = options.memory_limit
     if limit is not None and options.dtype == "f32":
         limit *= 2  # as much as the same numbers take
-    plain = options._replace(optimizer=None, clip=None, dtype="f64", memory_limit=limit)
+    plain = options._replace(
+        optimizer=None, clip=None, dtype="f64", memory_limit=limit, certify=False
+    )
     twin = Program(program.declared, plain)
     twin.state.update({name: program.state[name] for name in twin.state})
     return twin

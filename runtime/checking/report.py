@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any, NamedTuple
 
+from ..certificate.derivatives import Derivatives
 from .entries import FAIL, INCONCLUSIVE, PASS, place
 
 
@@ -53,11 +54,14 @@ class GradcheckReport:
         rows: tuple[ParameterRow, ...],
         tolerance: float,
         faults: tuple[str, ...] = (),
+        exact: Derivatives | None = None,
     ) -> None:
         self.graph_name = graph_name
         self.rows = rows
         self.tolerance = tolerance
         self.faults = faults
+        self.exact = exact
+        """What is found without rounding; see `runtime/certificate/derivatives.py`."""
 
     @property
     def max_relative_error(self) -> float:
@@ -71,6 +75,7 @@ class GradcheckReport:
         if (
             FAIL in verdicts
             or self.faults
+            or (self.exact is not None and self.exact.verdict == "refuted")
             or (INCONCLUSIVE not in verdicts and self.max_relative_error > self.tolerance)
         ):
             return FAIL
@@ -97,6 +102,7 @@ class GradcheckReport:
             "max_relative_error": plain(self.max_relative_error),
             "tolerance": self.tolerance,
             "faults": list(self.faults),
+            "exact": None if self.exact is None else self.exact.verdict,
             "parameters": rows,
         }
 
@@ -110,6 +116,9 @@ class GradcheckReport:
         lines += [_line(r, width) for r in self.rows]
         worst = f"largest error {self.max_relative_error:.2e}, allowed {self.tolerance:.0e}"
         lines.append(f"  {self.verdict}: {worst}")
+        if self.exact is not None:
+            reason = f": {self.exact.reason}" if self.exact.reason else ""
+            lines.append(f"  exact: {self.exact.verdict}{reason}")
         for r in self.rows:
             if r.kink:
                 lines.append(f"    kinks: {_entries(r.kinks)} of %{r.name}, e.g. {r.kink}")

@@ -23,6 +23,8 @@ class Stages:
         names = list(graphs)
         self.forward = graphs[names[names.index(self.differentiation) - 1]]
         """The graph that is differentiated."""
+        self.differentiated = graphs[self.differentiation]
+        """The same with the gradients among its outputs."""
         reader = FeedReader(self.forward, program.declared, program.metadata)
         arrays, _ = reader.read(feeds)
         inputs = {name: a for (name, _), a in zip(reader.inputs, arrays, strict=True)}

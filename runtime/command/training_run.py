@@ -151,6 +151,15 @@ def describe(data: Classification, program: Program) -> None:
         f"net {'-'.join(map(str, sizes))}, {count:,} parameters",
         err=True,
     )
+    certificate = program.certificate
+    found = [f"{certificate.exact.compared} tensors as declared"]
+    if certificate.derivatives is not None:
+        found.append(f"gradients {certificate.derivatives.verdict}")
+    click.echo(
+        f"certificate: {certificate.verdict} ({', '.join(found)}), "
+        f"{1e3 * certificate.seconds:.0f} ms",
+        err=True,
+    )
 
 
 def _curves(title: str, rows: Sequence[Row], test_accuracy: float) -> str:

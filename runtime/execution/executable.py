@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...graph import Array, Graph, RunError, whole_number
 from ..backends.registry import Backend
@@ -12,6 +12,9 @@ from ..planning.plan import Plan
 from ..state import StateArrays
 from .executor import Executor, Headrooms
 from .feeds import FeedReader
+
+if TYPE_CHECKING:
+    from ..certificate.certificate import Certificate
 
 _KEPT: Final = 8
 """How many arenas are kept, of the sizes that were used last."""
@@ -31,8 +34,12 @@ class Executable:
         reader: FeedReader,
         backend: Backend,
         threads: int | None = None,
+        certify: Callable[[], Certificate] | None = None,
     ) -> None:
         self.graph = g
+        self._certify = certify
+        self._certificate: Certificate | None = None
+        self._is_certified = False
         self.reader = reader
         self._unoptimised = unoptimised
         self._values = values
@@ -69,11 +76,24 @@ class Executable:
         """The executor for the feeds' sizes, and the feeds in the order of the inputs."""
         arrays, sizes = self.reader.read(feeds)
         if sizes is not self._sizes:
-            self._last, self._sizes = self.executor(sizes), sizes
+            executor = self.executor(sizes)
+            if self._certify is not None and not self._is_certified:
+                self.certificate.check()
+                self._is_certified = True
+            self._last, self._sizes = executor, sizes
             if self.look is not None:
                 look, self.look = self.look, None
                 look({k: a for (k, _), a in zip(self.reader.inputs, arrays, strict=True)})
         return self.last, arrays
+
+    @property
+    def certificate(self) -> Certificate:
+        """That the graph computes what was declared."""
+        if self._certify is None:
+            raise RunError(f"{self.graph.name} has no certificate: it is compiled without one")
+        if self._certificate is None:
+            self._certificate = self._certify()
+        return self._certificate
 
     @property
     def last(self) -> Executor:

@@ -40,6 +40,7 @@ class Description(NamedTuple):
     recompute: bool = False
     backend: Backend = "numpy"
     threads: int | None = None
+    certify: bool = True
     run: dict[str, Any] | None = None
 
 
@@ -60,6 +61,7 @@ def described(declared: Graph, o: Options, metadata: Mapping[str, str]) -> dict[
         **({"recompute": True} if o.recompute else {}),
         **({"backend": o.backend} if o.backend != "numpy" else {}),
         **({"threads": o.threads} if o.threads is not None else {}),
+        **({} if o.certify else {"certify": False}),
         "metadata": dict(metadata),
     }
 
@@ -122,6 +124,7 @@ def read_options(description: Description) -> Options:
         description.recompute,
         description.backend,
         description.threads,
+        description.certify,
     )
     return options.check()
 

@@ -1,0 +1,75 @@
+"""What the scalars of a graph stand for: decimals, and products of others that were rounded.
+
+A pass that joins two factors multiplies them as floats, once and for all, and rounds: that is
+meant, and no fault. In a field it would show. So a scalar stands for the decimal of few digits
+that it is within the rounding of floats, as 0.1 and 0.001 are mostly meant; and one that is none,
+but a product of others, for the product of what these stand for.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+
+from ...graph import Array, Graph
+from ...graph.modular.residues import rounded
+
+_DIGITS: Final = 4
+"""A decimal of up to so many digits is what was meant."""
+_MOST: Final = 40
+"""Of so many scalars, products are looked for."""
+_ROUNDING: Final = {"f32": 4 * 2.0**-23, "f64": 4 * 2.0**-52}
+"""By how much a product of three may be off, relatively."""
+
+
+class Scalars:
+    """The scalars of graphs, each with the factors that it stands for."""
+
+    def __init__(self, g: Graph) -> None:
+        self._factors: dict[float, tuple[Fraction, ...]] = {1.0: ()}
+        for n in g.nodes:
+            if n.type.is_float:
+                for name in n.op.field_names:
+                    value = getattr(n.op, name)
+                    if type(value) is float:
+                        self._add(value, n.type.dtype)
+
+    def residue(self, number: float, dtype: str, modulus: int) -> Array | None:
+        """What a scalar stands for modulo a prime; None for one that is not finite."""
+        factors = self._add(number, dtype)
+        if factors is None:
+            return None
+        total = -1 if number < 0 else 1
+        for f in factors:
+            total = total * f.numerator * pow(f.denominator, -1, modulus) % modulus
+        return np.asarray(float(total % modulus))
+
+    def _add(self, number: float, dtype: str) -> tuple[Fraction, ...] | None:
+        """The factors of a scalar, which is known from now on; None for one that is not finite."""
+        size = float(rounded(abs(number), dtype))
+        if size not in self._factors:
+            if not np.isfinite(size):
+                return None
+            error = _ROUNDING[dtype] * size
+            near = Fraction(f"{size:.{_DIGITS - 1}e}")
+            decimal = (near,) if abs(float(near) - size) <= error else None
+            found = decimal or self._product(size, error) or (Fraction(size),)
+            self._factors[size] = found
+        return self._factors[size]
+
+    def _product(self, size: float, error: float) -> tuple[Fraction, ...] | None:
+        """The factors of up to three scalars whose product this one is."""
+        known = np.array([*self._factors][:_MOST])
+        a, b = np.triu_indices(len(known))
+        # 1 is the first of those known: a product of two is one of three as well.
+        with np.errstate(over="ignore", invalid="ignore"):
+            off = np.abs((known[a] * known[b])[:, None] * known - size)
+        off[np.isnan(off)] = np.inf
+        k = int(off.argmin())
+        if off.flat[k] > error:
+            return None
+        pair, third = divmod(k, len(known))
+        parts = (known[a[pair]], known[b[pair]], known[third])
+        return tuple([f for part in parts for f in self._factors[float(part)]])
