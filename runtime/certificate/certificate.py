@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from ...graph import Graph, PassError, RefutedError
 from ...passes import Pipeline
 from .derivatives import Derivatives, check_gradients
-from .evaluation import At, points
 from .exact import Exact, compare
+from .points import At, points
 
 _SHOWN: Final = 6
 """So many skipped tensors are listed."""

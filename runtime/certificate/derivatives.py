@@ -27,7 +27,8 @@ from ...graph import (
 )
 from ...graph.modular.arithmetic import PRIMES, random_residues
 from ...passes import cotangents
-from .evaluation import At, Evaluation, exact, points
+from .evaluation import Evaluation, exact
+from .points import At, points
 
 
 class Derivatives(NamedTuple):

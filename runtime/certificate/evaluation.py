@@ -11,7 +11,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from math import prod
 from typing import Any, Final, NamedTuple
-from zlib import crc32
 
 import numpy as np
 
@@ -26,46 +25,15 @@ from ...graph import (
     Point,
     Residues,
     Source,
-    State,
     VerigradError,
     compute,
 )
-from ...graph.modular.arithmetic import PRIMES, random_residues, residues
-from ...graph.modular.residues import Modulus
+from ...graph.modular.arithmetic import residues
 from ...ops import Gemm, MatMul
-from ...ops.likelihood import NLL, LabelPlaces, NLLGrad
+from .points import LARGE, At, classes_of, rows_of, source
 
-STEP: Final = 3
-"""The number of the step: at the first, states are 0, and hide faults."""
-_KEY: Final = 0x5EED
-_FIRST: Final = 3
-"""The symbols' sizes, but at the point where all are 1: from here on, no two alike."""
-_WHOLE: Final = 7
-"""Whole numbers that are fed or kept are from 1 to here."""
 _REPEATED: Final = 4
 """So many different numbers of a constant are scalars that may stand for products."""
-LARGE: Final = 1 << 14
-"""Of tensors with more elements, _ROWS rows are compared."""
-_ROWS: Final = 64
-
-
-class At(NamedTuple):
-    """A point: sizes of the symbols, a prime, and the key by which all else is drawn."""
-
-    sizes: dict[str, int]
-    modulus: Modulus
-    key: int
-    drawn: dict[tuple[str, int], Array]
-    """What was drawn of large sources of fixed sizes, which points of one prime share."""
-
-
-def points(g: Graph) -> list[At]:
-    """Where graphs are compared: at two primes, and with all sizes 1."""
-    sizes = {s: _FIRST + k for k, s in enumerate(g.symbols)}
-    drawn: dict[tuple[str, int], Array] = {}
-    moduli = [Modulus(p) for p in PRIMES]
-    at = [At(sizes, p, _KEY, drawn) for p in moduli]
-    return [*at, At(dict.fromkeys(sizes, 1), moduli[0], _KEY, drawn)] if sizes else at
 
 
 class _Item(NamedTuple):
@@ -104,7 +72,7 @@ class Evaluation:
     def add(self, g: Graph, nodes: Sequence[Node] | None = None) -> None:
         """Numbers all nodes of a graph, or some that its sources and these are enough for."""
         if g not in self._classes:
-            self._classes[g] = _classes(g)
+            self._classes[g] = classes_of(g)
         classes = self._classes[g]
         for n in g.nodes if nodes is None else nodes:
             if n not in self.number:
@@ -131,7 +99,15 @@ class Evaluation:
             key = (n.op.name, name, n.type)
             if key in self._numbers:
                 return self._numbers[key]
-            return self._new(key, _Item(n, (), partial(self._drawn, n, name, classes.get(n)), name))
+            return self._new(
+                key,
+                _Item(
+                    n,
+                    (),
+                    partial(source, n, name, classes.get(n), self.at, name in self._tangents),
+                    name,
+                ),
+            )
         inputs = tuple([self.number[i] for i in n.inputs])
         return self._new((_hashed(n.op), n.type, inputs), _Item(n, inputs))
 
@@ -184,7 +160,7 @@ class Evaluation:
         n, at = item.node, self.at
         shape = n.type.bind(at.sizes)
         if value is None and isinstance(n.op, Source) and not isinstance(n.op, Constant):
-            return self._drawn(n, item.name, None, rows)
+            return source(n, item.name, None, at, item.name in self._tangents, rows)
         if value is None and len(item.inputs) and n.op.elementwise:
             inputs = [
                 self._part(i, rows)
@@ -233,42 +209,6 @@ class Evaluation:
                     value = np.where(array == number, stands, value)
         return Residues(value, dtype, p)
 
-    def _drawn(
-        self, n: Node, name: str, classes: int | None, rows: Array | None = None
-    ) -> Residues:
-        """The value of a source, or rows of it: by its name, the same at any time."""
-        shape, dtype, p = n.type.bind(self.at.sizes), n.type.dtype, self.at.modulus
-        key = crc32(name.encode()) ^ self.at.key
-        places = np.arange(prod(shape)).reshape(shape)
-        places = places if rows is None else places[rows]
-        if n.type.is_float:
-            tangent = None
-            if name in self._tangents:
-                tangent = np.zeros(places.shape)
-                some = rows is None and prod(shape) > LARGE
-                along = rows_of(shape, self.at.key) if some else ...
-                tangent[along] = random_residues(~key % 2**64, places[along], p)
-            if rows is not None or n.type.symbols or prod(shape) <= LARGE:
-                return Residues(random_residues(key, places, p), dtype, p, tangent)
-            if (name, p) not in self.at.drawn:
-                self.at.drawn[name, p] = random_residues(key, places, p)
-            return Residues(self.at.drawn[name, p], dtype, p, tangent)
-        if isinstance(n.op, State) and name == "step":
-            return Residues(np.full(places.shape, float(STEP)), dtype, p)
-        chosen = random_residues(key, places, p)
-        if dtype == "bool":
-            return Residues(chosen % 2, dtype, p)
-        return Residues(chosen % (classes or _WHOLE) + (0 if classes else 1), dtype, p)
-
-
-def rows_of(shape: IntShape, key: int) -> Array:
-    """The places of some rows of a large tensor, in their order."""
-    places = np.arange(shape[0])
-    if shape[0] <= _ROWS:
-        return places
-    chosen = np.argsort(random_residues(key, places, PRIMES[0]), kind="stable")[:_ROWS]
-    return np.sort(chosen)
-
 
 def exact(n: Node, inputs: Sequence[Residues], at: At, shape: IntShape | None = None) -> Residues:
     """What a node means, from its inputs' values; NoRuleError where its op does not say it.
@@ -305,26 +245,3 @@ def _hashed(op: Any) -> Hashable:
     except TypeError:
         return id(op)
     return op  # type: ignore[no-any-return]
-
-
-def _classes(g: Graph) -> dict[Node, int]:
-    """How many classes there are for each input of class numbers."""
-    found: dict[Node, int] = {}
-    for n in g.order:
-        if isinstance(n.op, (NLLGrad, LabelPlaces)):
-            count = n.op.classes
-        elif isinstance(n.op, NLL):
-            (_, count) = n.inputs[0].type.shape  # type: ignore[assignment]
-        else:
-            continue
-        labels = n.inputs[1]
-        found[labels] = min(count, found.get(labels, count))
-    return found
-
-
-def depth(g: Graph) -> int:
-    """How many ops the longest chain of a graph has."""
-    longest: dict[Node, int] = {}
-    for n in g.nodes:
-        longest[n] = 1 + max([longest[i] for i in n.inputs], default=0)
-    return max(longest.values(), default=1)

@@ -16,7 +16,8 @@ import numpy as np
 
 from ...graph import Array, Graph, Node, NoRuleError
 from ...graph.modular.arithmetic import PRIMES
-from .evaluation import LARGE, At, Evaluation, depth, points
+from .evaluation import Evaluation
+from .points import LARGE, At, points
 from .scalars import Scalars
 
 
@@ -92,7 +93,7 @@ def compare(
     if differences and meant and stages:
         stage, node = _guilty(meant, stages)
     found = [d._replace(stage=stage, node=node or d.node) for d in differences.values()]
-    steps = depth(reference) + depth(compiled)
+    steps = _depth(reference) + _depth(compiled)
     return Exact(
         len(tensors) - len(skipped),
         tuple([f"{tensor}: {why}" for tensor, why in skipped.items()]),
@@ -175,3 +176,11 @@ def _added(e: Evaluation, reference: Graph, compiled: Graph) -> Node | None:
             guilty = n if guilty is None and wrong.isdisjoint(n.inputs) else guilty
             wrong.add(n)
     return guilty
+
+
+def _depth(g: Graph) -> int:
+    """How many ops the longest chain of a graph has."""
+    longest: dict[Node, int] = {}
+    for n in g.nodes:
+        longest[n] = 1 + max([longest[i] for i in n.inputs], default=0)
+    return max(longest.values(), default=1)

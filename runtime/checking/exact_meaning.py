@@ -11,7 +11,8 @@ from ...graph import Array, Op, Point, Residues, RunError
 from ...graph.modular.arithmetic import PRIMES, random_residues, residues
 from ...graph.modular.residues import Modulus
 from ..certificate.derivatives import vjp_holds
-from ..certificate.evaluation import At, exact
+from ..certificate.evaluation import exact
+from ..certificate.points import At
 from .kernel import run
 from .sample import Sample
 
