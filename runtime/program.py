@@ -182,7 +182,11 @@ class Program(Frozen):
 
         It is made when something first runs, or is asked for; RunError under `certify=False`.
         """
-        return alone(self._lock, lambda: self.executable.certificate)
+        certifier = self.executable.certifier
+        if certifier is None:
+            raise RunError(f"program {self.name} has no certificate: it is compiled without one")
+        made: Certificate = alone(self._lock, lambda: certifier.certificate)
+        return made
 
     @property
     def _compilation(self) -> Compilation:

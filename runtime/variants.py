@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..graph import Graph, GraphError, Node, Parameter, RunError, cached_property
@@ -14,7 +14,7 @@ from .planning.limit import MemoryLimit
 from .state import StateArrays
 
 if TYPE_CHECKING:
-    from .certificate.certificate import Certificate
+    from .certificate.certifier import Certifier
 
 
 class Variants:
@@ -133,8 +133,8 @@ class Variants:
     def _executable(self, g: Graph, unoptimised: Graph, made: Made | None = None) -> Executable:
         memory = MemoryLimit(self.options.memory_limit, self.options.recompute, self._schedule)
         reader = FeedReader(g, self.declared, self._metadata)
-        certify = made.certifying(g) if made is not None and self.options.certify else None
-        how = self.options.backend, self.options.threads, certify
+        certifier = made.certifier(g) if made is not None and self.options.certify else None
+        how = self.options.backend, self.options.threads, certifier
         return Executable(g, unoptimised, self.values, memory, reader, *how)
 
 
@@ -145,12 +145,8 @@ class Made(NamedTuple):
     pipeline: Pipeline
     compilation: Compilation
 
-    def certifying(self, g: Graph) -> Callable[[], Certificate]:
+    def certifier(self, g: Graph) -> Certifier:
         """What makes the certificate of a graph that this one ends with, or of a part of it."""
+        from .certificate.certifier import Certifier
 
-        def certified() -> Certificate:
-            from .certificate.certificate import certify
-
-            return certify(self.declared, self.pipeline, self.compilation.stages, g)
-
-        return certified
+        return Certifier(self.declared, self.pipeline, self.compilation.stages, g)

@@ -19,8 +19,8 @@ LAYERS = ("graph", "ops", "passes", "runtime")
 FILES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 FLOORS = (
     ("arguments", "doubts", "forks", "inputs", "optional", "planning"),
-    ("backends", "certificate", "data", "figures", "interpreter", "state"),
-    ("execution", "options"),
+    ("backends", "data", "figures", "interpreter", "state"),
+    ("certificate", "execution", "options"),
     ("files", "profiling", "totals", "variants"),
     ("program",),
     ("checking", "loading"),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from ...graph import Graph, PassError, RefutedError
-from ...passes import Pipeline
-from .derivatives import Derivatives, check_gradients
-from .exact import Exact, compare
-from .points import At, points
+from ...graph import RefutedError
+from .derivatives import Derivatives
+from .exact import Exact
+from .floats import Floats
 
 _SHOWN: Final = 6
 """So many skipped tensors are listed."""
@@ -20,15 +18,18 @@ class Certificate(NamedTuple):
 
     `exact` compares it with the declared graph under the passes that define a meaning, and
     `derivatives` its gradients with derivatives along a direction: None where it has none.
+    `floats` holds, for each plan (of a batch size) that has run, how the step's own numbers compare
+    with those of the interpreter in f64.
     """
 
     graph_name: str
     exact: Exact
     derivatives: Derivatives | None = None
+    floats: tuple[Floats, ...] = ()
 
     @property
     def verdict(self) -> str:
-        """proved, partly skipped or refuted."""
+        """proved, partly skipped or refuted: of what is exact."""
         verdicts = {self.exact.verdict, self.derivatives.verdict if self.derivatives else "proved"}
         if "refuted" in verdicts:
             return "refuted"
@@ -37,7 +38,8 @@ class Certificate(NamedTuple):
     @property
     def seconds(self) -> float:
         """How long it took to make."""
-        return self.exact.seconds + (self.derivatives.seconds if self.derivatives else 0.0)
+        exact = self.exact.seconds + (self.derivatives.seconds if self.derivatives else 0.0)
+        return exact + sum(f.seconds for f in self.floats)
 
     def check(self) -> None:
         """Raises RefutedError where anything was refuted."""
@@ -73,52 +75,10 @@ class Certificate(NamedTuple):
         if d is not None:
             reason = f": {d.reason}" if d.reason else ""
             lines.append(f"  derivatives  {d.verdict}{reason}")
+        lines += [f"  floats       {found}" for found in self.floats[:_SHOWN]]
+        if len(self.floats) > _SHOWN:
+            lines.append(f"    and {len(self.floats) - _SHOWN} more sizes")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
         return str(self)
-
-
-def certify(
-    declared: Graph, pipeline: Pipeline, stages: Mapping[str, Graph], compiled: Graph
-) -> Certificate:
-    """Checks a compiled graph, or a part of it that gives some outputs, against what was declared.
-
-    `pipeline` made `stages` of `declared`, the last of which `compiled` is or is a part of.
-    Nothing is raised: what cannot be checked is skipped.
-    """
-    try:
-        meant = meaning(declared, pipeline, stages)
-    except PassError as e:
-        why = f"the passes that define a meaning do not run without the others: {e}"
-        return Certificate(declared.name, Exact(0, (why.splitlines()[0],)))
-    *_, whole = meant.values()
-    outputs = {k: n for k, n in whole.outputs.items() if k in compiled.outputs}
-    updates = whole.updates if compiled.updates else {}
-    at = points(whole)
-    exact = compare(whole.but(outputs=outputs, updates=updates), compiled, meant, stages, at)
-    return Certificate(declared.name, exact, _derivatives(meant, compiled, at))
-
-
-def _derivatives(
-    meant: Mapping[str, Graph], compiled: Graph, at: Sequence[At]
-) -> Derivatives | None:
-    """What is found of the gradients as they are meant; None where a graph has no use for them."""
-    for g in meant.values():
-        names = {g.names[n]: f"{g.names[n]}.grad" for n in g.parameters}
-        if names and g.loss is not None and all(key in g.outputs for key in names.values()):
-            if not compiled.updates and not set(names.values()) & set(compiled.outputs):
-                return None
-            return check_gradients(g, {name: g.outputs[key] for name, key in names.items()}, at)
-    return None
-
-
-def meaning(
-    declared: Graph, pipeline: Pipeline, stages: Mapping[str, Graph]
-) -> Mapping[str, Graph]:
-    """The graph as declared, and after each pass that defines what is computed, and no other."""
-    defining = [p for p in pipeline if p.defines]
-    names = tuple([p.name for p in defining])
-    if pipeline.names[: len(names)] == names:
-        return {name: stages[name] for name in ("declared", *names)}
-    return Pipeline(defining).run(declared).stages

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from ...graph import Array, Graph, RunError, whole_number
 from ..backends.registry import Backend
@@ -13,13 +13,27 @@ from ..state import StateArrays
 from .executor import Executor, Headrooms
 from .feeds import FeedReader
 
-if TYPE_CHECKING:
-    from ..certificate.certificate import Certificate
-
 _KEPT: Final = 8
 """How many arenas are kept, of the sizes that were used last."""
 
 SizeKey = tuple[tuple[str, int], ...]
+
+
+class Certifier(Protocol):
+    """Checks a graph before it first runs, and each plan on the first batch that it sees."""
+
+    @property
+    def certificate(self) -> Any: ...
+
+    def check_graph(self) -> None: ...
+
+    def check_plan(
+        self,
+        state: Mapping[str, Array],
+        feeds: Mapping[str, Array],
+        sizes: Mapping[str, int],
+        run: Callable[[Mapping[str, Array]], dict[str, Array]],
+    ) -> None: ...
 
 
 class Executable:
@@ -34,12 +48,11 @@ class Executable:
         reader: FeedReader,
         backend: Backend,
         threads: int | None = None,
-        certify: Callable[[], Certificate] | None = None,
+        certifier: Certifier | None = None,
     ) -> None:
         self.graph = g
-        self._certify = certify
-        self._certificate: Certificate | None = None
-        self._is_certified = False
+        self.certifier = certifier
+        self._certified: set[SizeKey] = set()
         self.reader = reader
         self._unoptimised = unoptimised
         self._values = values
@@ -77,23 +90,36 @@ class Executable:
         arrays, sizes = self.reader.read(feeds)
         if sizes is not self._sizes:
             executor = self.executor(sizes)
-            if self._certify is not None and not self._is_certified:
-                self.certificate.check()
-                self._is_certified = True
+            if self.certifier is not None:
+                self._certify(self.certifier, executor, arrays)
             self._last, self._sizes = executor, sizes
             if self.look is not None:
                 look, self.look = self.look, None
                 look({k: a for (k, _), a in zip(self.reader.inputs, arrays, strict=True)})
         return self.last, arrays
 
-    @property
-    def certificate(self) -> Certificate:
-        """That the graph computes what was declared."""
-        if self._certify is None:
-            raise RunError(f"{self.graph.name} has no certificate: it is compiled without one")
-        if self._certificate is None:
-            self._certificate = self._certify()
-        return self._certificate
+    def _certify(self, certifier: Certifier, executor: Executor, feeds: Sequence[Array]) -> None:
+        """Raises RefutedError where the graph, or its plan for these feeds, is not as it should be;
+        once for each."""
+        plan = executor.plan
+        key = tuple(plan.sizes.items())
+        if key in self._certified:
+            return
+        if not self._certified:
+            certifier.check_graph()
+        twin = self._values.twin()
+
+        def run(state: Mapping[str, Array]) -> dict[str, Array]:
+            twin.fill(state.items())
+            other = Executor(plan, twin, self._backend, threads=self._threads)
+            (other.step if self.graph.updates else other.compute)(feeds, 1)
+            found = {f"output {k}": other.output(k) for k in self.graph.outputs}
+            names = [self.graph.names[w] for w in self.graph.updates]
+            return found | {f"the new {name}": twin[name] for name in names}
+
+        named = {name: a for (name, _), a in zip(self.reader.inputs, feeds, strict=True)}
+        certifier.check_plan(twin, named, plan.sizes, run)
+        self._certified.add(key)
 
     @property
     def last(self) -> Executor:

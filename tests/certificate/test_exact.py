@@ -70,7 +70,7 @@ def test_every_combination_is_proved(case: tuple[object, ...]) -> None:
     )
     variants = program._variants
     for executable in (variants.executable, variants.evaluation, variants.gradients, variants.loss):
-        certificate = executable.certificate
+        certificate = executable.certifier.certificate
         assert certificate.verdict == "proved", certificate
         assert not certificate.exact.skipped and certificate.exact.chance < 1e-10
     assert program.certificate.exact.compared == len(program.training.outputs) + len(

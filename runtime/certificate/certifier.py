@@ -1,0 +1,103 @@
+"""Making certificates: of a graph before it first runs, of a plan on the first batch that it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...graph import Graph, PassError, RefutedError, cached_property
+from ...passes import Pipeline
+from .certificate import Certificate
+from .derivatives import Derivatives, check_gradients
+from .exact import Exact, compare
+from .floats import Floats, Run, Values, check_floats
+from .points import At, points
+
+
+class Certifier:
+    """Checks a compiled graph, or a part of it that gives some outputs, against what was declared.
+
+    `pipeline` made `stages` of `declared`, the last of which `compiled` is or is a part of. What
+    cannot be checked is skipped.
+    """
+
+    def __init__(
+        self, declared: Graph, pipeline: Pipeline, stages: Mapping[str, Graph], compiled: Graph
+    ) -> None:
+        self._declared = declared
+        self._pipeline = pipeline
+        self._stages = stages
+        self._compiled = compiled
+        self._floats: list[Floats] = []
+
+    @property
+    def certificate(self) -> Certificate:
+        """What was found so far; of the graph it is found now, if it is not yet."""
+        return self._of_the_graph._replace(floats=tuple(self._floats))
+
+    def check_graph(self) -> None:
+        """Raises RefutedError where the graph is not what was declared."""
+        self._of_the_graph.check()
+
+    def check_plan(
+        self, state: Values, feeds: Values, sizes: Mapping[str, int], run: Run
+    ) -> None:
+        """Raises RefutedError where the step of a plan, which `run` makes from a state on a batch,
+        does not give the numbers that it should; `state` are arrays such as those it takes."""
+        reference = self._reference
+        if reference is None:
+            return
+        found = check_floats(reference, state, feeds, sizes, run)
+        if found.verdict == "refuted":
+            raise RefutedError(
+                f"graph {self._declared.name}: a compiled step does not compute what its graph says"
+                f"\n  {found.reason}\n  fix: the kernel, the plan or the backend is at fault; try "
+                "another backend; certify=False runs it as it is"
+            )
+        self._floats.append(found)
+
+    @cached_property
+    def _of_the_graph(self) -> Certificate:
+        reference, meant = self._reference, self._meant
+        if reference is None or isinstance(meant, str):
+            return Certificate(self._declared.name, Exact(0, (str(meant),)))
+        at = points(reference)
+        exact = compare(reference, self._compiled, meant, self._stages, at)
+        return Certificate(self._declared.name, exact, self._derivatives(meant, at))
+
+    @cached_property
+    def _meant(self) -> Mapping[str, Graph] | str:
+        """The graph as declared, and after each pass that defines what is computed, and no other;
+        or why there is none."""
+        defining = [p for p in self._pipeline if p.defines]
+        names = tuple([p.name for p in defining])
+        if self._pipeline.names[: len(names)] == names:
+            return {name: self._stages[name] for name in ("declared", *names)}
+        try:
+            return Pipeline(defining).run(self._declared).stages
+        except PassError as e:
+            return (
+                "the passes that define a meaning do not run without the others: "
+                f"{str(e).splitlines()[0]}"
+            )
+
+    @cached_property
+    def _reference(self) -> Graph | None:
+        """What is compared with: the graph as it is meant, with the outputs that are compiled."""
+        if isinstance(self._meant, str):
+            return None
+        *_, whole = self._meant.values()
+        outputs = {k: n for k, n in whole.outputs.items() if k in self._compiled.outputs}
+        return whole.but(outputs=outputs, updates=whole.updates if self._compiled.updates else {})
+
+    def _derivatives(self, meant: Mapping[str, Graph], at: Sequence[At]) -> Derivatives | None:
+        """What is found of the gradients as they are meant; None where a graph has no use for
+        them."""
+        for g in meant.values():
+            keys = {g.names[n]: f"{g.names[n]}.grad" for n in g.parameters}
+            if keys and g.loss is not None and all(key in g.outputs for key in keys.values()):
+                if not self._compiled.updates and {*keys.values()}.isdisjoint(
+                    self._compiled.outputs
+                ):
+                    return None
+                return check_gradients(g, {name: g.outputs[key] for name, key in keys.items()}, at)
+        return None

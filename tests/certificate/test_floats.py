@@ -1,0 +1,186 @@
+"""The float layer: a compiled step's numbers against the interpreter's, from a state of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import batch, net
+from effort import some
+from test_exact import ACTIVATIONS, CLIPS, DROPOUTS, NORMALIZATIONS, OPTIMIZERS, REGULARIZERS, deep
+
+import verigrad as vg
+from verigrad.runtime.certificate.floats import MULTIPLE, Floats, check_floats
+
+BACKENDS = ("numpy", "numba")
+ALL = list(
+    product(BACKENDS, OPTIMIZERS, ACTIVATIONS, NORMALIZATIONS, REGULARIZERS, DROPOUTS, CLIPS)
+)
+
+
+def repr_of(case: tuple[object, ...]) -> str:
+    return "-".join(getattr(c, "__name__", str(c)) for c in case)
+
+
+def requires(backend: str) -> None:
+    if backend == "numba":
+        pytest.importorskip("numba")
+
+
+@pytest.mark.parametrize("case", some(ALL, 60), ids=repr_of)
+def test_sound_steps_are_far_within_their_bounds(
+    case: tuple[Any, ...], rng: np.random.Generator
+) -> None:
+    backend, optimizer, activation, normalization, regularizer, dropout, clip = case
+    requires(backend)
+    program = vg.compile(
+        deep(activation, normalization),
+        optimizer=optimizer,
+        regularizer=regularizer,
+        dropout=dropout,
+        clip=clip,
+        backend=backend,
+    )
+    for rows in (7, 2, 40):
+        program.step(batch(rng, rows, 5, 4))
+    found = program.certificate.floats
+    assert [f.sizes for f in found] == [{"N": 7}, {"N": 2}, {"N": 40}]
+    for f in found:
+        assert f.verdict == "within bounds", f
+        assert f.ratio < 0.25 and f.compared == program.certificate.exact.compared
+
+
+def test_each_plan_is_checked_once_and_the_state_is_the_users(rng: np.random.Generator) -> None:
+    alone = vg.compile(net(5, 6, 4), optimizer=vg.Adam(0.01), certify=False)
+    program = vg.compile(net(5, 6, 4), optimizer=vg.Adam(0.01))
+    for rows in (8, 4, 8, 4, 8):
+        feeds = batch(rng, rows, 5, 4)
+        assert program.step(feeds) == alone.step(feeds)
+    assert len(program.certificate.floats) == 2
+    for name, value in {**alone.parameters, **alone.state}.items():
+        assert ({**program.parameters, **program.state}[name] == value).all()
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+@pytest.mark.parametrize("rows", [1, 2, 300])
+def test_every_dtype_and_size(dtype: str, rows: int, rng: np.random.Generator) -> None:
+    program = vg.compile(net(30, 20, 4), optimizer=vg.RMSProp(0.01), dtype=dtype)
+    program.step(batch(rng, rows, 30, 4))
+    program.evaluate(batch(rng, rows, 30, 4))
+    (found,) = program.certificate.floats
+    assert found.verdict == "within bounds" and found.ratio < 0.25, found
+
+
+# ---- faults ---------------------------------------------------------------------------------
+
+
+def last_left_out(*arrays: np.ndarray) -> None:
+    arrays[-1].reshape(-1)[-1:] = 0
+
+
+def shrunk(*arrays: np.ndarray) -> None:
+    np.multiply(arrays[-1], 0.999, out=arrays[-1])
+
+
+@pytest.mark.parametrize("wrong", [last_left_out, shrunk], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("name", ["nll_grad", "batch_variance", "descend_scaled", "linear", "sum"])
+def test_a_wrong_number_of_a_step_is_refuted(
+    name: str, wrong: Callable[..., None], rng: np.random.Generator
+) -> None:
+    """Of a step that is like the right one but for one tensor: what a kernel makes wrong."""
+    program = vg.compile(
+        deep(vg.tanh, vg.batch_norm if name == "batch_variance" else None),
+        optimizer=vg.Adam(0.01),
+        pipeline=vg.TRAINING.without("fuse_linear_relu", "fuse_softmax_nll", "add_in_place"),
+    )
+    feeds = batch(rng, 8, 5, 4)
+    program.step(feeds)
+    reference = program.stages["attach_optimizer"]
+    state = {**program.parameters, **program.state}
+
+    def run(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return by_hand(program.training, {**values, **feeds}, name, wrong)
+
+    found = check_floats(reference, state, feeds, {"N": 8}, run)
+    assert found.verdict == "refuted" and found.ratio > 1, found
+    assert re.search(r"is off by .* in norm, where rounding allows .* in f64", found.reason)
+    right = check_floats(
+        reference, state, feeds, {"N": 8}, lambda v: by_hand(program.training, {**v, **feeds})
+    )
+    assert right.verdict == "within bounds", right
+
+
+def by_hand(
+    g: vg.Graph,
+    values: dict[str, np.ndarray],
+    name: str = "",
+    wrong: Callable[..., None] | None = None,
+) -> dict[str, np.ndarray]:
+    """All tensors of a graph, the results of one op spoilt."""
+    arrays = {n: np.asarray(values[g.names[n]]) for n in g.sources if g.names[n] in values}
+    arrays |= {n: n.op.array for n in g.constants}
+    for n in g.order:
+        arrays[n] = vg.graph.compute(n, [arrays[i] for i in n.inputs], {"N": 8})
+        if n.op.name == name and wrong is not None:
+            wrong(arrays[n])
+    found = {f"output {k}": arrays[n] for k, n in g.outputs.items()}
+    return found | {f"the new {g.names[w]}": arrays[n] for w, n in g.updates.items()}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_faulty_kernel_is_an_error_before_the_state_changes(
+    backend: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requires(backend)
+    from verigrad.runtime.execution.executor import Executor
+
+    step = Executor.step
+
+    def faulty(self: Executor, feeds: list[np.ndarray], version: int = 0) -> None:
+        step(self, feeds, version)
+        for w in self.graph.updates:
+            if w.type.rank == 2:
+                self._arrays[w][-1, -1] *= 1.001
+
+    monkeypatch.setattr(Executor, "step", faulty)
+    program = vg.compile(net(5, 6, 4), optimizer=vg.SGD(0.1), backend=backend)
+    before = {**program.parameters, **program.state}
+    with pytest.raises(vg.RefutedError, match=r"the new fc\d.weight is off by .* at \[5, 3\]|\[4,"):
+        program.step(batch(rng, 8, 5, 4))
+    assert all((a == before[k]).all() for k, a in {**program.parameters, **program.state}.items())
+
+
+def test_what_is_not_finite_from_a_drawn_state_is_skipped(rng: np.random.Generator) -> None:
+    w = vg.parameter("w", (5, 4), vg.init.uniform(1.0))
+    x, y = vg.input("x", ("N", 5)), vg.input("y", ("N",), dtype="i64")
+    g = vg.Graph("logs", loss=vg.softmax_cross_entropy(x @ vg.log(w * w * 0.0 + w), y))
+    program = vg.compile(g, optimizer=vg.SGD(0.001))
+    program.parameters["w"] = np.full((5, 4), 0.5, "f4")
+    assert program.step(batch(rng, 8, 5, 4)) > 0
+    (found,) = program.certificate.floats
+    assert found.verdict == "skipped" and "not finite" in found.reason
+
+
+def test_values_near_a_kink_are_no_reason_to_refute() -> None:
+    """At 2,000 zeros, either side of |x| is right, within rounding."""
+    x, w = vg.input("x", ("N", 4)), vg.parameter("w", (4,), "ones")
+    near = vg.sum((x * w - x * w) * 1.0 + x * 1e-9 * w, axis=1)
+    g = vg.Graph("kinks", loss=vg.mean(vg.absolute(near)))
+    program = vg.compile(g, optimizer=vg.SGD(0.1))
+    values = np.random.default_rng(0).choice([1.0, -1.0], (2000, 4)).astype("f4")
+    assert program.step(x=values) >= 0
+    (found,) = program.certificate.floats
+    assert found.verdict in ("within bounds", "skipped")
+
+
+def test_the_certificate_fits_a_screen(rng: np.random.Generator) -> None:
+    program = vg.compile(net(5, 6, 4), optimizer=vg.SGD(0.1))
+    for rows in range(1, 20):
+        program.step(batch(rng, rows, 5, 4))
+    assert len(program.certificate.floats) == 19
+    assert len(str(program.certificate).splitlines()) <= 24
+    assert isinstance(program.certificate.floats[0], Floats) and MULTIPLE >= 16
