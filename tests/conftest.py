@@ -47,6 +47,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(skip)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Programs are certified where certificates are tested, and where the most is tried: of all
+    tests, they would take a quarter of the time."""
+    certified = EFFORT > 1 or bool({"certificate", "command", "optimizers"} & {*item.path.parts})
+    vg.compile.__kwdefaults__["certify"] = certified
+
+
 def pytest_collection_finish() -> None:
     """What was collected stays to the end: the garbage collector need not look through it."""
     gc.collect()

@@ -1,4 +1,4 @@
-"""Making certificates: of a graph before it first runs, of a plan on the first batch that it sees."""
+"""Making certificates: of a graph before it first runs, of a plan on its first batch."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ class Certifier:
         """Raises RefutedError where the graph is not what was declared."""
         self._of_the_graph.check()
 
-    def check_plan(
-        self, state: Values, feeds: Values, sizes: Mapping[str, int], run: Run
-    ) -> None:
+    def check_plan(self, state: Values, feeds: Values, sizes: Mapping[str, int], run: Run) -> None:
         """Raises RefutedError where the step of a plan, which `run` makes from a state on a batch,
         does not give the numbers that it should; `state` are arrays such as those it takes."""
         reference = self._reference

@@ -13,6 +13,8 @@ import numpy as np
 
 from ...graph import Array, VerigradError
 from ..checking.gradcheck import TOLERANCE, gradcheck
+from ..checking.trajectories import TOLERANCE as REFERENCE
+from ..checking.trajectories import departures
 from ..data.parts import Part
 from ..loading import load
 from ..program import Program
@@ -43,6 +45,7 @@ def sanity_checks(subject: Subject) -> Iterator[Result]:
         ("inference passes", inference_passes),
         ("the reference", reference),
         ("resumed run", resumed),
+        ("reference trajectories", trajectories),
     )
     for name, check in checks:
         try:
@@ -148,6 +151,21 @@ def resumed(subject: Subject) -> Iterator[Result]:
     different = max(different, later)
     found = f"{different:,} of {count:,} values differ"
     yield Result("resumed run", different == 0, found, "the same bits", float(different))
+
+
+def trajectories(subject: Subject) -> Iterator[Result]:
+    """Every optimizer, schedule, running value and mask follows its formula, as it is stored."""
+    found = list(departures(subject.settings.backend))
+    worst = max(found, key=lambda d: d.off)
+    wrong = sum(not d.off <= REFERENCE for d in found)
+    what = f"{worst.case[:40]} is off by {worst.off:.1e}" if wrong else f"{worst.off:.1e}"
+    yield Result(
+        f"{len(found)} reference trajectories",
+        not wrong,
+        what,
+        f"at most {REFERENCE:.0e}, relative",
+        worst.off,
+    )
 
 
 def _different(one: Program, other: Program) -> tuple[int, int]:

@@ -11,19 +11,24 @@ import numpy as np
 import pytest
 from conftest import batch, net
 from effort import some
-from test_exact import ACTIVATIONS, CLIPS, DROPOUTS, NORMALIZATIONS, OPTIMIZERS, REGULARIZERS, deep
+from test_exact import (
+    ACTIVATIONS,
+    CLIPS,
+    DROPOUTS,
+    NORMALIZATIONS,
+    OPTIMIZERS,
+    REGULARIZERS,
+    deep,
+    repr_of,
+)
 
 import verigrad as vg
 from verigrad.runtime.certificate.floats import MULTIPLE, Floats, check_floats
 
 BACKENDS = ("numpy", "numba")
-ALL = list(
-    product(BACKENDS, OPTIMIZERS, ACTIVATIONS, NORMALIZATIONS, REGULARIZERS, DROPOUTS, CLIPS)
-)
-
-
-def repr_of(case: tuple[object, ...]) -> str:
-    return "-".join(getattr(c, "__name__", str(c)) for c in case)
+ALL = list(product(OPTIMIZERS, ACTIVATIONS, NORMALIZATIONS, REGULARIZERS, DROPOUTS, CLIPS))
+CASES = [("numpy", *case) for case in some(ALL, 50)]
+CASES += [("numba", *case) for case in some(ALL[7:], 10)]  # new kernels take a second each
 
 
 def requires(backend: str) -> None:
@@ -31,7 +36,7 @@ def requires(backend: str) -> None:
         pytest.importorskip("numba")
 
 
-@pytest.mark.parametrize("case", some(ALL, 60), ids=repr_of)
+@pytest.mark.parametrize("case", CASES, ids=repr_of)
 def test_sound_steps_are_far_within_their_bounds(
     case: tuple[Any, ...], rng: np.random.Generator
 ) -> None:
@@ -78,15 +83,15 @@ def test_every_dtype_and_size(dtype: str, rows: int, rng: np.random.Generator) -
 # ---- faults ---------------------------------------------------------------------------------
 
 
-def last_left_out(*arrays: np.ndarray) -> None:
-    arrays[-1].reshape(-1)[-1:] = 0
+def last_row_left_out(*arrays: np.ndarray) -> None:
+    arrays[-1][-1:] = 0
 
 
 def shrunk(*arrays: np.ndarray) -> None:
-    np.multiply(arrays[-1], 0.999, out=arrays[-1])
+    arrays[-1][...] *= np.float32(0.999)
 
 
-@pytest.mark.parametrize("wrong", [last_left_out, shrunk], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("wrong", [last_row_left_out, shrunk], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("name", ["nll_grad", "batch_variance", "descend_scaled", "linear", "sum"])
 def test_a_wrong_number_of_a_step_is_refuted(
     name: str, wrong: Callable[..., None], rng: np.random.Generator
@@ -155,7 +160,7 @@ def test_a_faulty_kernel_is_an_error_before_the_state_changes(
 
 
 def test_what_is_not_finite_from_a_drawn_state_is_skipped(rng: np.random.Generator) -> None:
-    w = vg.parameter("w", (5, 4), vg.init.uniform(1.0))
+    w = vg.parameter("w", (5, 4), "ones")
     x, y = vg.input("x", ("N", 5)), vg.input("y", ("N",), dtype="i64")
     g = vg.Graph("logs", loss=vg.softmax_cross_entropy(x @ vg.log(w * w * 0.0 + w), y))
     program = vg.compile(g, optimizer=vg.SGD(0.001))
