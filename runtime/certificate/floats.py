@@ -151,7 +151,8 @@ def _moved(name: str, a: Array) -> Array:
     if a.dtype.kind != "f":
         return a
     rng = np.random.default_rng(crc32(name.encode()) + 1)
-    return a * (1 + 4 * _EPS["f64"] * rng.choice([-1.0, 1.0], a.shape))
+    moved: Array = a * (1 + 4 * _EPS["f64"] * rng.choice([-1.0, 1.0], a.shape))
+    return moved
 
 
 def _ties(g: Graph, exactly: Values, rounded: Values) -> Iterator[int]:
@@ -181,7 +182,8 @@ def _pushed(x: Array, by: float) -> Array:
     moved = x.reshape(-1).copy()
     moved[::2] += by
     moved[1::2] -= by
-    return np.where(x == 0, x, moved.reshape(x.shape))
+    pushed: Array = np.where(x == 0, x, moved.reshape(x.shape))
+    return pushed
 
 
 def _piece(n: Node, arrays: list[Array]) -> Array | None:
