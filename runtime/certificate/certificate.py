@@ -51,7 +51,8 @@ class Certificate(NamedTuple):
         stages = [d.stage for d in self.exact.differences if d.stage]
         fix = (
             f"leave the pass out, pipeline.without({stages[0]!r}), or mend it; one that is to "
-            'change what is computed says so, as numbers = "meaning"'
+            "change what is computed, or that uses a law of exp, log or a maximum, says so: "
+            "defining = True"
             if stages
             else "mend the op or the pass that is named"
         )

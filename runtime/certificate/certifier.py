@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from ...graph import Graph, PassError, RefutedError, cached_property
 from ...passes import Pipeline
@@ -11,6 +12,9 @@ from .derivatives import Derivatives, check_gradients
 from .exact import Exact, compare
 from .floats import Floats, Run, Values, check_floats
 from .points import At, points
+
+_NOTED: Final = 20
+"""So many plans a certificate tells of."""
 
 
 class Certifier:
@@ -52,6 +56,11 @@ class Certifier:
                 "another backend; certify=False runs it as it is"
             )
         self._floats.append(found)
+
+    def skip_plan(self, sizes: Mapping[str, int], reason: str) -> None:
+        """Notes why a plan is not checked, but of many plans only the first few."""
+        if len(self._floats) < _NOTED:
+            self._floats.append(Floats("skipped", sizes, reason=reason))
 
     @cached_property
     def _of_the_graph(self) -> Certificate:

@@ -16,6 +16,14 @@ from .feeds import FeedReader
 _KEPT: Final = 8
 """How many arenas are kept, of the sizes that were used last."""
 
+_CHECKED: Final = 16
+"""So many plans are checked on numbers: who predicts any number of rows has a plan for each."""
+_WIDENED: Final = 3
+_CHECKING: Final = 1 << 30
+_LEAST: Final = 1 << 26
+"""A check holds every result of a graph, once as it is and once in f64, so three times its bytes:
+at most so many, or where there is a memory limit that many or _LEAST."""
+
 SizeKey = tuple[tuple[str, int], ...]
 
 
@@ -26,6 +34,8 @@ class Certifier(Protocol):
     def certificate(self) -> Any: ...
 
     def check_graph(self) -> None: ...
+
+    def skip_plan(self, sizes: Mapping[str, int], reason: str) -> None: ...
 
     def check_plan(
         self,
@@ -107,6 +117,16 @@ class Executable:
             return
         if not self._certified:
             certifier.check_graph()
+        self._certified.add(key)
+        limit = max(self._memory.limit or _CHECKING, _LEAST)
+        skipped = ""
+        if _WIDENED * plan.unplanned_nbytes > limit:
+            skipped = f"a check would take more than {limit:,} bytes"
+        elif len(self._certified) > _CHECKED:
+            skipped = f"{_CHECKED} sizes before it were checked"
+        if skipped:
+            certifier.skip_plan(plan.sizes, skipped)
+            return
         twin = self._values.twin()
 
         def run(state: Mapping[str, Array]) -> dict[str, Array]:
@@ -118,8 +138,11 @@ class Executable:
             return found | {f"the new {name}": twin[name] for name in names}
 
         named = {name: a for (name, _), a in zip(self.reader.inputs, feeds, strict=True)}
-        certifier.check_plan(twin, named, plan.sizes, run)
-        self._certified.add(key)
+        try:
+            certifier.check_plan(twin, named, plan.sizes, run)
+        except BaseException:
+            self._certified.discard(key)
+            raise
 
     @property
     def last(self) -> Executor:

@@ -257,7 +257,7 @@ def test_a_fault_in_inference_alone_is_refuted(rng: np.random.Generator) -> None
 class Halved(vg.Pass):
     """A pass that is to change what is computed, and says so."""
 
-    numbers: ClassVar[str] = "meaning"
+    defining: ClassVar[bool] = True
 
     def rewrites(self, g: vg.Graph) -> Iterator[vg.Rewrite]:
         for n in g.order:

@@ -159,6 +159,20 @@ def test_a_faulty_kernel_is_an_error_before_the_state_changes(
     assert all((a == before[k]).all() for k, a in {**program.parameters, **program.state}.items())
 
 
+def test_a_plan_whose_check_would_take_too_much_memory_is_skipped(
+    rng: np.random.Generator,
+) -> None:
+    x = vg.input("x", ("N", 4))
+    g = vg.Graph("wide", {"y": vg.relu(vg.dense(vg.relu(vg.dense(x, 300)), 300))})
+    program = vg.compile(g, memory_limit=100_000_000)
+    rows = rng.standard_normal((20_000, 4)).astype("f4")
+    assert program.predict(x=rows)["y"].shape == (20_000, 300)
+    program.predict(x=rows[:100])
+    large, small = program.certificate.floats
+    assert large.verdict == "skipped" and "100,000,000 bytes" in large.reason
+    assert small.verdict == "within bounds"
+
+
 def test_what_is_not_finite_from_a_drawn_state_is_skipped(rng: np.random.Generator) -> None:
     w = vg.parameter("w", (5, 4), "ones")
     x, y = vg.input("x", ("N", 5)), vg.input("y", ("N",), dtype="i64")
@@ -186,6 +200,9 @@ def test_the_certificate_fits_a_screen(rng: np.random.Generator) -> None:
     program = vg.compile(net(5, 6, 4), optimizer=vg.SGD(0.1))
     for rows in range(1, 20):
         program.step(batch(rng, rows, 5, 4))
-    assert len(program.certificate.floats) == 19
+    assert [f.verdict for f in program.certificate.floats] == [
+        *["within bounds"] * 16,
+        *["skipped"] * 3,
+    ]
     assert len(str(program.certificate).splitlines()) <= 24
     assert isinstance(program.certificate.floats[0], Floats) and MULTIPLE >= 16
