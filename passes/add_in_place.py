@@ -84,7 +84,7 @@ class AddInPlace(Pass):
     rows: int = ASSUMED
 
     def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:
-        made = _Scalars()
+        scalars = _Scalars()
         rewritten: set[Node] = set()
         late = readers_of(g.order, g.updates.values())
         kept = frozenset(g.nodes).difference(late).union(g.roots)
@@ -98,19 +98,19 @@ class AddInPlace(Pass):
                 why_not = self._why_not(g, old, terms, late)
                 if why_not is None:
                     rewritten |= sums
-                    yield Rewrite(new, made.total(old, terms), f"a product {what}")
+                    yield Rewrite(new, scalars.total(old, terms), f"a product {what}")
                     continue
                 yield Refused(new, f"no product {what}: {why_not}")
             multiple = _multiple(old, new)
             if multiple is not None and multiple.node in kept:
                 rewritten.add(new)
-                yield Rewrite(new, made.plus(old, multiple), f"a multiple {what}")
+                yield Rewrite(new, scalars.plus(old, multiple), f"a multiple {what}")
         for n in g.order:
-            found = None if n in rewritten or self._is_small(n) else _computed_and_multiple(g, n)
-            if found is not None:
-                old, multiple = found
+            pair = None if n in rewritten or self._is_small(n) else _computed_and_multiple(g, n)
+            if pair is not None:
+                old, multiple = pair
                 what = f"a multiple added to %{g.names[old]} in its place"
-                yield Rewrite(n, made.plus(old, multiple), what)
+                yield Rewrite(n, scalars.plus(old, multiple), what)
 
     def _is_small(self, n: Node) -> bool:
         t = n.type
@@ -183,7 +183,7 @@ def _terms(g: Graph, new: Node) -> tuple[list[_Term], set[Node]]:
     anyway) or multiplies a part by anything but a constant from -1 to 1 (it may overflow though
     its parts are finite).
     """
-    found: list[_Term] = []
+    terms: list[_Term] = []
     sums: set[Node] = set()
     stack = [_Term(new, _ONE)]
     while stack:
@@ -191,11 +191,11 @@ def _terms(g: Graph, new: Node) -> tuple[list[_Term], set[Node]]:
         parts = _summands(n)
         inner = n is not new
         if parts is None or (inner and (_is_read_elsewhere(g, n) or not _are_shares(parts))):
-            found.append(_Term(n, factor))
+            terms.append(_Term(n, factor))
             continue
         sums.add(n)
         stack += [_Term(part, factor.times(*by)) for part, *by in parts]
-    return found, sums
+    return terms, sums
 
 
 _Summands = list[tuple[Node, *tuple[Node | float, ...]]]
@@ -264,10 +264,10 @@ class _Scalars:
 
     def node(self, factor: _Factor, dtype: str) -> Node:
         if (factor, dtype) not in self._made:
-            made = constant(factor.number, dtype)
+            value = constant(factor.number, dtype)
             for s in factor.scalars:
-                made = multiply(made, s)
-            self._made[factor, dtype] = made
+                value = multiply(value, s)
+            self._made[factor, dtype] = value
         return self._made[factor, dtype]
 
     def plus(self, y: Node, term: _Term) -> Node:

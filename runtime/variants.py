@@ -65,14 +65,14 @@ class Variants:
             return self.prediction
         whole = ("differentiate", "clip_gradients", "attach_optimizer")
         stages = [self.training.stages[p.name] for p in self.options.pipeline if p.name in whole]
-        made = Made(self.declared, self.options.training(), self.training)
-        return self._executable(self.training.graph, [self.declared, *stages][-1], made)
+        compiled = Made(self.declared, self.options.training(), self.training)
+        return self._executable(self.training.graph, [self.declared, *stages][-1], compiled)
 
     @cached_property
     def evaluation(self) -> Executable:
         """All outputs of inference, the loss of the data among them."""
-        made = Made(self.declared.but(updates={}), self.options.inference(), self.inference)
-        return self._executable(self.inference.graph, self.declared, made)
+        compiled = Made(self.declared.but(updates={}), self.options.inference(), self.inference)
+        return self._executable(self.inference.graph, self.declared, compiled)
 
     @cached_property
     def prediction(self) -> Executable:
@@ -84,18 +84,18 @@ class Variants:
                 'declare one, vg.Graph(..., outputs={"scores": scores})'
             )
         declared = self.declared.but(outputs=outputs, updates={})
-        made = self._made(declared, self.options.inference())
-        return self._executable(made.compilation.graph, declared, made)
+        compiled = self._made(declared, self.options.inference())
+        return self._executable(compiled.compilation.graph, declared, compiled)
 
     @cached_property
     def gradients(self) -> Executable:
         """The loss of training and its gradients, without what clips or uses them."""
-        made = self._differentiated
-        g = made.compilation.graph
+        compiled = self._differentiated
+        g = compiled.compilation.graph
         keys = {"loss", *(f"{name}.grad" for name in self.parameters)}
         wanted = {k: n for k, n in g.outputs.items() if k in keys}
-        differentiated = made.compilation.stages["differentiate"]
-        return self._executable(self._scheduled(g, wanted), differentiated, made)
+        differentiated = compiled.compilation.stages["differentiate"]
+        return self._executable(self._scheduled(g, wanted), differentiated, compiled)
 
     @cached_property
     def loss(self) -> Executable:
@@ -130,10 +130,10 @@ class Variants:
         asked = {"sizes": sizes, "in_place": in_place} if sizes else {}
         return p.but(**{k: v for k, v in asked.items() if k in p.options()}).apply(g)
 
-    def _executable(self, g: Graph, unoptimised: Graph, made: Made | None = None) -> Executable:
+    def _executable(self, g: Graph, unoptimised: Graph, compiled: Made | None = None) -> Executable:
         memory = MemoryLimit(self.options.memory_limit, self.options.recompute, self._schedule)
         reader = FeedReader(g, self.declared, self._metadata)
-        certifier = made.certifier(g) if made is not None and self.options.certify else None
+        certifier = compiled.certifier(g) if compiled is not None and self.options.certify else None
         how = self.options.backend, self.options.threads, certifier
         return Executable(g, unoptimised, self.values, memory, reader, *how)
 

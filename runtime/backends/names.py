@@ -52,14 +52,14 @@ class Names:
         if not a.size:
             return None
         low, high = byte_bounds(a)
-        found: int | None = None
+        number: int | None = None
         at = bisect_left(self._lows, high)
         while at and self._reach[at - 1] > low:
             at -= 1
             _, end, k = self._spans[at]
-            if end > low and (found is None or k < found):
-                found = k
-        return None if found is None else f"feed{found}"
+            if end > low and (number is None or k < number):
+                number = k
+        return None if number is None else f"feed{number}"
 
     def function(self, function: Callable[..., Any]) -> str:
         """The name of a NumPy function, such as add, or add_reduce for np.add.reduce."""

@@ -27,13 +27,13 @@ class RegisteredBackend(NamedTuple):
 
     def writer(self) -> type[StepWriter]:
         """What writes its steps: made with a `WritingTask`."""
-        made: type[StepWriter] = _named(self.step_writer)
-        return made
+        writer_type: type[StepWriter] = _named(self.step_writer)
+        return writer_type
 
     def prepare(self) -> Prepare:
         """What times calls as its steps make them."""
-        made: Prepare = _named(self.calibration)
-        return made
+        function: Prepare = _named(self.calibration)
+        return function
 
     def require(self) -> None:
         """Raises RunError, with how to install it, where something is missing."""

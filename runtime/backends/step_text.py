@@ -63,8 +63,8 @@ class StepText:
 
     def text(self) -> str:
         """The whole text: `make(objects)` gives the functions."""
-        made = ", ".join([f"{name!r}: {name}" for name in self._functions])
-        return "\n".join([*self._head(), *self.lines, "", f"    return {{{made}}}", ""])
+        entries = ", ".join([f"{name!r}: {name}" for name in self._functions])
+        return "\n".join([*self._head(), *self.lines, "", f"    return {{{entries}}}", ""])
 
     def made(self, file: str, calling: Calling | None = None) -> dict[str, Callable[..., Any]]:
         """The functions that the text defines; errors in them name the file.

@@ -28,16 +28,16 @@ class TiledLane(NamedTuple):
         self, start: int, stop: int
     ) -> Iterator[tuple[Node, list[Array], Array, tuple[Array, ...]]]:
         """Each node with what it reads, writes and needs for the rows from start to stop."""
-        held = [t[: stop - start] if t.ndim else t for t in self.temporaries]
+        temporaries = [t[: stop - start] if t.ndim else t for t in self.temporaries]
         results = self.tiles.results
 
         def at(n: Node) -> Array:
             if n in results:
-                return held[results[n]]
+                return temporaries[results[n]]
             return self.cut[n][start:stop] if n in self.cut else self.fixed[n]
 
         for n in self.lane:
-            scratch = tuple([held[k] for k in self.tiles.scratch.get(n, ())])
+            scratch = tuple([temporaries[k] for k in self.tiles.scratch.get(n, ())])
             yield n, [at(i) for i in n.inputs], at(n), scratch
 
 

@@ -37,13 +37,13 @@ class Call(NamedTuple):
         """The elements that NumPy converts to another type on the way: what bools multiply."""
         if not isinstance(self.function, np.ufunc):
             return 0
-        given = [a for a in self.arguments if isinstance(a, np.ndarray)]
-        if len(given) < self.function.nin or len({a.dtype for a in given}) == 1:
+        arrays = [a for a in self.arguments if isinstance(a, np.ndarray)]
+        if len(arrays) < self.function.nin or len({a.dtype for a in arrays}) == 1:
             return 0
         used = self.function.resolve_dtypes(
-            (*[a.dtype for a in given], *[None] * self.function.nout)
+            (*[a.dtype for a in arrays], *[None] * self.function.nout)
         )
-        return sum(int(a.size) for a, t in zip(given, used, strict=False) if a.dtype != t)
+        return sum(int(a.size) for a, t in zip(arrays, used, strict=False) if a.dtype != t)
 
 
 def record(
@@ -60,11 +60,11 @@ def record(
         return None
     tape = _Tape([], arrays)
     noted = [_Noted.of(a, tape) for a in arrays]
-    given: dict[str, Any] = {"out": noted[len(inputs)]}
+    keywords: dict[str, Any] = {"out": noted[len(inputs)]}
     if scratch:
-        given["scratch"] = tuple(noted[len(inputs) + 1 :])
+        keywords["scratch"] = tuple(noted[len(inputs) + 1 :])
     try:
-        op.run(*noted[: len(inputs)], **given)
+        op.run(*noted[: len(inputs)], **keywords)
         calls = [*tape.calls]
     except Exception:  # what a kernel raises it raises again where it runs, and is named there
         return None
@@ -118,8 +118,8 @@ class _Noted(np.ndarray[Any, np.dtype[Any]]):
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if func is np.copyto:
             destination, source = args
-            held = _of_dtype(source, destination.dtype)
-            return self._note(func, (destination, held), kwargs, None)
+            converted = _of_dtype(source, destination.dtype)
+            return self._note(func, (destination, converted), kwargs, None)
         if func in (np.dot, np.einsum, clip_by) and kwargs.get("out") is not None:
             keywords = dict(kwargs)
             return self._note(func, args, keywords, keywords.pop("out"))
@@ -161,10 +161,10 @@ class _Noted(np.ndarray[Any, np.dtype[Any]]):
             return value
         assert self._tape is not None
         plain = value.view(np.ndarray)
-        held = [a for a in self._tape.arrays if np.may_share_memory(a, plain)]
-        if not held:
+        owners = [a for a in self._tape.arrays if np.may_share_memory(a, plain)]
+        if not owners:
             raise _UnrecordableError
-        if any(a.flags.writeable for a in held):
+        if any(a.flags.writeable for a in owners):
             plain.flags.writeable = True
         return plain
 
@@ -181,8 +181,8 @@ def _materialised(ufunc: np.ufunc, inputs: Sequence[Any]) -> list[Any]:
     NumPy converts a number anew in each call."""
     if all(isinstance(i, np.ndarray) for i in inputs):
         return list(inputs)
-    given = [type(i) if type(i) in (int, float) else np.asarray(i).dtype for i in inputs]
-    used = ufunc.resolve_dtypes((*given, *[None] * ufunc.nout))
+    dtypes = [type(i) if type(i) in (int, float) else np.asarray(i).dtype for i in inputs]
+    used = ufunc.resolve_dtypes((*dtypes, *[None] * ufunc.nout))
     return [_of_dtype(i, dtype) for i, dtype in zip(inputs, used, strict=False)]
 
 

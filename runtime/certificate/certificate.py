@@ -76,7 +76,7 @@ class Certificate(NamedTuple):
         if d is not None:
             reason = f": {d.reason}" if d.reason else ""
             lines.append(f"  derivatives  {d.verdict}{reason}")
-        lines += [f"  floats       {found}" for found in self.floats[:_SHOWN]]
+        lines += [f"  floats       {check}" for check in self.floats[:_SHOWN]]
         if len(self.floats) > _SHOWN:
             lines.append(f"    and {len(self.floats) - _SHOWN} more sizes")
         return "\n".join(lines)

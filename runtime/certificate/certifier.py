@@ -48,14 +48,14 @@ class Certifier:
         reference = self._reference
         if reference is None:
             return
-        found = check_floats(reference, state, feeds, sizes, run)
-        if found.verdict == "refuted":
+        floats = check_floats(reference, state, feeds, sizes, run)
+        if floats.verdict == "refuted":
             raise RefutedError(
                 f"graph {self._declared.name}: a compiled step does not compute what its graph says"
-                f"\n  {found.reason}\n  fix: the kernel, the plan or the backend is at fault; try "
+                f"\n  {floats.reason}\n  fix: the kernel, the plan or the backend is at fault; try "
                 "another backend; certify=False runs it as it is"
             )
-        self._floats.append(found)
+        self._floats.append(floats)
 
     def skip_plan(self, sizes: Mapping[str, int], reason: str) -> None:
         """Notes why a plan is not checked, but of many plans only the first few."""

@@ -115,7 +115,7 @@ def vjp_holds(n: Node, values: list[Residues], at: At, stopped: Collection[int] 
     along = exact(y, moved, at)
     u = Residues(_random(len(inputs), along.shape, p), along.dtype, p)
     forwards = _inner(u, along)
-    given = {f"x{k}": v.fixed for k, v in enumerate(values)} | {"dy": u}
+    feeds = {f"x{k}": v.fixed for k, v in enumerate(values)} | {"dy": u}
     outputs = {f"c{k}": c for k, c in enumerate(by_input) if c is not None}
     if not outputs:
         return not forwards.value.any()
@@ -123,7 +123,7 @@ def vjp_holds(n: Node, values: list[Residues], at: At, stopped: Collection[int] 
     e = Evaluation(at, fold=False)
     e.add(backward)
     for i in backward.inputs:
-        e.put(i, given[backward.names[i]])
+        e.put(i, feeds[backward.names[i]])
     total = Residues(0.0, along.dtype, p)
     for key, c in outputs.items():
         total += _inner(e.value(c), moved[int(key[1:])])

@@ -92,12 +92,12 @@ def compare(
     stage, node = "", ""
     if differences and meant and stages:
         stage, node = _guilty(meant, stages)
-    found = [d._replace(stage=stage, node=node or d.node) for d in differences.values()]
+    located = [d._replace(stage=stage, node=node or d.node) for d in differences.values()]
     steps = _depth(reference) + _depth(compiled)
     return Exact(
         len(tensors) - len(skipped),
         tuple([f"{tensor}: {why}" for tensor, why in skipped.items()]),
-        tuple(found),
+        tuple(located),
         float(np.prod([min(steps / p, 1.0) for p in PRIMES])),
         time.perf_counter() - start,
     )
@@ -125,16 +125,16 @@ def _tensors(g: Graph) -> dict[str, Node]:
 
 def _compared(reference: Graph, compiled: Graph, at: At) -> Iterator[tuple[str, Difference | str]]:
     """The tensors that are not equal at a point, each with the difference or why it is skipped."""
-    expected, found = _tensors(reference), _tensors(compiled)
-    for tensor in {**expected, **found}:
-        if tensor not in found or tensor not in expected:
-            absent = "not there" if tensor not in found else "declared by nobody"
+    expected, actual = _tensors(reference), _tensors(compiled)
+    for tensor in {**expected, **actual}:
+        if tensor not in actual or tensor not in expected:
+            absent = "not there" if tensor not in actual else "declared by nobody"
             yield tensor, Difference(f"{tensor}, which is {absent},", compiled.name)
     e = Evaluation(at)
     e.add(reference)
     first = _added(e, reference, compiled)
     for tensor, n in expected.items():
-        m = found.get(tensor)
+        m = actual.get(tensor)
         if m is None or e.number[n] == e.number[m]:
             continue
         try:

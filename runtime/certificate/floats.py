@@ -75,17 +75,17 @@ def check_floats(
     try:
         with SETTINGS, np.errstate(all="ignore"):
             point, ties = _point(reference, state, feeds)
-            found = run(point.state)
+            values = run(point.state)
     except NonFiniteError:
         return skipped("what is computed from the drawn state is not finite")
     except (VerigradError, MemoryError) as e:
         return skipped(str(e).splitlines()[0] if str(e) else type(e).__name__)
     worst, ratio, compared, numbers = "", 0.0, 0, ""
     for tensor, due in point.exact.items():
-        if tensor not in found or not np.isfinite(due).all():
+        if tensor not in values or not np.isfinite(due).all():
             continue
         with np.errstate(all="ignore"):
-            off, numbers_here = _off(found[tensor], due, point.rounded[tensor])
+            off, numbers_here = _off(values[tensor], due, point.rounded[tensor])
         compared += 1
         if not off <= ratio:
             worst, ratio, numbers = tensor, off, numbers_here
@@ -190,22 +190,22 @@ def _piece(n: Node, arrays: list[Array]) -> Array | None:
     return n.op.kinks(*arrays)
 
 
-def _off(found: Array, due: Array, rounded: Array) -> tuple[float, str]:
+def _off(actual: Array, due: Array, rounded: Array) -> tuple[float, str]:
     """How far a tensor is off, as a part of its bound, and in words."""
-    if found.dtype.kind != "f":
-        equal = np.array_equal(found, due)
+    if actual.dtype.kind != "f":
+        equal = np.array_equal(actual, due)
         return (0.0 if equal else np.inf), "is another whole number than it should be"
     size = float(np.linalg.norm(due.reshape(-1)))
     unit = float(np.linalg.norm((rounded.astype(np.float64) - due).reshape(-1)))
-    eps = _EPS["f32" if found.dtype == np.float32 else "f64"]
+    eps = _EPS["f32" if actual.dtype == np.float32 else "f64"]
     bound = MULTIPLE * max(unit, eps * size)
-    off = float(np.linalg.norm((found.astype(np.float64) - due).reshape(-1)))
+    off = float(np.linalg.norm((actual.astype(np.float64) - due).reshape(-1)))
     if off == 0:
         return 0.0, ""
-    place = np.unravel_index(int(np.abs(found - due).argmax()), due.shape) if due.ndim else ()
+    place = np.unravel_index(int(np.abs(actual - due).argmax()), due.shape) if due.ndim else ()
     at = f" at [{', '.join(str(int(i)) for i in place)}]" if due.ndim else ""
     words = (
         f"is off by {off:.2g} in norm, where rounding allows {bound:.2g};{at} it is "
-        f"{float(found[place]):.9g}, and {float(due[place]):.9g} in f64"
+        f"{float(actual[place]):.9g}, and {float(due[place]):.9g} in f64"
     )
     return off / bound if bound else np.inf, words

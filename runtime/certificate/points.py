@@ -87,7 +87,7 @@ def rows_of(shape: IntShape, key: int) -> Array:
 
 def classes_of(g: Graph) -> dict[Node, int]:
     """How many classes there are for each input of class numbers."""
-    found: dict[Node, int] = {}
+    classes: dict[Node, int] = {}
     for n in g.order:
         if isinstance(n.op, (NLLGrad, LabelPlaces)):
             count = n.op.classes
@@ -96,5 +96,5 @@ def classes_of(g: Graph) -> dict[Node, int]:
         else:
             continue
         labels = n.inputs[1]
-        found[labels] = min(count, found.get(labels, count))
-    return found
+        classes[labels] = min(count, classes.get(labels, count))
+    return classes

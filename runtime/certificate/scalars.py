@@ -55,8 +55,8 @@ class Scalars:
             error = _ROUNDING[dtype] * size
             near = Fraction(f"{size:.{_DIGITS - 1}e}")
             decimal = (near,) if abs(float(near) - size) <= error else None
-            found = decimal or self._product(size, error) or (Fraction(size),)
-            self._factors[size] = found
+            factors = decimal or self._product(size, error) or (Fraction(size),)
+            self._factors[size] = factors
         return self._factors[size]
 
     def _product(self, size: float, error: float) -> tuple[Fraction, ...] | None:

@@ -108,24 +108,24 @@ def _as_the_kernel(sample: Sample, at: At) -> Iterator[str | None]:
     try:
         with np.errstate(all="ignore"):
             meant = op.exact(point, *inputs)
-            found = run(sample, at.sizes, arrays)
+            out = run(sample, at.sizes, arrays)
     except (_FunctionError, RunError):
         return  # the kernel refuses what has no result
     except Exception as e:
         yield f"exact fails with {type(e).__name__}: {e}"
         return
-    if meant.value.shape != found.shape:
-        yield f"exact gives the shape {list(meant.value.shape)}, `run` {list(found.shape)}"
+    if meant.value.shape != out.shape:
+        yield f"exact gives the shape {list(meant.value.shape)}, `run` {list(out.shape)}"
         return
-    scaled = found.astype(np.float64) * _BITS
+    scaled = out.astype(np.float64) * _BITS
     sure = np.isfinite(scaled) & (scaled == np.floor(scaled)) & (np.abs(scaled) < 2.0**50)
-    wrong = sure & (residues(found, at.modulus) != meant.value)
+    wrong = sure & (residues(out, at.modulus) != meant.value)
     where = np.argwhere(wrong)
     yield (
         None
         if not where.size
         else (
             f"exact differs from `run` at {[int(i) for i in where[0]]}, where this gives "
-            f"{found[tuple(where[0])]}"
+            f"{out[tuple(where[0])]}"
         )
     )

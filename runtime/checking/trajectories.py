@@ -37,11 +37,11 @@ class Departure(NamedTuple):
 
 def departures(backend: Backend = "numpy") -> Iterator[Departure]:
     """Each case in turn."""
-    told = stored()
-    yield from _optimizers(told, backend)
-    yield from _schedules(told["schedules"])
-    yield from _running_values(told["batch_norm"], backend)
-    yield from _masks(told["dropout"])
+    reference = stored()
+    yield from _optimizers(reference, backend)
+    yield from _schedules(reference["schedules"])
+    yield from _running_values(reference["batch_norm"], backend)
+    yield from _masks(reference["dropout"])
 
 
 @cache
@@ -59,18 +59,18 @@ def _arrays(values: Mapping[str, Any]) -> dict[str, Array]:
     return {name: np.array(value, np.float64) for name, value in values.items()}
 
 
-def _off(found: Array, expected: Any) -> float:
+def _off(actual: Array, expected: Any) -> float:
     due = np.array(expected, np.float64)
     size = max(float(np.abs(due).max(initial=0)), 1e-30)
-    return float(np.abs(found - due).max(initial=0)) / size
+    return float(np.abs(actual - due).max(initial=0)) / size
 
 
-def _optimizers(told: Mapping[str, Any], backend: Backend) -> Iterator[Departure]:
+def _optimizers(reference: Mapping[str, Any], backend: Backend) -> Iterator[Departure]:
     x, y = input("x", ("N", 2)), input("y", ("N", 2))
     scores = dense(tanh(dense(x, 3, name="fc1")), 2, name="fc2")
     net = Graph("smooth", {"scores": scores}, loss=mean_squared_error(scores, y))
-    start, batches = _arrays(told["start"]), [_arrays(b) for b in told["batches"]]
-    for text, expected in told["optimizers"].items():
+    start, batches = _arrays(reference["start"]), [_arrays(b) for b in reference["batches"]]
+    for text, expected in reference["optimizers"].items():
         program = compile(net, optimizer=_value(text), dtype="f64", backend=backend, certify=False)
         program.parameters.update(start)
         for batch in batches:
@@ -80,29 +80,29 @@ def _optimizers(told: Mapping[str, Any], backend: Backend) -> Iterator[Departure
         )
 
 
-def _schedules(told: Mapping[str, Any]) -> Iterator[Departure]:
-    for text, (steps, rates) in told.items():
-        found = _value(text).rates(max(steps) + 1)
-        yield Departure(text, _off(found[steps], rates))
+def _schedules(schedules: Mapping[str, Any]) -> Iterator[Departure]:
+    for text, (steps, rates) in schedules.items():
+        computed = _value(text).rates(max(steps) + 1)
+        yield Departure(text, _off(computed[steps], rates))
 
 
-def _running_values(told: Mapping[str, Any], backend: Backend) -> Iterator[Departure]:
-    for text, case in told["cases"].items():
+def _running_values(reference: Mapping[str, Any], backend: Backend) -> Iterator[Departure]:
+    for text, case in reference["cases"].items():
         options = json.loads(text)
         y = batch_norm(input("x", ("N", 2)), name="bn", **options)
         net = Graph("normalized", loss=mean(y * y))
         program = compile(net, optimizer=SGD(lr=0.0), dtype="f64", backend=backend, certify=False)
-        for batch in told["batches"]:
+        for batch in reference["batches"]:
             program.step(x=np.array(batch, np.float64))
         yield Departure(
             f"batch_norm {text}", max(_off(program.state[name], due) for name, due in case.items())
         )
 
 
-def _masks(told: Mapping[str, Any]) -> Iterator[Departure]:
-    for text, bits in told.items():
+def _masks(masks: Mapping[str, Any]) -> Iterator[Departure]:
+    for text, bits in masks.items():
         seed, key, keep, step = json.loads(text)
         mask = apply(DropoutMask(key, keep, (len(bits),), 1.0, seed, "f64"), constant(step, "i64"))
-        found = compute(mask, [np.array(step)], {})
+        computed = compute(mask, [np.array(step)], {})
         assert mask.type == TensorType("f64", (len(bits),))
-        yield Departure(f"dropout {text}", _off(found, [int(b) for b in bits]))
+        yield Departure(f"dropout {text}", _off(computed, [int(b) for b in bits]))

@@ -70,9 +70,9 @@ def growing_loss(subject: Subject) -> Iterator[Result]:
     x, y = subject.rows(200)
     losses = [subject.program(**{**PLAIN, "l2": s}).loss(x=x, y=y) for s in STRENGTHS]
     least = min(after - before for before, after in pairwise(losses))
-    found = ", ".join(f"{loss:.4f}" for loss in losses)
+    text = ", ".join(f"{loss:.4f}" for loss in losses)
     bound = f"growing at L2 {', '.join(f'{s:g}' for s in STRENGTHS)}"
-    yield Result("loss grows with strength", least > 0, found, bound, least)
+    yield Result("loss grows with strength", least > 0, text, bound, least)
 
 
 def overfitting(subject: Subject) -> Iterator[Result]:
@@ -127,10 +127,10 @@ def gradients(subject: Subject) -> Iterator[Result]:
             recompute=settings.recompute,
             backend=settings.backend,
         )
-        found = f"{report.max_relative_error:.2e}"
+        text = f"{report.max_relative_error:.2e}"
         bound = f"at most {TOLERANCE:.0e}, relative"
         name = f"gradients at L2 {strength:g}"
-        yield Result(name, report.ok, found, bound, report.max_relative_error)
+        yield Result(name, report.ok, text, bound, report.max_relative_error)
 
 
 def resumed(subject: Subject) -> Iterator[Result]:
@@ -149,18 +149,18 @@ def resumed(subject: Subject) -> Iterator[Result]:
     fit(ended, part, steps=STEPS - STEPS // 2 - 1, batch_size=size)
     later, count = _different(straight, ended)
     different = max(different, later)
-    found = f"{different:,} of {count:,} values differ"
-    yield Result("resumed run", different == 0, found, "the same bits", float(different))
+    text = f"{different:,} of {count:,} values differ"
+    yield Result("resumed run", different == 0, text, "the same bits", float(different))
 
 
 def trajectories(subject: Subject) -> Iterator[Result]:
     """Every optimizer, schedule, running value and mask follows its formula, as it is stored."""
-    found = list(departures(subject.settings.backend))
-    worst = max(found, key=lambda d: d.off)
-    wrong = sum(not d.off <= REFERENCE for d in found)
+    cases = list(departures(subject.settings.backend))
+    worst = max(cases, key=lambda d: d.off)
+    wrong = sum(not d.off <= REFERENCE for d in cases)
     what = f"{worst.case[:40]} is off by {worst.off:.1e}" if wrong else f"{worst.off:.1e}"
     yield Result(
-        f"{len(found)} reference trajectories",
+        f"{len(cases)} reference trajectories",
         not wrong,
         what,
         f"at most {REFERENCE:.0e}, relative",

@@ -20,18 +20,18 @@ def prepared(calls: Sequence[Call]) -> Callable[[], object]:
     none of them, or a product where no BLAS is known, is made as it stands."""
     tape, nests, blas = Tape([]), list[Nest](), numpy_blas()
     looped, rest = list[Call](), list[Call]()
-    held: list[Array] = []
+    temporaries: list[Array] = []
     for call in calls:
         op = getattr(call.function, "__self__", None)
-        found = None
+        form = None
         if isinstance(op, Op):
-            found = lowered(op, call.arguments, call.keywords["out"], tape.threads)
-        if found is None or found.product is not None:
+            form = lowered(op, call.arguments, call.keywords["out"], tape.threads)
+        if form is None or form.product is not None:
             looped.append(call)
             continue
-        looped += found.calls
-        held += found.held
-        for instruction in found.instructions:
+        looped += form.calls
+        temporaries += form.held
+        for instruction in form.instructions:
             tape.add(*instruction)
     for call in looped:
         s, p = statement(call), product(call)
@@ -42,14 +42,14 @@ def prepared(calls: Sequence[Call]) -> Callable[[], object]:
             append(p, blas, tape)
         else:
             rest.append(call)
-    dead = regions(held)
+    dead = regions(temporaries)
     for nest in nests:
         Text(nest, dead).append(tape)
     run = tape.runner(0, len(tape))
 
-    def made() -> None:
+    def run_all() -> None:
         run()
         for call in rest:
             call.function(*call.arguments, **call.keywords)
 
-    return made if rest else run
+    return run_all if rest else run

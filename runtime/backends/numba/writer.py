@@ -93,9 +93,9 @@ class NumbaWriter(StepWriter):
         if self.stamps is None:
             return
         self._flush()  # so that each group's time is its own
-        found = clocked() if self._begun < len(self._tape) else None
-        if found is not None:
-            look, noted = found
+        reading = clocked() if self._begun < len(self._tape) else None
+        if reading is not None:
+            look, noted = reading
             self._tape.add(*look)
             self._noted.append((ended, noted))
             self.step.names.objects.update(stamp=self.stamps.append)
@@ -108,8 +108,8 @@ class NumbaWriter(StepWriter):
 
     def _runner(self) -> str:
         """The name of a function that runs what has come onto the tape since the last."""
-        made = self._tape.runner(self._begun, len(self._tape))
-        name = self.step.names.bound("run", ("run", self._begun), made)
+        runner = self._tape.runner(self._begun, len(self._tape))
+        name = self.step.names.bound("run", ("run", self._begun), runner)
         self._begun = len(self._tape)
         return name
 
@@ -177,13 +177,13 @@ class NumbaWriter(StepWriter):
             self._leave()
             self._numpy.kernel(n, inputs, out, scratch)
             return
-        found = [s and flattened(s) for s in [self._statement(n, c) for c in calls]]
+        flat = [s and flattened(s) for s in [self._statement(n, c) for c in calls]]
         # A temporary need not be written, unless a call between the statements may read it.
-        statements = [s for s in found if s is not None]
+        statements = [s for s in flat if s is not None]
         if len(statements) == len(calls):
             self._add(Work((n,), statements, regions(scratch)))
             return
-        for call, s, line in zip(calls, found, lines, strict=True):
+        for call, s, line in zip(calls, flat, lines, strict=True):
             p = product(call) if s is None and self._blas is not None else None
             if s is not None:
                 self._add(Work((n,), [s]))
@@ -226,28 +226,28 @@ class NumbaWriter(StepWriter):
             cut = {n: self.memory.arrays[n] for n in part.cut}
             part = part._replace(cut=cut, rows=self.memory.arrays[part.lane[-1]].shape[0])
         shape = part.cut[part.lane[-1]].shape if part.lane[-1] in part.cut else ()
-        held = tuple([np.empty(shape, t.dtype) for t in part.temporaries])
+        temporaries = tuple([np.empty(shape, t.dtype) for t in part.temporaries])
         statements: list[Statement] = []
-        for n, inputs, out, scratch in part._replace(temporaries=held).kernels(0, part.rows):
+        for n, inputs, out, scratch in part._replace(temporaries=temporaries).kernels(0, part.rows):
             calls = record(n.op.bind(self.memory.sizes), inputs, out, scratch)
             if calls is None or None in [self._numpy.call(c) for c in calls]:
                 return False
-            found = [self._statement(n, c) for c in calls]
-            if None in found:
+            stated = [self._statement(n, c) for c in calls]
+            if None in stated:
                 return False
-            statements += [s for s in found if s is not None]
-        work = Work(part.lane, statements, regions(held), together=True)
+            statements += [s for s in stated if s is not None]
+        work = Work(part.lane, statements, regions(temporaries), together=True)
         alone = Nest(statements)
         if not alone.fits or Text(alone, work.dead).kept_dead:
             return False
-        self._held.append(held)
+        self._held.append(temporaries)
         self._add(work)
         return True
 
     def _statement(self, n: Node, call: Call) -> Statement | None:
         indexed = isinstance(getattr(call.function, "__self__", None), np.ndarray)
-        found = None if indexed and not n.op.row_local else statement(call)
-        return found if found is not None and Nest([found]).fits else None
+        stated = None if indexed and not n.op.row_local else statement(call)
+        return stated if stated is not None and Nest([stated]).fits else None
 
     def _add(self, work: Work) -> None:
         """Statements that wait for others beside which they run."""
@@ -258,8 +258,8 @@ class NumbaWriter(StepWriter):
     def _flush(self) -> None:
         """Puts all nests that wait on the tape."""
         for text in self._waiting.taken():
-            given = ", ".join([self._shown(a) for a in text.arrays])
-            self._listed(text.nest.nodes, f"loop({given})", text.append(self._tape))
+            arguments = ", ".join([self._shown(a) for a in text.arrays])
+            self._listed(text.nest.nodes, f"loop({arguments})", text.append(self._tape))
 
 
 def _in_parts(count: int) -> str:

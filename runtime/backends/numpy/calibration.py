@@ -15,8 +15,8 @@ def prepared(calls: Sequence[Call]) -> Probe:
     if len(bound) == 1:
         return bound[0]
 
-    def made() -> None:
+    def run_all() -> None:
         for call in bound:
             call()
 
-    return made
+    return run_all

@@ -30,8 +30,8 @@ class Filled:
             return call
         out: Array = call.keywords["out"]
         shape = out.shape if out.nbytes <= _LARGE else out.shape[-1:]
-        held = math.prod(shape) * out.itemsize <= _LARGE
-        if not held or (shape != out.shape and shape[0] < _LONG_ROW):
+        fits = math.prod(shape) * out.itemsize <= _LARGE
+        if not fits or (shape != out.shape and shape[0] < _LONG_ROW):
             return call
         arguments = [self._full(a, shape) if _is_number(a) else a for a in call.arguments]
         return call._replace(arguments=tuple(arguments))

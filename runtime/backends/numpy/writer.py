@@ -108,16 +108,16 @@ class NumpyWriter(StepWriter):
         owner = getattr(call.function, "__self__", None)
         numpys = isinstance(owner, np.ufunc) or call.function.__module__ == "numpy"
         if isinstance(owner, np.ndarray):
-            held = name(owner)
-            function = f"{held}.{call.function.__name__}" if held else None
+            array = name(owner)
+            function = f"{array}.{call.function.__name__}" if array else None
         elif isinstance(call.function, np.ufunc) or numpys:
             function = names.function(call.function)
         else:
             function = names.bound("k", id(owner or call.function), call.function)
         if None in (function, *arguments, *keywords.values()):
             return None
-        given = [*[a for a in arguments if a], *[f"{k}={v}" for k, v in keywords.items()]]
-        return f"{function}({', '.join(given)})"
+        texts = [*[a for a in arguments if a], *[f"{k}={v}" for k, v in keywords.items()]]
+        return f"{function}({', '.join(texts)})"
 
     def tiled(self, part: TiledLane) -> None:
         """A part of an elementwise group, tile by tile."""

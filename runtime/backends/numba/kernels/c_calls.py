@@ -31,8 +31,8 @@ def call_getter(typing: Any, function: Any) -> tuple[Any, Codegen]:
     """`int function(void)`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        found = _call(builder, args[0], ir.IntType(32), [], [])
-        return builder.sext(found, _WORD)
+        result = _call(builder, args[0], ir.IntType(32), [], [])
+        return builder.sext(result, _WORD)
 
     return types.int64(types.int64), codegen
 
@@ -55,8 +55,8 @@ def call_clock(typing: Any, function: Any, clock: Any, words: Any) -> tuple[Any,
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         narrow = ir.IntType(32)
-        given = [builder.trunc(args[1], narrow), builder.inttoptr(args[2], _BYTE.as_pointer())]
-        _call(builder, args[0], narrow, [narrow, _BYTE.as_pointer()], given)
+        arguments = [builder.trunc(args[1], narrow), builder.inttoptr(args[2], _BYTE.as_pointer())]
+        _call(builder, args[0], narrow, [narrow, _BYTE.as_pointer()], arguments)
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), codegen
@@ -148,8 +148,8 @@ class _Cblas:
     def integers(self, *values: Any) -> None:
         for value in values:
             narrow = self._integer.width < _WORD.width
-            given = self._builder.trunc(value, self._integer) if narrow else value
-            self._add(self._integer, given)
+            integer = self._builder.trunc(value, self._integer) if narrow else value
+            self._add(self._integer, integer)
 
     def number(self, value: float) -> None:
         self._add(self._real, ir.Constant(self._real, value))

@@ -39,7 +39,7 @@ def jitted(signature: str | None = None, **options: Any) -> Callable[[Callable[.
     """A decorator as Numba's `njit`, whose functions are kept; without a signature, each is
     compiled when it is first called on such types."""
 
-    def made(function: Callable[..., Any]) -> Any:
+    def decorator(function: Callable[..., Any]) -> Any:
         dispatcher = numba.njit(**options)(function)
         dispatcher._cache = _Kept(function, options)
         if signature is not None:
@@ -47,16 +47,16 @@ def jitted(signature: str | None = None, **options: Any) -> Callable[[Callable[.
             dispatcher.disable_compile()
         return dispatcher
 
-    return made
+    return decorator
 
 
 def c_function(function: Callable[..., Any], signature: str, text: str) -> Any:
     """The function of a text as one of C, with an `address`, kept as well."""
     options = {"error_model": "numpy"}
-    made: Any = CFunc(function, normalize_signature(signature), locals={}, options=options)
-    made._cache = _Kept(function, options, text)
-    made.compile()
-    return made
+    compiled: Any = CFunc(function, normalize_signature(signature), locals={}, options=options)
+    compiled._cache = _Kept(function, options, text)
+    compiled.compile()
+    return compiled
 
 
 class _Kept:
@@ -86,15 +86,15 @@ class _Kept:
         except Exception:  # whatever another version of a library has made of it
             return None
 
-    def save_overload(self, signature: Any, made: Any) -> None:
+    def save_overload(self, signature: Any, compiled: Any) -> None:
         """Keeps what was compiled."""
-        if not made.library.has_dynamic_globals:
-            FILES.write(self._entry(signature, made.codegen), dumps(made._reduce()))
+        if not compiled.library.has_dynamic_globals:
+            FILES.write(self._entry(signature, compiled.codegen), dumps(compiled._reduce()))
 
     def _entry(self, signature: Any, codegen: Any) -> str:
         versions = sys.version, platform.machine(), numba.__version__, llvmlite.__version__
-        told = versions, codegen.magic_tuple(), str(signature), self._source, _functions()
-        return f"{self._name}-{_hash(repr(told).encode()).hex()}"
+        identity = versions, codegen.magic_tuple(), str(signature), self._source, _functions()
+        return f"{self._name}-{_hash(repr(identity).encode()).hex()}"
 
 
 class _Files:
@@ -107,10 +107,10 @@ class _Files:
     def read(self, entry: str) -> bytes | None:
         """What was written under a name; None where there is nothing, or it is damaged."""
         try:
-            held = (folder() / entry).read_bytes()
+            content = (folder() / entry).read_bytes()
         except (OSError, RuntimeError):
             return None
-        digest, data = held[:_DIGEST], held[_DIGEST:]
+        digest, data = content[:_DIGEST], content[_DIGEST:]
         return data if digest == _hash(data) else None
 
     def write(self, entry: str, data: bytes) -> None:

@@ -56,8 +56,8 @@ def swap(typing: Any, address: Any, old: Any, new: Any) -> tuple[Any, Codegen]:
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         word = _word(builder, args[0])
-        found = builder.cmpxchg(word, args[1], args[2], "seq_cst", "seq_cst")
-        return builder.extract_value(found, 1)
+        exchanged = builder.cmpxchg(word, args[1], args[2], "seq_cst", "seq_cst")
+        return builder.extract_value(exchanged, 1)
 
     return types.boolean(types.int64, types.int64, types.int64), codegen
 
@@ -79,9 +79,9 @@ def pause(typing: Any) -> tuple[Any, Codegen]:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         name, values = _PAUSES.get(platform.machine().lower(), (None, ()))
         if name is not None:
-            given = [ir.Constant(ir.IntType(32), v) for v in values]
-            function = ir.FunctionType(ir.VoidType(), [g.type for g in given])
-            builder.call(builder.module.declare_intrinsic(name, fnty=function), given)
+            arguments = [ir.Constant(ir.IntType(32), v) for v in values]
+            function = ir.FunctionType(ir.VoidType(), [g.type for g in arguments])
+            builder.call(builder.module.declare_intrinsic(name, fnty=function), arguments)
         return context.get_dummy_value()
 
     return types.void(), codegen

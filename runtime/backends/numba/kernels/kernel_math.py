@@ -33,12 +33,12 @@ _HIGHEST: Final = 90.0
 
 def _exp_f32(x: Any) -> Any:
     """e^x of an f32, computed in f64 and rounded once: 2^k 2^r, with k + r = x log2(e)."""
-    held = float64(x)
-    if held < _LOWEST:
-        held = _LOWEST
-    if held > _HIGHEST:
-        held = _HIGHEST
-    z = held * _LOG2_E
+    clamped = float64(x)
+    if clamped < _LOWEST:
+        clamped = _LOWEST
+    if clamped > _HIGHEST:
+        clamped = _HIGHEST
+    z = clamped * _LOG2_E
     shifted = z + _TO_WHOLE
     r = z - (shifted - _TO_WHOLE)
     power = 1.0 + r * (_C1 + r * (_C2 + r * (_C3 + r * (_C4 + r * (_C5 + r * (_C6 + r * _C7))))))
@@ -74,26 +74,26 @@ def _half(drawn: Any, k: Any) -> Any:
 def _row_sum(a: Any, i: Any) -> Any:
     """The sum of a row. All sums are made by these functions, each in an order of its own, so that
     they have the same bits in whatever kernel they are made."""
-    found = a[i, 0]
+    row_total = a[i, 0]
     for j in range(1, a.shape[1]):
-        found = plus(found, a[i, j])
-    return found
+        row_total = plus(row_total, a[i, j])
+    return row_total
 
 
 def _total(a: Any) -> Any:
     """The sum of a vector, in f64."""
-    found = 0.0
+    vector_total = 0.0
     for i in range(a.shape[0]):
-        found = plus(found, float64(a[i]))
-    return found
+        vector_total = plus(vector_total, float64(a[i]))
+    return vector_total
 
 
 def _inner(a: Any, b: Any) -> Any:
     """The sum of a b, for vectors, in f64."""
-    found = 0.0
+    product = 0.0
     for i in range(a.shape[0]):
-        found = plus(found, float64(a[i] * b[i]))
-    return found
+        product = plus(product, float64(a[i] * b[i]))
+    return product
 
 
 clip_factor = jitted(error_model="numpy")(clipping.clip_factor)

@@ -85,7 +85,7 @@ SUM: Final = """\
 CALL: Final = """\
 def kernel(words):
     w = carray(pointer(words), ({count},), int64)
-    {function}({given})
+    {function}({arguments})
 """
 """The call of a C function: w[0] is its address, the other words are what it is given."""
 _BLOCK: Final = 16
@@ -101,14 +101,14 @@ class Instruction(NamedTuple):
     refusal: Array | None = None
 
 
-def c_call(function: str, *given: Word) -> Task:
+def c_call(function: str, *values: Word) -> Task:
     """A task that calls a C function, by the name of its wrapper in `c_calls.py`, such as gemm_f32.
 
-    `given` are the words of the wrapper: the address of the C function, then its arguments.
+    `values` are the words of the wrapper: the address of the C function, then its arguments.
     """
-    listed = ", ".join([f"w[{k}]" for k in range(len(given))])
-    text = CALL.format(count=len(given), function=function, given=listed)
-    return Task(compiled(text).address, given)
+    listed = ", ".join([f"w[{k}]" for k in range(len(values))])
+    text = CALL.format(count=len(values), function=function, arguments=listed)
+    return Task(compiled(text).address, values)
 
 
 def sums(partial: Sequence[Array], out: Array) -> Tasks:
@@ -155,21 +155,21 @@ def places(starts: Array, labels: Array, classes: int, out: Array) -> Instructio
     """The flat places of labels, out i64[N] from starts and labels i64[N]; refuses a label that is
     out of range."""
     refused = np.zeros(1, np.int64)
-    given = {"starts": starts, "labels": labels, "classes": np.array([classes])}
-    return Instruction([[_task(PLACES, **given, out=out, refused=refused)]], refused)
+    arrays = {"starts": starts, "labels": labels, "classes": np.array([classes])}
+    return Instruction([[_task(PLACES, **arrays, out=out, refused=refused)]], refused)
 
 
 def mask(op: DropoutMask, step: Array, out: Array, threads: int) -> Instruction:
     """The dropout mask of a step, with the bits of `DropoutMask.run`; `step` is i64[]."""
     flat = out.reshape(-1)
     key = np.array([op.seed, name_hash(op.key)], np.uint64).view(np.int64)
-    given = {"step": step, "key": key, "below": np.array([op.below])}
-    given |= {"scale": np.array([op.scale], out.dtype)}
+    arrays = {"step": step, "key": key, "below": np.array([op.below])}
+    arrays |= {"scale": np.array([op.scale], out.dtype)}
     text = f"    nothing = {out.dtype.name}(0)\n{MASK}"
     ranges = cuts(flat.size, shared(threads, _DRAWN * flat.size / WORTH), _BLOCK)
     return Instruction(
         [
-            [_task(text, out=flat[start:stop], first=np.array([start // _BLOCK]), **given)]
+            [_task(text, out=flat[start:stop], first=np.array([start // _BLOCK]), **arrays)]
             for start, stop in ranges
         ]
     )
@@ -186,10 +186,10 @@ def clip_factor(
     for a in flat:
         for piece, (start, stop) in zip(pieces, cuts(a.size, most, LINE), strict=False):
             piece.append(a[start:stop])
-    found = np.zeros((sum(map(len, pieces)), 2))
-    rows = iter(found)
+    squares = np.zeros((sum(map(len, pieces)), 2))
+    rows = iter(squares)
     parts = [[_task(NORM, a=a, sums=next(rows)) for a in piece] for piece in pieces if piece]
-    factor = _task(FACTOR, sums=found, limit=np.array(op.limit), out=out)
+    factor = _task(FACTOR, sums=squares, limit=np.array(op.limit), out=out)
     return [Instruction(parts or [[]]), Instruction([[factor]])]
 
 

@@ -72,10 +72,10 @@ class Text:
         partial = {k: [np.empty_like(self.arrays[k]) for _ in ranges[1:]] for k in self.sums}
         parts: list[Tasks] = []
         for number, (start, stop) in enumerate(ranges):
-            given = [a[start:stop] if k in self.cut else a for k, a in enumerate(self.arrays)]
+            arrays = [a[start:stop] if k in self.cut else a for k, a in enumerate(self.arrays)]
             for k, others in partial.items():
-                given[k] = [given[k], *others][number]
-            parts.append([Task(kernel.address, words(given))])
+                arrays[k] = [arrays[k], *others][number]
+            parts.append([Task(kernel.address, words(arrays))])
         tape.add(parts)
         if len(parts) > 1 and partial:
             added = [t for k, others in partial.items() for t in sums(others, self.arrays[k])]
@@ -152,8 +152,8 @@ class Text:
                 self._row(block[0], depth)
         for s in nest.statements:
             if s.kind == "reduce_all":
-                given = s.expression.format(*[self._in_memory(o) for o in s.inputs])
-                self._line(1, f"{self._sum(s.out)}[0] = {_cast(s.out, given)}")
+                expression = s.expression.format(*[self._in_memory(o) for o in s.inputs])
+                self._line(1, f"{self._sum(s.out)}[0] = {_cast(s.out, expression)}")
 
     def _in_memory(self, o: Operand) -> str:
         """The argument for an array that is read from memory: a temporary must then be written."""
@@ -190,14 +190,14 @@ class Text:
             return
         if s.kind == "take":
             at = self._row_value(s.inputs[1], depth)
-            given = f"{self._flat(s.inputs[0])}[{at}]"
+            expression = f"{self._flat(s.inputs[0])}[{at}]"
         elif s.kind == "row_sum":
-            given = f"row_sum({self._in_memory(s.inputs[0])}, i)"
+            expression = f"row_sum({self._in_memory(s.inputs[0])}, i)"
         else:
             read = [self._row_value(o, depth) for o in s.inputs]
-            given = s.expression.format(*read).replace("zero", _cast(s.out, "0"))
+            expression = s.expression.format(*read).replace("zero", _cast(s.out, "0"))
         name = self._fresh()
-        self._line(depth, f"{name} = {_cast(s.out, given)}")
+        self._line(depth, f"{name} = {_cast(s.out, expression)}")
         if s.out.role == "scalar":
             self._scalars[s.out.key] = name
             if s.out.key not in self._dead:
@@ -219,26 +219,26 @@ class Text:
                 self._line(depth, f"{name} = {_cast(s.out, '-inf')}")
                 sums.append((name, s))
         self._line(depth, f"for j in range({self._array(self._matrix(block))}.shape[1]):")
-        found: dict[Region, str] = {}
+        elements: dict[Region, str] = {}
         stored: dict[Region, Operand] = {}
         running = {id(s): name for name, s in sums}
         for s in block:
-            read = [self._element(o, found, depth + 1) for o in s.inputs]
+            read = [self._element(o, elements, depth + 1) for o in s.inputs]
             if s.kind == "greatest":
                 name = running[id(s)]
                 self._line(depth + 1, f"{name} = greater({name}, {read[0]})")
                 continue
-            given = s.expression.format(*read).replace("zero", _cast(s.out, "0"))
+            expression = s.expression.format(*read).replace("zero", _cast(s.out, "0"))
             if s.kind == "reduce_column":
-                self._line(depth + 1, f"{self._array(s.out)}[j] += {given}")
+                self._line(depth + 1, f"{self._array(s.out)}[j] += {expression}")
                 continue
             name = self._fresh()
-            self._line(depth + 1, f"{name} = {_cast(s.out, given)}")
-            found[s.out.key] = name
+            self._line(depth + 1, f"{name} = {_cast(s.out, expression)}")
+            elements[s.out.key] = name
             stored[s.out.key] = s.out
         for region, o in stored.items():
             if region not in self._dead:
-                self._line(depth + 1, f"{self._array(o)}[i, j] = {found[region]}")
+                self._line(depth + 1, f"{self._array(o)}[i, j] = {elements[region]}")
         for name, s in sums:
             self._row_values[s.out.key] = name
             if s.out.key not in self._dead:
@@ -250,20 +250,20 @@ class Text:
         every = [o for s in block for o in (*s.inputs, s.out) if o.role == "matrix"]
         return next((o for o in every if o.key not in self._dead), every[0])
 
-    def _element(self, o: Operand, found: dict[Region, str], depth: int) -> str:
-        """The variable that holds the element that this iteration of a block reads; `found` are the
-        matrix elements that it already has."""
+    def _element(self, o: Operand, elements: dict[Region, str], depth: int) -> str:
+        """The variable that holds the element that this iteration of a block reads; `elements` are
+        those of matrices that it already has."""
         if o.role == "row":
             return self._row_value(o, depth)
         if o.role == "scalar":
             return self._scalars[o.key]
-        if o.key in found:
-            return found[o.key]
+        if o.key in elements:
+            return elements[o.key]
         name = self._fresh()
         at = "j" if o.role == "shared" else "i, j"
         self._line(depth, f"{name} = {self._in_memory(o)}[{at}]")
         if o.role == "matrix":
-            found[o.key] = name
+            elements[o.key] = name
         return name
 
 

@@ -70,8 +70,8 @@ def _axpy(op: Axpy, inputs: Sequence[Array], out: Array, threads: int) -> Lowere
 
 def _places(op: LabelPlaces, inputs: Sequence[Array], out: Array, threads: int) -> Lowered:
     starts, labels = inputs
-    made = places(starts, labels, op.classes, out)
-    return Lowered(instructions=[made], shown="places", checked=True)
+    instruction = places(starts, labels, op.classes, out)
+    return Lowered(instructions=[instruction], shown="places", checked=True)
 
 
 def _mask(op: DropoutMask, inputs: Sequence[Array], out: Array, threads: int) -> Lowered | None:

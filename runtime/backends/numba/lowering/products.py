@@ -69,8 +69,8 @@ def matrices(
 ) -> MatrixProduct | None:
     """The product a b of matrices, into `out`; None where it is left to NumPy: for vectors, dtypes
     that the BLAS does not have, and rows with gaps."""
-    given = (a, b, out)
-    if any(m.ndim != 2 or m.dtype != out.dtype or float_name(m) is None for m in given):
+    arrays = (a, b, out)
+    if any(m.ndim != 2 or m.dtype != out.dtype or float_name(m) is None for m in arrays):
         return None
     left, right = operand(a), operand(b)
     if left is None or right is None or not out.flags.c_contiguous:
@@ -100,13 +100,13 @@ def _parts(
     if inner >= _LONG * max(rows, columns) and p.scaled is None:
         ranges = [slice(*c) for c in cuts(inner, threads, _COLUMNS)]
         partial = tape.spare(p.out, len(ranges) - 1)
-        made = [_gemm(p, blas, o, inner=r) for o, r in zip([p.out, *partial], ranges, strict=True)]
-        return [[t] for t in made], partial
+        tasks = [_gemm(p, blas, o, inner=r) for o, r in zip([p.out, *partial], ranges, strict=True)]
+        return [[t] for t in tasks], partial
     if columns > _FLAT * rows:
-        made = [_gemm(p, blas, p.out, columns=slice(*c)) for c in cuts(columns, threads, _COLUMNS)]
+        tasks = [_gemm(p, blas, p.out, columns=slice(*c)) for c in cuts(columns, threads, _COLUMNS)]
     else:
-        made = [_gemm(p, blas, p.out, rows=slice(*c)) for c in cuts(rows, threads, _ROWS)]
-    return [[t] for t in made], []
+        tasks = [_gemm(p, blas, p.out, rows=slice(*c)) for c in cuts(rows, threads, _ROWS)]
+    return [[t] for t in tasks], []
 
 
 def _gemm(
@@ -121,9 +121,9 @@ def _gemm(
     a, b, c = p.a.array[rows, inner], p.b.array[inner, columns], out[rows, columns]
     sizes = (*c.shape, a.shape[1])
     turned = int(p.a.turned), int(p.b.turned)
-    given = (a, p.a.length, b, p.b.length, c, out.shape[1])
+    operands = (a, p.a.length, b, p.b.length, c, out.shape[1])
     scaled = p.scaled or (np.ones((), out.dtype), np.zeros((), out.dtype))
-    words = (*turned, *sizes, *given, *scaled)
+    words = (*turned, *sizes, *operands, *scaled)
     return c_call(_name("gemm", out, blas), _of(blas.gemm, out), *words)
 
 
@@ -144,12 +144,12 @@ def _vector_parts(
     x, y = x.reshape(-1), p.out.reshape(-1)
     ranges = [slice(*c) for c in cuts(len(lies), threads, _COLUMNS)]
     partial = tape.spare(y, len(ranges) - 1) if summed else []
-    made: list[Tasks] = []
+    parts: list[Tasks] = []
     for k, r in enumerate(ranges):
-        given = (x[r], [y, *partial][k]) if summed else (x, y[r])
-        words = (int(summed), *lies[r].shape, lies[r], *given)
-        made.append([c_call(_name("gemv", y, blas), _of(blas.gemv, y), *words)])
-    return made, partial
+        vectors = (x[r], [y, *partial][k]) if summed else (x, y[r])
+        words = (int(summed), *lies[r].shape, lies[r], *vectors)
+        parts.append([c_call(_name("gemv", y, blas), _of(blas.gemv, y), *words)])
+    return parts, partial
 
 
 def _name(function: str, a: Array, blas: Blas) -> str:

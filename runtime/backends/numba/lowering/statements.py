@@ -126,8 +126,8 @@ def statement(call: Call) -> Statement | None:
     masked = _masked(call.function, inputs, out)
     if masked is not None:
         expression, inputs, out = masked
-    made = _mapped(expression, inputs, out)
-    return made._replace(calls=True) if made and call.function in _SLOW else made
+    mapped = _mapped(expression, inputs, out)
+    return mapped._replace(calls=True) if mapped and call.function in _SLOW else mapped
 
 
 def flattened(s: Statement) -> Statement:

@@ -78,8 +78,8 @@ class Tape:
     """
 
     def __init__(self, feeds: Sequence[Array], limit: int | None = None) -> None:
-        told = blas.threads()
-        self.threads = told if limit is None else min(told, limit)
+        threads = blas.threads()
+        self.threads = threads if limit is None else min(threads, limit)
         self._chooses = limit is None
         self._feeds = [(a.ctypes.data, a.nbytes) for a in feeds]
         self._instructions: list[tuple[Sequence[Tasks], Array | None]] = []
@@ -125,13 +125,13 @@ class Tape:
                 team.rouse()
             return at
 
-        def made(*feeds: Array) -> bool:
+        def locked(*feeds: Array) -> bool:
             # On one line, as in `alone` (see `forks.py`).
             with lock: return run(at if self._laid and not (team.resting and item(shares)) else ready(), *feeds)  # fmt: skip  # noqa: E501, E701
 
         TEAM.join(self.threads)
         FILES.tell()
-        return made
+        return locked
 
     def _lay(self) -> None:
         """Lays all instructions out in memory, and writes the addresses into the words of each run.
@@ -189,8 +189,8 @@ class _Words:
     def address(self, place: int) -> int:
         return int(self.words.ctypes.data) + 8 * place
 
-    def put(self, place: int, given: Sequence[Word]) -> None:
-        for k, word in enumerate(given, place):
+    def put(self, place: int, values: Sequence[Word]) -> None:
+        for k, word in enumerate(values, place):
             if isinstance(word, int):
                 self.words[k] = word
                 continue
