@@ -27,8 +27,8 @@ def selfcheck(ctx: click.Context, settings: Settings, threads: int | None, as_js
 
     The first loss is near ln C, a penalty makes it grow, 50 samples are overfitted, the gradients
     are right, no pass changes the loss, the backend's steps have the losses of another, a resumed
-    run ends with the same bits, and every method follows its formula. A line for each with the number that was measured and its
-    bound. Exit code 1 where one is red.
+    run ends with the same bits, and every method follows its formula. A line for each with the
+    number that was measured and its bound. Exit code 1 where one is red.
     """
     refuse_settings(ctx, "each check takes a batch of its own", ["batch_size"])
     with limited(threads):
