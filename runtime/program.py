@@ -185,8 +185,8 @@ class Program(Frozen):
         certifier = self.executable.certifier
         if certifier is None:
             raise RunError(f"program {self.name} has no certificate: it is compiled without one")
-        made: Certificate = alone(self._lock, lambda: certifier.certificate)
-        return made
+        certificate: Certificate = alone(self._lock, lambda: certifier.certificate)
+        return certificate
 
     @property
     def _compilation(self) -> Compilation:

@@ -58,7 +58,7 @@ def to_dot(g: Graph, sizes: Mapping[str, int] | None = None) -> str:
 
     `sizes`, e.g. {"N": 128}, gives the symbols' values to the bytes that nodes show.
     """
-    return _Drawing(g, _given(sizes)).source()
+    return _Drawing(g, _checked(sizes)).source()
 
 
 def to_svg(g: Graph, sizes: Mapping[str, int] | None = None) -> str:
@@ -66,12 +66,12 @@ def to_svg(g: Graph, sizes: Mapping[str, int] | None = None) -> str:
     from .rendering import render
 
     # Graphviz fails to route a few edges between columns; without them it draws those too.
-    given = _given(sizes)
-    texts = [_Drawing(g, given, columns).source() for columns in (True, False)]
+    checked = _checked(sizes)
+    texts = [_Drawing(g, checked, columns).source() for columns in (True, False)]
     return render(texts, g.name, description(g, roles(g)))
 
 
-def _given(sizes: Mapping[str, int] | None) -> dict[str, int]:
+def _checked(sizes: Mapping[str, int] | None) -> dict[str, int]:
     return {} if sizes is None else sizes_of("sizes", sizes, MOST)
 
 

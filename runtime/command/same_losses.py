@@ -66,8 +66,8 @@ def _changed(name: str, losses: Array, others: Array, allowed: float) -> Result:
     """By how much losses differ from others at most, relatively."""
     change = float(np.max(np.abs(losses - others) / np.maximum(np.abs(others), 1e-8)))
     bound = f"at most {allowed:g}, relative" if allowed else "none"
-    found = f"loss changes by {change:.1e}" if change else "no change"
-    return Result(name, change <= allowed, found, bound, change)
+    measured = f"loss changes by {change:.1e}" if change else "no change"
+    return Result(name, change <= allowed, measured, bound, change)
 
 
 def reference(subject: Subject) -> Iterator[Result]:

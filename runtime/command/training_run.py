@@ -152,11 +152,11 @@ def describe(data: Classification, program: Program) -> None:
         err=True,
     )
     certificate = program.certificate
-    found = [f"{certificate.exact.compared} tensors as declared"]
+    parts = [f"{certificate.exact.compared} tensors as declared"]
     if certificate.derivatives is not None:
-        found.append(f"gradients {certificate.derivatives.verdict}")
+        parts.append(f"gradients {certificate.derivatives.verdict}")
     click.echo(
-        f"certificate: {certificate.verdict} ({', '.join(found)}), "
+        f"certificate: {certificate.verdict} ({', '.join(parts)}), "
         f"{1e3 * certificate.seconds:.0f} ms",
         err=True,
     )

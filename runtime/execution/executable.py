@@ -133,9 +133,9 @@ class Executable:
             twin.fill(state.items())
             other = Executor(plan, twin, self._backend, threads=self._threads)
             (other.step if self.graph.updates else other.compute)(feeds, 1)
-            found = {f"output {k}": other.output(k) for k in self.graph.outputs}
+            outputs = {f"output {k}": other.output(k) for k in self.graph.outputs}
             names = [self.graph.names[w] for w in self.graph.updates]
-            return found | {f"the new {name}": twin[name] for name in names}
+            return outputs | {f"the new {name}": twin[name] for name in names}
 
         named = {name: a for (name, _), a in zip(self.reader.inputs, feeds, strict=True)}
         try:

@@ -123,8 +123,8 @@ class Headroom:
         return done
 
     def _within_start(self) -> bool:
-        held = enumerate(self._held)
-        return all(_interval(whole).within(self._start[k]) for k, whole in held)
+        sources = enumerate(self._held)
+        return all(_interval(whole).within(self._start[k]) for k, whole in sources)
 
     def _step(self) -> bool:
         """Follows the sources over one more step; false where one may then not be finite."""
