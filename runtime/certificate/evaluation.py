@@ -61,6 +61,7 @@ class Evaluation:
         self._constants: dict[Node, Any] = {}
         self._classes: dict[Graph, Mapping[Node, int]] = {}
         self._values: dict[int, Residues | NoRuleError] = {}
+        self._parts: dict[int, Residues] = {}
         self.number: dict[Node, int] = {}
         """What each node that was added computes."""
 
@@ -152,27 +153,45 @@ class Evaluation:
         shape = n.type.bind(self.at.sizes)
         if prod(shape) <= LARGE:
             return self.value(n)
-        return self._part(self.number[n], rows_of(shape, self.at.key))
+        rows, number = rows_of(shape, self.at.key), self.number[n]
+        stack = [number]
+        while stack:
+            k = stack[-1]
+            missing = [i for i in self._by_rows(k, shape) if i not in self._parts]
+            if k in self._parts or not missing:
+                stack.pop()
+                if k not in self._parts:
+                    self._parts[k] = self._part(k, shape, rows)
+            else:
+                stack += missing
+        return self._parts[number]
 
-    def _part(self, k: int, rows: Array) -> Residues:
+    def _by_rows(self, k: int, shape: IntShape) -> list[int]:
+        """Of what is rows of that shape enough, to compute rows of a value of the shape."""
+        item = self._items[k]
+        if k in self._values or not (item.node.op.elementwise or isinstance(item.node.op, Gemm)):
+            return []
+        inputs = item.inputs if item.node.op.elementwise else item.inputs[:1]
+        return [i for i in inputs if self._items[i].node.type.bind(self.at.sizes) == shape]
+
+    def _part(self, k: int, shape: IntShape, rows: Array) -> Residues:
         """Rows of a value, from rows of those that it is computed from where that is enough."""
-        item, value = self._items[k], self._values.get(k)
-        n, at = item.node, self.at
-        shape = n.type.bind(at.sizes)
-        if value is None and isinstance(n.op, Source) and not isinstance(n.op, Constant):
+        item, at = self._items[k], self.at
+        n, by_rows = item.node, set(self._by_rows(k, shape))
+        if k in self._values:
+            return self._number(k)[rows]
+        if isinstance(n.op, Source) and not isinstance(n.op, Constant):
             return source(n, item.name, None, at, item.name in self._tangents, rows)
-        if value is None and len(item.inputs) and n.op.elementwise:
+        if item.inputs and n.op.elementwise:
             inputs = [
-                self._part(i, rows)
-                if self._items[i].node.type.bind(at.sizes) == shape
-                else self._spread(i, shape, rows)
+                self._parts[i] if i in by_rows else self._spread(i, shape, rows)
                 for i in item.inputs
             ]
             return exact(n, inputs, at, (len(rows), *shape[1:]))
-        if value is None and isinstance(n.op, (MatMul, Gemm)):
+        if isinstance(n.op, (MatMul, Gemm)):
             first = 1 if isinstance(n.op, Gemm) else 0
             a = self._number(item.inputs[first])
-            own = [self._part(item.inputs[0], rows)] if first else []
+            own = [self._parts[item.inputs[0]]] if first else []
             cut = a[:, rows] if n.op.transpose_a else a[rows]
             others = [self._number(i) for i in item.inputs[first + 1 :]]
             return exact(n, [*own, cut, *others], at, (len(rows), *shape[1:]))

@@ -110,6 +110,21 @@ def test_random_graphs_are_proved(g: vg.Graph) -> None:
     assert found.verdict == "proved", found
 
 
+@pytest.mark.parametrize("step", [lambda w: w + w, lambda w: w * 0.5 + w], ids=["twice", "shares"])
+def test_a_long_chain_on_a_large_tensor_takes_time_in_proportion(
+    step: Callable[[vg.Node], vg.Node],
+) -> None:
+    """Each node reads the one before it twice, and they are more than Python's stack is deep."""
+    w = vg.state("w", (200, 100), "ones")
+    new = w
+    for _ in range(1_500):
+        new = step(new)
+    g, other = (vg.Graph("chain", {"y": vg.sum(w)}, updates={w: n}) for n in (new, new * 2.0))
+    assert compare(g, other).verdict == "refuted"
+    same = vg.Graph("chain", {"y": vg.sum(w)}, updates={w: (new + 0.5) - 0.5})
+    assert compare(g, same).verdict == "proved"
+
+
 # ---- faults ---------------------------------------------------------------------------------
 
 
