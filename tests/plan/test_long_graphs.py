@@ -67,9 +67,8 @@ def calls(build: Build, size: int, backend: str = "numpy") -> Counter[str]:
     profile = cProfile.Profile(builtins=True)
     with profile:
         net = vg.Graph("net", loss=vg.mean(build(x, size)))
-        # Kernels that are not compiled, as in the test of the other backend, compute nothing.
-        options = {"backend": backend, "certify": backend == "numpy"}
-        program = vg.compile(net, optimizer=vg.Momentum(1e-3), **options)
+        # A certificate runs the plan twice, and how often its checks are made hangs on the time.
+        program = vg.compile(net, optimizer=vg.Momentum(1e-3), backend=backend, certify=False)
         program.step({net.names[n]: np.full((2, 4), 0.1, np.float32) for n in net.inputs})
     return Counter({str(s.code): s.callcount for s in profile.getstats()})
 
