@@ -105,8 +105,11 @@ class Variants:
         return self._executable(self._scheduled(g, loss), g.but(outputs=loss), self._differentiated)
 
     def blocks(self, g: Graph) -> Executable:
-        """A part of inference, for blocks of rows."""
-        return self._executable(self._scheduled(g, g.outputs), self.declared)
+        """A part of compiled inference, for blocks of rows; it must be the same as that part."""
+        if self.options.certify and (whole := self.evaluation.certifier) is not None:
+            whole.check_graph()
+        part = Made(g, Pipeline(()), Compilation({"declared": g}, (), {}))
+        return self._executable(self._scheduled(g, g.outputs), self.declared, part)
 
     @cached_property
     def _differentiated(self) -> Made:

@@ -29,7 +29,8 @@ class WritingTask(NamedTuple):
     """What a step is written of: a planned graph, where its values lie, and the text.
 
     With `stamps`, each kernel call ends with a line that notes the time there. `threads` is the
-    most that a step may take.
+    most that a step may take. `first` is what runs before each kernel call, in their order, where
+    something does.
     """
 
     g: Graph
@@ -37,6 +38,7 @@ class WritingTask(NamedTuple):
     step: StepText
     stamps: Stamps | None
     threads: int | None
+    first: Sequence[Callable[[], None]] = ()
 
 
 class StepWriter(ABC):
@@ -49,6 +51,7 @@ class StepWriter(ABC):
         self.memory = task.memory
         self.step = task.step
         self.stamps = task.stamps
+        self._first = task.first
 
     def function(
         self, name: str, groups: Sequence[Nodes], copies: Sequence[str] = (), after: str = ""
@@ -72,8 +75,15 @@ class StepWriter(ABC):
     def groups(self, groups: Sequence[Nodes]) -> None:
         """The lines of kernel calls, one after another."""
         for group in groups:
+            number = self.schedule.groups[group[0]]
+            if self._first:
+                self.call_first(self._first[number])
             self.group(group)
-            self.stamp(self.schedule.groups[group[0]])
+            self.stamp(number)
+
+    def call_first(self, call: Callable[[], None]) -> None:
+        """A line that calls a function before a kernel call."""
+        self.step.add(f"{self.step.names.bound('first', id(call), call)}()")
 
     @abstractmethod
     def group(self, group: Nodes) -> None:

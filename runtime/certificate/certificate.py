@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from ...graph import RefutedError
+from ..planning.interference import Placement
 from .derivatives import Derivatives
 from .exact import Exact
 from .floats import Floats
@@ -18,13 +19,14 @@ class Certificate(NamedTuple):
 
     `exact` compares it with the declared graph under the passes that define a meaning, and
     `derivatives` its gradients with derivatives along a direction: None where it has none.
-    `floats` holds, for each plan (of a batch size) that has run, how the step's own numbers compare
-    with those of the interpreter in f64.
+    For each plan (of a batch size) that has run, `placements` says that it keeps all that it must,
+    and `floats` how the step's own numbers compare with those of the interpreter in f64.
     """
 
     graph_name: str
     exact: Exact
     derivatives: Derivatives | None = None
+    placements: tuple[Placement, ...] = ()
     floats: tuple[Floats, ...] = ()
 
     @property
@@ -39,7 +41,7 @@ class Certificate(NamedTuple):
     def seconds(self) -> float:
         """How long it took to make."""
         exact = self.exact.seconds + (self.derivatives.seconds if self.derivatives else 0.0)
-        return exact + sum(f.seconds for f in self.floats)
+        return exact + sum(p.seconds for p in self.placements) + sum(f.seconds for f in self.floats)
 
     def check(self) -> None:
         """Raises RefutedError where anything was refuted."""
@@ -76,9 +78,11 @@ class Certificate(NamedTuple):
         if d is not None:
             reason = f": {d.reason}" if d.reason else ""
             lines.append(f"  derivatives  {d.verdict}{reason}")
-        lines += [f"  floats       {check}" for check in self.floats[:_SHOWN]]
-        if len(self.floats) > _SHOWN:
-            lines.append(f"    and {len(self.floats) - _SHOWN} more sizes")
+        for layer, checks in {"plan": self.placements, "floats": self.floats}.items():
+            shown = [str(check) for check in checks]
+            lines += [f"  {layer:<12} {text}" for text in shown[:_SHOWN]]
+            if len(shown) > _SHOWN:
+                lines.append(f"    and {len(shown) - _SHOWN} more sizes")
         return "\n".join(lines)
 
     def __repr__(self) -> str:

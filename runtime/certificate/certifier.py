@@ -7,6 +7,8 @@ from typing import Final
 
 from ...graph import Graph, PassError, RefutedError, cached_property
 from ...passes import Pipeline
+from ..planning.interference import Placement, check_placement
+from ..planning.plan import Plan
 from .certificate import Certificate
 from .derivatives import Derivatives, check_gradients
 from .exact import Exact, compare
@@ -31,16 +33,27 @@ class Certifier:
         self._pipeline = pipeline
         self._stages = stages
         self._compiled = compiled
+        self._placements: list[Placement] = []
         self._floats: list[Floats] = []
 
     @property
     def certificate(self) -> Certificate:
         """What was found so far; of the graph it is found now, if it is not yet."""
-        return self._of_the_graph._replace(floats=tuple(self._floats))
+        placements, floats = tuple(self._placements), tuple(self._floats)
+        return self._of_the_graph._replace(placements=placements, floats=floats)
 
     def check_graph(self) -> None:
         """Raises RefutedError where the graph is not what was declared."""
         self._of_the_graph.check()
+
+    def check_placement(self, plan: Plan) -> None:
+        """Raises RefutedError where values that a plan must keep share a byte, or where what it
+        computes again is not what it was."""
+        if plan.recomputed:
+            self._compared(plan.graph).check()
+        placement = check_placement(plan.graph, plan.sizes, plan.nbytes)
+        if len(self._placements) < _NOTED:
+            self._placements.append(placement)
 
     def check_plan(self, state: Values, feeds: Values, sizes: Mapping[str, int], run: Run) -> None:
         """Raises RefutedError where the step of a plan, which `run` makes from a state on a batch,
@@ -64,11 +77,15 @@ class Certifier:
 
     @cached_property
     def _of_the_graph(self) -> Certificate:
+        return self._compared(self._compiled)
+
+    def _compared(self, compiled: Graph) -> Certificate:
+        """What is found of a compiled graph that gives these outputs."""
         reference, meant = self._reference, self._meant
         if reference is None or isinstance(meant, str):
             return Certificate(self._declared.name, Exact(0, (str(meant),)))
         at = points(reference)
-        exact = compare(reference, self._compiled, meant, self._stages, at)
+        exact = compare(reference, compiled, meant, self._stages, at)
         return Certificate(self._declared.name, exact, self._derivatives(meant, at))
 
     @cached_property

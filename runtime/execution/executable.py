@@ -35,6 +35,8 @@ class Certifier(Protocol):
 
     def check_graph(self) -> None: ...
 
+    def check_placement(self, plan: Plan) -> None: ...
+
     def skip_plan(self, sizes: Mapping[str, int], reason: str) -> None: ...
 
     def check_plan(
@@ -118,6 +120,15 @@ class Executable:
         if not self._certified:
             certifier.check_graph()
         self._certified.add(key)
+        try:
+            self._check_plan(certifier, plan, feeds)
+        except BaseException:
+            self._certified.discard(key)
+            raise
+
+    def _check_plan(self, certifier: Certifier, plan: Plan, feeds: Sequence[Array]) -> None:
+        """Raises RefutedError where a plan is unsound, or its step gives other numbers."""
+        certifier.check_placement(plan)
         limit = max(self._memory.limit or _CHECKING, _LEAST)
         skipped = ""
         if _WIDENED * plan.unplanned_nbytes > limit:
@@ -138,11 +149,7 @@ class Executable:
             return outputs | {f"the new {name}": twin[name] for name in names}
 
         named = {name: a for (name, _), a in zip(self.reader.inputs, feeds, strict=True)}
-        try:
-            certifier.check_plan(twin, named, plan.sizes, run)
-        except BaseException:
-            self._certified.discard(key)
-            raise
+        certifier.check_plan(twin, named, plan.sizes, run)
 
     @property
     def last(self) -> Executor:

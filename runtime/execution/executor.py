@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...graph import Array, Graph, Node, NonFiniteError, RunError, VerigradError
+from ...graph import Array, Node, NonFiniteError, RunError, VerigradError
 from ...ops import LabelError
 from ..backends.backend import CHECK, Stamps, WritingTask
 from ..backends.registry import BACKENDS, Backend
@@ -18,6 +18,7 @@ from ..planning.phases import is_wrong, late_products, phases, read_late, watche
 from ..planning.plan import Plan
 from .blas_threads import Threads
 from .headroom import Headroom
+from .poison import is_wanted, poison
 
 # NumPy takes a buffer of so many elements for a broadcast operand or a cast: small, for no gain in
 # speed was measured above it.
@@ -79,8 +80,13 @@ class Executor:
 
     def written(self, stamps: Stamps | None = None) -> StepText:
         """The step's text and what it names; with `stamps`, it notes there what ends when."""
-        how = self._backend, self._threads.limit
-        return _write(self.graph, self.plan, *how, self._arena, self._arrays, self.watched, stamps)
+        g, plan = self.graph, self.plan
+        fed = {n: np.empty(n.type.bind(plan.sizes), n.type.numpy) for n in g.inputs}
+        arrays = {**self._arrays, **fed}
+        memory = Buffers(arrays, temporaries(g, plan, self._arena), g.inputs, plan.sizes)
+        first = poison(plan, self._arena) if is_wanted() else ()
+        task = WritingTask(g, memory, StepText(memory), stamps, self._threads.limit, first)
+        return _write(task, self._backend, self.watched)
 
     def _take(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         """From now on a step is made of these."""
@@ -206,27 +212,11 @@ class Executor:
         return kind(f"{what}\n  in %{names[n]} = {call}")
 
 
-def _write(
-    g: Graph,
-    plan: Plan,
-    backend: Backend,
-    threads: int | None,
-    arena: Array,
-    lasting: Mapping[Node, Array],
-    checked: Sequence[Node],
-    stamps: Stamps | None,
-) -> StepText:
-    """The text of a step; `lasting` is where all lies but the feeds, and `checked` is looked at
-    before the first write."""
+def _write(task: WritingTask, backend: Backend, checked: Sequence[Node]) -> StepText:
+    """The text of a step; `checked` is looked at before the first write."""
+    g, step, arrays = task.g, task.step, task.memory.arrays
     once, early, late = phases(g)
-    fed = {n: np.empty(n.type.bind(plan.sizes), n.type.numpy) for n in g.inputs}
-    arrays = {**lasting, **fed}
-    memory = Buffers(arrays, temporaries(g, plan, arena), g.inputs, plan.sizes)
-    step = StepText(memory)
-    names, writer = (
-        step.names,
-        BACKENDS[backend].writer()(WritingTask(g, memory, step, stamps, threads)),
-    )
+    names, writer = step.names, BACKENDS[backend].writer()(task)
     copies = []
     for w, n in g.updates.items():
         if n in g.inputs or arrays[w] is not arrays[n]:
@@ -235,7 +225,8 @@ def _write(
         names.function(np.copyto)
     writer.function("prepare", once)
     writer.function("compute", early)
+    fed = task.memory.feeds
     fixed = [arrays[n] for n in checked if n not in fed]
-    writer.finite(fixed, [fed[n] for n in checked if n in fed])
+    writer.finite(fixed, [arrays[n] for n in checked if n in fed])
     writer.function("commit", late, copies, after=CHECK)
     return step

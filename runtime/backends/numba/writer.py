@@ -62,6 +62,10 @@ class NumbaWriter(StepWriter):
         super().groups(groups)
         self._run()
 
+    def call_first(self, call: Callable[[], None]) -> None:
+        self._leave()
+        super().call_first(call)
+
     def group(self, group: Nodes) -> None:
         if self._once:
             self._numpy.group(group)
