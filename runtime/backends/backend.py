@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from ...graph import Array, Graph, Nodes
 from ..planning.buffers import Buffers
+from .freivalds import Freivalds, Multiplication
 from .step_text import Kernel, StepText
 from .tracing import Call
 
@@ -30,7 +31,7 @@ class WritingTask(NamedTuple):
 
     With `stamps`, each kernel call ends with a line that notes the time there. `threads` is the
     most that a step may take. `first` is what runs before each kernel call, in their order, where
-    something does.
+    something does. With `verify`, each product of matrices is checked behind it.
     """
 
     g: Graph
@@ -39,6 +40,7 @@ class WritingTask(NamedTuple):
     stamps: Stamps | None
     threads: int | None
     first: Sequence[Callable[[], None]] = ()
+    verify: bool = False
 
 
 class StepWriter(ABC):
@@ -52,6 +54,7 @@ class StepWriter(ABC):
         self.step = task.step
         self.stamps = task.stamps
         self._first = task.first
+        self.verify = task.verify
 
     def function(
         self, name: str, groups: Sequence[Nodes], copies: Sequence[str] = (), after: str = ""
@@ -84,6 +87,18 @@ class StepWriter(ABC):
     def call_first(self, call: Callable[[], None]) -> None:
         """A line that calls a function before a kernel call."""
         self.step.add(f"{self.step.names.bound('first', id(call), call)}()")
+
+    def product_checks(self, p: Multiplication) -> tuple[list[str], list[str]]:
+        """The lines before and behind a product that check it."""
+        names, values = self.step.names, [self.step.names.value(x) for x in p[:3]]
+        check = Freivalds(p)
+        before: list[str] = []
+        if p.before is not None:
+            begin = names.bound("begin", (id(check), "begin"), check.begin)
+            before.append(f"{begin}({names.value(p.before)}, {names.value(p.beta)})")
+            values.append(names.value(p.alpha))
+        behind = names.bound("check", (id(check), "check"), check.check)
+        return before, [f"{behind}({', '.join(map(str, values))})"]
 
     @abstractmethod
     def group(self, group: Nodes) -> None:

@@ -28,6 +28,7 @@ class RunOptions(NamedTuple):
     keep_best: str | None = None
     early_stopping: int | None = None
     threads: int | None = None
+    verify_products: bool = False
 
     def length(self, steps_per_epoch: int) -> int:
         """How many steps the run makes, unless it is stopped."""
@@ -55,6 +56,10 @@ OPTIONS = (
         help="Stop after so many epochs without a better validation; by loss, or as --keep-best.",
     ),
     threads_option,
+    click.option(
+        "--verify-products", is_flag=True,
+        help="Check each product of matrices, to find a bad BLAS or memory.",
+    ),
 )  # fmt: skip
 
 

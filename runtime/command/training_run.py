@@ -72,6 +72,7 @@ class TrainingRun:
                 callbacks=[*rest, *written],
                 checkpoint=checkpoint,
                 progress=True,
+                verify_products=self.options.verify_products,
             )
             finished = True
         finally:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from ...graph import Array, Graph, RunError, whole_number
@@ -74,6 +75,7 @@ class Executable:
         self._plans: dict[SizeKey, Plan] = {}
         self._executors: dict[SizeKey, Executor] = {}
         self._headrooms: Headrooms = {}
+        self._verify = False
         self._last: Executor | None = None
         self.look: Callable[[Mapping[str, Array]], None] | None = None
         """Looks at the first feeds by their names, once."""
@@ -151,6 +153,22 @@ class Executable:
         named = {name: a for (name, _), a in zip(self.reader.inputs, feeds, strict=True)}
         certifier.check_plan(twin, named, plan.sizes, run)
 
+    @contextmanager
+    def verifying(self, verify: bool) -> Iterator[None]:
+        """Within the block, where asked for, each product of a step is checked behind it."""
+        before = self._verify
+        self._put(verify or before)
+        try:
+            yield
+        finally:
+            self._put(before)
+
+    def _put(self, verify: bool) -> None:
+        """From the next call on, products are checked or are not."""
+        if verify != self._verify:
+            self._verify, self._sizes = verify, None
+            self._executors.clear()
+
     @property
     def last(self) -> Executor:
         """The executor that was made ready last."""
@@ -170,6 +188,7 @@ class Executable:
 
     def _made(self, plan: Plan) -> Executor:
         try:
-            return Executor(plan, self._values, self._backend, self._headrooms, self._threads)
+            how = self._headrooms, self._threads, self._verify
+            return Executor(plan, self._values, self._backend, *how)
         except MemoryError:
             raise RunError(f"{self.graph.name} takes more memory than this machine has") from None

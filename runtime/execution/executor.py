@@ -34,7 +34,8 @@ class Executor:
 
     `source` is the step as Python text, in names of its own: `prepare` computes what is the same
     at every step, `compute` all else that writes no state, `commit` the rest. A step that fails
-    before it has changed nothing. Executors on the same values share `headrooms`.
+    before it has changed nothing. Executors on the same values share `headrooms`. With `verify`,
+    each product of matrices is checked behind it.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Executor:
         backend: Backend = "numpy",
         headrooms: Headrooms | None = None,
         threads: int | None = None,
+        verify: bool = False,
     ) -> None:
         self.plan = plan
         self.graph = plan.graph
         self._arena = aligned_bytes(plan.nbytes, f"the results of {plan.graph.name}")
         self._arrays = bound(self.graph, plan, self._arena, values)
         self._backend = backend
+        self._verify = verify
         # NumPy keeps its settings in the context: to set them for each step would take longer
         # than a small product.
         self._context = Context()
@@ -85,7 +88,8 @@ class Executor:
         arrays = {**self._arrays, **fed}
         memory = Buffers(arrays, temporaries(g, plan, self._arena), g.inputs, plan.sizes)
         first = poison(plan, self._arena) if is_wanted() else ()
-        task = WritingTask(g, memory, StepText(memory), stamps, self._threads.limit, first)
+        how = stamps, self._threads.limit, first, self._verify
+        task = WritingTask(g, memory, StepText(memory), *how)
         return _write(task, self._backend, self.watched)
 
     def _take(self, functions: Mapping[str, Callable[..., Any]]) -> None:

@@ -48,6 +48,7 @@ def fit(
     checkpoint: str | Path | Checkpoint | None = None,
     resume: bool = False,
     progress: bool = False,
+    verify_products: bool = False,
 ) -> History:
     """Trains a program on a data set, for so many epochs or so many steps more.
 
@@ -69,6 +70,10 @@ def fit(
     `progress=True` shows a bar on a terminal where rich is installed, and else a line an epoch, on
     stderr.
 
+    `verify_products=True` checks each product of matrices of each step by Freivalds' test, which
+    takes less time than to make it again: RunError names the first that a bad BLAS, memory or
+    processor got wrong. No bit of the run depends on it.
+
     VerigradWarning tells, once, of inputs from 0 to 255 that meet a weight as they are, a loss
     that grew to ten times its first value, and one class predicted for all rows.
 
@@ -81,6 +86,7 @@ def fit(
     check_program("fit", program)
     check_switch("resume", resume)
     check_switch("progress", progress)
+    check_switch("verify_products", verify_products)
     if not isinstance(keep_best, str):
         check_switch("keep_best", keep_best)
     train = DataSet(program.declared, data, program.metadata)
@@ -113,7 +119,8 @@ def fit(
         next(iter(loop.losses), None), classifier.classes if classifier is not None else None
     )
     follow = progress_of if progress else lambda *_: nullcontext(Callback())
-    with follow(loop.position.start, count, chosen.steps_per_epoch) as follower:
+    verifying = program.executable.verifying(verify_products)
+    with verifying, follow(loop.position.start, count, chosen.steps_per_epoch) as follower:
         loop.callbacks = (follower, rising, *loop.callbacks)
         history = loop.go(count, best.put_back if best is not None else lambda: None)
     rising.end()

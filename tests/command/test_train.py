@@ -282,3 +282,14 @@ def _read(read: Callable[[], bytes]) -> Iterator[bytes]:
         if not data:
             return
         yield data
+
+
+def test_products_are_verified_to_the_same_bits(tmp_path: Path) -> None:
+    for name, more in {"plain": (), "verified": ("--verify-products",)}.items():
+        done = run("train", "--steps", 3, "--out", tmp_path / name, *more)
+        assert done.exit_code == 0, done.output
+        config = tomllib.loads((tmp_path / name / "config.toml").read_text())
+        assert config["train"]["verify_products"] == (name == "verified")
+    plain, verified = (vg.load(tmp_path / k / "model.safetensors") for k in ("plain", "verified"))
+    for name, value in plain.parameters.items():
+        np.testing.assert_array_equal(verified.parameters[name], value)

@@ -10,6 +10,7 @@ from ....graph import Array, Node, Nodes, Op
 from ....ops.blas import numpy_blas
 from ...planning.tiling import tiling
 from ..backend import CHECK, Stamp, StepWriter, WritingTask
+from ..freivalds import Multiplication
 from ..numpy.writer import NumpyWriter
 from ..step_text import Kernel
 from ..tiles import TiledLane, joined, parts
@@ -144,10 +145,24 @@ class NumbaWriter(StepWriter):
         self._whole = self._whole and self._once
 
     def _product(self, n: Node, p: MatrixProduct, line: str) -> None:
+        before, behind = self._checks(p) if self.verify else ([], [])
         self._flush()
+        self._lines(n, before)
         assert self._blas is not None
         split = products.append(p, self._blas, self._tape)
         self._listed((n,), line, split)
+        self._lines(n, behind)
+
+    def _checks(self, p: MatrixProduct) -> tuple[list[str], list[str]]:
+        """The lines before and behind a product that check it."""
+        of = p.a.array, p.b.array, p.out
+        return self.product_checks(Multiplication(*of, *((p.out, *p.scaled) if p.scaled else ())))
+
+    def _lines(self, n: Node, lines: Sequence[str]) -> None:
+        """Lines of a node between two runs of the tape."""
+        for line in lines:
+            self._leave()
+            self.step.add(line, n)
 
     def _listed(self, nodes: Iterable[Node], line: str, split: int) -> None:
         """Notes what an instruction does, and for whom."""

@@ -11,6 +11,7 @@ import numpy as np
 from ....graph import Array, Node, Nodes, is_ours
 from ...planning.tiling import tiling
 from ..backend import CHECK, SQUARES, StepWriter, WritingTask
+from ..freivalds import multiplication
 from ..step_text import Kernel
 from ..tiles import TiledLane, TileLoop, joined, parts
 from ..tracing import Call, record
@@ -78,16 +79,24 @@ class NumpyWriter(StepWriter):
         op = n.op.bind(self.memory.sizes)
         calls = record(op, inputs, out, scratch)
         lines = [self.call(c, name) for c in calls or ()]
+        made = calls or []
         if calls is None or None in lines:
             whole = {"out": out, "scratch": tuple(scratch)} if scratch else {"out": out}
-            lines = [self.call(Call(op.run, tuple(inputs), whole), name)]
+            made = [Call(op.run, tuple(inputs), whole)]
+            lines = [self.call(made[0], name)]
         note = f"  # {n.op.name}" if is_ours(type(n.op)) else ""
         rows, cast = sum(c.rows for c in calls or ()), sum(c.cast for c in calls or ())
         count = times or 1
         self.step.count(self.schedule.groups[n], count * len(lines), count * rows, count * cast)
         indent = "    " if times else ""
-        for line in lines:
+        for call, line in zip(made, lines, strict=True):
+            product = multiplication(call) if self.verify else None
+            before, behind = self.product_checks(product) if product is not None else ([], [])
+            for check in before:
+                self.step.add(check, n)
             self.step.add(f"{indent}{line}{note}", n)
+            for check in behind:
+                self.step.add(check, n)
             note = ""
 
     def call(self, call: Call, name: Name | None = None) -> str | None:
