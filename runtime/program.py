@@ -182,7 +182,7 @@ class Program(Frozen):
 
         It is made when something first runs, or is asked for; RunError under `certify=False`.
         """
-        certifier = self.executable.certifier
+        certifier = self._variants.certifier
         if certifier is None:
             raise RunError(f"program {self.name} has no certificate: it is compiled without one")
         certificate: Certificate = alone(self._lock, lambda: certifier.certificate)
@@ -368,7 +368,9 @@ class Program(Frozen):
         """What a file of the program holds."""
         from .files.program_file import Content
 
-        return Content(self.declared, self.options, self._values, self.metadata)
+        certifier = self._variants.certifier
+        told = certifier.certificate.as_dict() if certifier is not None else None
+        return Content(self.declared, self.options, self._values, self.metadata, certificate=told)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What pickles and copies are made from: a program of its own, in the same state."""

@@ -52,6 +52,13 @@ class Variants:
             )
 
     @property
+    def certifier(self) -> Any:
+        """What makes the certificate of the training step, or of inference where there is no loss;
+        None where nothing is to be checked."""
+        runs = self.training is not None or self.declared.outputs
+        return self.executable.certifier if self.options.certify and runs else None
+
+    @property
     def parameters(self) -> list[str]:
         """The names of the parameters."""
         return [name for name, n in self.sources.items() if isinstance(n.op, Parameter)]

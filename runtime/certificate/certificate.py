@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ...graph import RefutedError
 from ..planning.interference import Placement
@@ -42,6 +42,38 @@ class Certificate(NamedTuple):
         """How long it took to make."""
         exact = self.exact.seconds + (self.derivatives.seconds if self.derivatives else 0.0)
         return exact + sum(p.seconds for p in self.placements) + sum(f.seconds for f in self.floats)
+
+    @property
+    def line(self) -> str:
+        """All of it in one line."""
+        parts = [f"{self.exact.compared} tensors as declared"]
+        if self.derivatives is not None:
+            parts.append(f"gradients {self.derivatives.verdict}")
+        if checked := [f for f in self.floats if f.verdict == "within bounds"]:
+            worst = max(f.ratio for f in checked)
+            sizes = (
+                " and ".join([f.at for f in checked])
+                if len(checked) < 3
+                else f"{len(checked)} sizes"
+            )
+            parts.append(f"numbers within {worst:.2g} of their bounds at {sizes}")
+        skipped = len(self.floats) - len(checked)
+        parts += [f"{skipped} sizes skipped"] if skipped else []
+        return f"certificate: {self.verdict} ({', '.join(parts)}), {1e3 * self.seconds:.0f} ms"
+
+    def as_dict(self) -> dict[str, Any]:
+        """What was found of the graph, in types that JSON has. What was found of plans is another
+        thing on another machine, and so is the time."""
+        e, d = self.exact, self.derivatives
+        return {
+            "verdict": self.verdict,
+            "compared": e.compared,
+            "skipped": list(e.skipped),
+            "differences": [str(one) for one in e.differences],
+            "chance": e.chance,
+            "derivatives": None if d is None else d.verdict,
+            "reason": "" if d is None else d.reason,
+        }
 
     def check(self) -> None:
         """Raises RefutedError where anything was refuted."""

@@ -49,9 +49,13 @@ class Floats(NamedTuple):
     reason: str = ""
     seconds: float = 0.0
 
+    @property
+    def at(self) -> str:
+        """The sizes, such as N=50."""
+        return ", ".join([f"{s}={n}" for s, n in self.sizes.items()])
+
     def __str__(self) -> str:
-        at = ", ".join(f"{s}={n}" for s, n in self.sizes.items())
-        what = f"{at}: {self.verdict}" if at else self.verdict
+        what = f"{self.at}: {self.verdict}" if self.at else self.verdict
         if self.reason:
             return f"{what}: {self.reason}"
         return (

@@ -1,4 +1,4 @@
-"""`verigrad info`: what is installed here, for a report of a problem."""
+"""`verigrad info`: what is installed here, for a report of a problem; or what a model is."""
 
 from __future__ import annotations
 
@@ -9,35 +9,47 @@ import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
+from pathlib import Path
 
 import click
 import numpy as np
 
+from ...graph import on_one_line
 from ...graph.installed import install_line
 from ...graph.pictures.rendering import engines
 from ...ops.blas import numpy_blas, threads
 from ..optional import require
+from .model_info import model_rows
+from .models import model_argument
 
 
 @click.command()
+@model_argument
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def info(as_json: bool) -> None:
-    """Print versions, the matrix products' library and threads, drawing engines and extras."""
-    rows = [
-        ("verigrad", version("verigrad")),
-        ("python", f"{platform.python_version()} on {platform.platform()}"),
-        ("numpy", np.__version__),
-        *_blas(),
-        ("processors", str(os.cpu_count())),
-        *((name, version(name)) for name in ("networkx", "graphviz")),
-        ("drawing", ", ".join(name for name, _ in engines()) or f"none; {install_line('draw')}"),
-        *_extras(),
-    ]
+def info(model: Path | None, as_json: bool) -> None:
+    """Print versions, the matrix products' library and threads, drawing engines and extras.
+
+    With MODEL, a file or the folder of a run: what it holds, and its certificate.
+    """
+    rows = list(model_rows(model) if model is not None else _installed())
     if as_json:
         click.echo(json.dumps(dict(rows)))
         return
     width = max(len(name) for name, _ in rows)
-    click.echo("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
+    lines = [f"{name:<{width}}  {value}" for name, value in rows]
+    click.echo("\n".join([on_one_line(line) for line in lines]))
+
+
+def _installed() -> Iterator[tuple[str, str]]:
+    yield "verigrad", version("verigrad")
+    yield "python", f"{platform.python_version()} on {platform.platform()}"
+    yield "numpy", np.__version__
+    yield from _blas()
+    yield "processors", str(os.cpu_count())
+    yield from ((name, version(name)) for name in ("networkx", "graphviz"))
+    engine_names = ", ".join(name for name, _ in engines())
+    yield "drawing", engine_names or f"none; {install_line('draw')}"
+    yield from _extras()
 
 
 def _blas() -> Iterator[tuple[str, str]]:

@@ -26,8 +26,12 @@ def program_of(ctx: click.Context, model: Path | None, settings: Settings) -> Pr
 
 def load_model(path: Path) -> Program:
     """The program in a file, or in the folder of a run."""
+    return load(file_of(path))
+
+
+def file_of(path: Path) -> Path:
+    """The file of a program, which may be that of a run's folder."""
     from .folder import MODEL
 
     with reaching(path):
-        file = path / MODEL if path.is_dir() else path
-    return load(file)
+        return path / MODEL if path.is_dir() else path

@@ -87,6 +87,7 @@ class TrainingRun:
 
     def finish(self, rows: Sequence[Row], as_json: bool) -> None:
         """Tests the program, draws the curves and prints the result."""
+        click.echo(self.program.certificate.line, err=True)
         tested = measure(self.program, self.data.test)
         assert tested.accuracy is not None
         try:
@@ -150,15 +151,6 @@ def describe(data: Classification, program: Program) -> None:
         f"{name}: {len(data.train.y):,} rows to train on, "
         f"{len(data.validation.y):,} to validate, {len(data.test.y):,} to test\n"
         f"net {'-'.join(map(str, sizes))}, {count:,} parameters",
-        err=True,
-    )
-    certificate = program.certificate
-    parts = [f"{certificate.exact.compared} tensors as declared"]
-    if certificate.derivatives is not None:
-        parts.append(f"gradients {certificate.derivatives.verdict}")
-    click.echo(
-        f"certificate: {certificate.verdict} ({', '.join(parts)}), "
-        f"{1e3 * certificate.seconds:.0f} ms",
         err=True,
     )
 

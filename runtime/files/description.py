@@ -21,6 +21,18 @@ _LONGEST: Final = 500
 """How much is shown of an error that may tell all of a foreign text."""
 
 
+class Certified(NamedTuple):
+    """What the program that wrote the file found of its graph, see `Certificate.as_dict`."""
+
+    verdict: str
+    compared: int
+    skipped: list[str]
+    differences: list[str]
+    chance: float
+    derivatives: str | None
+    reason: str
+
+
 class Description(NamedTuple):
     """What the file tells of a program, in the types that JSON has."""
 
@@ -41,6 +53,7 @@ class Description(NamedTuple):
     backend: Backend = "numpy"
     threads: int | None = None
     certify: bool = True
+    certificate: Certified | None = None
     run: dict[str, Any] | None = None
 
 

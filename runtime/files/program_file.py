@@ -38,7 +38,7 @@ class Content(NamedTuple):
     """What the file of a program holds.
 
     `instead` are values, by name, that take the place of those in `values`; `run` is what a
-    checkpoint holds.
+    checkpoint holds; `certificate` what was found of the graph, as `Certificate.as_dict` tells it.
     """
 
     declared: Graph
@@ -47,6 +47,7 @@ class Content(NamedTuple):
     metadata: Mapping[str, str]
     run: RunState | None = None
     instead: Mapping[str, Array] | None = None
+    certificate: Mapping[str, Any] | None = None
 
     def differing(self, other: Content) -> str | None:
         """What two programs were compiled from and with, where it differs: "graph", "optimizer"."""
@@ -81,6 +82,8 @@ def _bytes(content: Content) -> bytes:
             if is_stored(spelled):
                 tensors[_CONSTANT + spelled] = holder.value.array
     description = described(content.declared, content.options, content.metadata)
+    if content.certificate is not None:
+        description["certificate"] = dict(content.certificate)
     if content.run is not None:
         description["run"] = content.run.told
         tensors |= {_RUN + k: np.ascontiguousarray(a) for k, a in content.run.arrays.items()}
@@ -130,6 +133,7 @@ class Stored:
         self.declared = g
         self.options = read_options(self._told)
         self.metadata = self._told.metadata
+        self.certificate = self._told.certificate
         self._arrays = self._under(_RUN) if self._told.run is not None else {}
         self.run: RunState | None = None
         if self._told.run is not None:

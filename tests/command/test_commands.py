@@ -190,6 +190,30 @@ def test_info_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"missing: matplotlib; {install_line('plot')}" in run("info").stdout
 
 
+def test_info_of_a_model_tells_what_it_holds_and_its_certificate(model: Path) -> None:
+    program = vg.load(model / "model.safetensors")
+    told = json.loads(run("info", model, "--json").stdout)
+    assert told["steps"] == f"{program.step_number:,}" and told["graph"].startswith(program.name)
+    assert told["inputs"] == "x: f32[N,64], y: i64[N]"
+    exact = program.certificate.exact
+    assert told["certificate"] == (
+        f"proved: {exact.compared} tensors as declared; one that differs is missed with a chance "
+        f"of {exact.chance:.0e}"
+    )
+    assert told["derivatives"] == "proved"
+    lines = run("info", model / "model.safetensors").stdout.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["file", "graph", "inputs"]
+
+
+def test_info_of_a_model_that_was_not_certified(tmp_path: Path) -> None:
+    x = vg.input("x", ("N", 4))
+    g = vg.Graph("plain", {"y": vg.dense(x, 2)})
+    vg.compile(g, certify=False).save(tmp_path / "plain.safetensors")
+    shown = run("info", tmp_path / "plain.safetensors").stdout
+    assert "certificate  none: it was compiled with certify=False" in shown
+    assert run("info", tmp_path / "no.safetensors").exit_code == 2
+
+
 # ---- the program -----------------------------------------------------------------------------
 
 

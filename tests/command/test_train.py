@@ -293,3 +293,10 @@ def test_products_are_verified_to_the_same_bits(tmp_path: Path) -> None:
     plain, verified = (vg.load(tmp_path / k / "model.safetensors") for k in ("plain", "verified"))
     for name, value in plain.parameters.items():
         np.testing.assert_array_equal(verified.parameters[name], value)
+
+
+def test_one_line_tells_of_the_certificate() -> None:
+    told = run("train", "--steps", 3).stderr
+    (line,) = [t for t in told.splitlines() if t.startswith("certificate: ")]
+    assert line.startswith("certificate: proved (16 tensors as declared, gradients proved, numbers")
+    assert " of their bounds at N=50), " in line and line.endswith(" ms")
