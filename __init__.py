@@ -130,6 +130,7 @@ if TYPE_CHECKING:
     )
     from .passes.methods import learning_rates as schedules
     from .runtime import (
+        Bisection,
         Callback,
         Certificate,
         Cost,
@@ -141,6 +142,7 @@ if TYPE_CHECKING:
         Program,
         Sampler,
         check_op,
+        check_same,
         compile,
         digits,
         fit,
@@ -160,6 +162,7 @@ __all__ = [
     "AdaGrad",
     "Adam",
     "AdamW",
+    "Bisection",
     "Callback",
     "Certificate",
     "Clip",
@@ -209,6 +212,7 @@ __all__ = [
     "broadcast_to",
     "cast",
     "check_op",
+    "check_same",
     "compile",
     "concat",
     "constant",

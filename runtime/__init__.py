@@ -6,7 +6,9 @@ Each name loads its module when it is first used: compiling a net needs no data 
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from .bisection.bisection import Bisection
     from .certificate.certificate import Certificate
+    from .certificate.same import check_same
     from .checking.contract import OpReport, check_op
     from .checking.gradcheck import GradcheckReport, gradcheck
     from .data.digits import digits
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from .training.sampling import Sampler
 
 __all__ = [
+    "Bisection",
     "Callback",
     "Certificate",
     "Cost",
@@ -39,6 +42,7 @@ __all__ = [
     "Row",
     "Sampler",
     "check_op",
+    "check_same",
     "compile",
     "digits",
     "fit",
@@ -49,7 +53,9 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "bisection.bisection": ("Bisection",),
     "certificate.certificate": ("Certificate",),
+    "certificate.same": ("check_same",),
     "checking.contract": ("OpReport", "check_op"),
     "checking.gradcheck": ("GradcheckReport", "gradcheck"),
     "data.digits": ("digits",),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..graph import PassError, is_whole, shown
-from ..passes import Clip, Dropout, Optimizer, Pipeline, Regularizer
+from ..passes import INFERENCE, TRAINING, Clip, Dropout, Optimizer, Pipeline, Regularizer
 from .backends.registry import BACKENDS, Backend
 
 
@@ -26,6 +26,12 @@ class Options(NamedTuple):
     backend: Backend = "numpy"
     threads: int | None = None
     certify: bool = True
+
+    def changed(self) -> dict[str, Any]:
+        """Those that are not as `compile` has them unless said, but for `certify`."""
+        usual = Options(None, None, None, 0, "f32", TRAINING, INFERENCE)
+        pairs = zip(self._fields, self, usual, strict=True)
+        return {k: value for k, value, other in pairs if value != other and k != "certify"}
 
     def for_training(self) -> list[str]:
         """The names of those given that inference does not read."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from ..graph import (
     Array,
     Frozen,
@@ -43,7 +45,9 @@ from .state import Values
 from .variants import Variants
 
 if TYPE_CHECKING:
+    from .bisection.bisection import Bisection
     from .certificate.certificate import Certificate
+    from .execution.twin import Twin
     from .files.program_file import Content
     from .profiling.cost import Cost
     from .profiling.report import Profile
@@ -187,6 +191,31 @@ class Program(Frozen):
             raise RunError(f"program {self.name} has no certificate: it is compiled without one")
         certificate: Certificate = alone(self._lock, lambda: certifier.certificate)
         return certificate
+
+    def bisect(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> Bisection:
+        """Who is guilty where the training step (inference, where there is no loss) does not
+        compute what was declared: the first pass that does not keep what it is given and its one
+        rewrite, or a kernel; with a small graph that shows it, and a test of it for pytest.
+
+        Numbers are compared on the feeds, drawn where there are none. Nothing of the program is
+        changed; it need not have been certified.
+        """
+        from .bisection.bisection import bisect_program
+
+        def bisected(_: Program, batch: Mapping[str, Any]) -> Bisection:
+            training = self._variants.training is not None
+            o = self.options
+            fed = {k: np.asarray(v) for k, v in batch.items()}
+            pipeline = o.training() if training else o.inference()
+            return bisect_program(self.declared, pipeline, o.changed(), self._twin, fed)
+
+        return self._alone(bisected, feeds, named)
+
+    def _twin(self, declared: Graph, feeds: Mapping[str, Array]) -> Twin:
+        """A step of a graph that is compiled as this one is, on values of its own."""
+        variants = Variants(declared, self.options._replace(certify=False), self.metadata)
+        inputs = {declared.names[n] for n in declared.inputs}
+        return variants.executable.twin({k: v for k, v in feeds.items() if k in inputs})
 
     @property
     def _compilation(self) -> Compilation:

@@ -21,7 +21,7 @@ FLOORS = (
     ("arguments", "doubts", "forks", "inputs", "optional", "planning"),
     ("backends", "data", "figures", "interpreter", "state"),
     ("certificate", "execution", "options"),
-    ("files", "profiling", "totals", "variants"),
+    ("bisection", "files", "profiling", "totals", "variants"),
     ("program",),
     ("checking", "loading"),
     ("training",),

@@ -78,53 +78,87 @@ def check_floats(
 
     try:
         with SETTINGS, np.errstate(all="ignore"):
-            point, ties = _point(reference, state, feeds)
+            point = probe(reference, state, feeds)
             values = run(point.state)
     except NonFiniteError:
         return skipped("what is computed from the drawn state is not finite")
     except (VerigradError, MemoryError) as e:
         return skipped(str(e).splitlines()[0] if str(e) else type(e).__name__)
+    return _judged(point, sizes, values, start)
+
+
+def check_values(reference: Graph, other: Graph, values: Values) -> Floats:
+    """Whether the interpreter makes the same of another graph at these values, within the same
+    bounds; `values` are arrays for the sources of both."""
+    start = time.perf_counter()
+    try:
+        with SETTINGS, np.errstate(all="ignore"):
+            point = _measured(reference, values)
+            made = _tensors(interpret(other, values))
+    except VerigradError as e:
+        reason = str(e).splitlines()[0]
+        return Floats("skipped", {}, reason=reason, seconds=time.perf_counter() - start)
+    return _judged(point, {}, made, start)
+
+
+def _judged(point: Probe, sizes: Mapping[str, int], values: Values, start: float) -> Floats:
+    """What is found of tensors that should be those of a probe."""
+    rounded = _tensors(point.rounded)
     worst, ratio, compared, numbers = "", 0.0, 0, ""
-    for tensor, due in point.exact.items():
+    for tensor, due in _tensors(point.exactly).items():
         if tensor not in values or not np.isfinite(due).all():
             continue
         with np.errstate(all="ignore"):
-            off, numbers_here = _off(values[tensor], due, point.rounded[tensor])
+            far, numbers_here = off(values[tensor], due, rounded[tensor])
         compared += 1
-        if not off <= ratio:
-            worst, ratio, numbers = tensor, off, numbers_here
-    if not compared:
-        return skipped("no tensor is finite at the drawn state")
+        if not far <= ratio:
+            worst, ratio, numbers = tensor, far, numbers_here
     seconds = time.perf_counter() - start
+
+    def found(verdict: str, reason: str = "") -> Floats:
+        return Floats(verdict, sizes, compared, worst, ratio, reason, seconds)
+
+    if not compared:
+        return found("skipped", "no tensor is finite at the drawn state")
     if ratio <= 1:
-        return Floats("within bounds", sizes, compared, worst, ratio, seconds=seconds)
-    if ties:
-        return skipped(f"{ties} values are near a kink, and {worst} may lie on its other side")
-    return Floats("refuted", sizes, compared, worst, ratio, f"{worst} {numbers}", seconds)
+        return found("within bounds")
+    if point.ties:
+        near = f"{point.ties} values are near a kink, and {worst} may lie on its other side"
+        return found("skipped", near)
+    return found("refuted", f"{worst} {numbers}")
 
 
-class _Point(NamedTuple):
-    """A state, and what the interpreter makes of it: in f64, and rounded."""
+class Probe(NamedTuple):
+    """A state, and what the interpreter makes of it: in f64, and rounded; `ties` of the values are
+    near a kink."""
 
     state: dict[str, Array]
-    exact: dict[str, Array]
-    rounded: dict[str, Array]
+    exactly: Interpretation
+    rounded: Interpretation
+    ties: int
 
 
-def _point(reference: Graph, state: Values, feeds: Values) -> tuple[_Point, int]:
-    """A state that is near no kink, if one is found; and how many values are near one."""
-    wide = with_dtype(reference, "f64")
-    same, start = all(n.type.dtype != "f32" for n in reference.nodes), time.perf_counter()
+def probe(reference: Graph, state: Values, feeds: Values) -> Probe:
+    """A state that is near no kink, if one is found; `state` holds arrays of its types."""
+    start = time.perf_counter()
     for number in range(_TRIES):
-        drawn = {name: _drawn(reference, name, a, number) for name, a in state.items()}
-        exactly = interpret(wide, {**_widened(drawn), **_widened(feeds)})
-        # In f64, numbers that rounding might have made of them stand for what is rounded.
-        moved = {name: _moved(name, a) for name, a in drawn.items()} if same else drawn
-        rounded = interpret(reference, {**moved, **feeds})
-        ties = sum(_ties(reference, exactly.values, rounded.values))
-        if not ties or time.perf_counter() - start > _LONG:
+        drawn = {name: draw(reference, name, a, number) for name, a in state.items()}
+        point = _measured(reference, {**drawn, **feeds})
+        if not point.ties or time.perf_counter() - start > _LONG:
             break
-    return _Point(drawn, _tensors(exactly), _tensors(rounded)), ties
+    return point._replace(state=drawn)
+
+
+def _measured(reference: Graph, values: Values) -> Probe:
+    """What the interpreter makes of values."""
+    exactly = interpret(with_dtype(reference, "f64"), _widened(values))
+    # In f64, numbers that rounding might have made of them stand for what is rounded.
+    same = all(n.type.dtype != "f32" for n in reference.nodes)
+    held = {reference.names[n] for n in (*reference.parameters, *reference.state)}
+    moved = {k: _moved(k, a) if same and k in held else a for k, a in values.items()}
+    rounded = interpret(reference, moved)
+    ties = sum(_ties(reference, exactly.values, rounded.values))
+    return Probe({}, exactly, rounded, ties)
 
 
 def _tensors(i: Interpretation) -> dict[str, Array]:
@@ -132,7 +166,7 @@ def _tensors(i: Interpretation) -> dict[str, Array]:
     return outputs | {f"the new {name}": a for name, a in i.updates.items()}
 
 
-def _drawn(g: Graph, name: str, like: Array, number: int) -> Array:
+def draw(g: Graph, name: str, like: Array, number: int) -> Array:
     """A value of a parameter or a state: no element is 0, and those of a state are positive."""
     if like.dtype.kind != "f":
         return np.full_like(like, STEP) if name == "step" else like.copy()
@@ -194,7 +228,7 @@ def _piece(n: Node, arrays: list[Array]) -> Array | None:
     return n.op.kinks(*arrays)
 
 
-def _off(actual: Array, due: Array, rounded: Array) -> tuple[float, str]:
+def off(actual: Array, due: Array, rounded: Array) -> tuple[float, str]:
     """How far a tensor is off, as a part of its bound, and in words."""
     if actual.dtype.kind != "f":
         equal = np.array_equal(actual, due)
@@ -203,13 +237,13 @@ def _off(actual: Array, due: Array, rounded: Array) -> tuple[float, str]:
     unit = float(np.linalg.norm((rounded.astype(np.float64) - due).reshape(-1)))
     eps = _EPS["f32" if actual.dtype == np.float32 else "f64"]
     bound = MULTIPLE * max(unit, eps * size)
-    off = float(np.linalg.norm((actual.astype(np.float64) - due).reshape(-1)))
-    if off == 0:
+    far = float(np.linalg.norm((actual.astype(np.float64) - due).reshape(-1)))
+    if far == 0:
         return 0.0, ""
     place = np.unravel_index(int(np.abs(actual - due).argmax()), due.shape) if due.ndim else ()
     at = f" at [{', '.join(str(int(i)) for i in place)}]" if due.ndim else ""
     words = (
-        f"is off by {off:.2g} in norm, where rounding allows {bound:.2g};{at} it is "
+        f"is off by {far:.2g} in norm, where rounding allows {bound:.2g};{at} it is "
         f"{float(actual[place]):.9g}, and {float(due[place]):.9g} in f64"
     )
-    return off / bound if bound else np.inf, words
+    return far / bound if bound else np.inf, words

@@ -16,6 +16,7 @@ import click
 
 from ...graph import NonFiniteError, VerigradError, VerigradWarning
 from ...graph.errors import WriteError
+from .bisect import bisect
 from .check import check
 from .compare import compare_command
 from .ending import exit_code, raising
@@ -102,6 +103,7 @@ for command in (
     graph_command,
     check,
     selfcheck,
+    bisect,
     plan,
     profile,
     info,

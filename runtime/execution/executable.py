@@ -13,6 +13,7 @@ from ..planning.plan import Plan
 from ..state import StateArrays
 from .executor import Executor, Headrooms
 from .feeds import FeedReader
+from .twin import Twin
 
 _KEPT: Final = 8
 """How many arenas are kept, of the sizes that were used last."""
@@ -140,18 +141,16 @@ class Executable:
         if skipped:
             certifier.skip_plan(plan.sizes, skipped)
             return
-        twin = self._values.twin()
+        twin = self._twin(plan, feeds)
+        certifier.check_plan(twin.state, twin.feeds, plan.sizes, twin.run)
 
-        def run(state: Mapping[str, Array]) -> dict[str, Array]:
-            twin.fill(state.items())
-            other = Executor(plan, twin, self._backend, threads=self._threads)
-            (other.step if self.graph.updates else other.compute)(feeds, 1)
-            outputs = {f"output {k}": other.output(k) for k in self.graph.outputs}
-            names = [self.graph.names[w] for w in self.graph.updates]
-            return outputs | {f"the new {name}": twin[name] for name in names}
+    def twin(self, feeds: Mapping[str, Any]) -> Twin:
+        """A step on these feeds and values of its own."""
+        arrays, sizes = self.reader.read(feeds)
+        return self._twin(self.plan(sizes), arrays)
 
-        named = {name: a for (name, _), a in zip(self.reader.inputs, feeds, strict=True)}
-        certifier.check_plan(twin, named, plan.sizes, run)
+    def _twin(self, plan: Plan, feeds: Sequence[Array]) -> Twin:
+        return Twin(plan, self._values, feeds, self._backend, self._threads)
 
     @contextmanager
     def verifying(self, verify: bool) -> Iterator[None]:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
-from ...graph import Array, Node, NonFiniteError, RunError, VerigradError
+from ...graph import (
+    Array,
+    Node,
+    NonFiniteError,
+    RunError,
+    VerigradError,
+    kernel_groups,
+)
 from ...ops import LabelError
 from ..backends.backend import CHECK, Stamps, WritingTask
 from ..backends.registry import BACKENDS, Backend
@@ -25,6 +33,8 @@ from .poison import is_wanted, poison
 _BUFFER: Final = 512
 
 
+Watch = Callable[["Executor", int], None]
+"""Is called before each kernel call, with its number."""
 Headrooms = dict[tuple[Node, ...], Headroom]
 """What is proved of the updates, by the nodes that make them."""
 
@@ -46,6 +56,7 @@ class Executor:
         headrooms: Headrooms | None = None,
         threads: int | None = None,
         verify: bool = False,
+        watch: Watch | None = None,
     ) -> None:
         self.plan = plan
         self.graph = plan.graph
@@ -53,6 +64,7 @@ class Executor:
         self._arrays = bound(self.graph, plan, self._arena, values)
         self._backend = backend
         self._verify = verify
+        self._watch = watch
         # NumPy keeps its settings in the context: to set them for each step would take longer
         # than a small product.
         self._context = Context()
@@ -87,7 +99,10 @@ class Executor:
         fed = {n: np.empty(n.type.bind(plan.sizes), n.type.numpy) for n in g.inputs}
         arrays = {**self._arrays, **fed}
         memory = Buffers(arrays, temporaries(g, plan, self._arena), g.inputs, plan.sizes)
-        first = poison(plan, self._arena) if is_wanted() else ()
+        first: Sequence[Callable[[], None]] = poison(plan, self._arena) if is_wanted() else ()
+        if self._watch is not None:
+            assert g.schedule is not None
+            first = [partial(self._watch, self, k) for k in range(len(kernel_groups(g.schedule)))]
         how = stamps, self._threads.limit, first, self._verify
         task = WritingTask(g, memory, StepText(memory), *how)
         return _write(task, self._backend, self.watched)

@@ -1,0 +1,66 @@
+"""A step of a plan on values of its own: what it gives from any state, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...graph import Array, Node, kernel_groups
+from ..backends.registry import Backend
+from ..planning.plan import Plan
+from ..state import StateArrays
+from .executor import Executor, Watch
+
+
+class Twin:
+    """One plan on a batch and on a state that is a copy of a program's."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        values: StateArrays,
+        feeds: Sequence[Array],
+        backend: Backend,
+        threads: int | None,
+    ) -> None:
+        self.plan = plan
+        self.state = values.twin()
+        self._feeds = feeds
+        self._how: tuple[Backend, int | None] = backend, threads
+
+    @property
+    def feeds(self) -> dict[str, Array]:
+        """The batch, by the names of the inputs."""
+        g = self.plan.graph
+        return {g.names[n]: a for n, a in zip(g.inputs, self._feeds, strict=True)}
+
+    def run(self, state: Mapping[str, Array]) -> dict[str, Array]:
+        """All tensors that a step from this state gives: outputs, and new parameters and state."""
+        executor = self._step(state)
+        g = self.plan.graph
+        outputs = {f"output {k}": executor.output(k) for k in g.outputs}
+        return outputs | {f"the new {name}": self.state[name] for name in self._updated()}
+
+    def results(self, state: Mapping[str, Array]) -> dict[Node, Array]:
+        """What each kernel call of such a step has written, as it was behind that call."""
+        g, seen = self.plan.graph, dict[Node, Array]()
+        assert g.schedule is not None
+        groups, placed = kernel_groups(g.schedule), {*g.schedule.places, *g.schedule.takeovers}
+
+        def note(executor: Executor, number: int) -> None:
+            for n in groups[number - 1] if number else ():
+                if n in placed:
+                    seen[n] = executor.array(n).copy()
+
+        note(self._step(state, note), len(groups))
+        return seen
+
+    def _step(self, state: Mapping[str, Array], watch: Watch | None = None) -> Executor:
+        self.state.fill(state.items())
+        backend, threads = self._how
+        executor = Executor(self.plan, self.state, backend, threads=threads, watch=watch)
+        (executor.step if self.plan.graph.updates else executor.compute)(self._feeds, 1)
+        return executor
+
+    def _updated(self) -> list[str]:
+        g = self.plan.graph
+        return [g.names[w] for w in g.updates]
