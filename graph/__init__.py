@@ -26,7 +26,8 @@ from .hooks import check_hooks, is_ours
 from .kernel import compute, kernel_call
 from .layer import Layer
 from .location import Location, created_at, raised_at, warn
-from .modular.residues import Point, Residues
+from .modular.point import Point
+from .modular.residues import Residues
 from .node import Node, Operand, apply, check_name, check_node
 from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, OverRows, Product, Source, op
 from .op_function import op_function

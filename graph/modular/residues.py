@@ -9,8 +9,7 @@ the ops' own (a dual number, as in forward-mode differentiation).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from math import prod
+from collections.abc import Callable, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -18,7 +17,6 @@ import numpy as np
 
 from ..errors import NoRuleError
 from ..op import Array, IntShape
-from ..types import NUMPY_DTYPES, Dim
 from .arithmetic import (
     drawn,
     inverse,
@@ -30,20 +28,10 @@ from .arithmetic import (
     residues,
     summed,
 )
+from .modulus import Modulus, rounded
 
 Tangent = Array | None
 Number = float | int
-
-
-class Modulus(int):
-    """A prime, and the numbers that some scalars stand for, which are not their own."""
-
-    stands_for: Callable[[float, str, int], Array | None] | None = None
-    """Gives the residue for a scalar of a dtype, or None."""
-
-    def scalar(self, number: float, dtype: str) -> Array | None:
-        """The residue that a scalar of a dtype stands for; None where that is its own."""
-        return None if self.stands_for is None else self.stands_for(number, dtype, self)
 
 
 class Residues:
@@ -312,49 +300,6 @@ class Residues:
             rate = self._made(power(self.value, exponent - 1, self.modulus)) * self.whole(exponent)
             y.tangent = product(rate.value, self.tangent, self.modulus)
         return y
-
-
-class Point:
-    """What an exact meaning may ask beside its inputs: what is made, and where."""
-
-    def __init__(
-        self,
-        shape: IntShape,
-        dtype: str,
-        modulus: Modulus,
-        sizes: Mapping[str, int],
-        kind: type[Residues] = Residues,
-    ) -> None:
-        self.shape = shape
-        """The result's shape."""
-        self.dtype = dtype
-        self.modulus = modulus
-        self._sizes = sizes
-        self._kind = kind
-
-    def size(self, d: Dim) -> int:
-        """The size of a dimension, which may be a symbol."""
-        return self._sizes[d] if isinstance(d, str) else d
-
-    def numbers(self, x: Any) -> Residues:
-        """Numbers of the result's dtype, rounded to it."""
-        return self._kind(
-            residues(rounded(x, self.dtype), self.modulus),
-            self.dtype,
-            self.modulus,
-        )
-
-    def coins(self, name: str, seed: Residues, share: float) -> Residues:
-        """1 for that share of all places, else 0: a random choice by a name and a number."""
-        places = np.arange(prod(self.shape)).reshape(self.shape)
-        chosen = self._kind(places % self.modulus, self.dtype, self.modulus).function(name, seed)
-        return self._kind(chosen.value < share * self.modulus, self.dtype, self.modulus)
-
-
-def rounded(x: Any, dtype: str) -> Array:
-    """Numbers in a dtype, infinite where they are too large for it."""
-    with np.errstate(over="ignore"):
-        return np.asarray(x).astype(NUMPY_DTYPES[dtype])
 
 
 def _key(name: str) -> int:

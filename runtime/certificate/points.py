@@ -10,7 +10,7 @@ import numpy as np
 
 from ...graph import Array, Graph, IntShape, Node, Residues, State
 from ...graph.modular.arithmetic import PRIMES, random_residues
-from ...graph.modular.residues import Modulus
+from ...graph.modular.modulus import Modulus
 from ...ops.likelihood import NLL, LabelPlaces, NLLGrad
 
 STEP: Final = 3

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from ...graph import Array, Graph
-from ...graph.modular.residues import rounded
+from ...graph.modular.modulus import rounded
 
 _DIGITS: Final = 4
 """A decimal of up to so many digits is what was meant."""

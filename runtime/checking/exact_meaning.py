@@ -9,7 +9,7 @@ import numpy as np
 
 from ...graph import Array, Op, Point, Residues, RunError
 from ...graph.modular.arithmetic import PRIMES, random_residues, residues
-from ...graph.modular.residues import Modulus
+from ...graph.modular.modulus import Modulus
 from ..certificate.derivatives import vjp_holds
 from ..certificate.evaluation import exact
 from ..certificate.points import At

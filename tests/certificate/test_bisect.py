@@ -196,5 +196,5 @@ def test_check_same_tells_what_differs_exactly_and_in_numbers() -> None:
     more = g.but(outputs={"y": g["y"], "z": g["x"]})
     with pytest.raises(vg.RefutedError, match="output z, which is declared by nobody"):
         vg.check_same(g, more)
-    with pytest.raises(vg.RefutedError, match="check_same: after .* a Graph"):
+    with pytest.raises(vg.RefutedError, match=r"check_same: after .* a Graph"):
         vg.check_same(g, "graph")  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import pytest
 from verigrad.graph import NoRuleError, Residues
 from verigrad.graph.modular import arithmetic
 from verigrad.graph.modular.arithmetic import PRIMES
-from verigrad.graph.modular.residues import Modulus
+from verigrad.graph.modular.modulus import Modulus
 
 P = Modulus(PRIMES[0])
 SIZES = (0, 1, 2, 3, 511, 512, 1000, 20_000)
