@@ -9,6 +9,8 @@ from functools import cache
 from types import ModuleType
 from typing import Any, Final
 
+import numpy as np
+
 from .....graph import Array, RunError
 from .....graph.installed import install_line
 
@@ -89,6 +91,13 @@ def prologue(arguments: Sequence[tuple[str, Array]]) -> list[str]:
 def words(arrays: Sequence[Array]) -> tuple[Array | int, ...]:
     """What the lines of `prologue` find: for each array where it lies, and its shape."""
     return tuple([word for a in arrays for word in (a, *a.shape)])
+
+
+def call(kernel: Any, read: Sequence[Array | int]) -> None:
+    """Calls a compiled kernel once from Python, on the words that it reads."""
+    flat = [w.ctypes.data if isinstance(w, np.ndarray) else w for w in read]
+    arguments = np.array(flat, np.int64)
+    kernel.ctypes(arguments.ctypes.data)
 
 
 def float_name(a: Array) -> str | None:

@@ -20,17 +20,18 @@ that define x, b and so on as a1, a2, ...:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
 from .....graph import Array
 from ..kernels.compiled import compiled, prologue, words
-from ..tape.tape import LINE, WORTH, Tape, Task, Tasks, cuts, shared
+from ..tape.tape import LINE, WORTH, Tape, Task, Tasks, Word, cuts, shared
 from .fixed_kernels import sums
 from .nests import Nest, Region, by_column
 from .statements import Operand, Statement
+from .trial import try_once
 
 _LITERALS: Final = (0.0, 1.0)
 """Constants that are written into a text. Others are arguments, so that nets which differ in such a
@@ -67,6 +68,8 @@ class Text:
         """Adds an instruction to a tape, and gives the number of its parts, each for its own rows.
         Where parts make sums, a second instruction adds those of the others to the first part's."""
         kernel = compiled(self.text)
+        unwritten = self._dead - self.kept_dead
+        try_once(self.text, self.nest, unwritten, kernel, self._words)
         rows = self.nest.rows or 0
         ranges = self._ranges(rows, tape.threads) if rows else [(0, 0)]
         partial = {k: [np.empty_like(self.arrays[k]) for _ in ranges[1:]] for k in self.sums}
@@ -81,6 +84,10 @@ class Text:
             added = [t for k, others in partial.items() for t in sums(others, self.arrays[k])]
             tape.add([added])
         return len(parts)
+
+    def _words(self, instead: Callable[[Array], Array]) -> tuple[Word, ...]:
+        """What the kernel reads for all rows, with other arrays in the place of its own."""
+        return words([instead(a) for a in self.arrays])
 
     def _ranges(self, rows: int, threads: int) -> list[tuple[int, int]]:
         """The rows of each part. With sums, the cut depends on the number of rows alone: what else

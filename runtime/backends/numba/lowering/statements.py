@@ -86,7 +86,7 @@ class Operand(NamedTuple):
 class Statement(NamedTuple):
     """One result from operands. `rows` and `columns` are how many it loops over: no columns where
     it has one element a row, no rows either for a single scalar. `expression` has a {k} for input
-    k. With `calls`, each element costs a call of the C library.
+    k. With `calls`, each element costs a call of the C library. `call` is what it stands for.
     """
 
     kind: Kind
@@ -96,10 +96,16 @@ class Statement(NamedTuple):
     rows: int | None
     columns: int | None
     calls: bool = False
+    call: Call | None = None
 
 
 def statement(call: Call) -> Statement | None:
     """The call as a statement; None where a loop cannot compute it, or is slower than NumPy."""
+    stated = _stated(call)
+    return stated._replace(call=call) if stated is not None else None
+
+
+def _stated(call: Call) -> Statement | None:
     owner = getattr(call.function, "__self__", None)
     if isinstance(owner, np.ndarray):
         return _indexed(call, owner)
