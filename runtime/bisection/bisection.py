@@ -50,15 +50,15 @@ class Bisection(NamedTuple):
         return bool(self.guilty)
 
     def __str__(self) -> str:
-        head = f"bisection of {self.graph_name}, {self.seconds:.1f} s"
+        head = f"bisection of {self.graph_name}, in {self.seconds:.1f} s:"
         if self.found is None or self.small is None:
             return (
-                f"{head}: nobody is guilty: every pass keeps what it is given, and so does the plan"
+                f"{head} nobody is guilty; each pass keeps what it is given, and so does the plan"
             )
         rewrite = [f"  rewrite  {self.rewrite}"] if self.rewrite else []
         graph = [f"  {line}" for line in str(self.small).splitlines()]
         lines = [
-            f"{head}{self.guilty}",
+            f"{head} {self.guilty} is guilty",
             *rewrite,
             f"  {self.found.layer:<9}{self.found.words}",
             f"  the smallest graph that shows it, of {len(self.small.order)} nodes:",

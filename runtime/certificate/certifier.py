@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
-from ...graph import Graph, PassError, RefutedError, cached_property
+from ...graph import Array, Graph, Node, PassError, RefutedError, cached_property
 from ...passes import Pipeline
 from ..planning.interference import Placement, check_placement
 from ..planning.plan import Plan
 from .certificate import Certificate
 from .derivatives import Derivatives, check_gradients
 from .exact import Exact, compare
-from .floats import Floats, Run, Values, check_floats
+from .floats import Floats, Values, check_floats, first_off
 from .points import At, points
 
 _NOTED: Final = 20
 """So many plans a certificate tells of."""
+
+
+_SHARED: Final = "run node by node it gives the same: a kernel of a fused op is wrong"
+_FIX: Final = (
+    "program.bisect() names the pass or the kernel at fault and writes a test of it; try another "
+    "backend; certify=False runs it as it is"
+)
+
+
+class Step(Protocol):
+    """A step of a plan on a batch of the user's and values of its own, see `execution.twin`."""
+
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def state(self) -> Values: ...
+
+    @property
+    def feeds(self) -> Values: ...
+
+    def run(self, state: Values, /) -> dict[str, Array]: ...
+
+    def results(self, state: Values, /) -> Mapping[Node, Array]: ...
 
 
 class Certifier:
@@ -55,18 +79,18 @@ class Certifier:
         if len(self._placements) < _NOTED:
             self._placements.append(placement)
 
-    def check_plan(self, state: Values, feeds: Values, sizes: Mapping[str, int], run: Run) -> None:
-        """Raises RefutedError where the step of a plan, which `run` makes from a state on a batch,
-        does not give the numbers that it should; `state` are arrays such as those it takes."""
-        reference = self._reference
+    def check_plan(self, step: Step) -> None:
+        """Raises RefutedError where the step of a plan does not give the numbers that it should."""
+        reference, sizes = self._reference, step.plan.sizes
         if reference is None:
             return
-        floats = check_floats(reference, state, feeds, sizes, run)
+        floats = check_floats(reference, step.state, step.feeds, sizes, step.run)
         if floats.verdict == "refuted":
+            _, words = first_off(step.plan.graph, step.state, step.feeds, step.results)
+            first = f"the first that is off: {words}" if words else _SHARED
             raise RefutedError(
                 f"graph {self._declared.name}: a compiled step does not compute what its graph says"
-                f"\n  {floats.reason}\n  fix: the kernel, the plan or the backend is at fault; try "
-                "another backend; certify=False runs it as it is"
+                f"\n  {floats.reason}\n  {first}\n  fix: {_FIX}"
             )
         self._floats.append(floats)
 

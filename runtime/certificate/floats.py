@@ -128,6 +128,26 @@ def _judged(point: Probe, sizes: Mapping[str, int], values: Values, start: float
     return found("refuted", f"{worst} {numbers}")
 
 
+def first_off(
+    g: Graph, state: Values, feeds: Values, results: Callable[[Values], Mapping[Node, Array]]
+) -> tuple[Node | None, str]:
+    """The first node of a planned graph whose result is off by more than rounding allows, and how
+    far; `results` gives from a state what each kernel call has written, in their order."""
+    try:
+        with SETTINGS, np.errstate(all="ignore"):
+            point = probe(g, state, feeds)
+            made = results(point.state)
+    except VerigradError:
+        return None, ""
+    for n, value in made.items():
+        due, rounded = (i.values[g.names[n]] for i in (point.exactly, point.rounded))
+        with np.errstate(all="ignore"):
+            far, words = off(value, due, rounded)
+        if np.isfinite(due).all() and not far <= 1:
+            return n, f"%{g.names[n]} = {n.op.name} {words}"
+    return None, ""
+
+
 class Probe(NamedTuple):
     """A state, and what the interpreter makes of it: in f64, and rounded; `ties` of the values are
     near a kink."""

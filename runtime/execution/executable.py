@@ -41,13 +41,7 @@ class Certifier(Protocol):
 
     def skip_plan(self, sizes: Mapping[str, int], reason: str) -> None: ...
 
-    def check_plan(
-        self,
-        state: Mapping[str, Array],
-        feeds: Mapping[str, Array],
-        sizes: Mapping[str, int],
-        run: Callable[[Mapping[str, Array]], dict[str, Array]],
-    ) -> None: ...
+    def check_plan(self, step: Twin) -> None: ...
 
 
 class Executable:
@@ -141,8 +135,7 @@ class Executable:
         if skipped:
             certifier.skip_plan(plan.sizes, skipped)
             return
-        twin = self._twin(plan, feeds)
-        certifier.check_plan(twin.state, twin.feeds, plan.sizes, twin.run)
+        certifier.check_plan(self._twin(plan, feeds))
 
     def twin(self, feeds: Mapping[str, Any]) -> Twin:
         """A step on these feeds and values of its own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ...graph import Array, Node, kernel_groups
+from ...graph import Array, Node, inside, kernel_groups
 from ..backends.registry import Backend
 from ..planning.plan import Plan
 from ..state import StateArrays
@@ -33,22 +33,23 @@ class Twin:
         g = self.plan.graph
         return {g.names[n]: a for n, a in zip(g.inputs, self._feeds, strict=True)}
 
-    def run(self, state: Mapping[str, Array]) -> dict[str, Array]:
+    def run(self, state: Mapping[str, Array], /) -> dict[str, Array]:
         """All tensors that a step from this state gives: outputs, and new parameters and state."""
         executor = self._step(state)
         g = self.plan.graph
         outputs = {f"output {k}": executor.output(k) for k in g.outputs}
         return outputs | {f"the new {name}": self.state[name] for name in self._updated()}
 
-    def results(self, state: Mapping[str, Array]) -> dict[Node, Array]:
+    def results(self, state: Mapping[str, Array], /) -> dict[Node, Array]:
         """What each kernel call of such a step has written, as it was behind that call."""
         g, seen = self.plan.graph, dict[Node, Array]()
         assert g.schedule is not None
-        groups, placed = kernel_groups(g.schedule), {*g.schedule.places, *g.schedule.takeovers}
+        groups = kernel_groups(g.schedule)
 
         def note(executor: Executor, number: int) -> None:
-            for n in groups[number - 1] if number else ():
-                if n in placed:
+            group = groups[number - 1] if number else ()
+            for n in group:
+                if n not in inside(g, group):
                     seen[n] = executor.array(n).copy()
 
         note(self._step(state, note), len(groups))

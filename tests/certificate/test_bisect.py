@@ -62,6 +62,7 @@ def test_the_pass_and_its_rewrite_are_found(fault: str, tmp_path: Path) -> None:
     p, after, reason = PASSES[fault]
     found = program(pipeline=vg.TRAINING.insert(p, after=after)).bisect()
     assert found and found.guilty == f"the pass {p.name}"
+    assert f" s: the pass {p.name} is guilty\n" in str(found)
     assert reason in found.rewrite and bool(reason) == bool(found.rewrite)
     assert found.found is not None and found.found.layer == "exact"
     assert found.small is not None and len(found.small.order) <= 4
@@ -164,6 +165,9 @@ def test_a_kernel_of_a_backend_that_is_wrong_is_found(monkeypatch: pytest.Monkey
         return append(p, blas, tape)
 
     monkeypatch.setattr(products, "append", doubled)
+    wrong = vg.compile(net(12, 8, 6, 4), optimizer=vg.SGD(0.1), backend="numba", certify=True)
+    with pytest.raises(vg.RefutedError, match=r"the first that is off: %fc2 = linear_relu"):
+        wrong.step(batch(np.random.default_rng(0), 5, 12, 4))
     found = program(backend="numba", optimizer=vg.SGD(0.1)).bisect()
     assert found.guilty.endswith(", on numba") and "fc2" in found.guilty
     assert "backend='numba'" in found.test and "optimizer=vg.SGD(lr=0.1" in found.test
