@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from ..graph import (
     Array,
     Frozen,
@@ -205,7 +203,9 @@ class Program(Frozen):
         def bisected(_: Program, batch: Mapping[str, Any]) -> Bisection:
             training = self._variants.training is not None
             o = self.options
-            fed = {k: np.asarray(v) for k, v in batch.items()}
+            reader = self.executable.reader
+            arrays = reader.read(batch)[0] if batch else []
+            fed = {name: a for (name, _), a in zip(reader.inputs, arrays, strict=False)}
             pipeline = o.training() if training else o.inference()
             return bisect_program(self.declared, pipeline, o.changed(), self._twin, fed)
 

@@ -8,9 +8,11 @@ from zlib import crc32
 
 import numpy as np
 
-from ...graph import Array, Graph, Node, RefutedError, check_kind
-from .exact import compare
-from .floats import check_values, draw
+from ...graph import Array, Graph, Node, RefutedError, RunError, check_kind, shown, suggest
+from ..inputs import given
+from ..interpreter import interpret
+from .exact import Exact, compare
+from .floats import Floats, check_values, draw
 from .points import STEP, classes_of
 
 _ROWS: Final = 3
@@ -33,28 +35,45 @@ def check_same(before: Graph, after: Graph, values: Mapping[str, Any] | None = N
     Both are compared exactly, at random points modulo two primes, and then in numbers at `values`,
     arrays by name for the inputs, parameters and state (drawn where there are none), within a
     multiple of what rounding takes the interpreter's off. What an own op does not say exactly is
-    compared in numbers alone. It is for passes:
+    compared in numbers alone; RunError where that cannot be done either. It is for passes:
 
         check_same(g, MyPass().apply(g))
     """
     for name, g in (("before", before), ("after", after)):
         check_kind(f"check_same: {name}", g, Graph, "a Graph", RefutedError)
-    drawn = values_of(before)
-    given = {k: np.asarray(v) for k, v in (values or {}).items()}
-    found = disagreement(before, after, {**drawn, **given})
+    held = {before.names[n]: n for n in (*before.inputs, *before.parameters, *before.state)}
+    fed: dict[str, Array] = {}
+    for name, value in (values or {}).items():
+        if name not in held:
+            raise RunError(f"there is no input {shown(name)}{suggest(name, held)}")
+        fed[name] = given(value, repr(name), held[name].type, name)
+    drawn = {**values_of(before, fed), **fed}
+    if fed:
+        interpret(before, drawn)  # raises where a value does not fit
+    exact = compare(before, after)
+    floats = None if exact.differences else check_values(before, after, drawn)
+    found = _first(exact, floats)
     if found is not None:
         raise RefutedError(f"graph {after.name} is not what {before.name} was: {found.words}")
+    if exact.skipped and floats is not None and floats.verdict == "skipped":
+        raise RunError(
+            f"graph {after.name} could not be compared with {before.name}: not exactly, "
+            f"{exact.skipped[0]}; nor in numbers, {floats.reason}"
+        )
 
 
 def disagreement(reference: Graph, g: Graph, values: Mapping[str, Array]) -> Disagreement | None:
     """The first tensor that a graph gives otherwise than another means it; None where they agree
     as far as can be told."""
     exact = compare(reference, g)
+    return _first(exact, None if exact.differences else check_values(reference, g, values))
+
+
+def _first(exact: Exact, floats: Floats | None) -> Disagreement | None:
     if exact.differences:
         first = exact.differences[0]
         return Disagreement("exact", first.tensor, str(first))
-    floats = check_values(reference, g, values)
-    if floats.verdict == "refuted":
+    if floats is not None and floats.verdict == "refuted":
         return Disagreement("floats", floats.tensor, floats.reason)
     return None
 

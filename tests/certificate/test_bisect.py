@@ -202,3 +202,50 @@ def test_check_same_tells_what_differs_exactly_and_in_numbers() -> None:
         vg.check_same(g, more)
     with pytest.raises(vg.RefutedError, match=r"check_same: after .* a Graph"):
         vg.check_same(g, "graph")  # type: ignore[arg-type]
+
+
+def labelled() -> vg.Graph:
+    return net(3, 4)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"q": 1.0}, "there is no input 'q'; there are x, y"),
+        ({"x": "text"}, "'x' is a text"),
+        ({"x": np.zeros((2, 5), np.float32)}, r"'x' is float32\[2, 5\], where f32\[N,3\]"),
+        ({"x": np.zeros((2, 3), np.float32), "y": np.zeros(4, int)}, "y"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(vg.RunError, match=said):
+        vg.check_same(labelled(), labelled(), values)
+    with pytest.raises(vg.RunError):
+        program().bisect(values)
+
+
+def test_values_may_be_some_of_all() -> None:
+    vg.check_same(labelled(), labelled(), {"x": np.ones((7, 3), np.float32)})
+
+
+@vg.op
+class Unknown(vg.Op):
+    """What has no exact meaning, and gives nothing that is finite."""
+
+    name = "bisect_unknown"
+    elementwise = True
+
+    def infer(self, x: vg.TensorType) -> vg.TensorType:
+        return x
+
+    def run(self, x: Any, *, out: Any) -> None:
+        out[...] = np.nan
+
+
+def test_what_cannot_be_compared_is_not_the_same() -> None:
+    x = vg.input("x", ("N", 3))
+    g = vg.Graph("g", {"y": vg.apply(Unknown(), x)})
+    vg.check_same(g, vg.parse(str(g)))  # one op on one input
+    other = vg.Graph("g", {"y": vg.apply(Unknown(), vg.negative(vg.negative(x)))})
+    with pytest.raises(vg.RunError, match="could not be compared with g: not exactly, output y"):
+        vg.check_same(g, other)
