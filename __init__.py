@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .graph import (
+        Diagnosis,
         Graph,
         GraphError,
         Initializer,
@@ -169,6 +170,7 @@ __all__ = [
     "ClipNorm",
     "ClipValue",
     "Cost",
+    "Diagnosis",
     "Dropout",
     "EarlyStopping",
     "ElasticNet",

@@ -4,6 +4,7 @@ from .arguments import all_of, check_callable, check_kind, is_whole, sizes_of, w
 from .arrays import as_array, exactly, has
 from .cached import cached_property
 from .declare import constant, input, parameter, state
+from .diagnosis import Diagnosis, Reading
 from .errors import (
     CallError,
     GraphError,
@@ -25,7 +26,7 @@ from .groups import Nodes, computation, domain, holder, inside, kernel_groups, l
 from .hooks import check_hooks, is_ours
 from .kernel import compute, kernel_call
 from .layer import Layer
-from .location import Location, created_at, raised_at, warn
+from .location import Location, created_at, raised_at, unplaced, warn
 from .modular.point import Point
 from .modular.residues import Residues
 from .node import Node, Operand, apply, check_name, check_node
@@ -68,6 +69,7 @@ __all__ = [
     "ArrayValue",
     "CallError",
     "Constant",
+    "Diagnosis",
     "Dim",
     "FromArray",
     "Frozen",
@@ -91,6 +93,7 @@ __all__ = [
     "PassError",
     "Point",
     "Product",
+    "Reading",
     "Record",
     "RefutedError",
     "Residues",
@@ -149,6 +152,7 @@ __all__ = [
     "sizes_of",
     "state",
     "suggest",
+    "unplaced",
     "unwarned",
     "verify",
     "violations",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from .diagnosis import Diagnosis
 
 _LONGEST: Final = 200
 """Of how many characters a name may be meant for another."""
@@ -52,7 +55,14 @@ class WriteError(RunError):
 
 
 class NonFiniteError(RunError):
-    """The loss or a gradient of a step was not finite; the state is as before the step."""
+    """The loss or a gradient of a step was not finite; the state is as before the step.
+
+    `diagnosis` says where that began, in plain values, where that is known.
+    """
+
+    def __init__(self, message: str, diagnosis: Diagnosis | None = None) -> None:
+        super().__init__(message)
+        self.diagnosis = diagnosis
 
 
 class VerigradWarning(UserWarning):

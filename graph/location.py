@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
@@ -16,7 +16,6 @@ from .errors import VerigradWarning
 # Not resolved: code objects hold the path by which the package was found, links and all.
 _ROOT: Final = Path(__file__).parent.parent
 _OURS: Final = tuple(str(_ROOT / part) + os.sep for part in ("graph", "ops", "passes", "runtime"))
-_inherited: ContextVar[Location | None] = ContextVar("_inherited", default=None)
 
 
 class Location(NamedTuple):
@@ -41,11 +40,16 @@ class Location(NamedTuple):
         return f"{self}: {self.source}" if self.source else str(self)
 
 
+_NOWHERE: Final = Location("", 0)
+_inherited: ContextVar[Location | None] = ContextVar("_inherited", default=None)
+
+
 def user_line() -> Location | None:
-    """The first frame outside graph, ops, passes and runtime, or what `created_at` says."""
+    """The first frame outside graph, ops, passes and runtime, or what `created_at` says; none of
+    what is `unplaced`."""
     inherited = _inherited.get()
     if inherited is not None:
-        return inherited
+        return inherited if inherited is not _NOWHERE else None
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
@@ -74,8 +78,13 @@ def warn(text: str) -> None:
 @contextmanager
 def created_at(where: Location | None) -> Iterator[None]:
     """Nodes made inside were caused by the line that made another node: a gradient by its op."""
-    token = _inherited.set(where)
+    token = _inherited.set(where if where is not None else _inherited.get())
     try:
         yield
     finally:
         _inherited.reset(token)
+
+
+def unplaced() -> AbstractContextManager[None]:
+    """Nodes made inside are of no line of a user's: what calls us there is a command."""
+    return created_at(_NOWHERE)

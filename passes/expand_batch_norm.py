@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph import Graph, GraphError, Node, State, apply
+from ..graph import Graph, GraphError, Node, State, apply, created_at
 from ..ops import BatchNorm, BatchVariance, DecayAdd, add, count, inverse_deviation, mean
 from .base import Numbers, Pass, Rewrite
 
@@ -65,7 +65,8 @@ class ExpandBatchNorm(Pass):
     def rewrites(self, g: Graph) -> Iterator[Rewrite]:
         for n in g.order:
             if isinstance(n.op, BatchNorm):
-                new, _ = _expanded(g, n, n.op, n.inputs)
+                with created_at(n.where):
+                    new, _ = _expanded(g, n, n.op, n.inputs)
                 yield Rewrite(n, new, "normalized by the batch's mean and variance")
 
     def apply(self, g: Graph) -> Graph:
@@ -77,7 +78,8 @@ class ExpandBatchNorm(Pass):
             if isinstance(n.op, BatchNorm):
                 for old in n.inputs[3:]:
                     _check_running(g, old, updates)
-                became[n], own = _expanded(g, n, n.op, inputs)
+                with created_at(n.where):
+                    became[n], own = _expanded(g, n, n.op, inputs)
                 updates.update(own)
             else:
                 became[n] = n if inputs == n.inputs else n.but(inputs=inputs)

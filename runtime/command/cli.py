@@ -14,7 +14,7 @@ from typing import Final, TextIO
 
 import click
 
-from ...graph import NonFiniteError, VerigradError, VerigradWarning
+from ...graph import NonFiniteError, VerigradError, VerigradWarning, unplaced
 from ...graph.errors import WriteError
 from .bisect import bisect
 from .check import check
@@ -40,7 +40,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            with _warnings_in_a_line(), raising():
+            with _warnings_in_a_line(), raising(), unplaced():
                 return super().invoke(ctx)
         except NonFiniteError as e:
             click.echo(f"Error: {e}", err=True)

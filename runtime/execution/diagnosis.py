@@ -1,25 +1,48 @@
-"""Why a step is not finite: the first node that is not, in order, and what made it so."""
+"""Why a step is not finite: the first node, in order, that spoils it, and what made it so."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ...graph import Array, Graph, Input, Node, NonFiniteError, Parameter, Source, compute
+from ...graph import (
+    Array,
+    Diagnosis,
+    Graph,
+    Input,
+    Node,
+    NonFiniteError,
+    Parameter,
+    Reading,
+    Source,
+    compute,
+    roles,
+)
 
+LAST: Final = "the state is as it was before the step"
+"""How the text of each such error ends."""
 _LARGE: Final = 50.0
 """From here on exponentials and squares leave f32: what fails below does not by its size."""
 
 
 class Finding(NamedTuple):
-    """An element that is not finite, of the first node in order that has one."""
+    """A tensor that is not finite, of the first node in order that is to blame for it."""
 
     node: Node
-    at: tuple[int, ...]
-    value: float
+    array: Array
     inputs: tuple[Array, ...]
+
+    @property
+    def at(self) -> tuple[int, ...]:
+        """Where the first element lies that is not finite."""
+        return _first(self.array)
+
+    @property
+    def value(self) -> float:
+        """That element."""
+        return float(self.array[self.at])
 
     @property
     def operands(self) -> list[float]:
@@ -31,6 +54,14 @@ class Finding(NamedTuple):
         assert len(full) == len(shape)
         return [float(np.broadcast_to(a, full)[self.at]) for a in self.inputs]
 
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The rows of the batch that hold such an element, where the node has rows."""
+        if not _has_rows(self.node):
+            return ()
+        bad = ~np.isfinite(self.array).reshape(len(self.array), -1)
+        return tuple(np.flatnonzero(bad.any(axis=1)).tolist())
+
 
 def explained(
     e: NonFiniteError,
@@ -38,60 +69,125 @@ def explained(
     value: Callable[[Node], Array],
     sizes: Mapping[str, int],
     step: int | None,
+    checked: Iterable[Node],
 ) -> NonFiniteError:
     """The error of a step, told by what its graph computes, node by node, from these sources.
 
-    `value` gives the array of each source as it was before the step; `step` is None where no
-    optimizer counts them.
+    `value` gives the array of each source as it was before the step, and of each node that is
+    `checked` what the step has made of it; `step` is None where no optimizer counts them.
     """
+    try:
+        finding = first_not_finite(g, value, sizes, checked)
+    except Exception as other:  # memory may be short, and a user's op may raise any
+        return _unexplained(e, step, f"why cannot be looked at: {other or type(other).__name__}")
+    if finding is None:
+        return _unexplained(e, step, "the numbers of the reference are finite")
+    diagnosis = _diagnosis(g, finding, value, step)
+    return NonFiniteError(f"{diagnosis}\n  {LAST}", diagnosis)
+
+
+def _unexplained(e: NonFiniteError, step: int | None, why: str) -> NonFiniteError:
     which = "the step" if step is None else f"step {step}"
-    last = "the state is as it was before the step"
-    finding = first_not_finite(g, value, sizes)
-    if finding is None:  # the kernels of the backend round otherwise
-        return NonFiniteError(f"{which} is not finite: {e}\n  {last}")
-    what = f"%{g.names[finding.node]} is {finding.value:g}{_place(finding.node, finding.at)}"
-    lines = [
-        f"{which} is not finite: {what}",
-        _origin(g, finding.node),
-        *_causes(g, finding),
-        *_remedies(g, finding, value, step),
-        last,
-    ]
-    return NonFiniteError("\n  ".join(lines))
+    return NonFiniteError(f"{which} is not finite: {e}\n  {why}\n  {LAST}")
 
 
 def first_not_finite(
-    g: Graph, value: Callable[[Node], Array], sizes: Mapping[str, int]
+    g: Graph,
+    value: Callable[[Node], Array],
+    sizes: Mapping[str, int],
+    checked: Iterable[Node],
 ) -> Finding | None:
-    """The first computed node in order with an element that is not finite; None where all are."""
+    """The first computed node in order whose tensor is not finite and makes so one that has to be.
+
+    An infinity that is masked on the way is none. Where the interpreter computes finite numbers,
+    as it rounds otherwise, it is the first of the checked ones in which the step has none.
+    """
     values = {n: value(n) for n in g.sources}
     for n in g.order:
         values[n] = compute(n, [values[i] for i in n.inputs], sizes)
-        at = _first(values[n])
-        if at is not None:
-            inputs = tuple([values[i] for i in n.inputs])
-            return Finding(n, at, float(values[n][at]), inputs)
-    return None
+    guilty: set[Node] = set()
+    checked = [n for n in checked if n.inputs or not isinstance(n.op, Source)]
+    stack = [*checked, *g.updates.values()]
+    while stack:
+        n = stack.pop()
+        if n not in guilty and _is_bad(values[n]):
+            guilty.add(n)
+            stack += n.inputs
+    if not guilty:
+        made = {n: value(n) for n in checked}
+        guilty = {n for n in checked if _is_bad(made[n])}
+        values |= made
+    first = next((n for n in g.order if n in guilty), None)
+    if first is None:
+        return None
+    return Finding(first, values[first], tuple([values[i] for i in first.inputs]))
 
 
-def _first(a: Array) -> tuple[int, ...] | None:
-    """Where the first element lies that is not finite, if there is one."""
-    bad = ~np.isfinite(a) if a.dtype.kind == "f" else np.zeros((), bool)
-    return tuple(map(int, np.argwhere(bad)[0])) if bad.any() else None
+def _diagnosis(
+    g: Graph, finding: Finding, value: Callable[[Node], Array], step: int | None
+) -> Diagnosis:
+    """All that is told of a finding."""
+    n = finding.node
+    read = dict(zip(n.inputs, finding.inputs, strict=True))
+    return Diagnosis(
+        step=step,
+        node=g.names[n],
+        op=n.op.name,
+        layer=g.layer(n),
+        phase=roles(g)[n],
+        where=n.where.described if n.where is not None else None,
+        value=f"{finding.value:g}",
+        at=finding.at,
+        rows=finding.rows,
+        count=len(finding.array) if _has_rows(n) else 0,
+        reads=tuple([_reading(g.names[i], i, a) for i, a in read.items()]),
+        causes=tuple(_causes(g, finding)),
+        remedies=tuple(_remedies(g, finding, value, step)),
+    )
 
 
-def _origin(g: Graph, n: Node) -> str:
-    """What made a node: its op, its layer and the line of the user's program."""
-    layer = g.layer(n)
-    origin = f"made by {n.op.name}{f' in layer {layer}' if layer else ''}"
-    return f"{origin} at {n.where.described}" if n.where is not None else origin
+def _reading(name: str, n: Node, a: Array) -> Reading:
+    """The range of a tensor that a node reads."""
+    finite = np.isfinite(a)
+    count = int(np.count_nonzero(finite))
+    if not count:
+        return Reading(name, None, None, a.size, None)
+    least = float(np.min(a, where=finite, initial=_end(a, 1)))
+    most = float(np.max(a, where=finite, initial=_end(a, -1)))
+    row = None
+    if _has_rows(n) and least < most:
+        size = np.where(finite, np.abs(a.astype(np.float64)), -1.0)
+        row = int(np.unravel_index(int(size.argmax()), a.shape)[0])
+    return Reading(name, least, most, a.size - count, row)
+
+
+def _end(a: Array, sign: int) -> Any:
+    """The largest value of an array's dtype, or the least."""
+    if a.dtype.kind == "b":
+        return sign > 0
+    limits = np.finfo(a.dtype) if a.dtype.kind == "f" else np.iinfo(a.dtype)
+    return limits.max if sign > 0 else limits.min
+
+
+def _has_rows(n: Node) -> bool:
+    """Whether the first dimension is the batch, whose symbol counts rows."""
+    return n.type.rank > 0 and isinstance(n.type.shape[0], str)
+
+
+def _is_bad(a: Array) -> bool:
+    return a.dtype.kind == "f" and not bool(np.isfinite(a).all())
+
+
+def _first(a: Array) -> tuple[int, ...]:
+    """Where the first element lies that is not finite."""
+    return tuple(map(int, np.unravel_index(int(np.isfinite(a).argmin()), a.shape)))
 
 
 def _place(n: Node, at: tuple[int, ...]) -> str:
-    """Where an element lies; the batch's symbol counts rows."""
+    """Where an element lies."""
     if not at:
         return ""
-    row = f" in row {at[0]}," if isinstance(n.type.shape[0], str) else ""
+    row = f" in row {at[0]}," if _has_rows(n) else ""
     return f"{row} at [{','.join(map(str, at))}]"
 
 
@@ -109,8 +205,8 @@ def _causes(g: Graph, finding: Finding) -> Iterator[str]:
 def _sources(finding: Finding) -> list[tuple[Node, Array, tuple[int, ...]]]:
     """The sources that the node reads and that are not finite, and where."""
     read = dict(zip(finding.node.inputs, finding.inputs, strict=True))
-    placed = [(n, a, _first(a)) for n, a in read.items() if isinstance(n.op, Source)]
-    return [(n, a, at) for n, a, at in placed if at is not None]
+    sources = [(n, a) for n, a in read.items() if isinstance(n.op, Source)]
+    return [(n, a, _first(a)) for n, a in sources if _is_bad(a)]
 
 
 def _remedies(

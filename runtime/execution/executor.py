@@ -195,7 +195,7 @@ class Executor:
         """The error of the last step, with the first node that is not finite, and its cause."""
         from .diagnosis import explained
 
-        return explained(e, self.graph, self.array, self.plan.sizes, step)
+        return explained(e, self.graph, self.array, self.plan.sizes, step, self.watched)
 
     def _product(self, n: Node) -> Array:
         """The product that a node adds in place, by itself."""

@@ -175,6 +175,12 @@ def test_a_loss_that_is_not_finite_leaves_the_last_good_model(tmp_path: Path) ->
     assert all(np.isfinite(v).all() for v in program.parameters.values())
 
 
+def test_the_lines_of_the_command_are_not_told_as_the_users() -> None:
+    told = run("train", "--lr", 1e30).stderr
+    assert "  made in the forward pass by linear_relu in layer fc2\n" in told
+    assert ".py:" not in told
+
+
 def test_a_folder_that_cannot_be_written_is_told_before_training(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = run("train", "--out", tmp_path / "file" / "run")
