@@ -141,6 +141,7 @@ if TYPE_CHECKING:
         Plan,
         Profile,
         Program,
+        Replay,
         Sampler,
         check_op,
         check_same,
@@ -151,6 +152,7 @@ if TYPE_CHECKING:
         interpret,
         load,
         measure,
+        replay,
     )
 
 __version__ = "0.1.0"
@@ -198,6 +200,7 @@ __all__ = [
     "Refused",
     "RefutedError",
     "Regularizer",
+    "Replay",
     "Rewrite",
     "RunError",
     "Sampler",
@@ -270,6 +273,7 @@ __all__ = [
     "poisson_nll",
     "power",
     "relu",
+    "replay",
     "reshape",
     "schedules",
     "selu",

@@ -4,7 +4,7 @@ from .arguments import all_of, check_callable, check_kind, is_whole, sizes_of, w
 from .arrays import as_array, exactly, has
 from .cached import cached_property
 from .declare import constant, input, parameter, state
-from .diagnosis import Diagnosis, Reading
+from .diagnosis import UNCHANGED, Diagnosis, Reading
 from .errors import (
     CallError,
     GraphError,
@@ -65,6 +65,7 @@ __all__ = [
     "OPS",
     "SETTINGS",
     "TRANSCENDENTAL",
+    "UNCHANGED",
     "Array",
     "ArrayValue",
     "CallError",

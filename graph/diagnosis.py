@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+UNCHANGED: Final = "the state is as it was before the step"
+"""How the text of each such error ends."""
 _MOST: Final = 8
 """How many rows are listed."""
 
@@ -41,9 +43,9 @@ class Diagnosis(NamedTuple):
     """The first node of a step, in order, that has a number which is not finite and spoils it.
 
     `phase` is forward, backward or update; `where` the line of the user's program; `value` the
-    first such number, which lies `at`; `rows` are those of the batch of `count` that hold one, none
-    where the node has no rows. `causes` and `remedies` are sentences. `data_rows` are what the
-    `told_rows` are in the data set of `fit`.
+    first such number, which lies `at`. `rows` are those of the `batch` (so many) that hold one:
+    none, and a batch of 0, where the node has no rows. `causes` and `remedies` are sentences.
+    `data_rows` are what the `told_rows` are in the data set of `fit`.
     """
 
     step: int | None
@@ -55,7 +57,7 @@ class Diagnosis(NamedTuple):
     value: str
     at: tuple[int, ...]
     rows: tuple[int, ...]
-    count: int
+    batch: int
     reads: tuple[Reading, ...]
     causes: tuple[str, ...]
     remedies: tuple[str, ...]
@@ -70,6 +72,10 @@ class Diagnosis(NamedTuple):
     def of_data(self, rows: Sequence[int]) -> Diagnosis:
         """The same of a batch whose rows are these of a data set."""
         return self._replace(data_rows=tuple([int(rows[row]) for row in self.told_rows]))
+
+    def as_dict(self) -> dict[str, object]:
+        """All of it in the types that JSON has."""
+        return {**self._asdict(), "reads": [r._asdict() for r in self.reads]}
 
     def same_place(self, other: Diagnosis) -> bool:
         """Whether another step fails at the same node, with the same value in the same places."""
@@ -88,16 +94,17 @@ class Diagnosis(NamedTuple):
         layer = f" in layer {self.layer}" if self.layer else ""
         where = f" at {self.where}" if self.where else ""
         yield f"made in {part} by {self.op}{layer}{where}"
-        if len(self.rows) == self.count > 1:
-            yield f"it is so in all of {self.count:,} rows"
+        if len(self.rows) == self.batch > 1:
+            yield f"it is so in all of {self.batch:,} rows"
         elif len(self.rows) > 1:
-            yield f"it is so in {len(self.rows):,} of {self.count:,} rows: {_listed(self.rows)}"
+            yield f"it is so in {len(self.rows):,} of {self.batch:,} rows: {_listed(self.rows)}"
         if self.reads:
             yield f"it reads {'; '.join(map(str, self.reads))}"
         if self.data_rows:
             yield f"{_rows(self.told_rows)} of the batch: {_rows(self.data_rows)} of the data"
         yield from self.causes
         yield from self.remedies
+        yield UNCHANGED
 
 
 def _rows(rows: Sequence[int]) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .training.following import EarlyStopping
     from .training.history import History, Row
     from .training.measure import Measurement, measure
+    from .training.replay import Replay, replay
     from .training.sampling import Sampler
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Plan",
     "Profile",
     "Program",
+    "Replay",
     "Row",
     "Sampler",
     "check_op",
@@ -50,6 +52,7 @@ __all__ = [
     "interpret",
     "load",
     "measure",
+    "replay",
 ]
 
 _MODULES: Final = {
@@ -70,6 +73,7 @@ _MODULES: Final = {
     "training.following": ("EarlyStopping",),
     "training.history": ("History", "Row"),
     "training.measure": ("Measurement", "measure"),
+    "training.replay": ("Replay", "replay"),
     "training.sampling": ("Sampler",),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .backends.registry import Backend
 from .files.program_file import RunState, opened
 from .program import Program
 
@@ -17,10 +18,14 @@ def load(path: str | Path) -> Program:
     return load_run(path)[0]
 
 
-def load_run(path: str | Path) -> tuple[Program, RunState | None]:
-    """The same, and the run's state where the file is a checkpoint."""
+def load_run(path: str | Path, backend: Backend | None = None) -> tuple[Program, RunState | None]:
+    """The same, and the run's state where the file is a checkpoint; on another backend where one
+    is given."""
     with opened(path) as stored:
-        program = Program(stored.declared, stored.options)
+        options = stored.options
+        if backend is not None:
+            options = options._replace(backend=backend).check()
+        program = Program(stored.declared, options)
         stored.fill(program._values)
     program.metadata.update(stored.metadata)
     return program, stored.run

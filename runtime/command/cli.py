@@ -25,6 +25,7 @@ from .picture import graph_command
 from .plan import plan
 from .predict import predict
 from .profile import profile
+from .replay import replay_command
 from .resume import resume
 from .selfcheck import selfcheck
 from .train import train
@@ -98,6 +99,7 @@ def cli() -> None:
 for command in (
     train,
     resume,
+    replay_command,
     predict,
     compare_command,
     graph_command,

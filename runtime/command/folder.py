@@ -28,6 +28,7 @@ from ..training.history import Row
 from .settings import Setting
 
 CHECKPOINT: Final = "checkpoint.safetensors"
+BUNDLE: Final = "failed-step.safetensors"
 MODEL: Final = "model.safetensors"
 METRICS: Final = "metrics.jsonl"
 CONFIG: Final = "config.toml"
@@ -36,7 +37,7 @@ TRAINING: Final = "training.svg"
 CURVES: Final = "curves.svg"
 PICTURES: Final = (DECLARED, TRAINING)
 FILES: Final = (
-    CHECKPOINT, MODEL, METRICS, CONFIG, CURVES, *PICTURES,
+    CHECKPOINT, MODEL, BUNDLE, METRICS, CONFIG, CURVES, *PICTURES,
     *(name.replace(".svg", ".dot") for name in PICTURES),
 )  # fmt: skip
 
@@ -54,6 +55,7 @@ class Folder:
             require(module, extra)
         self.path = path
         self.checkpoint = path / CHECKPOINT
+        self.bundle = path / BUNDLE
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._handle = lock_folder(path)

@@ -71,6 +71,7 @@ class TrainingRun:
                 sampler=self.options.sampler,
                 callbacks=[*rest, *written],
                 checkpoint=checkpoint,
+                bundle=self.folder.bundle if self.folder is not None else None,
                 progress=True,
                 verify_products=self.options.verify_products,
             )

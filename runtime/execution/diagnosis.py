@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ...graph import (
+    UNCHANGED,
     Array,
     Diagnosis,
     Graph,
@@ -21,8 +22,6 @@ from ...graph import (
     roles,
 )
 
-LAST: Final = "the state is as it was before the step"
-"""How the text of each such error ends."""
 _LARGE: Final = 50.0
 """From here on exponentials and squares leave f32: what fails below does not by its size."""
 
@@ -83,12 +82,12 @@ def explained(
     if finding is None:
         return _unexplained(e, step, "the numbers of the reference are finite")
     diagnosis = _diagnosis(g, finding, value, step)
-    return NonFiniteError(f"{diagnosis}\n  {LAST}", diagnosis)
+    return NonFiniteError(str(diagnosis), diagnosis)
 
 
 def _unexplained(e: NonFiniteError, step: int | None, why: str) -> NonFiniteError:
     which = "the step" if step is None else f"step {step}"
-    return NonFiniteError(f"{which} is not finite: {e}\n  {why}\n  {LAST}")
+    return NonFiniteError(f"{which} is not finite: {e}\n  {why}\n  {UNCHANGED}")
 
 
 def first_not_finite(
@@ -139,7 +138,7 @@ def _diagnosis(
         value=f"{finding.value:g}",
         at=finding.at,
         rows=finding.rows,
-        count=len(finding.array) if _has_rows(n) else 0,
+        batch=len(finding.array) if _has_rows(n) else 0,
         reads=tuple([_reading(g.names[i], i, a) for i, a in read.items()]),
         causes=tuple(_causes(g, finding)),
         remedies=tuple(_remedies(g, finding, value, step)),

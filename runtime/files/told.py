@@ -39,7 +39,7 @@ def _fitting(value: Any, kind: Any, what: str) -> Any:
         plain, inner = get_origin(one) or one, get_args(one)
         if one is Any or (plain is Literal and value in inner):
             return value
-        if hasattr(plain, "_fields"):
+        if hasattr(plain, "_fields") and not (value is None and NoneType in kinds):
             return _fields(value, plain, what)
         if plain is Literal or not _is(value, plain):
             continue

@@ -137,6 +137,11 @@ def read_checkpoint(path: str | Path) -> ReadCheckpoint:
     program, run = load_run(path)
     if run is None:
         raise RunError(f"{path} is a saved program and no checkpoint: it does not hold a run")
+    if "bundle" in run.told:
+        raise RunError(
+            f"{path} is the bundle of a failed step and no checkpoint; vg.replay(path) makes the "
+            "step again"
+        )
     version = run.told.get("checkpoint")
     if type(version) is int and version != VERSION:
         raise RunError(

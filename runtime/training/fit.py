@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from ...graph import RunError, all_of
+from ...graph.writing import given_path
 from ...passes import Optimizer
 from ...passes.methods.learning_rates import Schedule
 from ...passes.methods.learning_rates.plateau import plateau_in
 from ..arguments import check_switch, count_of
 from ..program import Program, check_program
+from .bundle import Bundle
 from .callback import Callback
 from .checkpoint import Checkpoint
 from .dataset import Data, DataSet, labelled
@@ -47,6 +49,7 @@ def fit(
     keep_best: bool | str = False,
     checkpoint: str | Path | Checkpoint | None = None,
     resume: bool = False,
+    bundle: str | Path | None = None,
     progress: bool = False,
     verify_products: bool = False,
 ) -> History:
@@ -66,6 +69,9 @@ def fit(
     `checkpoint` names a file that holds the whole state of the run, written before the first step
     and after each epoch. With `resume=True` the run goes on from that file, where it exists, and
     ends with the bits of a run that was never stopped; `epochs` or `steps` count from its start.
+
+    `bundle` names a file that a step which is not finite is written to: the program before it and
+    its batch. `vg.replay(path)` and `verigrad replay PATH` make it again.
 
     `progress=True` shows a bar on a terminal where rich is installed, and else a line an epoch, on
     stderr.
@@ -112,7 +118,8 @@ def fit(
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint, resume=resume)
     identity = _identity(sampler, batch_size, train, valid) if checkpoint is not None else {}
-    loop = Loop(program, train, valid, chosen, tuple(all_callbacks), checkpoint, identity)
+    kept = _bundle(bundle, checkpoint)
+    loop = Loop(program, train, valid, chosen, tuple(all_callbacks), checkpoint, identity, kept)
     check_rates(program.options.optimizer, loop.position.step, loop.position.start + count)
     program.metadata.update(metadata)
     rising = Rising(
@@ -132,6 +139,15 @@ def _callbacks(callbacks: Callback | Iterable[Callback]) -> list[Callback]:
     """All of them; RunError for what is none, a class in the place of its object too."""
     listed = [callbacks] if isinstance(callbacks, Callback) else callbacks
     return [*all_of("callbacks", listed, Callback, "e.g. vg.EarlyStopping(2)", RunError)]
+
+
+def _bundle(bundle: str | Path | None, checkpoint: Checkpoint | None) -> Bundle | None:
+    """Where a step that fails is kept, if anywhere; RunError where that is the checkpoint's."""
+    if bundle is None:
+        return None
+    if checkpoint is not None and given_path(bundle).resolve() == checkpoint.path.resolve():
+        raise RunError(f"bundle and checkpoint are both {bundle}; give each a file of its own")
+    return Bundle(bundle)
 
 
 def check_rates(optimizer: Optimizer | None, start: int, end: int) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ...graph import Array, NonFiniteError
 from ..program import Program
+from .bundle import Bundle, told_by_fit
 from .callback import Callback
 from .checkpoint import Checkpoint, Position
 from .dataset import DataSet, Gatherer, labelled
@@ -34,6 +36,7 @@ class Loop:
         callbacks: tuple[Callback, ...],
         checkpoint: Checkpoint | None,
         identity: Mapping[str, Any],
+        bundle: Bundle | None,
     ) -> None:
         self.program = program
         self.valid = valid
@@ -41,6 +44,7 @@ class Loop:
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.identity = identity
+        self.bundle = bundle
         self.batches = Gatherer(train, sampler.largest)
         self.interruption = Interruption()
         self.position = Position(program.step_number, program.step_number)
@@ -84,12 +88,10 @@ class Loop:
         at = self.position
         chosen = self.sampler.rows(at.step)
         batch = self.batches.gather(chosen)
-        right = 0
-        if self.found is None:
-            loss = self.program.step(batch)
-        else:
-            loss, scores = self.program.step_with(batch, self.found.scores)
-            right = int(np.count_nonzero(scores.argmax(axis=1) == batch[self.found.labels]))
+        try:
+            loss, right = self._made(batch)
+        except NonFiniteError as e:
+            raise told_by_fit(e, self.program, batch, chosen, self.bundle) from None
         self.losses[at.step - at.start :] = [loss]
         self.position = at._replace(
             step=at.step + 1,
@@ -99,6 +101,13 @@ class Loop:
         )
         for callback in self.callbacks:
             callback.on_step(self.position.step, loss)
+
+    def _made(self, batch: Mapping[str, Array]) -> tuple[float, int]:
+        """The loss of a step on a batch, and of how many rows its scores were right."""
+        if self.found is None:
+            return self.program.step(batch), 0
+        loss, scores = self.program.step_with(batch, self.found.scores)
+        return loss, int(np.count_nonzero(scores.argmax(axis=1) == batch[self.found.labels]))
 
     def end_epoch(self) -> None:
         """Measures, adds a row, tells the callbacks and writes a checkpoint."""

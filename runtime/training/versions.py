@@ -53,10 +53,12 @@ def versions() -> dict[str, str]:
     return versions
 
 
-def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+def differences(
+    before: Mapping[str, str], now: Mapping[str, str], file: str = "checkpoint"
+) -> list[str]:
     """A line for each thing that makes other bits than before likely."""
     return [
-        f"{name} was {before[key]} when the checkpoint was written, and is {now[key]} now"
+        f"{name} was {before[key]} when the {file} was written, and is {now[key]} now"
         for key, name in COMPARED.items()
         if key in before and before[key] != now.get(key)
     ]

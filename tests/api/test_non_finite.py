@@ -153,7 +153,7 @@ def test_all_rows_that_hold_it_are_told(rng: np.random.Generator) -> None:
     assert (found.node, found.layer, found.op, found.phase) == (
         "fc1", "fc1", "linear_relu", "forward",
     )  # fmt: skip
-    assert set(found.rows) <= set(range(3, 36, 3)) and found.count == 40
+    assert set(found.rows) <= set(range(3, 36, 3)) and found.batch == 40
     assert found.rows[0] == found.at[0] and len(found.rows) > 8
     assert f"in {len(found.rows)} of 40 rows: {found.rows[0]}, " in str(found)
     assert f"{found.rows[7]}, ...\n" in str(found)

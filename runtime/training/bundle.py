@@ -1,0 +1,102 @@
+"""Bundles: one file of all that a failed step is made of, so that it can be made again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ...graph import Array, Diagnosis, Node, NonFiniteError, RunError, VerigradError
+from ...graph.writing import check_writable, given_path, reaching
+from ..files.program_file import RunState, opened, save
+from ..optional import require
+from ..program import Program
+from .versions import versions
+
+VERSION: Final = 1
+FEED: Final = "feed/"
+ROWS: Final = "rows"
+_NONE: Final = (
+    "nothing of it is kept: vg.fit(..., bundle=PATH) keeps it in a file, and verigrad train "
+    "--out DIR in a folder, for verigrad replay"
+)
+
+
+class ToldOfStep(NamedTuple):
+    """What a bundle tells of a step, in the types that JSON has."""
+
+    bundle: int
+    step: int
+    message: str
+    diagnosis: Diagnosis | None
+    backend: str
+    versions: dict[str, str]
+
+
+class Bundle:
+    """The file that a step is written to which is not finite: the program before it, and its batch.
+
+    A bundle that is there already is replaced, and no other file: that is a RunError at once.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = given_path(path)
+        require("safetensors.numpy", "files")
+        check_writable(self.path)
+        with reaching(self.path):
+            there = self.path.is_file()
+        if there and not _is_bundle(self.path):
+            raise RunError(
+                f"{self.path} holds something else than a failed step, which bundle= would replace "
+                "one with; give another path"
+            )
+
+    def keep(self, e: NonFiniteError, program: Program, batch: Batch) -> str:
+        """Writes the step that has failed, whole or not at all, and says how to make it again, or
+        why nothing could be written: what went wrong first is not lost."""
+        backend = program.options.backend
+        told = ToldOfStep(VERSION, program.step_number, str(e), e.diagnosis, backend, versions())
+        content = {**told._asdict(), "diagnosis": e.diagnosis and e.diagnosis.as_dict()}
+        arrays = {**{FEED + k: a for k, a in batch.fed.items()}, ROWS: batch.rows}
+        try:
+            save(program._content()._replace(run=RunState(content, arrays)), self.path)
+        except (VerigradError, MemoryError, OSError) as problem:
+            reason = str(problem) or type(problem).__name__
+            return f"the step could not be kept: {reason}"
+        quoted = shlex.quote(str(self.path))
+        return f"the step is kept: verigrad replay {quoted} makes it again"
+
+
+class Batch:
+    """What a step is fed with, in the types of the inputs, and the rows of the data that it is."""
+
+    def __init__(
+        self, inputs: Mapping[str, Node], arrays: Mapping[str, Array], rows: Array
+    ) -> None:
+        with np.errstate(over="ignore"):  # as the step reads them
+            self.fed = {k: arrays[k].astype(n.type.numpy, copy=False) for k, n in inputs.items()}
+        self.rows = rows
+
+
+def told_by_fit(
+    e: NonFiniteError, program: Program, arrays: Mapping[str, Array], rows: Array, to: Bundle | None
+) -> NonFiniteError:
+    """The error of a step of `fit`: with the rows of the data, and where the step is kept."""
+    diagnosis = e.diagnosis.of_data(rows.tolist()) if e.diagnosis is not None else None
+    e = NonFiniteError(str(diagnosis or e), diagnosis)
+    kept = _NONE
+    if to is not None:
+        g = program.declared
+        kept = to.keep(e, program, Batch({g.names[n]: n for n in g.inputs}, arrays, rows))
+    return NonFiniteError(f"{e}\n  {kept}", diagnosis)
+
+
+def _is_bundle(path: Path) -> bool:
+    try:
+        with opened(path) as stored:
+            return stored.run is not None and "bundle" in stored.run.told
+    except RunError:
+        return False
