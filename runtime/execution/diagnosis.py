@@ -29,6 +29,7 @@ _LARGE: Final = 50.0
 class Finding(NamedTuple):
     """A tensor that is not finite, of the first node in order that is to blame for it."""
 
+    g: Graph
     node: Node
     array: Array
     inputs: tuple[Array, ...]
@@ -56,7 +57,7 @@ class Finding(NamedTuple):
     @property
     def rows(self) -> tuple[int, ...]:
         """The rows of the batch that hold such an element, where the node has rows."""
-        if not _has_rows(self.node):
+        if not _has_rows(self.g, self.node):
             return ()
         bad = ~np.isfinite(self.array).reshape(len(self.array), -1)
         return tuple(np.flatnonzero(bad.any(axis=1)).tolist())
@@ -80,8 +81,8 @@ def explained(
     except Exception as other:  # memory may be short, and a user's op may raise any
         return _unexplained(e, step, f"why cannot be looked at: {other or type(other).__name__}")
     if finding is None:
-        return _unexplained(e, step, "the numbers of the reference are finite")
-    diagnosis = _diagnosis(g, finding, value, step)
+        return _unexplained(e, step, "the interpreter finds no node that makes one")
+    diagnosis = _diagnosis(finding, value, step)
     return NonFiniteError(str(diagnosis), diagnosis)
 
 
@@ -119,14 +120,12 @@ def first_not_finite(
     first = next((n for n in g.order if n in guilty), None)
     if first is None:
         return None
-    return Finding(first, values[first], tuple([values[i] for i in first.inputs]))
+    return Finding(g, first, values[first], tuple([values[i] for i in first.inputs]))
 
 
-def _diagnosis(
-    g: Graph, finding: Finding, value: Callable[[Node], Array], step: int | None
-) -> Diagnosis:
+def _diagnosis(finding: Finding, value: Callable[[Node], Array], step: int | None) -> Diagnosis:
     """All that is told of a finding."""
-    n = finding.node
+    g, n = finding.g, finding.node
     read = dict(zip(n.inputs, finding.inputs, strict=True))
     return Diagnosis(
         step=step,
@@ -138,15 +137,16 @@ def _diagnosis(
         value=f"{finding.value:g}",
         at=finding.at,
         rows=finding.rows,
-        batch=len(finding.array) if _has_rows(n) else 0,
-        reads=tuple([_reading(g.names[i], i, a) for i, a in read.items()]),
-        causes=tuple(_causes(g, finding)),
-        remedies=tuple(_remedies(g, finding, value, step)),
+        batch=len(finding.array) if _has_rows(g, n) else 0,
+        reads=tuple([_reading(g, i, a) for i, a in read.items()]),
+        causes=tuple(_causes(finding)),
+        remedies=tuple(_remedies(finding, value, step)),
     )
 
 
-def _reading(name: str, n: Node, a: Array) -> Reading:
+def _reading(g: Graph, n: Node, a: Array) -> Reading:
     """The range of a tensor that a node reads."""
+    name = g.names[n]
     finite = np.isfinite(a)
     count = int(np.count_nonzero(finite))
     if not count:
@@ -154,7 +154,7 @@ def _reading(name: str, n: Node, a: Array) -> Reading:
     least = float(np.min(a, where=finite, initial=_end(a, 1)))
     most = float(np.max(a, where=finite, initial=_end(a, -1)))
     row = None
-    if _has_rows(n) and least < most:
+    if _has_rows(g, n) and least < most:
         size = np.where(finite, np.abs(a.astype(np.float64)), -1.0)
         row = int(np.unravel_index(int(size.argmax()), a.shape)[0])
     return Reading(name, least, most, a.size - count, row)
@@ -168,9 +168,11 @@ def _end(a: Array, sign: int) -> Any:
     return limits.max if sign > 0 else limits.min
 
 
-def _has_rows(n: Node) -> bool:
-    """Whether the first dimension is the batch, whose symbol counts rows."""
-    return n.type.rank > 0 and isinstance(n.type.shape[0], str)
+def _has_rows(g: Graph, n: Node) -> bool:
+    """Whether the first dimension is the batch: a symbol that counts the rows of an input."""
+    return n.type.rank > 0 and n.type.shape[0] in {
+        d for i in g.inputs for d in i.type.shape[:1] if isinstance(d, str)
+    }
 
 
 def _is_bad(a: Array) -> bool:
@@ -182,20 +184,21 @@ def _first(a: Array) -> tuple[int, ...]:
     return tuple(map(int, np.unravel_index(int(np.isfinite(a).argmin()), a.shape)))
 
 
-def _place(n: Node, at: tuple[int, ...]) -> str:
+def _place(g: Graph, n: Node, at: tuple[int, ...]) -> str:
     """Where an element lies."""
     if not at:
         return ""
-    row = f" in row {at[0]}," if _has_rows(n) else ""
+    row = f" in row {at[0]}," if _has_rows(g, n) else ""
     return f"{row} at [{','.join(map(str, at))}]"
 
 
-def _causes(g: Graph, finding: Finding) -> Iterator[str]:
+def _causes(finding: Finding) -> Iterator[str]:
     """What the node has read: the sources that are not finite, or else the numbers."""
+    g = finding.g
     sources = _sources(finding)
     for n, a, at in sources:
         kind = "input" if isinstance(n.op, Input) else f"the {n.op.name}"
-        yield f"{kind} {g.names[n]!r} holds {a[at]}{_place(n, at)}"
+        yield f"{kind} {g.names[n]!r} holds {a[at]}{_place(g, n, at)}"
     if not sources and finding.operands:
         numbers = ", ".join([f"{x:g}" for x in finding.operands])
         yield f"{finding.node.op.name}({numbers}) is {finding.value:g}"
@@ -208,10 +211,9 @@ def _sources(finding: Finding) -> list[tuple[Node, Array, tuple[int, ...]]]:
     return [(n, a, _first(a)) for n, a in sources if _is_bad(a)]
 
 
-def _remedies(
-    g: Graph, finding: Finding, value: Callable[[Node], Array], step: int | None
-) -> Iterator[str]:
+def _remedies(finding: Finding, value: Callable[[Node], Array], step: int | None) -> Iterator[str]:
     """What may help against numbers that have become too large."""
+    g = finding.g
     read = finding.operands or [_largest(a) for a in finding.inputs]
     if _sources(finding) or max(map(abs, read), default=0.0) < _LARGE:
         return

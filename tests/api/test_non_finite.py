@@ -225,6 +225,16 @@ def test_a_product_that_is_added_in_place_is_found() -> None:
     assert (found.op, found.phase) == ("gemm", "update")
 
 
+def test_a_first_dimension_that_is_no_batch_has_no_rows(rng: np.random.Generator) -> None:
+    x, w = vg.input("x", ("N", "M")), vg.parameter("w", (), init="ones")
+    loss = vg.mean(vg.matmul(vg.transpose(x), x * 1e20) * w * 1e20)
+    program = vg.compile(vg.Graph("g", loss=loss), optimizer=vg.SGD(0.1))
+    with pytest.raises(vg.NonFiniteError) as caught:
+        vg.fit(program, (rng.random((3, 7)),), epochs=1)
+    found = caught.value.diagnosis
+    assert found is not None and found.rows == () and " in row " not in str(found)
+
+
 @vg.op
 class Reciprocal(vg.Op):
     """y = 1 / x, of this file alone."""
@@ -278,7 +288,7 @@ def test_kernels_that_round_otherwise_are_told_by_what_they_made() -> None:
     told = explained(e, g, value, {"N": 6}, 7, [g.loss])
     assert str(told).startswith("step 7 is not finite: %loss is inf\n")
     finite = explained(e, g, lambda n: value(n) * 0, {"N": 6}, 7, [])
-    assert "the numbers of the reference are finite" in str(finite) and finite.diagnosis is None
+    assert "the interpreter finds no node that makes one" in str(finite) and finite.diagnosis is None
 
 
 def test_where_nothing_can_be_computed_the_error_still_is_what_it_is() -> None:
