@@ -1,4 +1,4 @@
-"""What is declared or fed and hardly meant: a softmax that is taken twice, raw pixels."""
+"""What is declared or fed and hardly meant: a softmax taken twice, inputs that nobody scaled."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ _LOOKED_AT: Final = 1000
 """How many rows are looked at."""
 _WIDE: Final = 16
 """From how many columns on numbers are taken for those of a picture."""
+_SPREAD: Final = 20.0
+"""Above this standard deviation inputs are taken for numbers that nobody has scaled."""
 _TWICE: Final = (
     "the {0} are a {1} already; give the loss what the last layer computes, and take vg.{1} for an "
     "output of its own"
@@ -54,16 +56,35 @@ def _unchanged(n: Node) -> Node:
     return n
 
 
-def warn_of_raw_inputs(g: Graph, arrays: Mapping[str, Array]) -> None:
-    """Warns of pictures whose pixels, whole numbers up to 255, meet a weight as they are."""
+def warn_of_unscaled_inputs(g: Graph, arrays: Mapping[str, Array]) -> None:
+    """Warns of inputs that meet a weight as they are: of pictures whose pixels are whole numbers up
+    to 255, and of numbers whose standard deviation is above 20."""
     for n in g.inputs:
         name = g.names[n]
         products = [r.op.matrix_product for r in _readers(g, n)]
-        if name in arrays and products and all(products) and _is_raw(arrays[name]):
-            warn(
-                f"input {name!r} holds whole numbers from 0 to 255, and meets a weight as it is, "
-                f"which makes the first steps far too large; give {name} / 255, or standardize it"
-            )
+        if name in arrays and products and all(products):
+            rows = arrays[name][:_LOOKED_AT]
+            text = _unscaled(name, rows) if rows.size else None
+            if text is not None:
+                warn(text)
+
+
+def _unscaled(name: str, rows: Array) -> str | None:
+    """What to tell of an input whose numbers are too large for a weight."""
+    if _is_raw(rows):
+        return (
+            f"input {name!r} holds whole numbers from 0 to 255, and meets a weight as it is, "
+            f"which makes the first steps far too large; give {name} / 255, or standardize it"
+        )
+    with np.errstate(all="ignore"):
+        deviation = float(rows.std(dtype=np.float64))
+    if not _SPREAD < deviation < math.inf:
+        return None
+    return (
+        f"input {name!r} has a standard deviation of {deviation:.3g}, and meets a weight as it is, "
+        f"which makes the first steps far too large; scale your inputs: give "
+        f"({name} - mean) / deviation, of each column of the training part"
+    )
 
 
 def _readers(g: Graph, n: Node) -> Iterator[Node]:
@@ -75,13 +96,7 @@ def _readers(g: Graph, n: Node) -> Iterator[Node]:
             yield reader
 
 
-def _is_raw(array: Array) -> bool:
-    rows = array[:_LOOKED_AT]
-    if (
-        not rows.size
-        or math.prod(rows.shape[1:]) < _WIDE
-        or not 127 < rows.max() <= 255
-        or rows.min() < 0
-    ):
+def _is_raw(rows: Array) -> bool:
+    if math.prod(rows.shape[1:]) < _WIDE or not 127 < rows.max() <= 255 or rows.min() < 0:
         return False
     return bool((rows == np.floor(rows)).all())

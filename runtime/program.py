@@ -33,7 +33,7 @@ from ..passes import (
 )
 from .arguments import count_of
 from .backends.registry import Backend
-from .doubts import warn_of_doubts, warn_of_raw_inputs
+from .doubts import warn_of_doubts, warn_of_unscaled_inputs
 from .execution.executable import Executable
 from .execution.executor import Executor
 from .forks import alone
@@ -382,7 +382,7 @@ class Program(Frozen):
         self._variants.check_loss()
         if self.options.optimizer is None and not self.declared.updates:
             raise RunError("the program has no optimizer; compile(..., optimizer=vg.SGD(lr=0.1))")
-        self.executable.look = lambda arrays: warn_of_raw_inputs(self.declared, arrays)
+        self.executable.look = lambda arrays: warn_of_unscaled_inputs(self.declared, arrays)
         return self.executable
 
     # ---- files -------------------------------------------------------------------------------

@@ -21,12 +21,13 @@ from .bundle import Bundle
 from .callback import Callback
 from .checkpoint import Checkpoint
 from .dataset import Data, DataSet, labelled
+from .dead_layers import DeadLayers
 from .following import Following, KeepBest, ReduceRate
 from .history import History
 from .loop import Loop
 from .progress import progress as progress_of
 from .sampling import Sampler, make_sampler
-from .watching import Rising, warn_of_one_class
+from .watching import OneClass, Rising, Watcher
 
 __all__ = ["Callback", "fit"]
 
@@ -80,8 +81,9 @@ def fit(
     takes less time than to make it again: RunError names the first that a bad BLAS, memory or
     processor got wrong. No bit of the run depends on it.
 
-    VerigradWarning tells, once, of inputs from 0 to 255 that meet a weight as they are, a loss
-    that grew to ten times its first value, and one class predicted for all rows.
+    VerigradWarning tells, once, of inputs that meet a weight as they are and go from 0 to 255, or
+    have a standard deviation above 20, of a loss that grew to ten times its first value, of a relu
+    layer whose outputs are all 0, and of one class that is predicted for all rows.
 
     Data and the rates of a schedule are checked once, before the first step: RunError names what
     was found, what was expected and the remedy. NonFiniteError ends the run with the state before
@@ -122,17 +124,27 @@ def fit(
     loop = Loop(program, train, valid, chosen, tuple(all_callbacks), checkpoint, identity, kept)
     check_rates(program.options.optimizer, loop.position.step, loop.position.start + count)
     program.metadata.update(metadata)
-    rising = Rising(
-        next(iter(loop.losses), None), classifier.classes if classifier is not None else None
-    )
+    watchers = _watchers(loop, train, valid)
     follow = progress_of if progress else lambda *_: nullcontext(Callback())
     verifying = program.executable.verifying(verify_products)
     with verifying, follow(loop.position.start, count, chosen.steps_per_epoch) as follower:
-        loop.callbacks = (follower, rising, *loop.callbacks)
+        loop.callbacks = (follower, *watchers, *loop.callbacks)
         history = loop.go(count, best.put_back if best is not None else lambda: None)
-    rising.end()
-    warn_of_one_class(program, train, classifier, history.rows)
+    for watcher in watchers:
+        watcher.end()
     return history
+
+
+def _watchers(loop: Loop, train: DataSet, valid: DataSet | None) -> list[Watcher]:
+    """What warns of a run that goes wrong without an error."""
+    classifier, at = labelled(loop.program.declared), loop.position
+    watchers: list[Watcher] = [
+        Rising(next(iter(loop.losses), None), classifier.classes if classifier else None),
+        DeadLayers(loop.program, train),
+    ]
+    if classifier is not None:
+        watchers.append(OneClass(loop.program, train, valid, classifier, at.start, at.rows))
+    return watchers
 
 
 def _callbacks(callbacks: Callback | Iterable[Callback]) -> list[Callback]:

@@ -94,6 +94,7 @@ def replay(path: str | Path, *, backend: Backend | None = None) -> Replay:
     notes = differences(told.versions, versions(), "bundle")
     if told.backend != program.options.backend:
         notes.append(f"the backend was {told.backend}, and is {program.options.backend} now")
+    program._stepping.look = None  # the run has been warned of its inputs
     values = program._values.read(program._values)
     error, loss = None, None
     try:

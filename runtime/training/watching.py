@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 
-from ...graph import warn
+from ...graph import Array, cached_property, warn
 from ...ops import words
 from ..program import Program
 from .callback import Callback
@@ -23,11 +23,20 @@ _IN_A_ROW: Final = 10
 _EPOCHS: Final = 3
 _STEPS: Final = 20
 """How long a run has to be before it is judged by what it predicts."""
+_MANY: Final = 200
+"""So many steps are as good as _EPOCHS, where no class is more frequent than all others."""
 _MOST: Final = 0.9
 """Where one class has a larger share of the labels, to predict it alone may be right."""
 
 
-class Rising(Callback):
+class Watcher(Callback):
+    """Looks at a run while it goes on, and once more at its `end`; warns once, changes nothing."""
+
+    def end(self) -> None:
+        """The run is over."""
+
+
+class Rising(Watcher):
     """Warns where the loss of every step, for some time, is many times that of the first.
 
     Of a classifier, only of a loss that is worse than that of knowing nothing, ln C. A loss that
@@ -78,28 +87,84 @@ class Rising(Callback):
         )
 
 
-def warn_of_one_class(
-    program: Program, data: DataSet, classifier: Labelled | None, rows: Sequence[Row]
-) -> None:
-    """Warns where a classifier, after some epochs, predicts the same class for all rows."""
-    last = rows[-_EPOCHS:]
-    if classifier is None or len(last) < _EPOCHS or last[-1].step - rows[0].step < _STEPS:
-        return
-    labels = data.arrays[classifier.labels]
-    share = np.unique(labels, return_counts=True)[1].max() / data.count
-    best = max(row.train_accuracy or 0.0 for row in last)
-    if share > _MOST or best > share + 0.1:
-        return  # and nothing has to be predicted, as in most runs
-    some = np.argsort(words(0, "watched rows", data.count), kind="stable")[:_LOOKED_AT]
-    at_once = program.rows_at_a_time(_LOOKED_AT)
-    classes: set[int] = set()
-    for start in range(0, len(some), at_once):
-        part = np.sort(some[start : start + at_once])
-        scores = program.predict({k: a[part] for k, a in data.arrays.items()})[classifier.scores]
-        classes |= set(scores.argmax(axis=1).tolist())
-    if len(classes) == 1:
-        warn(
-            f"the class {classes.pop()} is predicted for all of {len(some):,} rows of the data, "
-            f"whose most frequent class has a share of {share:.0%}: nothing was learned; look at "
-            "the scale of the inputs, the labels and the rate"
-        )
+class OneClass(Watcher):
+    """Warns where a classifier predicts the same class for all rows: at the end of an epoch whose
+    validation has the accuracy of that, and at the end of the run.
+
+    `start` is the step that the run began at, and `rows` are its epochs so far. A net is given some
+    epochs or many steps first; nothing has to be predicted of one that has learned anything.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        data: DataSet,
+        validation: DataSet | None,
+        classifier: Labelled,
+        start: int,
+        rows: Iterable[Row],
+    ) -> None:
+        self._program = program
+        self._data = data
+        self._classifier = classifier
+        self._start = start
+        self._rows = [*rows]
+        self._told = False
+        # What is right where one class is predicted for all rows of the validation.
+        self._suspicious: set[float] = set()
+        if validation is not None:
+            counts = np.unique(validation.arrays[classifier.labels], return_counts=True)[1]
+            self._suspicious = {0.0, *(counts / validation.count).tolist()}
+
+    def on_epoch(self, row: Row) -> None:
+        """Looks where the accuracy of the validation is that of one class."""
+        self._rows.append(row)
+        if row.validation_accuracy in self._suspicious:
+            self._look()
+
+    def end(self) -> None:
+        """Looks at what the run ended with."""
+        if self._rows:
+            self._look()
+
+    @cached_property
+    def _share(self) -> float:
+        """That of the most frequent class."""
+        labels = self._data.arrays[self._classifier.labels]
+        return float(np.unique(labels, return_counts=True)[1].max() / self._data.count)
+
+    def _is_early(self) -> bool:
+        """Whether it is too early to judge the run."""
+        first, last = self._rows[0], self._rows[-1]
+        if len(self._rows) >= _EPOCHS and last.step - first.step >= _STEPS:
+            return False
+        return last.step - self._start < _MANY or self._share > 0.5
+
+    def _look(self) -> None:
+        best = max(row.train_accuracy or 0.0 for row in self._rows[-_EPOCHS:])
+        learned = self._share > _MOST or best > self._share + 0.1
+        if self._told or learned or self._is_early():
+            return
+        some = drawn_rows(self._data, _LOOKED_AT)
+        at_once = self._program.rows_at_a_time(_LOOKED_AT)
+        classes: set[int] = set()
+        for start in range(0, len(some), at_once):
+            part = some[start : start + at_once]
+            fed = {k: a[part] for k, a in self._data.arrays.items()}
+            scores = self._program.predict(fed)[self._classifier.scores]
+            classes |= set(scores.argmax(axis=1).tolist())
+        if len(classes) == 1:
+            self._told = True
+            warn(
+                f"the class {classes.pop()} is predicted for all of {len(some):,} rows of the "
+                f"data, whose most frequent class has a share of {self._share:.0%}: nothing was "
+                "learned; look at the scale of the inputs, the labels and the rate"
+            )
+
+
+def drawn_rows(data: DataSet, most: int) -> Array:
+    """The numbers of so many rows, drawn, as a data set may be sorted; of all, where there are no
+    more."""
+    drawn = np.argsort(words(0, "watched rows", data.count), kind="stable")[:most]
+    rows: Array = np.sort(drawn)
+    return rows

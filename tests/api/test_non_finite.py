@@ -288,7 +288,9 @@ def test_kernels_that_round_otherwise_are_told_by_what_they_made() -> None:
     told = explained(e, g, value, {"N": 6}, 7, [g.loss])
     assert str(told).startswith("step 7 is not finite: %loss is inf\n")
     finite = explained(e, g, lambda n: value(n) * 0, {"N": 6}, 7, [])
-    assert "the interpreter finds no node that makes one" in str(finite) and finite.diagnosis is None
+    assert (
+        "the interpreter finds no node that makes one" in str(finite) and finite.diagnosis is None
+    )
 
 
 def test_where_nothing_can_be_computed_the_error_still_is_what_it_is() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,9 +38,11 @@ def trained(
     lr: float = 0.1,
     g: vg.Graph | None = None,
     epochs: int = 8,
+    **options: Any,
 ) -> list[str]:
     program = vg.compile(g or net(), optimizer=vg.SGD(lr=lr))
-    return warned(lambda: vg.fit(program, given, epochs=epochs, batch_size=10))
+    options = {"batch_size": 10, **options}
+    return warned(lambda: vg.fit(program, given, epochs=epochs, **options))
 
 
 def test_what_is_in_order_is_not_warned_of(rng: np.random.Generator) -> None:
@@ -81,13 +84,33 @@ def test_pixels_that_the_graph_scales_are_in_order(
 
 @pytest.mark.parametrize(
     "change",
-    [lambda x: x / 255, lambda x: x / 16, lambda x: x - 128, lambda x: x * 10, lambda x: x + 0.5],
+    [lambda x: x - 128, lambda x: x * 10, lambda x: x + 0.5, lambda x: (x / 3.5).astype("f4")],
 )
-def test_other_numbers_are_no_raw_pixels(
+def test_other_large_numbers_are_warned_of_by_their_deviation(
+    rng: np.random.Generator, change: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    x, y = rng.integers(0, 256, (90, 20)), np.arange(90) % 3
+    (found,) = trained((change(x), y), lr=1e-9, epochs=2)
+    assert found.startswith(f"input 'x' has a standard deviation of {change(x).std():.3g}"[:40])
+    assert "whole numbers" not in found and "scale your inputs" in found
+
+
+@pytest.mark.parametrize("change", [lambda x: x / 255, lambda x: x / 16, lambda x: x / 16 + 1000])
+def test_numbers_that_vary_little_are_in_order(
     rng: np.random.Generator, change: Callable[[np.ndarray], np.ndarray]
 ) -> None:
     x, y = rng.integers(0, 256, (90, 20)), np.arange(90) % 3
     assert trained((change(x), y), lr=1e-9, epochs=2) == []
+
+
+def test_one_column_that_is_far_larger_is_enough(rng: np.random.Generator) -> None:
+    x, y = data(rng)
+    x[:, 3] *= 1e4
+    program = vg.compile(net(), optimizer=vg.SGD(lr=1e-9))
+    assert len(warned(lambda: program.step(x=x, y=y))) == 1
+    assert warned(lambda: program.step(x=x[:40], y=y[:40])) == []
+    constant = np.full((90, 20), 1e4, "f4")
+    assert warned(lambda: vg.compile(net(), optimizer=vg.SGD(1e-9)).step(x=constant, y=y)) == []
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
@@ -129,8 +152,142 @@ def test_one_class_for_all_is_warned_of(rng: np.random.Generator) -> None:
     assert len(found) == 1
     assert "is predicted for all of 90 rows" in found[0] and "33%" in found[0]
     assert trained((x, y), epochs=2) == []  # too early to tell
+    many = {"lr": 0.001, "epochs": 2, "batch_size": 1}
+    assert trained((x, y), **many) == []
+    (found,) = trained((np.repeat(x, 2, axis=0), np.repeat(y, 2)), **many)  # 360 steps
+    assert "is predicted for all of 180 rows" in found
     rare = np.where(np.arange(90) < 85, 0, y)
     assert trained((x, rare)) == []  # the best that can be predicted, maybe
+
+
+class Heard(vg.Callback):
+    """Notes in which epochs warnings came."""
+
+    def __init__(self) -> None:
+        self.epochs: list[int] = []
+        self._epoch = 1
+        self._shown, warnings.showwarning = warnings.showwarning, self._show
+
+    def _show(self, *_: Any) -> None:
+        self.epochs.append(self._epoch)
+
+    def on_epoch(self, row: Any) -> None:
+        self._epoch = row.epoch + 1
+
+
+def heard(given: Any, **options: Any) -> list[int]:
+    """In which epochs of a run it is warned; one more than there are for its end."""
+    program = vg.compile(net(), optimizer=vg.SGD(lr=0.1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        listener = Heard()
+        vg.fit(program, given, batch_size=10, callbacks=listener, **options)
+    return listener.epochs
+
+
+def test_with_a_validation_one_class_is_warned_of_at_the_end_of_an_epoch(
+    rng: np.random.Generator,
+) -> None:
+    x, y = data(rng)
+    same = np.repeat(x[:1], 90, axis=0)
+    assert heard((same, y), epochs=8) == [9]
+    assert heard((same, y), epochs=8, validation=(same[:30], y[:30])) == [4]
+    assert heard((same, y), epochs=8, validation=(same[:31], y[:31])) == [4]
+    assert heard((x, y), epochs=8, validation=(x[:3], y[:3])) == []
+
+
+def test_a_frequent_class_may_be_predicted_for_a_while(rng: np.random.Generator) -> None:
+    x, y = data(rng)
+    same, most = np.repeat(x[:1], 90, axis=0), np.where(np.arange(90) < 60, 0, y)
+    assert trained((same, most), lr=0.01, epochs=2, batch_size=1) == []
+    (found,) = trained((same, most), lr=0.01, epochs=3, batch_size=1)
+    assert "class 0 is predicted for all" in found and "78%" in found
+    assert trained((same, 0 * y), validation=(same, 0 * y)) == []  # no other is there
+
+
+def test_a_relu_layer_that_is_dead_is_warned_of_once(rng: np.random.Generator) -> None:
+    x, y = data(rng)
+    program = vg.compile(net(), optimizer=vg.SGD(lr=1e-3))
+    program.parameters["fc1.bias"] = np.full(16, -100.0)
+    options: dict[str, Any] = {"epochs": 2, "batch_size": 10}
+    for given in ((x, y), (x.astype("f8"), y.astype("u1"))):
+        (found,) = warned(lambda given=given: vg.fit(program, given, **options))
+        assert "all outputs of the relu layer 'fc1' are 0 on 90 rows" in found
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("norm", [False, True])
+def test_all_dead_layers_are_named(rng: np.random.Generator, backend: str, norm: bool) -> None:
+    x, y = vg.input("x", ("N", 20)), vg.input("y", ("N",), dtype="i64")
+    h = x
+    for _ in range(3):
+        h = vg.dense(h, 8)
+        h = vg.relu(vg.batch_norm(h) if norm else h)
+    scores = vg.dense(h, 3)
+    g = vg.Graph("deep", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
+    program = vg.compile(g, optimizer=vg.Adam(1e-4), dropout=vg.Dropout(keep=0.9), backend=backend)
+    assert warned(lambda: vg.fit(program, data(rng), epochs=1, batch_size=10)) == []
+    for k in (1, 3):
+        name = f"{'bn' if norm else 'fc'}{k}.bias"
+        program.parameters[name] = np.full(8, -100.0)
+    (found,) = warned(lambda: vg.fit(program, data(rng), epochs=1, batch_size=10))
+    layer = "bn" if norm else "fc"
+    assert f"the relu layers '{layer}1', '{layer}3' are 0" in found
+
+
+def test_a_layer_that_dies_later_is_found_at_the_end(rng: np.random.Generator) -> None:
+    x, y = data(rng)
+    program = vg.compile(net(), optimizer=vg.SGD(lr=1e-3))
+
+    class Kill(vg.Callback):
+        def on_epoch(self, row: Any) -> None:
+            if row.epoch == 5:
+                program.parameters["fc1.bias"] = np.full(16, -100.0)
+
+    for epochs, count in ((4, 0), (7, 1)):
+        fresh = {"epochs": epochs, "batch_size": 10, "callbacks": Kill()}
+        program.parameters["fc1.bias"] = np.zeros(16)
+        found = warned(lambda fresh=fresh: vg.fit(program, (x, y), **fresh))
+        assert sum("relu layer 'fc1'" in text for text in found) == count
+
+
+def test_a_relu_that_is_no_layer_may_be_0(rng: np.random.Generator) -> None:
+    x, y = vg.input("x", ("N", 20)), vg.input("y", ("N",), dtype="i64")
+    w = vg.parameter("shift", (20,), init=vg.init.constant(-1e6))
+    h = vg.relu(vg.dense(x + vg.relu(w), 16))
+    scores = vg.dense(h, 3)
+    margins = vg.mean(vg.relu(vg.square(scores) - 1e9))  # of the loss, as a hinge has it
+    g = vg.Graph("g", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y) + margins)
+    assert trained(data(rng), lr=0.01, g=g, epochs=1) == []
+    clipped = vg.relu(scores - 1e9)
+    g = vg.Graph("g", {"scores": clipped}, loss=vg.softmax_cross_entropy(clipped, y))
+    assert "relu" in trained(data(rng), lr=0.01, g=g, epochs=1)[0]
+
+
+def test_a_look_that_fails_ends_no_run(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("verigrad.runtime.training.dead_layers.interpret", fail)
+    assert trained(data(rng)) == []
+
+
+def test_what_is_looked_at_changes_no_bit(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = data(rng)
+
+    def bits() -> list[bytes]:
+        program = vg.compile(net(), optimizer=vg.Adam(0.01), dropout=vg.Dropout(keep=0.8))
+        history = vg.fit(program, (x, y), validation=(x, y), epochs=9, batch_size=10)
+        values = [*program.parameters.values(), *program.state.values()]
+        return [*(v.tobytes() for v in values), repr(history.losses).encode()]
+
+    watched = bits()
+    monkeypatch.setattr("verigrad.runtime.training.fit._watchers", lambda *_: [])
+    assert bits() == watched
 
 
 def double(kind: str) -> vg.Graph:
