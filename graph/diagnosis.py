@@ -69,9 +69,9 @@ class Diagnosis(NamedTuple):
         read = dict.fromkeys([r.row for r in self.reads if r.row is not None])
         return self.rows or tuple(read)
 
-    def of_data(self, rows: Sequence[int]) -> Diagnosis:
-        """The same of a batch whose rows are these of a data set."""
-        return self._replace(data_rows=tuple([int(rows[row]) for row in self.told_rows]))
+    def of_data(self, rows: Sequence[int], step: int) -> Diagnosis:
+        """The same of a batch whose rows are these of a data set, in a run's step."""
+        return self._replace(step=step, data_rows=tuple([rows[row] for row in self.told_rows]))
 
     def as_dict(self) -> dict[str, object]:
         """All of it in the types that JSON has."""
@@ -79,7 +79,7 @@ class Diagnosis(NamedTuple):
 
     def same_place(self, other: Diagnosis) -> bool:
         """Whether another step fails at the same node, with the same value in the same places."""
-        mine, its = [(d.step, d.node, d.value, d.at, d.rows) for d in (self, other)]
+        mine, its = [(d.node, d.value, d.at, d.rows) for d in (self, other)]
         return mine == its
 
     def __str__(self) -> str:
@@ -94,13 +94,14 @@ class Diagnosis(NamedTuple):
         layer = f" in layer {self.layer}" if self.layer else ""
         where = f" at {self.where}" if self.where else ""
         yield f"made in {part} by {self.op}{layer}{where}"
-        if len(self.rows) == self.batch > 1:
+        everywhere = len(self.rows) == self.batch > 1
+        if everywhere:
             yield f"it is so in all of {self.batch:,} rows"
         elif len(self.rows) > 1:
             yield f"it is so in {len(self.rows):,} of {self.batch:,} rows: {_listed(self.rows)}"
         if self.reads:
             yield f"it reads {'; '.join(map(str, self.reads))}"
-        if self.data_rows:
+        if self.data_rows and not everywhere:
             yield f"{_rows(self.told_rows)} of the batch: {_rows(self.data_rows)} of the data"
         yield from self.causes
         yield from self.remedies

@@ -2,6 +2,6 @@
 
 All of it calls a program's public methods, as a loop of a user's own would. What a checkpoint holds
 is listed in `Checkpoint.save`: a program as `runtime/files` writes it (graph, options, parameters,
-optimizer state), and where the run is. The command line, which is above, adds files, progress and
-options.
+optimizer state), and where the run is; a bundle holds a step that failed, in the same format. The
+command line, which is above, adds files, progress and options.
 """

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ...graph import Array, Diagnosis, Node, NonFiniteError, RunError, VerigradError
+from ...graph import Array, Diagnosis, Graph, NonFiniteError, RunError, VerigradError
 from ...graph.writing import check_writable, given_path, reaching
 from ..files.program_file import RunState, opened, save
 from ..optional import require
@@ -58,10 +58,11 @@ class Bundle:
         """Writes the step that has failed, whole or not at all, and says how to make it again, or
         why nothing could be written: what went wrong first is not lost."""
         backend = program.options.backend
-        told = ToldOfStep(VERSION, program.step_number, str(e), e.diagnosis, backend, versions())
+        told = ToldOfStep(VERSION, batch.step, str(e), e.diagnosis, backend, versions())
         content = {**told._asdict(), "diagnosis": e.diagnosis and e.diagnosis.as_dict()}
-        arrays = {**{FEED + k: a for k, a in batch.fed.items()}, ROWS: batch.rows}
         try:
+            feeds = batch.fed(program.declared)
+            arrays = {**{FEED + k: a for k, a in feeds.items()}, ROWS: batch.rows}
             save(program._content()._replace(run=RunState(content, arrays)), self.path)
         except (VerigradError, MemoryError, OSError) as problem:
             reason = str(problem) or type(problem).__name__
@@ -70,27 +71,29 @@ class Bundle:
         return f"the step is kept: verigrad replay {quoted} makes it again"
 
 
-class Batch:
-    """What a step is fed with, in the types of the inputs, and the rows of the data that it is."""
+class Batch(NamedTuple):
+    """What a step of a run is fed with, the rows of the data that these are, and its number."""
 
-    def __init__(
-        self, inputs: Mapping[str, Node], arrays: Mapping[str, Array], rows: Array
-    ) -> None:
-        with np.errstate(over="ignore"):  # as the step reads them
-            self.fed = {k: arrays[k].astype(n.type.numpy, copy=False) for k, n in inputs.items()}
-        self.rows = rows
+    arrays: Mapping[str, Array]
+    rows: Array
+    step: int
+
+    def fed(self, g: Graph) -> dict[str, Array]:
+        """The arrays as the step reads them, in the types of the inputs."""
+        inputs = {g.names[n]: n.type.numpy for n in g.inputs}
+        with np.errstate(over="ignore"):
+            return {k: self.arrays[k].astype(dtype, copy=False) for k, dtype in inputs.items()}
 
 
 def told_by_fit(
-    e: NonFiniteError, program: Program, arrays: Mapping[str, Array], rows: Array, to: Bundle | None
+    e: NonFiniteError, program: Program, batch: Batch, to: Bundle | None
 ) -> NonFiniteError:
     """The error of a step of `fit`: with the rows of the data, and where the step is kept."""
-    diagnosis = e.diagnosis.of_data(rows.tolist()) if e.diagnosis is not None else None
-    e = NonFiniteError(str(diagnosis or e), diagnosis)
-    kept = _NONE
-    if to is not None:
-        g = program.declared
-        kept = to.keep(e, program, Batch({g.names[n]: n for n in g.inputs}, arrays, rows))
+    diagnosis = e.diagnosis
+    if diagnosis is not None:
+        diagnosis = diagnosis.of_data(batch.rows.tolist(), batch.step)
+        e = NonFiniteError(str(diagnosis), diagnosis)
+    kept = to.keep(e, program, batch) if to is not None else _NONE
     return NonFiniteError(f"{e}\n  {kept}", diagnosis)
 
 

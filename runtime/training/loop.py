@@ -10,7 +10,7 @@ import numpy as np
 
 from ...graph import Array, NonFiniteError
 from ..program import Program
-from .bundle import Bundle, told_by_fit
+from .bundle import Batch, Bundle, told_by_fit
 from .callback import Callback
 from .checkpoint import Checkpoint, Position
 from .dataset import DataSet, Gatherer, labelled
@@ -91,7 +91,8 @@ class Loop:
         try:
             loss, right = self._made(batch)
         except NonFiniteError as e:
-            raise told_by_fit(e, self.program, batch, chosen, self.bundle) from None
+            fed = Batch(batch, chosen, at.step)
+            raise told_by_fit(e, self.program, fed, self.bundle) from None
         self.losses[at.step - at.start :] = [loss]
         self.position = at._replace(
             step=at.step + 1,

@@ -43,7 +43,7 @@ class Replay(NamedTuple):
             return None
         if self.before is not None and now.node == self.before.node:
             now = now._replace(where=self.before.where)
-        return now.of_data(self.rows.tolist())
+        return now.of_data(self.rows.tolist(), self.step)
 
     @property
     def reproduced(self) -> bool:
@@ -74,6 +74,9 @@ class Replay(NamedTuple):
             now = f"step {self.step} is finite: its loss is {self.loss:g}"
         why = "; ".join(self.differences) or "backend, versions and threads are the same"
         return f"{now}\nit did not happen again as it was then ({why}):\n{self.message}"
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def replay(path: str | Path, *, backend: Backend | None = None) -> Replay:

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from ...graph import Array, cached_property, warn
+from ...graph import Array, warn
 from ...ops import words
 from ..program import Program
 from .callback import Callback
@@ -106,59 +106,58 @@ class OneClass(Watcher):
     ) -> None:
         self._program = program
         self._data = data
+        self._validation = validation
         self._classifier = classifier
         self._start = start
         self._rows = [*rows]
         self._told = False
         # What is right where one class is predicted for all rows of the validation.
-        self._suspicious: set[float] = set()
-        if validation is not None:
-            counts = np.unique(validation.arrays[classifier.labels], return_counts=True)[1]
-            self._suspicious = {0.0, *(counts / validation.count).tolist()}
+        shares = self._shares(validation) if validation is not None else np.array([])
+        self._suspicious = {0.0, *shares.tolist()}
 
     def on_epoch(self, row: Row) -> None:
         """Looks where the accuracy of the validation is that of one class."""
         self._rows.append(row)
-        if row.validation_accuracy in self._suspicious:
-            self._look()
+        if self._validation is not None and row.validation_accuracy in self._suspicious:
+            self._look(self._validation, "the validation")
 
     def end(self) -> None:
         """Looks at what the run ended with."""
         if self._rows:
-            self._look()
+            self._look(self._data, "the data")
 
-    @cached_property
-    def _share(self) -> float:
-        """That of the most frequent class."""
-        labels = self._data.arrays[self._classifier.labels]
-        return float(np.unique(labels, return_counts=True)[1].max() / self._data.count)
+    def _shares(self, data: DataSet) -> Array:
+        """Those of the classes that a data set has."""
+        counts = np.unique(data.arrays[self._classifier.labels], return_counts=True)[1]
+        return np.asarray(counts / data.count)
 
-    def _is_early(self) -> bool:
-        """Whether it is too early to judge the run."""
+    def _is_early(self, share: float) -> bool:
+        """Whether it is too early to judge the run, by the share of the most frequent class."""
         first, last = self._rows[0], self._rows[-1]
         if len(self._rows) >= _EPOCHS and last.step - first.step >= _STEPS:
             return False
-        return last.step - self._start < _MANY or self._share > 0.5
+        return last.step - self._start < _MANY or share > 0.5
 
-    def _look(self) -> None:
+    def _look(self, data: DataSet, name: str) -> None:
+        share = float(self._shares(data).max())
         best = max(row.train_accuracy or 0.0 for row in self._rows[-_EPOCHS:])
-        learned = self._share > _MOST or best > self._share + 0.1
-        if self._told or learned or self._is_early():
+        learned = share > _MOST or best > share + 0.1
+        if self._told or learned or self._is_early(share):
             return
-        some = drawn_rows(self._data, _LOOKED_AT)
+        some = drawn_rows(data, _LOOKED_AT)
         at_once = self._program.rows_at_a_time(_LOOKED_AT)
         classes: set[int] = set()
         for start in range(0, len(some), at_once):
             part = some[start : start + at_once]
-            fed = {k: a[part] for k, a in self._data.arrays.items()}
+            fed = {k: a[part] for k, a in data.arrays.items()}
             scores = self._program.predict(fed)[self._classifier.scores]
             classes |= set(scores.argmax(axis=1).tolist())
         if len(classes) == 1:
             self._told = True
             warn(
-                f"the class {classes.pop()} is predicted for all of {len(some):,} rows of the "
-                f"data, whose most frequent class has a share of {self._share:.0%}: nothing was "
-                "learned; look at the scale of the inputs, the labels and the rate"
+                f"the class {classes.pop()} is predicted for all of {len(some):,} rows of {name}, "
+                f"whose most frequent class has a share of {share:.0%}: nothing was learned; look "
+                "at the scale of the inputs, the labels and the rate"
             )
 
 

@@ -179,6 +179,29 @@ def test_a_step_that_fails_elsewhere_is_not_the_same(
     assert json.loads(json.dumps(again.as_dict()))["then"]["node"] == "h"
 
 
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_an_update_that_overflows_is_made_again(tmp_path: Path, backend: str) -> None:
+    x, w = vg.input("x", ("N", 2)), vg.parameter("w", (2,), init="zeros")
+    g = vg.Graph("g", loss=vg.sum(vg.mean(x, axes=(0,)) * w))
+    rows, how = np.repeat([[1.0, 1.0], [1e25, 1.0]], [6, 3], axis=0), {"sampler": "sequential"}
+    p = vg.compile(g, optimizer=vg.Adam(0.1), backend=backend)
+    with pytest.raises(vg.NonFiniteError) as caught:
+        vg.fit(p, (rows,), steps=9, batch_size=3, bundle=tmp_path / "step", **how)
+    again = vg.replay(tmp_path / "step")
+    assert again.reproduced and again.diagnosis == caught.value.diagnosis
+    assert again.diagnosis is not None and again.diagnosis.phase == "update"
+    assert (again.diagnosis.step, again.diagnosis.node) == (2, "w.second_moment.1")
+
+
+def test_a_step_that_only_the_run_counts_has_its_number(tmp_path: Path) -> None:
+    a, x = vg.state("a", (2,), init="ones"), vg.input("x", ("N", 2))
+    g = vg.Graph("g", loss=vg.sum(x), updates={a: a * 1e10})
+    with pytest.raises(vg.NonFiniteError, match=r"^step 3 is not finite"):
+        vg.fit(vg.compile(g), (np.ones((9, 2)),), steps=9, batch_size=3, bundle=tmp_path / "step")
+    again = vg.replay(tmp_path / "step")
+    assert again.reproduced and str(again).startswith("step 3 is not finite")
+
+
 def test_other_versions_and_backends_are_told(
     data: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

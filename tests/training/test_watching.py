@@ -194,6 +194,7 @@ def test_with_a_validation_one_class_is_warned_of_at_the_end_of_an_epoch(
     assert heard((same, y), epochs=8, validation=(same[:30], y[:30])) == [4]
     assert heard((same, y), epochs=8, validation=(same[:31], y[:31])) == [4]
     assert heard((x, y), epochs=8, validation=(x[:3], y[:3])) == []
+    assert heard((same, y), epochs=8, validation=(same[:30], 0 * y[:30])) == [9]  # no other there
 
 
 def test_a_frequent_class_may_be_predicted_for_a_while(rng: np.random.Generator) -> None:
