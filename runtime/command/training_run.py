@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from ...graph import on_one_line
+from ...graph import VerigradError, on_one_line
 from ..data.parts import Classification
 from ..figures.curves import draw_curves
 from ..program import Program
@@ -54,7 +54,7 @@ class TrainingRun:
     def train(self, checkpoint: Checkpoint | None) -> tuple[Row, ...]:
         """Trains to the end, from the checkpoint where it says so; writes the model. The rows of
         the whole run."""
-        steps, finished = steps_of_run(self.data, self.settings, self.options), False
+        steps = steps_of_run(self.data, self.settings, self.options)
         best = KeepBest(self.program, self.options.keep_best) if self.options.keep_best else None
         rest: list[Callback] = [best] if best is not None else []
         if self.options.early_stopping is not None:
@@ -75,16 +75,29 @@ class TrainingRun:
                 progress=True,
                 verify_products=self.options.verify_products,
             )
-            finished = True
-        finally:
-            if self.folder is not None and self.folder.checkpoint.exists():
-                self.folder.save(self.program, best)
-                click.echo(f"model saved in {self.folder.path}", err=True)
-            elif not finished:
-                click.echo("nothing was saved: --out DIR keeps the model", err=True)
+        except BaseException:
+            self._save_unfinished(best)
+            raise
+        self._save(best)
         if best is not None:
             best.put_back()
         return history.rows
+
+    def _save(self, best: KeepBest | None) -> bool:
+        """Writes the model into the folder, where there is one with a run."""
+        if self.folder is None or not self.folder.checkpoint.exists():
+            return False
+        self.folder.save(self.program, best)
+        click.echo(f"model saved in {self.folder.path}", err=True)
+        return True
+
+    def _save_unfinished(self, best: KeepBest | None) -> None:
+        """The same of a run that an error has ended, which is the error that is told."""
+        try:
+            if not self._save(best):
+                click.echo("nothing was saved: --out DIR keeps the model", err=True)
+        except VerigradError as e:
+            click.echo(f"the model could not be saved: {e}", err=True)
 
     def finish(self, rows: Sequence[Row], as_json: bool) -> None:
         """Tests the program, draws the curves and prints the result."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,25 @@ def test_a_run_that_is_gone_on_with_keeps_the_same_step(folder: Path) -> None:
     result = run("resume", folder)
     assert result.exit_code == 3 and "the step is kept" in result.stderr
     assert vg.replay(folder / "failed-step.safetensors").diagnosis == before.diagnosis
+
+
+def test_a_full_disk_hides_neither_the_error_nor_its_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[str] = []
+    replace = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if Path(target).name in ("model.safetensors", "failed-step.safetensors"):
+            kept.append(Path(target).name)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    result = run("train", "--lr", 1e30, "--out", tmp_path)
+    assert result.exit_code == 3 and kept == ["failed-step.safetensors", "model.safetensors"]
+    assert "Error: step 1 is not finite: %fc" in result.stderr
+    for what, name in (("step", "failed-step"), ("model", "model")):
+        told = f"the {what} could not be {'kept' if what == 'step' else 'saved'}: "
+        assert f"{told}{tmp_path / name}.safetensors cannot be written: No space" in result.stderr
+    assert not list(tmp_path.glob("*.part")) and not (tmp_path / "model.safetensors").exists()
