@@ -42,14 +42,16 @@ class Reading(NamedTuple):
 class Diagnosis(NamedTuple):
     """The first node of a step, in order, that has a number which is not finite and spoils it.
 
-    `phase` is forward, backward or update; `where` the line of the user's program; `value` the
-    first such number, which lies `at`. `rows` are those of the `batch` (so many) that hold one:
-    none, and a batch of 0, where the node has no rows. `causes` and `remedies` are sentences.
-    `data_rows` are what the `told_rows` are in the data set of `fit`.
+    `place` counts the nodes that run before it; `phase` is forward, backward or update; `where` the
+    line of the user's program; `value` the first such number, which lies `at`. `rows` are those of
+    the `batch` (so many) that hold one: none, and a batch of 0, where the node has no rows.
+    `causes` and `remedies` are sentences. `data_rows` are what the `told_rows` are in the data set
+    of `fit`.
     """
 
     step: int | None
     node: str
+    place: int
     op: str
     layer: str | None
     phase: str
@@ -78,9 +80,19 @@ class Diagnosis(NamedTuple):
         return {**self._asdict(), "reads": [r._asdict() for r in self.reads]}
 
     def same_place(self, other: Diagnosis) -> bool:
-        """Whether another step fails at the same node, with the same value in the same places."""
-        mine, its = [(d.node, d.value, d.at, d.rows) for d in (self, other)]
+        """Whether another step fails at the same node, with the same value in the same places.
+
+        Nodes are compared by their places: what no user has named may have another name in a
+        program that is read from its file.
+        """
+        mine, its = [(d.place, d.op, d.value, d.at, d.rows) for d in (self, other)]
         return mine == its
+
+    def named_as(self, other: Diagnosis) -> Diagnosis:
+        """The same with the names and the line of another, which is of the same node."""
+        names = {mine.name: its.name for mine, its in zip(self.reads, other.reads, strict=True)}
+        reads = tuple([r._replace(name=names[r.name]) for r in self.reads])
+        return self._replace(node=other.node, where=other.where, reads=reads)
 
     def __str__(self) -> str:
         row = f" in row {self.at[0]}," if self.rows else ""

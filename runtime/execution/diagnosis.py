@@ -130,6 +130,7 @@ def _diagnosis(finding: Finding, value: Callable[[Node], Array], step: int | Non
     return Diagnosis(
         step=step,
         node=g.names[n],
+        place=g.order.index(n),
         op=n.op.name,
         layer=g.layer(n),
         phase=roles(g)[n],

@@ -37,11 +37,11 @@ class Replay(NamedTuple):
 
     @property
     def diagnosis(self) -> Diagnosis | None:
-        """Where it is not finite now, in the terms of then where that is the same place."""
+        """Where it is not finite now, in the names of `program`."""
         now = self.error.diagnosis if self.error is not None else None
         if now is None:
             return None
-        if self.before is not None and now.node == self.before.node:
+        if self.before is not None and now.same_place(self.before):
             now = now._replace(where=self.before.where)
         return now.of_data(self.rows.tolist(), self.step)
 
@@ -67,7 +67,10 @@ class Replay(NamedTuple):
         }
 
     def __str__(self) -> str:
-        now = str(self.diagnosis or self.error)
+        found = self.diagnosis
+        if self.reproduced and found is not None and self.before is not None:
+            found = found.named_as(self.before)
+        now = str(found or self.error)
         if self.reproduced:
             return f"{now}\nit is as it was then: the same node, value and rows"
         if self.error is None:

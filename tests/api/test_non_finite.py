@@ -14,6 +14,8 @@ from conftest import net
 import verigrad as vg
 from verigrad.runtime.execution.diagnosis import explained
 
+# Rows that are far too large are warned of as well.
+pytestmark = pytest.mark.filterwarnings("ignore:input 'x' has a standard deviation of")
 ROWS = np.ones((6, 12), "f4")
 LABELS = np.arange(6) % 4
 

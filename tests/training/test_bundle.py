@@ -87,6 +87,7 @@ def test_a_replay_ends_as_the_step_did(
     assert again.diagnosis == e.diagnosis and again.message == str(e).rpartition("\n")[0]
     assert state(again.program) == state(began) and again.step == began.step_number
     assert str(again).startswith(str(e.diagnosis)) and "as it was then" in str(again)
+    assert repr(again) == str(again)
     assert "test_bundle.py" not in str(again) and "conftest.py:" in str(again)  # the net's line
     with pytest.raises(vg.NonFiniteError):
         again.program.step(again.feeds)
@@ -191,6 +192,19 @@ def test_an_update_that_overflows_is_made_again(tmp_path: Path, backend: str) ->
     assert again.reproduced and again.diagnosis == caught.value.diagnosis
     assert again.diagnosis is not None and again.diagnosis.phase == "update"
     assert (again.diagnosis.step, again.diagnosis.node) == (2, "w.second_moment.1")
+
+
+def test_what_nobody_has_named_is_found_under_another_name(tmp_path: Path) -> None:
+    x, w = vg.input("x", ("N", 2)), vg.parameter("w", (2,), init="ones")
+    g = vg.Graph("g", loss=vg.mean(vg.exp(x * w) / (x * x + 1.0)))
+    rows = np.array([[1.0, 1.0]] * 8 + [[1.0, 100.0]])
+    with pytest.raises(vg.NonFiniteError) as caught:
+        vg.fit(vg.compile(g, optimizer=vg.SGD(0.1)), (rows,), epochs=1, bundle=tmp_path / "step")
+    again, before = vg.replay(tmp_path / "step"), caught.value.diagnosis
+    assert again.reproduced and again.diagnosis is not None and before is not None
+    assert again.diagnosis.reads != before.reads  # one of them is %multiply, the other %multiply.1
+    assert str(again).startswith(str(before))
+    assert again.program.training.named[again.diagnosis.reads[0].name].op.name == "multiply"
 
 
 def test_a_step_that_only_the_run_counts_has_its_number(tmp_path: Path) -> None:
