@@ -32,7 +32,7 @@ class Reading(NamedTuple):
             return f"%{self.name}, none finite" if self.not_finite else f"%{self.name}, empty"
         numbers = f"from {self.least:g} to {self.most:g}"
         if self.least == self.most:
-            numbers = f"is {self.most:g}"
+            numbers = f"= {self.most:g}"
         elif self.row is not None:
             numbers += f" (row {self.row})"
         others = f", {self.not_finite:,} not finite" if self.not_finite else ""

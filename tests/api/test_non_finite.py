@@ -39,8 +39,8 @@ def test_the_feed_that_holds_it_is_named_with_row_and_layer(bad: float) -> None:
     first, made, read, cause = report(program, x=x, y=LABELS)
     assert first.startswith("step 0 is not finite: %fc1 is ") and " in row 3, at [3," in first
     assert made.startswith("  made in the forward pass by linear_relu in layer fc1 at conftest.py:")
-    assert read.startswith("  it reads %x is 1, 1 not finite; %fc1.weight from -")
-    assert read.endswith("; %fc1.bias is 0")
+    assert read.startswith("  it reads %x = 1, 1 not finite; %fc1.weight from -")
+    assert read.endswith("; %fc1.bias = 0")
     assert cause == f"  input 'x' holds {bad} in row 3, at [3,1]"
 
 
@@ -51,7 +51,7 @@ def test_the_parameter_that_holds_it_is_named() -> None:
     program.parameters["fc2.weight"] = weight
     first, _, rows, read, cause = report(program, x=ROWS, y=LABELS)
     assert rows == "  it is so in all of 6 rows"
-    assert re.search(r"; %fc2\.weight from -\S+ to \S+, 1 not finite; %fc2\.bias is 0$", read)
+    assert re.search(r"; %fc2\.weight from -\S+ to \S+, 1 not finite; %fc2\.bias = 0$", read)
     assert first == "step 0 is not finite: %fc2 is nan in row 0, at [0,1]"
     assert cause == "  the parameter 'fc2.weight' holds nan at [2,1]"
 
