@@ -22,6 +22,7 @@ from ...graph.text.attributes import Reader
 from ...ops import DropoutMask, batch_norm, dense, mean, mean_squared_error, tanh
 from ...passes import SGD
 from ..backends.registry import Backend
+from ..files.told import read_json
 from ..program import compile
 
 TOLERANCE: Final = 1e-10
@@ -47,8 +48,9 @@ def departures(backend: Backend = "numpy") -> Iterator[Departure]:
 @cache
 def stored() -> dict[str, Any]:
     """The numbers, as they are in the file."""
-    text = files(__package__).joinpath("trajectories.json").read_text(encoding="utf-8")
-    return json.loads(text)  # type: ignore[no-any-return]
+    file = files(__package__).joinpath("trajectories.json")
+    numbers: dict[str, Any] = read_json(file.read_bytes(), f"{file}, which was installed with it,")
+    return numbers
 
 
 def _value(text: str) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...graph import RunError
+from .npz import read_npz
 from .parts import TEST_SHARE, Classification, Parts, held_out, split
 
 
@@ -26,8 +28,11 @@ def digits_classification(split_seed: int = 0) -> Classification:
 
 
 def _split(seed: int) -> Parts:
-    from importlib.resources import files
+    from importlib.resources import as_file, files
 
-    with files(__package__).joinpath("digits.npz").open("rb") as opened, np.load(opened) as arrays:
-        x, y = arrays["x"].astype(np.float32), arrays["y"].astype(np.int64)
+    with as_file(files(__package__).joinpath("digits.npz")) as path:
+        rows = read_npz(path)[0]
+    if rows.labels is None:
+        raise RunError(f"{path} is damaged: it has no labels; install verigrad again")
+    x, y = rows.x.astype(np.float32), rows.labels.astype(np.int64)
     return split(x, y, TEST_SHARE, "digits", seed)

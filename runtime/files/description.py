@@ -16,7 +16,8 @@ from ..backends.registry import Backend
 from ..options import Options
 from .told import fitting, read_json
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Since 2, with a checksum of each array; 1 is read as well."""
 _LONGEST: Final = 500
 """How much is shown of an error that may tell all of a foreign text."""
 
@@ -47,6 +48,7 @@ class Description(NamedTuple):
     inference_pipeline: list[str]
     metadata: dict[str, str]
     digest: str
+    checksums: dict[str, str] | None = None  # files of format 1 have the digest alone
     clip: str = "none"  # files from before gradients were clipped have none
     memory_limit: int | None = None
     recompute: bool = False
@@ -58,7 +60,7 @@ class Description(NamedTuple):
 
 
 def described(declared: Graph, o: Options, metadata: Mapping[str, str]) -> dict[str, Any]:
-    """All that is told of a program, but the checksum."""
+    """All that is told of a program, but the checksums."""
     return {
         "format": FORMAT,
         "graph": str(declared),
@@ -83,9 +85,10 @@ def read_description(text: str) -> Description:
     """What `described` gave, from the text of the file. RunError names the key that is wrong."""
     content = read_json(text, "its metadata")
     version = content.get("format", FORMAT) if isinstance(content, dict) else FORMAT
-    if type(version) is int and version != FORMAT:
+    if type(version) is int and not 1 <= version <= FORMAT:
         raise RunError(
-            f"its format is {version}; this verigrad reads {FORMAT}: install a newer one"
+            f"its format is {version}; this verigrad reads those up to {FORMAT}: install a newer "
+            "one"
         )
     return fitting(content, Description, "")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +18,7 @@ from ..forks import alone
 from ..optional import require
 from ..options import Options
 from ..state import StateArrays
+from .checksums import check, checksums, digest
 from .description import described, read_description, read_graph, read_options
 from .told import read_json
 
@@ -87,7 +87,8 @@ def _bytes(content: Content) -> bytes:
     if content.run is not None:
         description["run"] = content.run.told
         tensors |= {_RUN + k: np.ascontiguousarray(a) for k, a in content.run.arrays.items()}
-    description["digest"] = _digest(description, tensors)
+    description["checksums"] = checksums(tensors)
+    description["digest"] = digest(description, tensors)
     data: bytes = numpy.save(tensors, metadata={_KEY: json.dumps(description)})
     return data
 
@@ -127,6 +128,8 @@ class Stored:
         self._text = _metadata(file)
         self._told = read_description(self._text)
         self._shapes = {k: tuple(file.get_slice(k).get_shape()) for k in list(file.keys())}
+        if self._told.checksums is not None:  # of which it answers for each, before any is read
+            self._check_digest({})
         self._constants = self._under(_CONSTANT)
         spelled = {k.removeprefix(_CONSTANT): a for k, a in self._constants.items()}
         g = read_graph(self._told, spelled)
@@ -150,16 +153,30 @@ class Stored:
         read = {**values, **self._constants, **self._arrays}
         if other := sorted(set(self._shapes) - set(read)):
             raise RunError(f"it holds the array {other[0]!r}, which the program does not have")
-        if self._told.digest != _digest(read_json(self._text, _KEY), read):
-            raise RunError("it is not what was saved: a part of it was changed")
+        if other := sorted(set(self._told.checksums or ()) - set(read)):
+            raise RunError(f"the array {other[0]!r}, of which it has a checksum, is missing")
+        if self._told.checksums is None:
+            self._check_digest(read)
+
+    def _check_digest(self, arrays: Mapping[str, Array]) -> None:
+        if self._told.digest != digest(read_json(self._text, _KEY), arrays):
+            what = "a part of it" if arrays else "what it tells of the program"
+            raise RunError(f"it is not what was saved: {what} was changed")
+
+    def _array(self, name: str) -> Array:
+        """An array of the file; RunError where it is not the one that was saved."""
+        array: Array = self._file.get_tensor(name)
+        if self._told.checksums is not None:
+            check(name, array, self._told.checksums)
+        return array
 
     def _under(self, prefix: str) -> dict[str, Array]:
-        return {k: self._file.get_tensor(k) for k in self._shapes if k.startswith(prefix)}
+        return {k: self._array(k) for k in self._shapes if k.startswith(prefix)}
 
     def _read(self, memory: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
         """The value for each name, one after another; RunError where one has another dtype."""
         for name, array in memory.items():
-            value = self._file.get_tensor(name)
+            value = self._array(name)
             if value.dtype != array.dtype:
                 raise RunError(f"{name!r} is {value.dtype}, where {array.dtype} is expected")
             yield name, value
@@ -169,18 +186,6 @@ class Stored:
             if self._shapes.get(name) != shape:
                 there = list(self._shapes[name]) if name in self._shapes else "missing"
                 raise RunError(f"{name!r} is {there}, where {list(shape)} is expected")
-
-
-def _digest(description: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
-    """A checksum of the whole content, against a changed byte (not against an attacker)."""
-    digest = blake2b(digest_size=16)
-    texts = {k: v for k, v in description.items() if k != "digest"}
-    digest.update(json.dumps(texts, sort_keys=True).encode())
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
-    return digest.hexdigest()
 
 
 def _metadata(opened: Any) -> str:

@@ -16,7 +16,7 @@ _WORDS: Final[dict[Any, str]] = {
 }  # fmt: skip
 
 
-def read_json(text: str, what: str) -> Any:
+def read_json(text: str | bytes, what: str) -> Any:
     """The value of a text of JSON, in which no key may stand twice; RunError names what it is."""
     try:
         return json.loads(text, object_pairs_hook=_once)

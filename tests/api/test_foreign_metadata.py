@@ -13,7 +13,7 @@ from test_model_files import joined, split
 
 import verigrad as vg
 from verigrad.runtime.command.run_options import read_config
-from verigrad.runtime.files.program_file import _digest
+from verigrad.runtime.files.checksums import digest
 from verigrad.runtime.training.checkpoint import read_checkpoint
 
 Key = tuple[str | int, ...]
@@ -57,7 +57,7 @@ class Foreign:
     def write(self, told: Any) -> None:
         """With a checksum that is right, as another's writer would."""
         if isinstance(told, dict):
-            told = {**told, "digest": _digest(told, self.arrays)}
+            told = {**told, "digest": digest(told, self.arrays)}
         self.write_text(json.dumps(told))
 
     def write_text(self, text: str) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 import verigrad as vg
+from verigrad.runtime.data import digits as module
 from verigrad.runtime.data.parts import stratified
 from verigrad.runtime.data.source import load_data
 
@@ -53,3 +56,17 @@ def test_a_stratified_part_is_a_function_of_its_name_and_takes_no_class_whole() 
     others = {tuple(stratified(y, 0.3, f"part{i}")[1].tolist()) for i in range(20)}
     assert len(others) > 10
     assert np.bincount(y[stratified(y, 0.99, "part")[1]], minlength=3).tolist() == [9, 2, 0]
+
+
+def test_a_flipped_bit_of_the_installed_file_is_an_error_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = files(module.__package__).joinpath("digits.npz").read_bytes()
+    monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path)
+    path = tmp_path / "digits.npz"
+    path.write_bytes(raw)
+    assert len(vg.digits().train.x) == 1438
+    for place in (0, 40, len(raw) // 2, len(raw) - 400):
+        path.write_bytes(raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :])
+        with pytest.raises(vg.RunError, match=r"digits\.npz"):
+            vg.digits()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from stored import made
 
 import verigrad as vg
 from verigrad.passes.methods.optimizers import DIALECTS
+from verigrad.runtime.checking import trajectories
 from verigrad.runtime.checking.trajectories import TOLERANCE, Departure, departures, stored
 
 
@@ -79,3 +81,13 @@ def test_a_wrong_formula_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         assert all("adamw" in c.lower() for c in off(list(departures()))) and off(
             list(departures())
         )
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff{}"])
+def test_a_damaged_file_of_them_is_an_error_that_names_it(
+    text: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trajectories.json").write_bytes(text)
+    monkeypatch.setattr(trajectories, "files", lambda package: tmp_path)
+    with pytest.raises(vg.RunError, match=r"trajectories\.json.* is no JSON"):
+        trajectories.stored.__wrapped__()

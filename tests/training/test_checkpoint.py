@@ -276,10 +276,10 @@ def test_a_newer_version_is_told(data: dict[str, np.ndarray], held: Path) -> Non
     size = struct.unpack("<Q", whole[:8])[0]
     header = json.loads(whole[8 : 8 + size])
     described = json.loads(header["__metadata__"]["verigrad"])
-    header["__metadata__"]["verigrad"] = json.dumps({**described, "format": 2})
+    header["__metadata__"]["verigrad"] = json.dumps({**described, "format": 3})
     text = json.dumps(header).encode()
     held.write_bytes(struct.pack("<Q", len(text)) + text + whole[8 + size :])
-    refused(held, data, "its format is 2; this verigrad reads 1: install a newer one")
+    refused(held, data, "its format is 3; this verigrad reads those up to 2: install a newer one")
 
 
 def test_a_write_that_fails_leaves_the_last_checkpoint(
