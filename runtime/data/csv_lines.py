@@ -14,6 +14,8 @@ from ...graph import RunError
 from .kinds import kind_of
 
 _DELIMITERS: Final = (",", ";", "\t")
+_QUOTED: Final = re.compile(r'(^|[,;\t]) *"(?:[^"]|"")*(?:"|$)')
+"""A value in quotes, which may go on over the end of the line."""
 
 
 class CsvRecord(NamedTuple):
@@ -84,8 +86,11 @@ def records(path: Path) -> Iterator[CsvRecord]:
 
 
 def _delimiter(header: str) -> str:
-    """What parts the header into most names; the comma where that is a tie."""
-    return max(_DELIMITERS, key=lambda d: len(_parted(header, d)))
+    """What parts the header into most names; the comma where that is a tie.
+
+    What stands in quotes parts nothing, whatever is the delimiter.
+    """
+    return max(_DELIMITERS, key=_QUOTED.sub(r"\1", header).count)
 
 
 def _parted(line: str, delimiter: str) -> list[str]:

@@ -27,6 +27,15 @@ def all_rows(data: Classification) -> np.ndarray:
     return x[np.argsort(x[:, 0])]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("name", ["b,,,,c", "b;;;;c", "b\t\t\t\tc", 'b "";;,,c', "b;,\n;,c"])
+def test_what_stands_in_quotes_parts_no_names(tmp_path: Path, delimiter: str, name: str) -> None:
+    lines = [("a", f'"{name}"', "kind")] + [(a, b, c) for a, b, c in ROWS]
+    text = "".join(delimiter.join(map(str, line)) + "\n" for line in lines)
+    data = load_data(written(tmp_path, text), "kind")
+    assert data.columns == ("a", name.replace('""', '"')) and data.classes == ("no", "yes")
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", ", ", "; "])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
