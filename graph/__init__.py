@@ -32,7 +32,7 @@ from .modular.residues import Residues
 from .node import Node, Operand, apply, check_name, check_node
 from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, OverRows, Product, Source, op
 from .op_function import op_function
-from .quoting import on_one_line, shown
+from .quoting import cut, on_one_line, shortened, shown
 from .record import Record, Value, field
 from .roles import roles
 from .settings import SETTINGS, unwarned
@@ -126,6 +126,7 @@ __all__ = [
     "compute",
     "constant",
     "created_at",
+    "cut",
     "depth_first",
     "domain",
     "dtype_name",
@@ -149,6 +150,7 @@ __all__ = [
     "raised_at",
     "readers_of",
     "roles",
+    "shortened",
     "shown",
     "sizes_of",
     "state",

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from .diagnosis import Diagnosis
 
+from .quoting import shortened
+
 _LONGEST: Final = 200
 """Of how many characters a name may be meant for another."""
 
@@ -77,4 +79,5 @@ def suggest(name: object, known: Iterable[str]) -> str:
     likely = isinstance(name, str) and len(name) <= _LONGEST
     if likely and (close := get_close_matches(str(name), names, 1)):
         return f"; did you mean {close[0]!r}?"
-    return f"; there are {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
+    first = ", ".join([shortened(n, 80) for n in names[:8]])
+    return f"; there are {first}{', ...' if len(names) > 8 else ''}" if names else ""

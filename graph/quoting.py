@@ -20,6 +20,16 @@ def on_one_line(text: str) -> str:
     return text if text.isprintable() else quoted(text)
 
 
+def cut(text: str, most: int) -> str:
+    """The text, of which `...` stands for what is beyond so many characters."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """The same on one line."""
+    return on_one_line(cut(text, most))
+
+
 class _Short(Repr):
     """`repr` in at most some hundred characters, whatever it is given."""
 

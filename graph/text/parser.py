@@ -12,6 +12,7 @@ from ..explain import explain
 from ..graph import Graph, Schedule
 from ..node import Node
 from ..op import OPS, Op, Source
+from ..quoting import cut, shortened, shown
 from ..record import Record
 from ..sources import (
     ArrayValue,
@@ -78,8 +79,9 @@ class _Parser:
         try:
             return self._graph()
         except GraphError as e:
-            shown = self.lines[self.line - 1].strip() if 0 < self.line <= len(self.lines) else ""
-            raise GraphError(f"line {self.line}: {e}\n  in: {shown}") from None
+            line = self.lines[self.line - 1].strip() if 0 < self.line <= len(self.lines) else ""
+            problem = f"line {self.line}: {cut(str(e), 1000)}"
+            raise GraphError(f"{problem}\n  in: {shortened(line)}") from None
 
     def _graph(self) -> Graph:
         statements = self._statements()
@@ -111,7 +113,7 @@ class _Parser:
         if outputs is None:
             raise GraphError("the graph has no `return`")
         for code, _ in statements:
-            raise GraphError(f"nothing may stand after the closing brace, found {code!r}")
+            raise GraphError(f"nothing may stand after the closing brace, found {shown(code)}")
         return self._finish(header[1], outputs)
 
     def _finish(self, name: str, outputs: dict[str, Node]) -> Graph:
@@ -175,7 +177,7 @@ class _Parser:
     def _op(self, call: str, type: TensorType) -> tuple[Op, str]:
         m = re.match(r"([A-Za-z_][\w.-]*)\s*", call)
         if m is None:
-            raise GraphError(f"an op is expected, found {call!r}")
+            raise GraphError(f"an op is expected, found {shown(call)}")
         kind = OPS.get(m[1])
         if kind is None:
             raise GraphError(
@@ -221,17 +223,17 @@ class _Parser:
     def _inputs(self, op: Op, text: str) -> tuple[Node, ...]:
         if isinstance(op, Source):
             if text:
-                raise GraphError(f"{op.name} has no inputs, found {text!r}")
+                raise GraphError(f"{op.name} has no inputs, found {shown(text)}")
             return ()
         if not (text.startswith("(") and text.endswith(")")):
-            raise GraphError(f"the inputs of {op.name} are written `(%a, %b)`, found {text!r}")
+            raise GraphError(f"the inputs of {op.name} are written `(%a, %b)`, found {shown(text)}")
         words = [w.strip() for w in text[1:-1].split(",")] if text[1:-1].strip() else []
         return tuple([self._read(w) for w in words])
 
     def _read(self, word: str) -> Node:
         m = _NAME.fullmatch(word)
         if m is None:
-            raise GraphError(f"an input is written %name, found {word!r}")
+            raise GraphError(f"an input is written %name, found {shown(word)}")
         if m[1] in self.nodes:
             return self.nodes[m[1]]
         reads = self._made_from()
@@ -269,7 +271,7 @@ class _Parser:
         for word in [w.strip() for w in text.split(",")] if text else []:
             m = _OUTPUT.fullmatch(word)
             if m is None:
-                raise GraphError(f"an output is written `key=%name`, found {word!r}")
+                raise GraphError(f"an output is written `key=%name`, found {shown(word)}")
             if m[1] in outputs:
                 raise GraphError(f"the output {m[1]!r} is given twice")
             outputs[m[1]] = self._read("%" + m[2])

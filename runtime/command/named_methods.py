@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from ...graph import GraphError, Initializer, RunError, suggest
+from ...graph import GraphError, Initializer, RunError, cut, shortened, shown, suggest
 from ...ops import init
 from ...passes import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp
 from ...passes.methods import learning_rates as schedules
@@ -101,9 +101,9 @@ def initializer(text: str) -> Initializer:
         if name in _SIZED and number:
             return _SIZED[name](float(number))
     except (ValueError, GraphError) as e:
-        raise RunError(f"--init {text} cannot be: {e}") from None
+        raise RunError(f"--init {shortened(text)} cannot be: {cut(str(e), 300)}") from None
     hint = suggest(name, [*_PLAIN, *_SIZED]) if name not in (*_PLAIN, *_SIZED) else ""
     raise RunError(
-        f"there is no initializer {text!r}{hint}; there are {', '.join(INITIALIZERS)}, "
+        f"there is no initializer {shown(text)}{hint}; there are {', '.join(INITIALIZERS)}, "
         "e.g. normal:0.01"
     )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from ...graph import RunError
+from ...graph import RunError, shown
 from ..files.told import fitting, read_json
 from ..training.following import MEASURES
 from ..training.sampling import SAMPLERS
@@ -102,8 +102,8 @@ def read_config(text: str) -> tuple[Settings, RunOptions, Config]:
     if unknown:
         begun = content.get("verigrad", {}).get("version")
         raise RunError(
-            f"the run was begun with {', '.join(sorted(unknown))}, which this verigrad does not "
-            f"know; it was begun with version {begun}"
+            f"the run was begun with {shown(sorted(unknown))}, which this verigrad does not know; "
+            f"it was begun with version {shown(begun)}"
         )
     settings = Settings.from_config({k: v for k, v in train.items() if k in Settings._fields})
     rest = {k: v for k, v in train.items() if k in RunOptions._fields}

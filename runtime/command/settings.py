@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_type_hints
 import click
 from click.core import ParameterSource
 
-from ...graph import Initializer, RunError, suggest
+from ...graph import Initializer, RunError, cut, shown, suggest
 from ...ops import MODES, Mode
 from ...passes import (
     L1,
@@ -200,7 +200,7 @@ class Settings(NamedTuple):
         """The settings that `as_config` gave; RunError names a key that is none of them."""
         for k in config:
             if k not in cls._fields:
-                raise RunError(f"there is no setting {k!r}{suggest(k, cls._fields)}")
+                raise RunError(f"there is no setting {shown(k)}{suggest(k, cls._fields)}")
         check_choices(_OPTIONS, config)
         return fitting(dict(config), cls, "settings")
 
@@ -242,7 +242,9 @@ def check_choices(options: Iterable[Decorator], values: Mapping[str, Any]) -> No
             try:
                 p.type.convert(values[p.name], None, None)
             except (click.BadParameter, TypeError) as e:
-                raise RunError(f"its {p.name} is {values[p.name]!r}: {e}") from None
+                raise RunError(
+                    f"its {p.name} is {shown(values[p.name])}: {cut(str(e), 500)}"
+                ) from None
 
 
 def takes_settings(f: Callable[..., R]) -> Callable[..., R]:

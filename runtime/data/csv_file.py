@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from ...graph import Array, RunError, suggest
+from ...graph import Array, RunError, shown, suggest
 from ...graph.exact import ADVICE
 from .csv_lines import CsvRecord, records
 from .parts import Samples
@@ -81,7 +81,7 @@ def _header(path: Path, rows: Iterator[CsvRecord]) -> list[str]:
     header = [name.strip() for name in first.cells]
     double = sorted({name for name in header if name and header.count(name) > 1})
     if double:
-        raise RunError(f"{path}: the header names {double[0]!r} twice")
+        raise RunError(f"{path}: the header names {shown(double[0])} twice")
     return header
 
 
@@ -90,7 +90,7 @@ def _features(
 ) -> tuple[str, ...]:
     """The names of the columns that features are read from."""
     if target is not None and target not in header:
-        raise RunError(f"{path} has no column {target!r}{suggest(target, header)}")
+        raise RunError(f"{path} has no column {shown(target)}{suggest(target, header)}")
     missing = [name for name in columns if name not in header]
     if missing:
         others = [name for name in header if name not in columns and name != target]
@@ -105,16 +105,16 @@ def _features(
         )
     features = tuple([name for name in header if name != target])
     if not features:
-        raise RunError(f"{path} has no column beside {target!r}; features are expected")
+        raise RunError(f"{path} has no column beside {shown(target)}; features are expected")
     return features
 
 
 def _listed(names: Sequence[str]) -> str:
     """Such as: columns 'a' and 'b'; at most ten of them."""
-    shown = [repr(name) for name in names[:10]]
-    if len(names) > len(shown):
-        shown.append(f"{len(names) - len(shown)} more")
-    *most, last = shown
+    listed = [shown(name) for name in names[:10]]
+    if len(names) > len(listed):
+        listed.append(f"{len(names) - len(listed)} more")
+    *most, last = listed
     return f"columns {', '.join(most)} and {last}" if most else f"column {last}"
 
 
@@ -123,7 +123,9 @@ def _number(path: Path, row: CsvRecord, column: str, place: int) -> float:
     cell = row.cells[place].strip()
     if cell.lower() in _NO_NUMBER:
         return np.nan
-    problem = f"{path}, line {row.line}, column {column!r}: found {_shortened(row.cells[place])}"
+    problem = (
+        f"{path}, line {row.line}, column {shown(column)}: found {_shortened(row.cells[place])}"
+    )
     try:
         value = float(cell.replace("_", "no digit"))  # Python reads 1_000 as a number
     except ValueError:
@@ -150,8 +152,8 @@ def _label(path: Path, row: CsvRecord, column: str, place: int, na_is_a_class: b
     label = row.cells[place].strip()
     if label and (na_is_a_class or not says_missing(label)):
         return label
-    keep = f"; where {label!r} is the name of a class, give --na-is-a-class" if label else ""
-    raise RunError(f"{path}, line {row.line}: the class in column {column!r} is missing{keep}")
+    keep = f"; where {shown(label)} is the name of a class, give --na-is-a-class" if label else ""
+    raise RunError(f"{path}, line {row.line}: the class in column {shown(column)} is missing{keep}")
 
 
 def says_missing(label: str) -> bool:

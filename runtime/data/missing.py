@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...graph import Array, RunError
+from ...graph import Array, RunError, shown
 from .moments import moments
 from .parts import Classification, Part, Samples
 
@@ -42,10 +42,11 @@ def _means(data: Classification) -> Array:
     """The mean of what each column has in the training part."""
     x = data.train.x
     present = ~np.isnan(x)
-    for column in np.flatnonzero(~present.any(axis=0)):
+    for i in np.flatnonzero(~present.any(axis=0)):
+        column = shown(data.columns[i])
         raise RunError(
-            f"{data.name}: column {data.columns[column]!r} has no value in any of the {len(x)} "
-            "rows to train on; leave it out of the file"
+            f"{data.name}: column {column} has no value in any of the {len(x)} rows to train on; "
+            "leave it out of the file"
         )
     return moments(x).mean
 

@@ -13,7 +13,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 import numpy as np
 from numpy.lib import format as npy
 
-from ...graph import Array, RunError, VerigradError, on_one_line, unwarned
+from ...graph import Array, RunError, VerigradError, cut, shortened, shown, unwarned
 from ...graph.exact import ADVICE, rounded
 from ..inputs import is_one_hot
 from .kinds import kind_of
@@ -164,13 +164,13 @@ def _arrays(path: Path) -> dict[str, Array]:
                     k: [i for i in archive.infolist() if _named(i.filename) == k] for k in _NAMES
                 }
                 if not by_name["x"]:
-                    shown = ", ".join(sorted(map(on_one_line, members))[:8]) or "none"
+                    found = ", ".join([shortened(m, 80) for m in sorted(members)[:8]]) or "none"
                     raise RunError(
-                        f"{path} has no array 'x'; found {shown}, where x and y are expected"
+                        f"{path} has no array 'x'; found {found}, where x and y are expected"
                     )
                 for entries in by_name.values():
                     if len(entries) > 1:
-                        names = " and ".join([repr(i.filename) for i in entries[:2]])
+                        names = " and ".join([shown(i.filename) for i in entries[:2]])
                         raise RunError(f"{path} holds {names}, of which one is expected")
                 return {k: _array(path, k, archive, *by_name[k]) for k in _NAMES if by_name[k]}
     except OSError as e:
@@ -178,7 +178,7 @@ def _arrays(path: Path) -> dict[str, Array]:
     except VerigradError:
         raise
     except Exception as e:  # in a damaged header NumPy's reader meets almost any
-        raise RunError(f"{path} is no complete .npz file of arrays: {e}") from None
+        raise RunError(f"{path} is no complete .npz file of arrays: {cut(str(e), 500)}") from None
 
 
 def _named(filename: str) -> str:
@@ -198,7 +198,9 @@ def _array(path: Path, name: str, archive: ZipFile, entry: ZipInfo) -> Array:
                 f"np.array({name}.tolist()); nothing in it was unpickled"
             )
         if dtype.kind not in "biufcSUmM":
-            raise RunError(f"{path}: {name} is {dtype}, where numbers or texts are expected")
+            raise RunError(
+                f"{path}: {name} is {shortened(str(dtype))}, where numbers or texts are expected"
+            )
         wanted = math.prod(shape) * dtype.itemsize
         if not 0 <= wanted <= entry.file_size:
             raise ValueError(f"{name} tells of {wanted:,} bytes, but has {entry.file_size:,}")

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ...graph import Array, RunError, on_one_line
+from ...graph import Array, RunError, shortened
 from ...ops import words
 
 TEST_SHARE: Final = 0.2
@@ -107,7 +107,7 @@ def classification(
         raise RunError(f"{name} is empty: it has no rows")
 
     def shown(which: int) -> str:
-        return on_one_line(str(classes[which]))
+        return shortened(str(classes[which]), 80)
 
     if len(classes) == 1:
         raise RunError(f"{name}: all {count} rows are of the class {shown(0)}; two are needed")
@@ -161,7 +161,7 @@ def _numbered(name: str, rows: Samples, classes: Array) -> Array:
     for row, label in enumerate(rows.labels.tolist()):  # as Python's numbers, which are exact
         if label not in number:
             raise RunError(
-                f"{name}: row {row} of the test part has the label {on_one_line(str(label))}, "
+                f"{name}: row {row} of the test part has the label {shortened(str(label), 80)}, "
                 "which no row of the training part has"
             )
     return np.array([number[label] for label in rows.labels.tolist()], np.int64)

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from ...graph import Array, RunError, unwarned
+from ...graph import Array, RunError, shortened, unwarned
 from .kinds import kind_of
 
 _OPCODES: Final = frozenset((
@@ -120,7 +120,7 @@ class _Unpickler(pickle.Unpickler):
         try:
             return _STANDINS[module, name]
         except KeyError:
-            raise ValueError(f"it asks for {module}.{name}") from None
+            raise ValueError(f"it asks for {shortened(module)}.{shortened(name)}") from None
 
     def _encoded(self, text: object, codec: object = "") -> bytes:
         """How Python 3 writes bytes up to protocol 2: as a text, and each but once."""

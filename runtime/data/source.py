@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from ...graph import RunError, on_one_line, suggest
+from ...graph import RunError, shortened, suggest
 from ...graph.writing import reaching
 from .cifar10 import cifar10, is_cifar10
 from .csv_file import ENDINGS, read_csv, read_header, says_missing
@@ -104,8 +104,9 @@ def _from_csv(
     path = Path(spec)
     if target is None:
         header = read_header(path)
-        named = f"; its columns are {', '.join(map(on_one_line, header[:20]))}" if header else ""
-        raise RunError(f"{path}: --target NAME must say which column holds the class{named}")
+        named = ", ".join([shortened(name, 40) for name in header[:20]])
+        columns = f"; its columns are {named}" if header else ""
+        raise RunError(f"{path}: --target NAME must say which column holds the class{columns}")
     rows = read_csv(path, target, na_is_a_class=na_is_a_class)
     return fill_parts(classification(spec, rows, target=target, split_seed=split_seed))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
-from ...graph import OPS, Array, Graph, RunError, dtype_name, parse, shown
+from ...graph import OPS, Array, Graph, RunError, cut, dtype_name, parse, shown
 from ...graph.text.attributes import Reader, print_value
 from ...ops import check_seed
 from ...passes import Pass, Pipeline
@@ -19,7 +19,7 @@ from .told import fitting, read_json
 FORMAT: Final = 2
 """Since 2, with a checksum of each array; 1 is read as well."""
 _LONGEST: Final = 500
-"""How much is shown of an error that may tell all of a foreign text."""
+"""How many characters are shown of an error that may tell all of a foreign text."""
 
 
 class Certified(NamedTuple):
@@ -116,7 +116,7 @@ def read_options(description: Description) -> Options:
             reader = Reader(getattr(description, key))
             parsed = reader.value()
             if not reader.done():
-                raise RunError(f"more stands behind {parsed!r}")
+                raise RunError(f"more stands behind {shown(parsed)}")
             return parsed
 
     def pipeline(key: str) -> Pipeline:
@@ -151,4 +151,4 @@ def _named(key: str) -> Iterator[None]:
     try:
         yield
     except Exception as e:  # an op, a pass or a schedule that a user wrote may raise any
-        raise RunError(f"its {key} cannot be read: {str(e)[:_LONGEST]}") from None
+        raise RunError(f"its {key} cannot be read: {cut(str(e), _LONGEST)}") from None

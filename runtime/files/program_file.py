@@ -152,9 +152,9 @@ class Stored:
         values.fill(self._read(values.memory))
         read = {**values, **self._constants, **self._arrays}
         if other := sorted(set(self._shapes) - set(read)):
-            raise RunError(f"it holds the array {other[0]!r}, which the program does not have")
+            raise RunError(f"it holds the array {shown(other[0])}, which the program does not have")
         if other := sorted(set(self._told.checksums or ()) - set(read)):
-            raise RunError(f"the array {other[0]!r}, of which it has a checksum, is missing")
+            raise RunError(f"the array {shown(other[0])}, of which it has a checksum, is missing")
         if self._told.checksums is None:
             self._check_digest(read)
 
