@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+ORACLES := .venv-oracles
 # A process for each core: threads of the BLAS would only wait for one another.
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses auto --dist worksteal
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
@@ -14,11 +15,11 @@ help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
 	@echo "make test    install what the tests need too, and run them"
 	@echo "make test-jit runs all tests, their programs on the jitted backend"
-	@echo "make test-oracles installs PyTorch too, and runs the tests that compare with it"
+	@echo "make test-oracles runs the tests that compare with other libraries, in $(ORACLES)"
 	@echo "make fuzz    runs them with twenty times as many cases where not all can be tried"
 	@echo "make lint    check style (ruff) and types (mypy, strict)"
 	@echo "make bench   install the peers into $(BENCH), and time a step beside theirs"
-	@echo "make clean   remove $(VENV), $(BENCH) and what was built"
+	@echo "make clean   remove $(VENV), $(BENCH), $(ORACLES) and what was built"
 
 train: $(VENV)/installed-all
 	$(BIN)/verigrad train $(ARGS)
@@ -29,10 +30,17 @@ test: $(VENV)/installed-dev
 test-jit: $(VENV)/installed-dev
 	$(PYTEST) --backend numba $(ARGS)
 
-# Large, and slow to import: only the tests that compare with it ask for it.
-test-oracles: $(VENV)/installed-dev $(VENV)/installed-oracles
-	$(BIN)/python -m pytest tests -m oracle $(ARGS)
-	$(BIN)/python -m pytest tests -m oracle --backend numba $(ARGS)
+# PyTorch, scikit-learn, ONNX and JAX: large, and in no way of the other tests. One that cannot be
+# imported would only skip what compares with it.
+test-oracles: $(ORACLES)/installed
+	$(ORACLES)/bin/python -c "import torch, sklearn, onnx, jax"
+	$(ORACLES)/bin/python -m pytest tests -m oracle $(ARGS)
+	$(ORACLES)/bin/python -m pytest tests -m oracle --backend numba $(ARGS)
+
+$(ORACLES)/installed: pyproject.toml
+	$(PYTHON) -m venv $(ORACLES)
+	$(ORACLES)/bin/python -m pip install --quiet --editable '.[dev,oracles]'
+	touch $@
 
 fuzz: $(VENV)/installed-dev
 	EFFORT=20 $(PYTEST) $(ARGS)
@@ -64,4 +72,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) $(BENCH) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(ORACLES) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "numpy_bits: holds of the NumPy backend alone")
-    config.addinivalue_line("markers", "oracle: compares with an independent library, PyTorch")
+    config.addinivalue_line("markers", "oracle: compares with an independent library")
     # Programs that a test compiles without a word on it.
     vg.compile.__kwdefaults__["backend"] = config.getoption("--backend")
 
@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects by the marker
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if "torch" in getattr(item, "fixturenames", ()):
+        if {"torch", "onnx", "sklearn"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("oracle")
     if config.getoption("--backend") != "numpy":
         skip = pytest.mark.skip(reason="compares bits, or reads the text, of the NumPy backend")
@@ -70,6 +70,20 @@ def rng() -> np.random.Generator:
 def torch() -> Any:
     """PyTorch, for the tests that compare with it: `make test-oracles` installs it."""
     return pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="session")
+def onnx() -> Any:
+    """ONNX with the evaluator that defines what its ops mean, in the same way."""
+    pytest.importorskip("onnx.reference")
+    return pytest.importorskip("onnx")
+
+
+@pytest.fixture(scope="session")
+def sklearn() -> Any:
+    """scikit-learn with its networks, in the same way."""
+    pytest.importorskip("sklearn.neural_network")
+    return pytest.importorskip("sklearn")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from verigrad.benchmarks.nets import NETS, OPTIMIZERS, Net, batches, rows, weigh
 
 TINY = NETS["tiny"]
 SMALL = Net("small", (12, 9, 8, 5), 16, keep=0.8, l2=1e-2, batch_norm=True)
-PEERS = [pytest.param("torch", marks=pytest.mark.oracle), "sklearn", "jax"]
+PEERS = [pytest.param(name, marks=pytest.mark.oracle) for name in ("torch", "sklearn", "jax")]
 
 
 class Answering:
