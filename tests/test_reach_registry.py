@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).parents[1] / ".ci" / "reach_registry.py"
 class Refusing(BaseHTTPRequestHandler):
     """A registry that answers every request with the status that is its path's end."""
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.send_response(int(self.path.split("/")[1]))
         self.end_headers()
 

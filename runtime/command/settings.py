@@ -241,7 +241,7 @@ def check_choices(options: Iterable[Decorator], values: Mapping[str, Any]) -> No
         if p.name in values and isinstance(p.type, (click.Choice, click.IntRange)):
             try:
                 p.type.convert(values[p.name], None, None)
-            except (click.BadParameter, TypeError) as e:
+            except (click.BadParameter, TypeError, OverflowError) as e:
                 raise RunError(
                     f"its {p.name} is {shown(values[p.name])}: {cut(str(e), 500)}"
                 ) from None

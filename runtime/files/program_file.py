@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ...graph import Array, Constant, FromArray, Graph, RunError, VerigradError, shown
+from ...graph import Array, Constant, FromArray, Graph, RunError, VerigradError, cut, shown
 from ...graph.sources import is_stored
 from ...graph.text.attributes import print_value
 from ...graph.writing import given_path, reaching, write_whole
@@ -113,7 +113,7 @@ def opened(path: str | Path) -> Iterator[Stored]:
         raise type(e)(f"{path} cannot be loaded: {e}") from None
     except Exception as e:  # of the library that reads it, or of ops and passes that a user wrote
         raise RunError(
-            f"{path} cannot be loaded: it is no complete verigrad program ({e})"
+            f"{path} cannot be loaded: it is no complete verigrad program ({cut(str(e), 500)})"
         ) from None
 
 

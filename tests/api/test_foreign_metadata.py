@@ -181,6 +181,8 @@ CONFIGS = [
     '{"train": {"optimizer": "best"}}', '{"train": {"optimizer": 3}}', '{"train": {"epochs": 0}}',
     '{"train": {"batch_size": -1}}', '{"train": {"sampler": "x"}}', '{"train": {"lr": "x"}}',
     '{"train": {"threads": 1e30}}', '{"train": {"nothing": 1}}', '{"verigrad": 1}', "[" * 100_000,
+    '{"train": {"steps": Infinity}}', '{"train": {"batch_size": -Infinity}}',
+    '{"train": {"epochs": NaN}}', '{"train": {"threads": 1e999}}', '{"train": {"steps": 2.5}}',
     '{"train": {"backend": "x"}}', '{"train": {"data": ["digits"]}}', '{"train": {"seed": null}}',
 ]  # fmt: skip
 

@@ -101,6 +101,8 @@ def test_any_changed_byte_is_refused(saved: Path) -> None:
         joined({"__metadata__": {}}, b""),
         joined({"__metadata__": {"verigrad": "1"}}, b""),
         joined({"__metadata__": 3}, b""),
+        joined({"__metadata__": "x" * 30_000}, b""),
+        joined({"w": {"dtype": "F32" * 10_000, "shape": [1], "data_offsets": [0, 4]}}, b"\0" * 4),
         joined({"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, b"\0" * 4),
         (8).to_bytes(8, "little") + b'{"a": 1,',
         (8).to_bytes(8, "little") + b"\xff" * 8,
@@ -108,8 +110,9 @@ def test_any_changed_byte_is_refused(saved: Path) -> None:
 )
 def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "foreign").write_bytes(content)
-    with says("foreign"):
+    with pytest.raises(vg.RunError, match="foreign") as e:
         vg.load(tmp_path / "foreign")
+    assert len(str(e.value)) < 1500
 
 
 @pytest.mark.parametrize("size", [2**63, 2**64 - 1, 2**40, 2**31, 10**9])
