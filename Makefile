@@ -9,13 +9,14 @@ ORACLES := .venv-oracles
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses auto --dist worksteal
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
-.PHONY: help train test test-jit test-oracles fuzz lint bench clean
+.PHONY: help train test test-jit test-oracles accuracy fuzz lint bench clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
 	@echo "make test    install what the tests need too, and run them"
 	@echo "make test-jit runs all tests, their programs on the jitted backend"
 	@echo "make test-oracles runs the tests that compare with other libraries, in $(ORACLES)"
+	@echo "make accuracy measures every op beside mpmath, into tests/accuracy/ACCURACY.md"
 	@echo "make fuzz    runs them with twenty times as many cases where not all can be tried"
 	@echo "make lint    check style (ruff) and types (mypy, strict)"
 	@echo "make bench   install the peers into $(BENCH), and time a step beside theirs"
@@ -41,6 +42,10 @@ $(ORACLES)/installed: pyproject.toml
 	$(PYTHON) -m venv $(ORACLES)
 	$(ORACLES)/bin/python -m pip install --quiet --editable '.[dev,oracles]'
 	touch $@
+
+# Each op beside mpmath: minutes, for numbers that the tests have a few of.
+accuracy: $(VENV)/installed-dev
+	PYTHONPATH=tests:tests/ops OPENBLAS_NUM_THREADS=1 $(BIN)/python -m accuracy $(ARGS)
 
 fuzz: $(VENV)/installed-dev
 	EFFORT=20 $(PYTEST) $(ARGS)
