@@ -64,15 +64,14 @@ class SiluGrad(Slope):
         return dy * s * (1 + x * (1 - s))
 
     def run(self, x: Array, dy: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
-        near, e, rest = scratch
+        near, e, t = scratch
         np.minimum(x, SURE, out=near)
         np.exp(near, out=e)
-        np.add(e, 1.0, out=rest)
-        np.divide(1.0, rest, out=rest)
-        np.multiply(e, rest, out=e)
-        np.multiply(near, rest, out=near)
+        np.add(e, 1.0, out=t)
+        np.divide(near, t, out=near)  # by 1 / t twice, its rounding would count twice
         np.add(near, 1.0, out=near)
         np.multiply(e, near, out=e)
+        np.divide(e, t, out=e)
         np.multiply(e, dy, out=out)
 
 

@@ -13,6 +13,9 @@ SWITCHES: Final = (
 )  # fmt: skip
 """Where a formula, or the sign of a slope, changes, and where exponentials leave the numbers."""
 
+HARD: Final = (13.140256881713867, 18.237889950728743)
+"""Where the slope of silu was off by more than it may be."""
+
 
 def points(dtype: str, dense: int = 1) -> np.ndarray:
     """Numbers of either sign: from all binades, evenly where functions bend, and at switches.
@@ -29,7 +32,7 @@ def points(dtype: str, dense: int = 1) -> np.ndarray:
     even = [rng.uniform(0, size, 150 * dense) for size in (1, 5, 20, 110, 750)]
     at = [np.nextafter(kind(s), kind(to)) for s in SWITCHES for to in (0, s, np.inf)]
     more = [*_neighbours(kind), *_awkward(kind, rng, 50 * dense)] if dense > 1 else []
-    x = np.concatenate([spread, *even, at, more]).astype(kind)
+    x = np.concatenate([spread, *even, at, HARD, more]).astype(kind)
     return np.concatenate([x, -x, [info.max, info.min, 0.0]]).astype(kind)
 
 
