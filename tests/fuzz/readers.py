@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -136,8 +137,15 @@ def _problem(reader: Reader, found: object) -> str | None:
     return None
 
 
-def run(seconds: float, seed: int, inputs: float = math.inf, names: Sequence[str] = ()) -> Report:
-    """Tries the readers in turn, until the time has passed or so many inputs were tried."""
+def run(
+    seconds: float,
+    seed: int,
+    inputs: float = math.inf,
+    names: Sequence[str] = (),
+    tell: Callable[[Failure], object] = lambda failure: None,
+) -> Report:
+    """Tries the readers in turn, until the time has passed or so many inputs were tried; `tell` is
+    given each failure at once."""
     readers = [READERS[name] for name in names or READERS]
     report = Report([Row(reader.name) for reader in readers])
     end = perf_counter() + seconds
@@ -149,6 +157,7 @@ def run(seconds: float, seed: int, inputs: float = math.inf, names: Sequence[str
             problem = trial.one(reader, input_of(reader, seed, number), row)
             if problem is not None:
                 report.failures.append(Failure(reader.name, seed, number, problem))
+                tell(report.failures[-1])
     return report
 
 
@@ -174,7 +183,10 @@ def main() -> None:
         path.write_bytes(input_of(READERS[name], asked.seed, asked.input))
         print(path)
         return
-    report = run(60 * asked.minutes, asked.seed, asked.inputs, asked.reader)
+    report = run(
+        60 * asked.minutes, asked.seed, asked.inputs, asked.reader,
+        tell=lambda failure: print(failure, file=sys.stderr, flush=True),
+    )  # fmt: skip
     print(report)
     raise SystemExit(bool(report.failures))
 

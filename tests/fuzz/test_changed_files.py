@@ -86,8 +86,9 @@ def test_a_planted_fault_is_seen(
     read, said = FAULTS[fault]
     monkeypatch.setattr(guard, "SECONDS", 0.02)
     monkeypatch.setitem(READERS, "faulty", Reader("faulty", "file", (b"content",), read))
-    report = readers.run(math.inf, seed=0, inputs=2, names=["faulty"])
-    assert report.inputs == len(report.failures) == 2
+    told: list[readers.Failure] = []
+    report = readers.run(math.inf, seed=0, inputs=2, names=["faulty"], tell=told.append)
+    assert report.inputs == len(report.failures) == 2 and told == report.failures
     assert all(said in failure.problem for failure in report.failures)
     assert "faulty, seed 0, input 1" in str(report)
 

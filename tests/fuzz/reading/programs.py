@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 import verigrad as vg
+from verigrad.runtime.command.model_info import model_rows
 from verigrad.runtime.data.schema import schema
 from verigrad.runtime.execution.frame_names import columns_of
 from verigrad.runtime.training.checkpoint import read_checkpoint
@@ -106,6 +107,7 @@ def read_model(path: Path) -> object:
     program.save(again)
     assert content(vg.load(again)) == found
     columns_of(program.metadata)
+    assert all(isinstance(text, str) for _, text in model_rows(path))
     classes = program.declared.outputs.get("scores")
     if classes is not None:
         try:
