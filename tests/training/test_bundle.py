@@ -296,7 +296,7 @@ def test_a_changed_byte_is_an_error(data: Rows, tmp_path: Path) -> None:
     held = bytearray((tmp_path / "step").read_bytes())
     held[-5] ^= 1
     (tmp_path / "step").write_bytes(held)
-    with pytest.raises(vg.RunError, match="it is not what was saved"):
+    with pytest.raises(vg.RunError, match="was changed since it was saved"):
         vg.replay(tmp_path / "step")
 
 
