@@ -173,7 +173,7 @@ class Negative(Unary):
 def _power(a: Residues, b: Residues) -> Residues:
     """a ** b: products where b is one small whole number, else a random function of both."""
     exponent = float(b.value.flat[0]) if b.value.size else 0.0
-    if exponent > _WHOLE or (b.value != exponent).any():
+    if exponent not in range(_WHOLE + 1) or (b.value != exponent).any():
         return a.function("power", b)
     return (a ** int(exponent)).broadcast_to(np.broadcast_shapes(a.shape, b.shape))
 

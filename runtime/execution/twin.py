@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...graph import Array, Node, inside, kernel_groups
+from ...passes.gradient_names import named_gradients
 from ..backends.registry import Backend
 from ..planning.plan import Plan
 from ..state import StateArrays
@@ -34,11 +35,17 @@ class Twin:
         return {g.names[n]: a for n, a in zip(g.inputs, self._feeds, strict=True)}
 
     def run(self, state: Mapping[str, Array], /) -> dict[str, Array]:
-        """All tensors that a step from this state gives: outputs, and new parameters and state."""
-        executor = self._step(state)
-        g = self.plan.graph
+        """All tensors that a step from this state gives: gradients that are there before it writes,
+        outputs, and new parameters and state."""
+        executor, g = self._made(state), self.plan.graph
+        executor.compute(self._feeds, 1)
+        there = {n: executor.array(n).copy() for n in executor.watched}
+        gradients = {k: there[n] for k, n in named_gradients(g).items() if n in there}
+        if g.updates:
+            executor.step(self._feeds, 1)
         outputs = {f"output {k}": executor.output(k) for k in g.outputs}
-        return outputs | {f"the new {name}": self.state[name] for name in self._updated()}
+        updates = {f"the new {name}": self.state[name] for name in self._updated()}
+        return {**gradients, **outputs, **updates}
 
     def results(self, state: Mapping[str, Array], /) -> dict[Node, Array]:
         """What each kernel call of such a step has written, as it was behind that call."""
@@ -55,10 +62,13 @@ class Twin:
         note(self._step(state, note), len(groups))
         return seen
 
-    def _step(self, state: Mapping[str, Array], watch: Watch | None = None) -> Executor:
+    def _made(self, state: Mapping[str, Array], watch: Watch | None = None) -> Executor:
         self.state.fill(state.items())
         backend, threads = self._how
-        executor = Executor(self.plan, self.state, backend, threads=threads, watch=watch)
+        return Executor(self.plan, self.state, backend, threads=threads, watch=watch)
+
+    def _step(self, state: Mapping[str, Array], watch: Watch) -> Executor:
+        executor = self._made(state, watch)
         (executor.step if self.plan.graph.updates else executor.compute)(self._feeds, 1)
         return executor
 

@@ -23,7 +23,9 @@ from test_exact import (
 )
 
 import verigrad as vg
-from verigrad.runtime.certificate.floats import MULTIPLE, Floats, check_floats
+from verigrad.ops.likelihood import SoftmaxNLLGrad
+from verigrad.runtime.certificate.bounds import MULTIPLE
+from verigrad.runtime.certificate.floats import Floats, check_floats
 
 BACKENDS = ("numpy", "numba")
 ALL = list(product(OPTIMIZERS, ACTIVATIONS, NORMALIZATIONS, REGULARIZERS, DROPOUTS, CLIPS))
@@ -56,7 +58,40 @@ def test_sound_steps_are_far_within_their_bounds(
     assert [f.sizes for f in found] == [{"N": 7}, {"N": 2}, {"N": 40}]
     for f in found:
         assert f.verdict == "within bounds", f
-        assert f.ratio < 0.25 and f.compared == program.certificate.exact.compared
+        made = f.compared - program.certificate.exact.compared
+        assert f.ratio < 0.25 and 0 <= made <= len(program.parameters)
+
+
+@pytest.mark.parametrize("clip", [None, vg.ClipValue(100.0), vg.ClipNorm(100.0)])
+def test_a_gradient_is_compared_though_its_part_of_a_new_value_is_small(
+    clip: vg.Clip | None, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    """The fused kernel is in the step alone: what it is compared with is made of others."""
+    right = SoftmaxNLLGrad.run
+
+    def wrong(self: SoftmaxNLLGrad, *arrays: np.ndarray, **rest: Any) -> None:
+        right(self, *arrays, **rest)
+        rest["out"] *= np.float32(1.001)
+
+    def program() -> vg.Program:
+        return vg.compile(net(5, 6, 4), optimizer=vg.SGD(1e-7), clip=clip)
+
+    sound = program()
+    sound.step(batch(rng, 8, 5, 4))
+    assert sound.certificate.floats[0].verdict == "within bounds"
+    assert sound.certificate.floats[0].compared > sound.certificate.exact.compared
+    monkeypatch.setattr(SoftmaxNLLGrad, "run", wrong)
+    monkeypatch.setattr(SoftmaxNLLGrad, "traceable", False)
+    with pytest.raises(vg.graph.RefutedError, match=r"gradient for fc\d\.\w+ is off by"):
+        program().step(batch(rng, 8, 5, 4))
+
+
+def test_a_gradient_that_cancels_is_rounded_as_those_beside_it(rng: np.random.Generator) -> None:
+    """That for a bias before batch normalization is 0, but for rounding."""
+    for rows in (2, 3, 9):
+        program = vg.compile(deep(vg.relu, vg.batch_norm), optimizer=vg.Momentum(0.1))
+        program.step(batch(rng, rows, 5, 4))
+        assert program.certificate.floats[0].ratio < 0.25
 
 
 def test_each_plan_is_checked_once_and_the_state_is_the_users(rng: np.random.Generator) -> None:

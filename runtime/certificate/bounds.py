@@ -1,0 +1,47 @@
+"""How far rounding may take a tensor, and how far one is off."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from ...graph import Array
+
+MULTIPLE: Final = 64
+"""So many times as far may a compiled tensor be off as rounding takes the interpreter's."""
+EPS: Final = {"f32": 2.0**-23, "f64": 2.0**-52}
+"""The distance from 1 to the next number, of each dtype."""
+
+
+def bound_of(due: Array, rounded: Array, beside: float) -> float:
+    """How far rounding may take a tensor; one that may cancel is rounded as what is `beside` it, of
+    that norm."""
+    if due.dtype.kind != "f":
+        return 0.0
+    unit = norm(rounded.astype(np.float64) - due)
+    eps = EPS["f32" if rounded.dtype == np.float32 else "f64"]
+    return MULTIPLE * max(unit, eps * max(norm(due), beside))
+
+
+def off(actual: Array, due: Array, bound: float) -> tuple[float, str]:
+    """How far a tensor is off, as a part of its bound, and in words."""
+    if actual.dtype.kind != "f":
+        equal = np.array_equal(actual, due)
+        return (0.0 if equal else np.inf), "is another whole number than it should be"
+    far = norm(actual.astype(np.float64) - due)
+    if far == 0:
+        return 0.0, ""
+    place = np.unravel_index(int(np.abs(actual - due).argmax()), due.shape) if due.ndim else ()
+    at = f" at [{', '.join(str(int(i)) for i in place)}]" if due.ndim else ""
+    words = (
+        f"is off by {far:.2g} in norm, where rounding allows {bound:.2g};{at} it is "
+        f"{float(actual[place]):.9g}, and {float(due[place]):.9g} in f64"
+    )
+    return far / bound if bound else np.inf, words
+
+
+def norm(a: Array) -> float:
+    """The root of the sum of all squares; infinite where that overflows."""
+    with np.errstate(over="ignore"):
+        return float(np.linalg.norm(a.reshape(-1)))
