@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from ...graph import Array, VerigradError
+from ...graph import VerigradError
 from ..checking.gradcheck import TOLERANCE, gradcheck
 from ..checking.trajectories import TOLERANCE as REFERENCE
 from ..checking.trajectories import departures
@@ -23,6 +23,7 @@ from ..training.fit import fit
 from ..training.history import Row
 from ..training.measure import measure
 from .same_losses import inference_passes, passes, reference
+from .sanity_runs import different_values, gone_on, measured, samplers
 from .subject import PLAIN, STEPS, Result, Subject
 
 NEAR: Final = 0.05
@@ -45,6 +46,9 @@ def sanity_checks(subject: Subject) -> Iterator[Result]:
         ("inference passes", inference_passes),
         ("the reference", reference),
         ("resumed run", resumed),
+        ("run from a checkpoint", gone_on),
+        ("rows of samplers", samplers),
+        ("measured behind steps", measured),
         ("reference trajectories", trajectories),
     )
     for name, check in checks:
@@ -145,16 +149,16 @@ def resumed(subject: Subject) -> Iterator[Result]:
         path = Path(folder) / "middle.safetensors"
         begun.save(path)
         ended = load(path)
-    different, _ = _different(begun, ended)
+    different, _ = different_values(begun, ended)
     fit(ended, part, steps=STEPS - STEPS // 2 - 1, batch_size=size)
-    later, count = _different(straight, ended)
+    later, count = different_values(straight, ended)
     different = max(different, later)
     text = f"{different:,} of {count:,} values differ"
     yield Result("resumed run", different == 0, text, "the same bits", float(different))
 
 
 def trajectories(subject: Subject) -> Iterator[Result]:
-    """Every optimizer, schedule, running value and mask follows its formula, as it is stored."""
+    """Every method and loss, each first value and mask follows its formula, as it is stored."""
     cases = list(departures(subject.settings.backend))
     worst = max(cases, key=lambda d: d.off)
     wrong = sum(not d.off <= REFERENCE for d in cases)
@@ -166,19 +170,3 @@ def trajectories(subject: Subject) -> Iterator[Result]:
         f"at most {REFERENCE:.0e}, relative",
         worst.off,
     )
-
-
-def _different(one: Program, other: Program) -> tuple[int, int]:
-    """How many parameters' and states' values differ in any bit, and how many there are."""
-    different, size = 0, 0
-    for values, others in ((one.parameters, other.parameters), (one.state, other.state)):
-        for name in values:
-            bits = _bits(values[name])
-            size += len(bits)
-            different += int(np.count_nonzero(bits != _bits(others[name])))
-    return different, size
-
-
-def _bits(values: Array) -> Array:
-    """Each value as the whole number that its bytes are: NaN is NaN, and -0 is not 0."""
-    return np.ascontiguousarray(values).reshape(-1).view(f"u{values.dtype.itemsize}")

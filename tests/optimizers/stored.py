@@ -6,13 +6,23 @@ optimizer or a schedule, and computes nothing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stored_values import (
+    Values,
+    dropped,
+    first_values,
+    losses,
+    masks,
+    penalties,
+    samples,
+    start,
+    wave,
+)
 from test_dialects import DEFAULTS, OPTIONS
 from test_schedules import FORMULAS
 
@@ -22,21 +32,6 @@ from verigrad.graph.text.attributes import print_value
 STEPS = 8
 RATES_OF = [0, 1, 2, 5, 6, 7, 9, 10, 11, 29, 30, 59, 60, 61, 99]
 FILE = Path(vg.__file__).parent / "runtime" / "checking" / "trajectories.json"
-Values = dict[str, np.ndarray]
-
-
-def wave(*shape: int, phase: float) -> np.ndarray:
-    """Numbers between -1 and 1 without a pattern that a method could profit from."""
-    return np.sin(1.7 * np.arange(1, math.prod(shape) + 1) + phase).reshape(shape)
-
-
-def start() -> Values:
-    return {
-        "fc1.weight": wave(2, 3, phase=0.1),
-        "fc1.bias": 0.1 * wave(3, phase=0.2),
-        "fc2.weight": wave(3, 2, phase=0.3),
-        "fc2.bias": 0.1 * wave(2, phase=0.4),
-    }
 
 
 def batch(step: int) -> Values:
@@ -75,8 +70,20 @@ def looked_ahead(lr: float, rho: float) -> Values:
     return w
 
 
+def decayed(rho: float) -> Values:
+    """v' = rho v + (grad f(w) + 0.1 w); w' = w - 0.05 v'."""
+    w, v = start(), {name: np.zeros_like(a) for name, a in start().items()}
+    for step in range(STEPS):
+        g = gradients(w, batch(step))
+        v = {k: rho * v[k] + g[k] + 0.1 * w[k] for k in w}
+        w = {k: w[k] - 0.05 * v[k] for k in w}
+    return w
+
+
 def optimizers() -> dict[str, Values]:
     found = {print_value(o): of_formula(make) for o, make in {**DEFAULTS, **OPTIONS}.values()}
+    for optimizer in (vg.SGD(0.05, weight_decay=0.1), vg.Momentum(0.05, weight_decay=0.1)):
+        found[print_value(optimizer)] = decayed(0.9 if isinstance(optimizer, vg.Momentum) else 0.0)
     for dialect in ("course", "cs231n"):
         found[print_value(vg.Nesterov(0.05, dialect=dialect))] = looked_ahead(0.05, 0.9)
     return found
@@ -97,20 +104,27 @@ def running_values() -> dict[str, Any]:
     return {"batches": batches, "cases": cases}
 
 
-def masks() -> dict[str, str]:
-    """The i-th 16-bit word of Philox4x64 with key (seed, BLAKE2b of the name) and counter
-    (0, 0, step, 0), below round(65536 keep)."""
+def clips() -> dict[str, Values]:
+    """Steps of descent with a rate of 0.1, on gradients that were bounded: by value, or all of them
+    together by norm; one norm is never reached."""
+    bounds = {
+        "clip_value(0.05)": lambda g: {k: np.clip(a, -0.05, 0.05) for k, a in g.items()},
+        "clip_norm(0.1)": lambda g: _by_norm(g, 0.1),
+        "clip_norm(1000.0)": lambda g: _by_norm(g, 1000.0),
+    }
     found = {}
-    for seed, name, keep, step in ((0, "fc1", 0.5, 1), (7, "fc1", 0.8, 3), (0, "fc2", 0.9, 2**33)):
-        digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-        key = np.array([seed, int.from_bytes(digest, "little")], np.uint64)
-        philox = np.random.Philox(key=key, counter=np.array([0, 0, step, 0], np.uint64))
-        numbers = [
-            w >> (16 * k) & 0xFFFF for w in map(int, philox.random_raw(10)) for k in range(4)
-        ]
-        kept = "".join(str(int(n < round(65536 * keep))) for n in numbers[:37])
-        found[json.dumps([seed, name, keep, step])] = kept
+    for text, bound in bounds.items():
+        p = start()
+        for step in range(STEPS):
+            g = bound(gradients(p, batch(step)))
+            p = {k: a - 0.1 * g[k] for k, a in p.items()}
+        found[text] = p
     return found
+
+
+def _by_norm(g: Values, limit: float) -> Values:
+    norm = math.sqrt(sum(float((a * a).sum()) for a in g.values()))
+    return {k: a * min(1.0, limit / (norm + 1e-6)) for k, a in g.items()}
 
 
 def made() -> Any:
@@ -126,6 +140,12 @@ def made() -> Any:
         "schedules": rates,
         "batch_norm": running_values(),
         "dropout": masks(),
+        "dropped": dropped(),
+        "first_values": first_values(),
+        "losses": losses(),
+        "penalties": penalties(),
+        "clips": clips(),
+        "samples": samples(),
     }
     return json.loads(json.dumps(everything, default=np.ndarray.tolist))
 
