@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph import Constant, Graph, Node, Op, Source
+from ..graph import Graph, Node, Op
 from .base import Pass, Rewrite
 
 
@@ -47,8 +47,6 @@ class EliminateCommon(Pass):
         first: dict[tuple[Op, tuple[Node, ...]], Node] = {}
         stands_for: dict[Node, Node] = {}
         for n in (*g.constants, *g.order):
-            if isinstance(n.op, Source) and not isinstance(n.op, Constant):
-                continue
             key = n.op, tuple([stands_for.get(i, i) for i in n.inputs])
             earlier = first.setdefault(key, n)
             if earlier is not n:
