@@ -9,7 +9,7 @@ ORACLES := .venv-oracles
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses auto --dist worksteal
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
-.PHONY: help train test test-jit test-oracles accuracy fuzz lint bench clean
+.PHONY: help train test test-jit test-oracles accuracy fuzz catch mutants lint bench clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
@@ -18,6 +18,8 @@ help:
 	@echo "make test-oracles runs the tests that compare with other libraries, in $(ORACLES)"
 	@echo "make accuracy measures every op beside mpmath, into tests/accuracy/ACCURACY.md"
 	@echo "make fuzz    runs them with twenty times as many cases where not all can be tried"
+	@echo "make catch   plants faults in copies, and tabulates what catches each (an hour)"
+	@echo "make mutants changes the passes and the planner everywhere, and tries the tests on each"
 	@echo "make lint    check style (ruff) and types (mypy, strict)"
 	@echo "make bench   install the peers into $(BENCH), and time a step beside theirs"
 	@echo "make clean   remove $(VENV), $(BENCH), $(ORACLES) and what was built"
@@ -49,6 +51,12 @@ accuracy: $(VENV)/installed-dev
 
 fuzz: $(VENV)/installed-dev
 	EFFORT=20 $(PYTEST) $(ARGS)
+
+catch: $(VENV)/installed-dev
+	cd tests && ../$(BIN)/python -m catch $(ARGS)
+
+mutants: $(VENV)/installed-dev $(VENV)/installed-mutants
+	cd tests && ../$(BIN)/python -m catch.mutants $(ARGS)
 
 # mypy wants the root folder to bear the package's name: build/mypy/verigrad is a link to it.
 lint: $(VENV)/installed-dev

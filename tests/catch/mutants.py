@@ -1,0 +1,172 @@
+"""`python -m catch.mutants`: small changes of the passes and the planner, and whether a test
+notices each.
+
+Cosmic Ray makes the changes; each is tried in a copy of the package, on the tests of its file, the
+quickest first. What no test notices is told: it wants a test, or a word in `equivalents.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import json
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import click
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator
+
+from catch.copies import ROOT, Copy, copied, sound
+from catch.detectors import pytest_command
+from catch.equivalents import EQUIVALENTS
+from catch.forks import run_forked
+
+RESULTS: Final = Path(__file__).with_name("mutants.json")
+OPERATORS: Final = (
+    *(
+        f"core/ReplaceComparisonOperator_{change}"
+        for change in ("Eq_NotEq", "NotEq_Eq", "Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt")
+    ),
+    *(f"core/ReplaceComparisonOperator_{change}" for change in ("Is_IsNot", "IsNot_Is")),
+    *(f"core/ReplaceBinaryOperator_{change}" for change in ("Add_Sub", "Sub_Add", "Mul_Div")),
+    "core/ReplaceAndWithOr",
+    "core/ReplaceOrWithAnd",
+    "core/ReplaceUnaryOperator_Delete_Not",
+    "core/ReplaceUnaryOperator_Delete_USub",
+    "core/AddNot",
+    "core/NumberReplacer",
+    "core/ReplaceTrueWithFalse",
+    "core/ReplaceFalseWithTrue",
+    "core/ReplaceContinueWithBreak",
+    "core/ReplaceBreakWithContinue",
+    "core/ZeroIterationForLoop",
+)
+FILES: Final = ("passes/*.py", "passes/scheduling/*.py", "runtime/planning/*.py")
+_SECONDS: Final = 60
+
+
+class Mutant(NamedTuple):
+    """A file of the package after one change, told as the lines that differ."""
+
+    file: str
+    text: str
+    told: str
+
+
+def mutants(file: str) -> Iterator[Mutant]:
+    """All changes of a file that are made by the operators, each once."""
+    source = (ROOT / file).read_text(encoding="utf-8")
+    before, seen = source.splitlines(), {source}
+    for name in OPERATORS:
+        operator, occurrence = get_operator(name)(), 0
+        while (text := mutate_code(source.encode(), operator, occurrence)) is not None:
+            occurrence += 1
+            if text in seen or not _changes_code(source, text):
+                continue
+            seen.add(text)
+            diff = difflib.unified_diff(before, text.splitlines(), lineterm="", n=0)
+            told = [line for line in diff if line[:2] not in ("--", "++", "@@")]
+            yield Mutant(file, text, "\n".join(" ".join(line.split()) for line in told))
+
+
+def _changes_code(source: str, text: str) -> bool:
+    """Whether more than annotations and docstrings differ, and Python can read it."""
+    try:
+        return _code(source) != _code(text)
+    except SyntaxError:
+        return False
+
+
+def _code(text: str) -> str:
+    tree = ast.parse(text)
+    for n in ast.walk(tree):
+        if isinstance(n, ast.FunctionDef):
+            n.returns = None
+        if isinstance(n, (ast.arg, ast.AnnAssign)):
+            n.annotation = ast.Constant(None)
+    return ast.dump(tree)
+
+
+def stages(file: str) -> list[list[str]]:
+    """What tries a change of a file, the quickest first."""
+    name = Path(file).stem
+    golden = (ROOT / "tests" / "golden" / name).is_dir()
+    if "planning" in file or "scheduling" in file:
+        quick = ["golden"] if "scheduling" in file else ["plan/test_placement.py"]
+        rest = ["plan/test_plan_oracle.py", "plan/test_memory_limit.py", "plan/test_long_graphs.py"]
+        probes = [["-m", "catch.probes", layer] for layer in ("plans", "floats")]
+    else:
+        quick = ["golden", "-k", name] if golden else ["golden"]
+        rest = ["golden", "passes", "plan/test_memory_limit.py"]
+        probes = [["-m", "catch.probes", layer] for layer in ("exact", "plans")]
+    return [pytest_command(*quick), *probes, pytest_command(*rest)]
+
+
+class Outcomes:
+    """What became of mutants, kept in a file from run to run."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, int | None] = (
+            json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        )
+
+    def put(self, mutant: Mutant, stage: int | None) -> None:
+        """Keeps the number of the stage that noticed a mutant; None for none. What another run
+        has found meanwhile stays."""
+        self.held = Outcomes().held | {key(mutant): stage}
+        with tempfile.NamedTemporaryFile("w", dir=RESULTS.parent, delete=False) as file:
+            json.dump(self.held, file, indent=1)
+        Path(file.name).replace(RESULTS)
+
+
+def key(mutant: Mutant) -> str:
+    """A mutant's name: its file and what it changes."""
+    return f"{mutant.file}\n{mutant.told}"
+
+
+def noticed(mutant: Mutant, copy: Copy) -> int | None:
+    """The first stage that fails on a mutant; None where none does."""
+    copy.write(mutant.file, mutant.text)
+    for number, (_, module, *arguments) in enumerate(stages(mutant.file)):
+        if not run_forked(copy, module, arguments, _SECONDS):
+            return number
+    return None
+
+
+@click.command()
+@click.argument("files", nargs=-1)
+@click.option("--most", default=None, type=int, help="So many changes of a file, at random.")
+def main(files: tuple[str, ...], most: int | None) -> None:
+    """Tries all changes of the passes and the planner, or of some FILES of the package."""
+    paths = sorted({p for pattern in files or FILES for p in ROOT.glob(pattern)})
+    outcomes, survivors = Outcomes(), 0
+    with sound() as original:
+        for path in paths:
+            file = path.relative_to(ROOT).as_posix()
+            every = list(mutants(file))
+            chosen = (
+                every if most is None else random.Random(0).sample(every, min(most, len(every)))
+            )
+            for mutant in chosen:
+                if key(mutant) not in outcomes.held:
+                    with copied(original) as copy:
+                        outcomes.put(mutant, noticed(mutant, copy))
+            left = [m for m in chosen if _survives(m, outcomes)]
+            survivors += len(left)
+            for mutant in left:
+                click.echo(f"SURVIVED {key(mutant)}")
+            click.echo(f"{file}: {len(chosen)} of {len(every)} tried, {len(left)} survive")
+    raise SystemExit(bool(survivors))
+
+
+def _survives(mutant: Mutant, outcomes: Outcomes) -> bool:
+    name = key(mutant)
+    return name in outcomes.held and outcomes.held[name] is None and name not in EQUIVALENTS
+
+
+if __name__ == "__main__":
+    main()
