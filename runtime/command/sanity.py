@@ -23,7 +23,7 @@ from ..training.fit import fit
 from ..training.history import Row
 from ..training.measure import measure
 from .same_losses import inference_passes, passes, reference
-from .sanity_runs import different_values, gone_on, measured, samplers
+from .sanity_runs import different_values, gone_on, measured, prepared, samplers
 from .subject import PLAIN, STEPS, Result, Subject
 
 NEAR: Final = 0.05
@@ -48,6 +48,7 @@ def sanity_checks(subject: Subject) -> Iterator[Result]:
         ("resumed run", resumed),
         ("run from a checkpoint", gone_on),
         ("rows of samplers", samplers),
+        ("parts of the data", prepared),
         ("measured behind steps", measured),
         ("reference trajectories", trajectories),
     )

@@ -11,6 +11,8 @@ import numpy as np
 
 from ...graph import Array
 from ..checking.trajectories import stored
+from ..data.parts import stratified
+from ..data.scaling import standardizing
 from ..program import Program
 from ..training.callback import Callback, Kept
 from ..training.fit import fit
@@ -21,6 +23,7 @@ from .subject import STEPS, Result, Subject
 _EPOCHS: Final = 4
 """Of a run, the half of them behind its checkpoint."""
 _ROWS: Final = 100
+_DEVIATIONS: Final = (0.01, 1.0, 100.0)
 
 
 def samplers(subject: Subject) -> Iterator[Result]:
@@ -56,6 +59,23 @@ def _missed(sampler: Sampler, count: int) -> int:
     steps = range(2 * sampler.steps_per_epoch)
     drawn = np.bincount(np.concatenate([sampler.rows(step) for step in steps]), minlength=count)
     return int(np.count_nonzero(drawn != 2))
+
+
+def prepared(subject: Subject) -> Iterator[Result]:
+    """A part that is held out shares no row with the rest, and features are of one deviation."""
+    y = subject.data.train.y
+    rest, held = stratified(y, 0.2, "selfcheck", subject.settings.seed)
+    shared = int(np.count_nonzero(np.bincount(np.concatenate([rest, held]), minlength=len(y)) != 1))
+    found = f"{shared:,} of {len(y):,} rows are in both or none"
+    yield Result("parts of the data", shared == 0, found, "none", shared)
+    # Of numbers of our own: one of the data may vary by no more than its rounding.
+    x = np.sin(np.arange(90.0)).reshape(30, 3) * _DEVIATIONS + 5.0
+    scaling = standardizing(x, pixels=False)
+    scaled = (x - scaling.mean) * scaling.inverse
+    off = float(np.abs(np.stack([scaled.mean(axis=0), scaled.std(axis=0) - 1])).max())
+    yield Result(
+        "scaled features", off <= 1e-6, f"mean or deviation is {off:.1e} off", "0 and 1", off
+    )
 
 
 def measured(subject: Subject) -> Iterator[Result]:

@@ -49,6 +49,8 @@ CHECKS = [
     "run from a checkpoint",
     "rows of samplers",
     "each row once an epoch",
+    "parts of the data",
+    "scaled features",
     "measured behind steps",
     "109 reference trajectories",
 ]

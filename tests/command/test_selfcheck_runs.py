@@ -28,6 +28,22 @@ def test_a_row_that_is_never_drawn_is_red(
     assert not once.ok and once.found == "2 of 1,295 rows are not"
 
 
+def test_rows_that_are_in_two_parts_and_features_that_are_not_scaled_are_red(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert all(result.ok for result in sanity_runs.prepared(subject))
+    split, scale = sanity_runs.stratified, sanity_runs.standardizing
+    monkeypatch.setattr(sanity_runs, "stratified", lambda *a: (split(*a)[1], split(*a)[1]))
+    monkeypatch.setattr(
+        sanity_runs,
+        "standardizing",
+        lambda *a, **k: scale(*a, **k)._replace(inverse=scale(*a, **k).inverse / 2),
+    )
+    parts, scaled = sanity_runs.prepared(subject)
+    assert not parts.ok and parts.found.endswith("rows are in both or none")
+    assert not scaled.ok and scaled.value == pytest.approx(0.5)
+
+
 def test_an_accuracy_of_other_scores_is_red(
     subject: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,9 @@ _FILES: Final = (
     "What a file says is known to the file alone: readers are held to files written by others, in "
     "the tests."
 )
+_PREPARED: Final = (
+    "Steps are right for the rows that they are fed. `verigrad selfcheck` parts and scales some."
+)
 _MEASURED: Final = "No step is wrong: a number is told that is not the program's."
 
 
@@ -120,6 +123,7 @@ FAULTS: Final = (
         "return np.flatnonzero(~second), np.flatnonzero(second)",
         "return np.arange(len(y)), np.flatnonzero(second)",
         "data",
+        _PREPARED,
     ),
     _reader(
         "features-of-twice-their-deviation",
@@ -127,5 +131,6 @@ FAULTS: Final = (
         "inverse = 1.0 / np.where(varies, deviation,",
         "inverse = 0.5 / np.where(varies, deviation,",
         "data/test_scaling.py",
+        _PREPARED,
     ),
 )
