@@ -90,3 +90,14 @@ def test_exp_that_is_off_by_a_thousandth_is_refused(
     monkeypatch.setitem(statements._QUICK, (np.exp, "f4"), "exp_f32({0}) * float32(0.999)")  # type: ignore[arg-type]
     with pytest.raises(vg.RefutedError, match="log_softmax"):
         program().step(batch(rng, 9, 7, 5))
+
+
+def test_what_cancels_in_a_right_loop_is_no_fault(rng: np.random.Generator) -> None:
+    """gelu parts a number into its first bits and the rest, which is all rounding."""
+    x, t = vg.input("x", ("N", 9)), vg.input("t", ("N", 2))
+    h = vg.gelu(vg.layer_norm(vg.dense(x, 12)))
+    y = vg.dense(vg.gelu(vg.layer_norm(vg.dense(h, 12))), 2)
+    net = vg.Graph("net", {"y": y}, loss=vg.huber(y, t))
+    right = vg.compile(net, optimizer=vg.SGD(0.01), backend="numba", certify=False)
+    feeds = {k: rng.standard_normal((33, n)).astype(np.float32) for k, n in (("x", 9), ("t", 2))}
+    assert right.step(feeds) > 0

@@ -21,6 +21,10 @@ from .statements import Statement
 
 _ALLOWED: Final = {"f4": 1e-4, "f8": 1e-11}
 """How far an array may be off, as a part of its norm."""
+_ROUNDING: Final = 2.0**-23
+"""By how much numbers are moved, relatively, to see what their rounding does to a result."""
+_MULTIPLE: Final = 64
+"""So many times as far may a result be off."""
 _TRIES: Final = 3
 """So many times may a comparison of numbers that are all but equal come out otherwise."""
 _PERIOD: Final = 10_007
@@ -65,19 +69,25 @@ def _wrong(
     number: int,
 ) -> str | None:
     """What is wrong with the results of a kernel on numbers that are drawn; None for nothing."""
-    due = _drawn(nest, np.random.default_rng(number), positive=number == 0)
+    due, moved = (
+        _drawn(nest, np.random.default_rng(number), positive=number == 0, off=off)
+        for off in (0.0, _ROUNDING)
+    )
     made = {region: a.copy() for region, a in due.items()}
     with SETTINGS, np.errstate(all="ignore"):
         for s in nest.statements:
             assert s.call is not None
             _make(s.call, due)
+            _make(s.call, moved)
         call(kernel, words(lambda a: _at(made, a)))
     for s in nest.statements:
         if s.out.key in unwritten:
             continue
         a, b = _at(made, s.out.array), _at(due, s.out.array)
         off = _off(a, b)
-        if not off <= _ALLOWED.get(a.dtype.str[1:], 0.0):
+        # What cancels is as far off as its operands' rounding takes it.
+        cancels = _MULTIPLE * _off(_at(moved, s.out.array), b)
+        if not off <= max(_ALLOWED.get(a.dtype.str[1:], 0.0), cancels if cancels < 1 else 0.0):
             return f"after {_name(s)}, {list(a.shape)} differs by {off:.2g} of its norm"
     return None
 
@@ -123,9 +133,9 @@ def _at(memory: Memory, a: Array) -> Array:
     return there
 
 
-def _drawn(nest: Nest, rng: np.random.Generator, positive: bool) -> dict[Region, Array]:
-    """Numbers for all that a nest reads or writes; places are such as it may read, and what no
-    step changes is as it is."""
+def _drawn(nest: Nest, rng: np.random.Generator, positive: bool, off: float) -> dict[Region, Array]:
+    """Numbers for all that a nest reads or writes, moved up and down in turns by a part of them;
+    places are such as it may read, and what no step changes is as it is."""
     memory: dict[Region, Array] = {}
     given = {id(a) for s in nest.statements if s.call is not None for a in _arrays(s.call)}
     for s in nest.statements:
@@ -133,7 +143,7 @@ def _drawn(nest: Nest, rng: np.random.Generator, positive: bool) -> dict[Region,
             if not o.array.flags.writeable or _is_number(o.array, given):
                 memory[o.key] = np.ascontiguousarray(o.array).reshape(-1).view(np.uint8).copy()
             elif o.key not in memory or o.array.dtype.kind == "f":
-                numbers = _numbers(o.array, rng, positive)
+                numbers = _numbers(o.array, rng, positive, off)
                 memory[o.key] = numbers.reshape(-1).view(np.uint8)
     for s in nest.statements:
         if s.kind in ("take", "put"):
@@ -150,10 +160,12 @@ def _is_number(a: Array, given: set[int]) -> bool:
     return a.size == 1 and a.base is None and id(a) not in given
 
 
-def _numbers(like: Array, rng: np.random.Generator, positive: bool) -> Array:
+def _numbers(like: Array, rng: np.random.Generator, positive: bool, off: float) -> Array:
     count = min(like.size, _PERIOD)
     if like.dtype.kind == "f":
         drawn: Array = rng.uniform(0.1 if positive else -2.0, 2.0, count)
+        drawn[::2] *= 1 + off
+        drawn[1::2] *= 1 - off
     else:
         drawn = rng.integers(0, 2, count) if like.dtype.kind == "b" else rng.integers(1, 5, count)
     return np.resize(drawn.astype(like.dtype), like.shape)
