@@ -35,9 +35,13 @@ class Results:
     def __init__(self, path: Path = RESULTS) -> None:
         self._path = path
         self._lock = Lock()
-        self._held: dict[str, dict[str, list[object]]] = (
-            json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self._held = self._read()
+
+    def _read(self) -> dict[str, dict[str, list[object]]]:
+        held: dict[str, dict[str, list[object]]] = (
+            json.loads(self._path.read_text(encoding="utf-8")) if self._path.exists() else {}
         )
+        return held
 
     def of(self, fault: Fault) -> dict[str, Found]:
         """What is known of a fault."""
@@ -50,8 +54,11 @@ class Results:
                 self._held.get(_key(fault), {}).pop(detector.name, None)
 
     def put(self, fault: Fault, detector: str, found: Found) -> None:
-        """Keeps what was found: the file is written whole, or not at all."""
+        """Keeps what was found: the file is written whole, or not at all, and what another process
+        has found meanwhile stays."""
         with self._lock:
+            for other, told in self._read().items():
+                self._held[other] = told | self._held.get(other, {})
             self._held.setdefault(_key(fault), {})[detector] = list(found)
             text = json.dumps(self._held, indent=1, sort_keys=True)
             with tempfile.NamedTemporaryFile(

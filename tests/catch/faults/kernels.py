@@ -7,6 +7,10 @@ from typing import Final
 from catch.fault import Fault
 
 _OPS: Final = "ops/test_op_table.py"
+_DRAWN: Final = (
+    "A mask has no meaning but the words that it is drawn from: its kernel is its definition. "
+    "`verigrad selfcheck` holds it to stored masks."
+)
 
 
 def _numpy(name: str, file: str, old: str, new: str, tests: str = _OPS, reason: str = "") -> Fault:
@@ -87,8 +91,7 @@ FAULTS: Final = (
         'return words.astype("<u8", copy=False).view("<u2")[:count]',
         'return words.astype("<u8", copy=False).view("<u2")[::-1][:count]',
         "api/test_dropout_masks.py",
-        "A mask has no meaning but the words that it is drawn from: its kernel is its definition. "
-        "`verigrad selfcheck` holds it to stored masks.",
+        _DRAWN,
     ),
     _numpy(
         "mask-of-the-share-dropped",
@@ -96,7 +99,7 @@ FAULTS: Final = (
         "return round(self.keep * _LEVELS)",
         "return round((1 - self.keep) * _LEVELS)",
         "api/test_dropout_masks.py",
-        "As above.",
+        _DRAWN,
     ),
     _numpy(
         "the-same-mask-at-each-step",
@@ -104,7 +107,7 @@ FAULTS: Final = (
         "below, random = self.below, generator(self.seed, self.key, int(step))",
         "below, random = self.below, generator(self.seed, self.key, 0 * int(step))",
         "api/test_dropout_masks.py",
-        "As above.",
+        _DRAWN,
     ),
     _numba(
         "numba-exp-of-a-thousandth-less",

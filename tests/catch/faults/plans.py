@@ -128,8 +128,8 @@ FAULTS: Final = (
         "if self._prepared != version:",
         "if self._prepared is None:",
         "plan/test_differential.py",
-        "A certificate is of the first batch: what is computed once is then right, and is stale "
-        "after the next step.",
+        "A certificate is of the first batch: what is computed once is right then, and is stale "
+        "after the next step. `verigrad selfcheck` evaluates behind steps.",
     ),
     _plan(
         "threads-skip-a-row",

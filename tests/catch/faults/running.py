@@ -18,7 +18,10 @@ _FILES: Final = (
 _PREPARED: Final = (
     "Steps are right for the rows that they are fed. `verigrad selfcheck` parts and scales some."
 )
-_MEASURED: Final = "No step is wrong: a number is told that is not the program's."
+_MEASURED: Final = (
+    "No step is wrong: a number is told that is not the program's. `verigrad selfcheck` asks the "
+    "scores."
+)
 
 
 def _sampler(name: str, old: str, new: str) -> Fault:
