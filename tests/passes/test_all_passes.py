@@ -24,7 +24,8 @@ def test_what_one_simplification_leaves_for_another_is_done_too(pipeline: vg.Pip
     """Two branches are the same once their nodes are one; then what is made of them is constant."""
     x, chosen = vg.input("x", ("N",)), vg.input("chosen", ("N",), dtype="bool")
     same = vg.where(chosen, vg.exp(x * 1.0), vg.exp(x))
-    number = vg.where(vg.constant(True, "bool"), vg.constant(2.0), vg.constant(2.0) * 1.0)
+    flag = vg.input("flag", (), dtype="bool")
+    number = vg.where(flag, vg.constant(2.0), vg.constant(2.0) * 1.0)
     g = vg.Graph("left", {"y": same * vg.exp(number)}, loss=vg.sum(same))
     ops = [n.op.name for n in pipeline.run(g).graph.order]
     assert sorted(ops) == ["exp", "multiply", "sum"]
