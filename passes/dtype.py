@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..graph import Graph, GraphError, Node, Op, Source, TensorType, dtype_name, shown
+from ..ops import cast
 
 
 def with_dtype(g: Graph, dtype: str) -> Graph:
@@ -34,3 +35,8 @@ def op_with_dtype(op: Op, dtype: str) -> Op:
     if getattr(op, "dtype", None) == "f32":
         return op.but(dtype=dtype)
     return op
+
+
+def cast_to(n: Node, dtype: str) -> Node:
+    """The node, cast where it has another dtype."""
+    return n if n.type.dtype == dtype else cast(n, dtype)

@@ -9,6 +9,7 @@ from typing import ClassVar
 from ..graph import Graph, Parameter, PassError, Source, depth_first
 from ..ops import add
 from .base import Numbers, Pass, Refused, Rewrite
+from .dtype import cast_to
 from .methods.regularizers import Regularizer
 
 
@@ -68,7 +69,8 @@ class InsertRegularization(Pass):
             return
         over = ", ".join(f"%{g.names[w]}" for w in weights)
         data_loss = loss if isinstance(loss.op, Source) else loss.but(name="data_loss")
-        new = add(data_loss, penalty.but(name="penalty"), name="loss")
+        penalty = cast_to(penalty, loss.type.dtype).but(name="penalty")
+        new = add(data_loss, penalty, name="loss")
         yield Rewrite(loss, new, f"penalty {self.regularizer!r} over {over}")
 
     def apply(self, g: Graph) -> Graph:

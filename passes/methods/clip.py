@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...graph import GraphError, Node, apply
-from ...ops import ClipBy, ClipFactor, add, cast, maximum, minimum, subtract
+from ...ops import ClipBy, ClipFactor, add, maximum, minimum, subtract
+from ..dtype import cast_to
 from .arguments import Given, check_positive
 
 
@@ -63,9 +64,9 @@ class ClipNorm(Clip):
             _limit_of(g, self.limit)
         # The norm is that of all, whatever their dtypes are.
         widest = max([g.type.dtype for g in gradients.values()])
-        factor = apply(ClipFactor(self.limit), *[_in_dtype(g, widest) for g in gradients.values()])
+        factor = apply(ClipFactor(self.limit), *[cast_to(g, widest) for g in gradients.values()])
         return {
-            key: apply(ClipBy(), g, _in_dtype(factor, g.type.dtype), name=f"{key}.clipped")
+            key: apply(ClipBy(), g, cast_to(factor, g.type.dtype), name=f"{key}.clipped")
             for key, g in gradients.items()
         }
 
@@ -86,7 +87,3 @@ def _limit_of(g: Node, limit: float) -> float:
 def _zero_if_finite(n: Node) -> Node:
     """n - n: 0, and NaN where n is infinite or NaN."""
     return subtract(n, n)
-
-
-def _in_dtype(n: Node, dtype: str) -> Node:
-    return n if n.type.dtype == dtype else cast(n, dtype)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from ...graph import GraphError, Node
 from ...ops import absolute, add, squared_norm, sum
+from ..dtype import cast_to
 from .arguments import Given, check_not_negative
 
 
@@ -65,7 +66,9 @@ def total(terms: Sequence[Node], strength: float) -> Node | None:
     """strength times the sum of the terms; None where there is nothing to add."""
     if not terms or strength == 0:
         return None
-    joined = terms[0]
+    # Of parameters of two dtypes, all are summed in the wider one.
+    widest = max([t.type.dtype for t in terms])
+    joined = cast_to(terms[0], widest)
     for t in terms[1:]:
-        joined = add(joined, t, name="penalty.terms")
+        joined = add(joined, cast_to(t, widest), name="penalty.terms")
     return joined * strength
