@@ -126,6 +126,8 @@ def _tensors(g: Graph) -> dict[str, Node]:
 def _compared(reference: Graph, compiled: Graph, at: At) -> Iterator[tuple[str, Difference | str]]:
     """The tensors that are not equal at a point, each with the difference or why it is skipped."""
     expected, actual = _tensors(reference), _tensors(compiled)
+    # What nothing updates stays as it is.
+    actual = {f"the new {reference.names[w]}": w for w in reference.updates} | actual
     for tensor in {**expected, **actual}:
         if tensor not in actual or tensor not in expected:
             absent = "not there" if tensor not in actual else "declared by nobody"
@@ -143,7 +145,7 @@ def _compared(reference: Graph, compiled: Graph, at: At) -> Iterator[tuple[str, 
             yield tensor, str(error)
             continue
         if due.shape != have.shape or not np.array_equal(due, have):
-            node = compiled.names[m if first is None else first]
+            node = compiled.names.get(m if first is None else first, compiled.name)
             yield tensor, _difference(tensor, node, due, have, at)
 
 

@@ -286,6 +286,33 @@ def test_a_pass_that_says_so_may_change_the_meaning() -> None:
     assert program.certificate.verdict == "proved"
 
 
+@pytest.mark.parametrize("kept", [lambda s: s, lambda s: s * 1.0, lambda s: vg.copy(s)])
+def test_an_update_that_changes_nothing_need_not_be_made(
+    kept: Callable[[vg.Node], vg.Node], rng: np.random.Generator
+) -> None:
+    g, s = net(5, 4), vg.state("s", (3,), "ones")
+    program = vg.compile(g.but(updates={s: kept(s)}), optimizer=vg.SGD(0.1))
+    program.step(batch(rng, 4, 5, 4))
+    assert program.certificate.verdict == "proved"
+    assert (program.state["s"] == 1).all()
+
+
+@dataclass(frozen=True)
+class Forgets(vg.Pass):
+    """A pass that drops what keeps the velocities."""
+
+    def apply(self, g: vg.Graph) -> vg.Graph:
+        kept = {w: n for w, n in g.updates.items() if "velocity" not in g.names[w]}
+        return g.but(updates=kept)
+
+
+def test_an_update_that_is_dropped_is_refuted(rng: np.random.Generator) -> None:
+    pipeline = vg.TRAINING.insert(Forgets(), after="attach_optimizer")
+    program = vg.compile(net(5, 4), optimizer=vg.Momentum(0.1), pipeline=pipeline)
+    with pytest.raises(RefutedError, match="velocity.* differs after the pass forgets"):
+        program.step(batch(rng, 4, 5, 4))
+
+
 def test_without_certify_a_fault_runs_as_it_is(rng: np.random.Generator) -> None:
     pipeline = vg.TRAINING.insert(fault("Stale", stale)(), after="fold_constants")
     options = {"optimizer": vg.SGD(0.1), "pipeline": pipeline}
