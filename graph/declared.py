@@ -83,19 +83,18 @@ def binding(inputs: Iterable[Node], reached: Sequence[Node]) -> list[Node]:
     return needed
 
 
-def _same_constant(a: Node, b: Node) -> bool:
-    """Two backward graphs both begin with a constant 1 of one name; names are numbered then."""
-    return isinstance(a.op, Constant) and isinstance(b.op, Constant) and a.op.value == b.op.value
-
-
 def check_source_names(sources: Iterable[Node]) -> None:
-    """Raises GraphError where two sources have one name."""
+    """Raises GraphError where two sources have one name.
+
+    Not of constants: no value goes by their names, and two losses of class weights each, or two
+    backward graphs, both begin with one. They are numbered.
+    """
     seen: dict[str, Node] = {}
     for n in sources:
         name = n.asked_name
         if name is None:
             continue
-        if name in seen and _same_constant(n, seen[name]):
+        if name in seen and isinstance(n.op, Constant) and isinstance(seen[name].op, Constant):
             continue
         if name in seen:
             at = [m.where.described for m in (seen[name], n) if m.where is not None]

@@ -251,6 +251,18 @@ def test_class_weights_are_a_number_a_class_or_a_dict_by_class(given: Any, same:
     assert held == [same]
 
 
+def test_two_heads_may_have_class_weights_each() -> None:
+    heads = [vg.softmax_cross_entropy(X, Y, class_weights=[1, 2, 1, k]) for k in (3, 4, 4)]
+    g = vg.Graph("heads", {f"h{k}": head for k, head in enumerate(heads)})
+    weights = {g.names[n]: n.op.array.tolist() for n in g.constants if n.type.rank}
+    assert weights == {
+        "class_weights": [1, 2, 1, 3],
+        "class_weights.1": [1, 2, 1, 4],
+        "class_weights.2": [1, 2, 1, 4],
+    }
+    assert str(vg.parse(str(g))) == str(g)
+
+
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
