@@ -18,6 +18,7 @@ from random_graphs import Builder
 import verigrad as vg
 from verigrad.graph import RefutedError
 from verigrad.ops import Descend, DescendScaled
+from verigrad.passes.eliminate_common import EliminateCommon
 from verigrad.runtime.certificate.exact import compare
 
 OPTIMIZERS = (
@@ -283,6 +284,16 @@ class Halved(vg.Pass):
 def test_a_pass_that_says_so_may_change_the_meaning() -> None:
     pipeline = vg.TRAINING.insert(Halved(), after="insert_dropout")
     program = vg.compile(deep(vg.tanh), optimizer=vg.SGD(0.1), pipeline=pipeline)
+    assert program.certificate.verdict == "proved"
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_two_terms_of_a_gradient_that_a_pass_makes_one_are_their_sum(dtype: str) -> None:
+    w = vg.parameter("w", (2, 2))
+    loss = vg.squared_norm(w) * (1 / 3) + vg.squared_norm(w) * 0.01 - vg.squared_norm(w) * 0.7
+    pipeline = [p for p in vg.TRAINING if p.name != "eliminate_common"]
+    early = vg.Pipeline(pipeline).insert(EliminateCommon(), before="differentiate")
+    program = vg.compile(vg.Graph("g", loss=loss), optimizer=vg.SGD(0.1), pipeline=early, dtype=dtype)
     assert program.certificate.verdict == "proved"
 
 
