@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
-from ...graph import Array
+from ...graph import Array, Graph, Node
 
 MULTIPLE: Final = 64
 """So many times as far may a compiled tensor be off as rounding takes the interpreter's."""
@@ -39,6 +40,24 @@ def off(actual: Array, due: Array, bound: float) -> tuple[float, str]:
         f"{float(actual[place]):.9g}, and {float(due[place]):.9g} in f64"
     )
     return far / bound if bound else np.inf, words
+
+
+def size_of(g: Graph, n: Node, values: Mapping[str, Array]) -> float:
+    """The norm of a node's value; of one that is 0 throughout, that of what it is made from.
+
+    Where a sum happens to be 0 in f64 and when rounded, in another order it need not be: as the
+    gradient of a bias in front of a batch normalization.
+    """
+    largest, seen, stack = 0.0, {n}, [n]
+    while stack:
+        made = stack.pop()
+        size = norm(values[g.names[made]])
+        largest = max(largest, size)
+        if not size:
+            of = [i for i in made.inputs if i.type.is_float and i not in seen]
+            seen.update(of)
+            stack += of
+    return largest
 
 
 def norm(a: Array) -> float:

@@ -20,7 +20,7 @@ from ...graph import SETTINGS, Array, Graph, Node, NonFiniteError, Parameter, Ve
 from ...passes import with_dtype
 from ...passes.gradient_names import named_gradients
 from ..interpreter import Interpretation, interpret
-from .bounds import EPS, bound_of, norm, off
+from .bounds import EPS, bound_of, norm, off, size_of
 from .kernels import wrong_kernel
 from .kinks import near_kinks, other_sides
 from .points import STEP
@@ -146,7 +146,9 @@ def _compared(point: Probe, values: Values, allowances: Mapping[str, float]) -> 
             continue
         with np.errstate(all="ignore"):
             # A gradient may cancel: it is rounded as those beside it.
-            bound = bound_of(due, rounded[tensor], largest if tensor in made else 0.0)
+            beside = largest if tensor in made else 0.0
+            beside = max(beside, size_of(point.g, point.nodes[tensor], point.exactly.values))
+            bound = bound_of(due, rounded[tensor], beside)
             far, words = off(values[tensor], due, bound + allowances.get(tensor, 0.0))
         found = found._replace(compared=found.compared + 1)
         if not far <= found.ratio:
@@ -180,7 +182,8 @@ def first_off(
     for n, value in made.items():
         due, rounded = (i.values[g.names[n]] for i in (point.exactly, point.rounded))
         with np.errstate(all="ignore"):
-            far, words = off(value, due, bound_of(due, rounded, 0.0))
+            beside = size_of(g, n, point.exactly.values)
+            far, words = off(value, due, bound_of(due, rounded, beside))
         if np.isfinite(due).all() and not far <= 1:
             return n, f"%{g.names[n]} = {n.op.name} {words}"
     return None, ""

@@ -25,7 +25,7 @@ from test_exact import (
 import verigrad as vg
 from verigrad.ops.likelihood import SoftmaxNLLGrad
 from verigrad.runtime.certificate.bounds import MULTIPLE
-from verigrad.runtime.certificate.floats import Floats, check_floats
+from verigrad.runtime.certificate.floats import Floats, check_floats, check_values
 
 BACKENDS = ("numpy", "numba")
 ALL = list(product(OPTIMIZERS, ACTIVATIONS, NORMALIZATIONS, REGULARIZERS, DROPOUTS, CLIPS))
@@ -241,3 +241,27 @@ def test_the_certificate_fits_a_screen(rng: np.random.Generator) -> None:
     ]
     assert len(str(program.certificate).splitlines()) <= 24
     assert isinstance(program.certificate.floats[0], Floats) and MULTIPLE >= 16
+
+
+def test_what_happens_to_cancel_may_be_off_by_the_rounding_of_what_cancelled() -> None:
+    a, b = vg.input("a", ("N",)), vg.input("b", ("N",))
+
+    def graph(y: vg.Node) -> vg.Graph:
+        return vg.Graph("g", {"y": y * 1.0})
+
+    rng = np.random.default_rng(0)
+    values = {k: rng.standard_normal(50).astype(np.float32) for k in "ab"}
+    nothing = graph((a + b) - (b + a))
+    assert check_values(nothing, graph((a + b) - b - a), values).verdict == "within bounds"
+    for wrong in (a * 1e-3, a + b - b):
+        assert check_values(nothing, graph(wrong), values).verdict == "refuted"
+
+
+@pytest.mark.parametrize("dtype", ["i64", "bool"])
+def test_truth_values_are_near_no_kink(dtype: str, rng: np.random.Generator) -> None:
+    x = vg.input("x", ("N", 3))
+    program = vg.compile(vg.Graph("g", {"y": vg.cast(vg.greater(x, 0.0), dtype)}))
+    values = rng.standard_normal((4, 3)).astype(np.float32)
+    assert (program.predict(x=values)["y"] == (values > 0)).all()
+    (checked,) = program._variants.prediction.certifier.certificate.floats
+    assert checked.verdict == "within bounds"
