@@ -1,6 +1,7 @@
 # On a machine with Python 3.11 or newer, make and git, `make train` is all that it takes.
 
 PYTHON ?= python3
+MINUTES ?= 10
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
@@ -9,7 +10,7 @@ ORACLES := .venv-oracles
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses auto --dist worksteal
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
-.PHONY: help train test test-jit test-oracles accuracy fuzz catch mutants lint bench clean
+.PHONY: help train test test-jit test-more test-oracles accuracy fuzz catch mutants lint bench clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
@@ -17,7 +18,8 @@ help:
 	@echo "make test-jit runs all tests, their programs on the jitted backend"
 	@echo "make test-oracles runs the tests that compare with other libraries, in $(ORACLES)"
 	@echo "make accuracy measures every op beside mpmath, into tests/accuracy/ACCURACY.md"
-	@echo "make fuzz    runs them with twenty times as many cases where not all can be tried"
+	@echo "make test-more runs them with twenty times as many cases where not all can be tried"
+	@echo "make fuzz    checks random programs, then changed files, for MINUTES=10 each: see tests/fuzz"
 	@echo "make catch   plants faults in copies, and tabulates what catches each (an hour)"
 	@echo "make mutants changes the passes and the planner everywhere, and tries the tests on each"
 	@echo "make lint    check style (ruff) and types (mypy, strict)"
@@ -49,8 +51,12 @@ $(ORACLES)/installed: pyproject.toml
 accuracy: $(VENV)/installed-dev
 	PYTHONPATH=tests:tests/ops OPENBLAS_NUM_THREADS=1 $(BIN)/python -m accuracy $(ARGS)
 
-fuzz: $(VENV)/installed-dev
+test-more: $(VENV)/installed-dev
 	EFFORT=20 $(PYTEST) $(ARGS)
+
+fuzz: $(VENV)/installed-dev
+	cd tests && OPENBLAS_NUM_THREADS=1 ../$(BIN)/python -m fuzz --minutes $(MINUTES) $(ARGS)
+	cd tests && OPENBLAS_NUM_THREADS=1 ../$(BIN)/python -m fuzz.readers --minutes $(MINUTES)
 
 catch: $(VENV)/installed-dev
 	cd tests && ../$(BIN)/python -m catch $(ARGS)

@@ -1,4 +1,4 @@
-"""How much is tried where all cannot be: `EFFORT=20 make test` tries twenty times as much."""
+"""How much is tried where all cannot be: `make test-more` tries twenty times as much."""
 
 from __future__ import annotations
 

@@ -293,7 +293,9 @@ def test_two_terms_of_a_gradient_that_a_pass_makes_one_are_their_sum(dtype: str)
     loss = vg.squared_norm(w) * (1 / 3) + vg.squared_norm(w) * 0.01 - vg.squared_norm(w) * 0.7
     pipeline = [p for p in vg.TRAINING if p.name != "eliminate_common"]
     early = vg.Pipeline(pipeline).insert(EliminateCommon(), before="differentiate")
-    program = vg.compile(vg.Graph("g", loss=loss), optimizer=vg.SGD(0.1), pipeline=early, dtype=dtype)
+    program = vg.compile(
+        vg.Graph("g", loss=loss), optimizer=vg.SGD(0.1), pipeline=early, dtype=dtype
+    )
     assert program.certificate.verdict == "proved"
 
 
@@ -320,7 +322,7 @@ class Forgets(vg.Pass):
 def test_an_update_that_is_dropped_is_refuted(rng: np.random.Generator) -> None:
     pipeline = vg.TRAINING.insert(Forgets(), after="attach_optimizer")
     program = vg.compile(net(5, 4), optimizer=vg.Momentum(0.1), pipeline=pipeline)
-    with pytest.raises(RefutedError, match="velocity.* differs after the pass forgets"):
+    with pytest.raises(RefutedError, match=r"velocity.* differs after the pass forgets"):
         program.step(batch(rng, 4, 5, 4))
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from effort import tries
+
+import verigrad as vg
 from fuzz import readers
 from fuzz.reading import guard
 from fuzz.reading.samples import READERS, Reader
-
-import verigrad as vg
 
 
 @pytest.mark.parametrize("name", READERS)
