@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .models import model_argument, program_of
-from .settings import Settings, takes_settings
+from .settings import Settings, refuse_settings, takes_settings
 
 
 @click.command()
@@ -28,6 +28,8 @@ def bisect(
     Of MODEL, or of the net that the options describe. Each pass is held to the graph before it,
     and the compiled step to the interpreter. Exit code 1 where somebody is guilty.
     """
+    drawn = ["batch_size", "init", "split_seed"]
+    refuse_settings(ctx, "what it runs on is drawn, a few rows of it", drawn)
     found = program_of(ctx, model, settings).bisect()
     if as_json:
         click.echo(json.dumps(found.as_dict()))

@@ -106,15 +106,19 @@ def plant(fault: Fault, copy: Copy) -> None:
         copy.write(fault.file, fault.applied(copy.read(fault.file)))
 
 
+def variables(fault: Fault) -> dict[str, str]:
+    """What a process finds in its environment where a fault is a pass of a user."""
+    return {user_passes.VARIABLE: fault.name} if fault.is_pass else {}
+
+
 def _detect(detector: Detector, fault: Fault, copy: Copy) -> Found:
     """Whether one of the detector's processes ends with an error, and after how long."""
     commands = detector.command(fault)
     if not commands:
         return Found(None, 0.0)
-    variables = {user_passes.VARIABLE: fault.name} if fault.is_pass else {}
     used = 0.0
     for arguments in commands:
-        done = run(copy, arguments, detector.seconds, variables)
+        done = run(copy, arguments, detector.seconds, variables(fault))
         used += done.seconds
         if done.code is None:
             return Found(False, used, "out of time")

@@ -53,6 +53,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "plan": ("--optimizer", "adagrad", *DROPPED),
     "profile": ("--steps", "1", *DROPPED),
     "selfcheck": DROPPED,
+    "bisect": DROPPED,
 }
 REFUSED: dict[str, set[str]] = {
     "train": set(),
@@ -65,6 +66,7 @@ REFUSED: dict[str, set[str]] = {
     "plan": {*VALUES, "backend"},
     "profile": set(VALUES),
     "selfcheck": {"batch_size"},
+    "bisect": {"batch_size", "init", "split_seed"},
 }  # fmt: skip
 UNSEEN = {
     ("train", "backend"),  # the same numbers, with luck
@@ -96,7 +98,7 @@ def folder(parent: Path) -> Path:
 def outcome(parent: Path, command: str, *given: str) -> tuple[int, str, str]:
     """Exit code, output without times, and the last of stderr."""
     told = {"--data": "data.csv", "--target": "first", "--hidden": "4"}
-    if command not in ("check", "selfcheck", "graph"):
+    if command not in ("check", "selfcheck", "graph", "bisect"):
         told["--batch-size"] = "20"
     rest = [*COMMANDS[command], *given]
     for option in told:
@@ -136,7 +138,7 @@ def test_a_setting_changes_what_a_command_does_or_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("command", "setting"), [(c, s) for c in ("profile", "selfcheck") for s in sorted(REFUSED[c])]
+    ("command", "setting"), [(c, s) for c in ("profile", "selfcheck", "bisect") for s in sorted(REFUSED[c])]
 )
 def test_what_slow_commands_refuse(command: str, setting: str, parent: Path) -> None:
     code, _, told = outcome(parent, command, *OTHER[setting])

@@ -117,7 +117,8 @@ ARCHIVES: Final = (
 def read_archive(path: Path) -> object:
     """The samples, which are those that NumPy reads; and the data set of them."""
     samples, _ = read_npz(path)
-    with np.load(path, allow_pickle=False) as held:
+    # np.load would look at the first four bytes, before which an archive may hold others.
+    with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as held:
         names = [k for k in held.files if k.lower().removesuffix("_train") == "x"]
         x = held[names[0]]
     assert np.array_equal(samples.x, x.reshape(len(x), -1)) and np.isfinite(samples.x).all()

@@ -118,6 +118,7 @@ def test_the_functions_that_are_not_known_say_so() -> None:
             asked()
 
 
+@pytest.mark.filterwarnings("ignore:input 'x' has a standard deviation")
 def test_numbers_that_cancel_or_are_large_are_no_fault(rng: np.random.Generator) -> None:
     program = vg.compile(net(50, 8, 4), optimizer=vg.SGD(0.1))
     feeds = batch(rng, 400, 50, 4)

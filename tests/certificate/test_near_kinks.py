@@ -16,7 +16,7 @@ from verigrad.runtime.certificate.floats import check_floats, probe
 from verigrad.runtime.certificate.kinks import near_kinks, other_sides
 from verigrad.runtime.interpreter import interpret
 
-ROWS = 2_000
+ROWS = 8_000
 """Of so many rows of a wide net, some values are near a kink at any state."""
 
 
