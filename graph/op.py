@@ -14,7 +14,7 @@ from .record import Record
 from .types import TensorType, name_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .modular.residues import Residues
     from .node import Node
@@ -128,6 +128,12 @@ class Op(Record):
         result reaches is skipped.
         """
         raise NoRuleError(f"op {self.name} has no `exact`")
+
+    def passes_on(self, inputs: Sequence[object]) -> int | None:
+        """The place of the input that the result is, whatever the others hold, where equal objects
+        stand for equal inputs; None where it is none: of `where` with equal branches, one of them.
+        """
+        return None
 
     def run_product(self, *arrays: Array, out: Array) -> None:
         """Computes the product that `adds` names by itself, from the arrays that `run` takes."""

@@ -87,6 +87,13 @@ class Evaluation:
             folded = _folded(n, constants, self.at.sizes)
             if folded is not None:
                 constants[n] = folded
+        inputs = tuple([self.number[i] for i in n.inputs])
+        same = n.op.passes_on(inputs) if n not in constants else None
+        if same is not None and n.inputs[same].type == n.type:
+            # A pass may see it, too, and then fold what is made of a constant.
+            if n.inputs[same] in constants:
+                constants[n] = constants[n.inputs[same]]
+            return inputs[same]
         if n in constants:
             array = constants[n]
             key: Hashable = (n.type.dtype, array.shape, array.tobytes())
@@ -109,7 +116,6 @@ class Evaluation:
                     name,
                 ),
             )
-        inputs = tuple([self.number[i] for i in n.inputs])
         return self._new((_hashed(n.op), n.type, inputs), _Item(n, inputs))
 
     def _new(self, key: Hashable, item: _Item) -> int:

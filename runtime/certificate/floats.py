@@ -26,7 +26,7 @@ from .kinks import near_kinks, other_sides
 from .points import STEP
 
 _TRIES: Final = 3
-_LONG: Final = 0.1
+_LONG: Final = 0.03
 """So many states are drawn, or within so many seconds, until no value is near a kink."""
 _SIDES: Final = 2.0
 """So many times as far may values near a kink take a tensor as when all are on one side of it."""
@@ -217,10 +217,10 @@ class Probe(NamedTuple):
 
 
 def probe(reference: Graph, state: Values, feeds: Values) -> Probe:
-    """Of some states, that at which the fewest values are near a kink; `state` holds arrays of its
-    types."""
+    """Of some states, that at which the fewest values are near a kink, as gradients jump there;
+    `state` holds arrays of its types."""
     start, best = time.perf_counter(), None
-    for number in range(_TRIES):
+    for number in range(_TRIES if named_gradients(reference) else 1):
         drawn = {name: draw(reference, name, a, number) for name, a in state.items()}
         point = _measured(reference, {**drawn, **feeds})._replace(state=drawn)
         if best is None or point.ties < best.ties:

@@ -432,3 +432,21 @@ def test_check_op_checks_an_exact_meaning() -> None:
     report = vg.check_op(CubeWrong(), ["f32[N,3]"], reference)
     assert any("exact differs from `run` at" in v for v in report.violations)
     assert any("the vjp is not the derivative of `exact`" in v for v in report.violations)
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_choice_between_equal_constants_is_that_constant(
+    twice: bool, rng: np.random.Generator
+) -> None:
+    """Found by random programs: simplify drops the choice, and what is left is folded, rounded."""
+    chosen, x = vg.input("chosen", (2,), dtype="bool"), vg.input("x", (2,))
+    numbers = [vg.constant(np.array([1.0, 0.3], np.float32)) for _ in range(2)]
+    branches = (numbers[0], numbers[0]) if twice else tuple(numbers)
+    g = vg.Graph("g", {"y": vg.tanh(vg.where(chosen, *branches)) + x}, loss=vg.sum(vg.exp(x)))
+    program = vg.compile(g)
+    feeds = {"chosen": np.array([True, False]), "x": rng.standard_normal(2).astype(np.float32)}
+    program.evaluate(feeds)
+    assert program._variants.evaluation.certifier.certificate.verdict == "proved"
+    other = vg.Graph("g", {"y": vg.tanh(vg.where(chosen, numbers[0], x))})
+    wrong = vg.Graph("g", {"y": vg.tanh(numbers[0])})
+    assert compare(other, wrong).verdict == "refuted"

@@ -138,7 +138,8 @@ def test_a_setting_changes_what_a_command_does_or_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("command", "setting"), [(c, s) for c in ("profile", "selfcheck", "bisect") for s in sorted(REFUSED[c])]
+    ("command", "setting"),
+    [(c, s) for c in ("profile", "selfcheck", "bisect") for s in sorted(REFUSED[c])],
 )
 def test_what_slow_commands_refuse(command: str, setting: str, parent: Path) -> None:
     code, _, told = outcome(parent, command, *OTHER[setting])
