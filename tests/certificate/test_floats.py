@@ -265,3 +265,16 @@ def test_truth_values_are_near_no_kink(dtype: str, rng: np.random.Generator) -> 
     assert (program.predict(x=values)["y"] == (values > 0)).all()
     (checked,) = program._variants.prediction.certifier.certificate.floats
     assert checked.verdict == "within bounds"
+
+
+def test_what_a_user_calls_a_gradient_is_none(rng: np.random.Generator) -> None:
+    """Found by random programs: an output of the user's that is named as a gradient would be."""
+    a, w = vg.input("a", (2, 2)), vg.parameter("w", (2, 2), init="ones")
+    mine = vg.matmul(a, a, transpose_a=True).but(name="w.grad")
+    g = vg.Graph("g", {"mine": mine}, loss=vg.squared_norm(w))
+    assert g.names[mine] == "w.grad"
+    for optimizer in (vg.SGD(0.1), vg.Adam(0.1)):
+        program = vg.compile(g, optimizer=optimizer, regularizer=vg.ElasticNet(0.01, 0.02))
+        program.step(a=rng.standard_normal((2, 2)).astype(np.float32))
+        (found,) = program.certificate.floats
+        assert found.verdict == "within bounds", found

@@ -221,10 +221,10 @@ def _numeric(case: Case, outcome: Outcome) -> None:
             return
         feeds = case.feeds(case.sizes[0])
         try:
-            _, gradients = program.gradients(feeds)
+            loss, gradients = program.gradients(feeds)
         except vg.RunError:
             return
-        if not finite(gradients):
+        if not finite({"loss": np.asarray(loss), **gradients}):
             return
         report = vg.gradcheck(program, feeds)
         outcome.count(f"gradcheck: {report.verdict}")
