@@ -11,7 +11,8 @@ import numpy as np
 from golden.runner import same_bits
 
 import verigrad as vg
-from verigrad.graph import VerigradWarning
+from verigrad.graph import Constant, VerigradWarning
+from verigrad.graph.text.attributes import print_value
 from verigrad.passes import Pass
 from verigrad.runtime.execution import poison
 from verigrad.runtime.execution.executable import Executable
@@ -115,7 +116,9 @@ def _texts(program: vg.Program, outcome: Outcome) -> None:
     with outcome.layer("text"):
         stages = [*program.stages.items(), *program.inference_stages.items()]
         for name, g in {g: (name, g) for name, g in stages}.values():
-            again = vg.parse(str(g))
+            constants = [n.op for n in g.nodes if isinstance(n.op, Constant)]
+            stored = {print_value(c.value): c.value.array for c in constants}
+            again = vg.parse(str(g), stored)
             if str(again) != str(g):
                 outcome.fail("text", f"{name} is another text when it is read\n{g}\n{again}")
             elif [n.op for n in again.order] != [n.op for n in g.order]:
