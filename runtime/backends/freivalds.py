@@ -23,6 +23,7 @@ from .tracing import Call
 
 _UNITS: Final = 32
 _SMALLEST: Final = 1e-150
+_SAFE: Final = 1e-20
 _SEED: Final = 1977
 
 
@@ -95,7 +96,9 @@ class Freivalds:
 
 
 def _norms(a: Array) -> Array:
-    """The norm of each row, in f64, where squares of f32 neither overflow nor vanish; at least what
-    the squares of f64 can tell."""
-    norms: Array = np.sqrt(np.einsum("ij,ij->i", a, a, dtype=np.float64))
-    return np.maximum(norms, _SMALLEST)
+    """The norm of each row, in f64 where squares of its dtype would overflow or vanish; at least
+    what the squares of f64 can tell."""
+    squares = np.einsum("ij,ij->i", a, a)
+    if a.dtype != np.float64 and not ((squares > _SAFE) & (squares < 1 / _SAFE)).all():
+        squares = np.einsum("ij,ij->i", a, a, dtype=np.float64)
+    return np.maximum(np.sqrt(squares, dtype=np.float64), _SMALLEST)
