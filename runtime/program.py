@@ -191,9 +191,10 @@ class Program(Frozen):
         return certificate
 
     def bisect(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> Bisection:
-        """Who is guilty where the training step (inference, where there is no loss) does not
-        compute what was declared: the first pass that does not keep what it is given and its one
-        rewrite, or a kernel; with a small graph that shows it, and a test of it for pytest.
+        """Who is guilty where training or inference does not compute what was declared: the first
+        pass that does not keep what it is given and its one rewrite, or a kernel of the training
+        step (of inference, where there is no loss); with a small graph that shows it, and a test
+        of it for pytest.
 
         Numbers are compared on the feeds, drawn where there are none. Nothing of the program is
         changed; it need not have been certified.
@@ -201,13 +202,14 @@ class Program(Frozen):
         from .bisection.bisection import bisect_program
 
         def bisected(_: Program, batch: Mapping[str, Any]) -> Bisection:
-            training = self._variants.training is not None
             o = self.options
+            pipelines = [(o.inference(), self.declared.but(updates={}))]
+            if self._variants.training is not None:
+                pipelines.insert(0, (o.training(), self.declared))
             reader = self.executable.reader
             arrays = reader.read(batch)[0] if batch else []
             fed = {name: a for (name, _), a in zip(reader.inputs, arrays, strict=False)}
-            pipeline = o.training() if training else o.inference()
-            return bisect_program(self.declared, pipeline, o.changed(), self._twin, fed)
+            return bisect_program(self.declared, pipelines, o.changed(), self._twin, fed)
 
         return self._alone(bisected, feeds, named)
 

@@ -101,4 +101,5 @@ def _norms(a: Array) -> Array:
     squares = np.einsum("ij,ij->i", a, a)
     if a.dtype != np.float64 and not ((squares > _SAFE) & (squares < 1 / _SAFE)).all():
         squares = np.einsum("ij,ij->i", a, a, dtype=np.float64)
-    return np.maximum(np.sqrt(squares, dtype=np.float64), _SMALLEST)
+    norms: Array = np.maximum(np.sqrt(squares, dtype=np.float64), _SMALLEST)
+    return norms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,15 +69,17 @@ class Bisection(NamedTuple):
 
 def bisect_program(
     declared: Graph,
-    pipeline: Pipeline,
+    pipelines: Sequence[tuple[Pipeline, Graph]],
     options: Mapping[str, Any],
     compiled: Compiled,
     feeds: Mapping[str, Array],
 ) -> Bisection:
-    """Who is guilty: the first pass of the pipeline that does not keep what it is given, or a
-    kernel call of the plan. `options` are those of `compile` that are not the usual ones."""
+    """Who is guilty: the first pass that does not keep what it is given, of one of the pipelines,
+    each with its graph; or a kernel call of the plan. `options` are those of `compile` that are not
+    the usual ones."""
     start = time.perf_counter()
-    found = guilty_pass(declared, pipeline, feeds)
+    guilty = (guilty_pass(g, pipeline, feeds) for pipeline, g in pipelines)
+    found = next(filter(None, guilty), None)
     result = _of_pass(declared.name, found) if found is not None else None
     if result is None:
         values = values_of(declared, feeds)

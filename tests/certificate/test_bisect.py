@@ -192,6 +192,8 @@ def test_an_inference_graph_has_a_bisection_as_well() -> None:
     wrong = vg.INFERENCE.insert(LosesBias(), before="fuse_linear_relu")
     found = vg.compile(g, inference_pipeline=wrong, certify=False).bisect()
     assert found.guilty == "the pass loses_bias"
+    found = program(inference_pipeline=wrong).bisect()  # of a net that is trained, too
+    assert found.guilty == "the pass loses_bias"
 
 
 def test_check_same_tells_what_differs_exactly_and_in_numbers() -> None:
