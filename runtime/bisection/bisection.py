@@ -117,8 +117,8 @@ def _of_kernel(
     last = same(small) or kernel
     backend = options.get("backend", "numpy")
     guilty = kernel.found.tensor
-    if kernel.node is not None:
-        guilty = f"the kernel of %{kernel.node.name}, {kernel.node.op.name}, on {backend}"
+    if kernel.node:
+        guilty = f"the kernel of {kernel.node}, on {backend}"
     elif kernel.found.layer == "floats":
         guilty = f"the step of the {backend} backend"
     test = step_test(small, values_of(small, feeds), options, f"{last.found.tensor} is off")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...graph import Node, RefutedError
+from ...graph import RefutedError
 from ..certificate.floats import check_floats, first_off
 from ..certificate.same import Disagreement
 from ..execution.twin import Twin
@@ -15,8 +15,8 @@ class GuiltyKernel(NamedTuple):
     """A plan, or a kernel call of it, that gives other numbers than its graph says."""
 
     found: Disagreement
-    node: Node | None = None
-    """The first whose result is off; None where no single one was found."""
+    node: str = ""
+    """The first whose result is off, by its name and op; "" where no single one was found."""
     words: str = ""
 
 
@@ -31,4 +31,5 @@ def guilty_kernel(twin: Twin) -> GuiltyKernel | None:
     if floats.verdict != "refuted":
         return None
     node, words = first_off(plan.graph, twin.state, twin.feeds, twin.results)
-    return GuiltyKernel(Disagreement("floats", floats.tensor, floats.reason), node, words)
+    label = f"%{plan.graph.names[node]}, {node.op.name}" if node is not None else ""
+    return GuiltyKernel(Disagreement("floats", floats.tensor, floats.reason), label, words)
