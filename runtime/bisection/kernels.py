@@ -27,6 +27,11 @@ def guilty_kernel(twin: Twin) -> GuiltyKernel | None:
         check_placement(plan.graph, plan.sizes, plan.nbytes)
     except RefutedError as e:
         return GuiltyKernel(Disagreement("plan", "the plan", str(e).splitlines()[1].strip()))
+    try:
+        twin.check()
+    except RefutedError as e:
+        words = str(e).splitlines()[0]
+        return GuiltyKernel(Disagreement("loops", "a compiled loop", words))
     floats = check_floats(plan.graph, twin.state, twin.feeds, plan.sizes, twin.run)
     if floats.verdict != "refuted":
         return None

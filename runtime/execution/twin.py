@@ -34,6 +34,10 @@ class Twin:
         g = self.plan.graph
         return {g.names[n]: a for n, a in zip(g.inputs, self._feeds, strict=True)}
 
+    def check(self) -> None:
+        """Raises RefutedError where what a backend compiles for the step is wrong by itself."""
+        self._made(self.state)
+
     def run(self, state: Mapping[str, Array], /) -> dict[str, Array]:
         """All tensors that a step from this state gives: gradients that are there before it writes,
         outputs, and new parameters and state."""

@@ -101,3 +101,11 @@ def test_what_cancels_in_a_right_loop_is_no_fault(rng: np.random.Generator) -> N
     right = vg.compile(net, optimizer=vg.SGD(0.01), backend="numba", certify=False)
     feeds = {k: rng.standard_normal((33, n)).astype(np.float32) for k, n in (("x", 9), ("t", 2))}
     assert right.step(feeds) > 0
+
+
+def test_a_bisection_finds_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(statements.EXPRESSIONS, np.tanh, "tanh({0}) * 1.002")  # type: ignore[arg-type]
+    found = program().bisect()
+    assert found.guilty == "a compiled loop" and found.small is not None
+    assert found.found is not None and "compiled for " in found.found.words
+    assert "tanh" in {n.op.name for n in found.small.order}
