@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ...graph import Array, Graph
 from ...passes import Pass, Pipeline, bisect
-from ..certificate.derivatives import check_gradients
+from ..certificate.derivatives import check_gradients, gradients_of
 from ..certificate.same import Disagreement, disagreement, values_of
 from .shrinking import shrunk
 
@@ -51,10 +51,10 @@ def guilty_pass(
 
 def _wrong_gradients(before: Graph, after: Graph) -> Disagreement | None:
     """What is wrong with the gradients that a pass has given, if anything is."""
-    keys = {before.names[n]: f"{before.names[n]}.grad" for n in before.parameters}
-    if before.loss is None or not keys or not all(key in after.outputs for key in keys.values()):
+    gradients = gradients_of(after)
+    if before.loss is None or not gradients:
         return None
-    found = check_gradients(after, {name: after.outputs[key] for name, key in keys.items()})
+    found = check_gradients(after, gradients)
     words = found.reason.split(", at %")[0]
     refuted = found.verdict == "refuted"
     return Disagreement("derivatives", "the gradients", words) if refuted else None

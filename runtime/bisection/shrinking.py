@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from ...graph import Graph, Input, Node, Source, VerigradError, parse
@@ -53,18 +54,18 @@ def _without(g: Graph) -> Made:
     """Without an output or an update; with one of them alone first."""
     for key, n in g.outputs.items():
         if len(g.outputs) > 1 or g.updates:
-            yield lambda key=key, n=n: g.but(outputs={key: n}, updates={})  # type: ignore[misc]
+            yield partial(g.but, outputs={key: n}, updates={})
     for w, n in g.updates.items():
         if len(g.updates) > 1 or g.outputs:
-            yield lambda w=w, n=n: g.but(outputs={}, updates={w: n})  # type: ignore[misc]
+            yield partial(g.but, outputs={}, updates={w: n})
     for key in g.outputs:
         rest = {k: n for k, n in g.outputs.items() if k != key}
         if rest or g.updates:
-            yield lambda rest=rest: g.but(outputs=rest)  # type: ignore[misc]
+            yield partial(g.but, outputs=rest)
     for w in g.updates:
         left = {k: n for k, n in g.updates.items() if k is not w}
         if left or g.outputs:
-            yield lambda left=left: g.but(updates=left)  # type: ignore[misc]
+            yield partial(g.but, updates=left)
 
 
 def _cut(g: Graph) -> Made:
@@ -72,7 +73,7 @@ def _cut(g: Graph) -> Made:
     for n in reversed(g.order):
         if not isinstance(n.op, Source):
             cut = Node(Input(n.type), (), n.type, g.names[n].replace(".", "_"))
-            yield lambda n=n, cut=cut: g.replace({n: cut})  # type: ignore[misc]
+            yield partial(g.replace, {n: cut})
 
 
 def _passed_by(g: Graph) -> Made:
@@ -80,7 +81,7 @@ def _passed_by(g: Graph) -> Made:
     for n in reversed(g.order):
         for i in dict.fromkeys(n.inputs):
             if i.type == n.type:
-                yield lambda n=n, i=i: g.replace({n: i})  # type: ignore[misc]
+                yield partial(g.replace, {n: i})
 
 
 def _resized(g: Graph) -> Made:
@@ -92,7 +93,7 @@ def _resized(g: Graph) -> Made:
         for k in range(0, len(sizes), max(count, 1)):
             some = {d: e for d, e in zip(sizes[k : k + count], free, strict=False) if e < d}
             if some:
-                yield lambda some=some: _with_sizes(g, some)  # type: ignore[misc]
+                yield partial(_with_sizes, g, some)
 
 
 def _with_sizes(g: Graph, sizes: dict[int, int]) -> Graph:

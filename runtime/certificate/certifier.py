@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from ...graph import Array, Graph, Node, PassError, RefutedError, cached_property
@@ -10,15 +10,13 @@ from ...passes import Pipeline
 from ..planning.interference import Placement, check_placement
 from ..planning.plan import Plan
 from .certificate import Certificate
-from .derivatives import Derivatives, check_gradients
+from .derivatives import Derivatives, check_gradients, gradients_of
 from .exact import Exact, compare
 from .floats import Floats, Values, check_floats, first_off
 from .points import At, points
 
 _NOTED: Final = 20
 """So many plans a certificate tells of."""
-
-
 _SHARED: Final = "run node by node it gives the same: a kernel of a fused op is wrong"
 _FIX: Final = (
     "program.bisect() names the pass or the kernel at fault and writes a test of it; try another "
@@ -74,7 +72,7 @@ class Certifier:
         """Raises RefutedError where values that a plan must keep share a byte, or where what it
         computes again is not what it was."""
         if plan.recomputed:
-            self._compared(plan.graph).check()
+            self._of_the_graph._replace(exact=self._exact(plan.graph)).check()
         placement = check_placement(plan.graph, plan.sizes, plan.nbytes)
         if len(self._placements) < _NOTED:
             self._placements.append(placement)
@@ -101,16 +99,17 @@ class Certifier:
 
     @cached_property
     def _of_the_graph(self) -> Certificate:
-        return self._compared(self._compiled)
+        # What is drawn at the points is large, and is kept for no longer than both take.
+        at = points(self._reference) if self._reference is not None else []
+        exact = self._exact(self._compiled, at)
+        return Certificate(self._declared.name, exact, self._derivatives(at))
 
-    def _compared(self, compiled: Graph) -> Certificate:
+    def _exact(self, compiled: Graph, at: Sequence[At] | None = None) -> Exact:
         """What is found of a compiled graph that gives these outputs."""
         reference, meant = self._reference, self._meant
         if reference is None or isinstance(meant, str):
-            return Certificate(self._declared.name, Exact(0, (str(meant),)))
-        at = points(reference)
-        exact = compare(reference, compiled, meant, self._stages, at)
-        return Certificate(self._declared.name, exact, self._derivatives(meant, at))
+            return Exact(0, (str(meant),))
+        return compare(reference, compiled, meant, self._stages, at)
 
     @cached_property
     def _meant(self) -> Mapping[str, Graph] | str:
@@ -137,15 +136,14 @@ class Certifier:
         outputs = {k: n for k, n in whole.outputs.items() if k in self._compiled.outputs}
         return whole.but(outputs=outputs, updates=whole.updates if self._compiled.updates else {})
 
-    def _derivatives(self, meant: Mapping[str, Graph], at: Sequence[At]) -> Derivatives | None:
+    def _derivatives(self, at: Sequence[At]) -> Derivatives | None:
         """What is found of the gradients as they are meant; None where a graph has no use for
         them."""
-        for g in meant.values():
-            keys = {g.names[n]: f"{g.names[n]}.grad" for n in g.parameters}
-            if keys and g.loss is not None and all(key in g.outputs for key in keys.values()):
-                if not self._compiled.updates and {*keys.values()}.isdisjoint(
+        for g in self._meant.values() if not isinstance(self._meant, str) else ():
+            if gradients := gradients_of(g):
+                asked = not {f"{name}.grad" for name in gradients}.isdisjoint(
                     self._compiled.outputs
-                ):
-                    return None
-                return check_gradients(g, {name: g.outputs[key] for name, key in keys.items()}, at)
+                )
+                used = self._compiled.updates or asked
+                return check_gradients(g, gradients, at) if used else None
         return None

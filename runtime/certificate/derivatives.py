@@ -41,6 +41,16 @@ class Derivatives(NamedTuple):
     seconds: float = 0.0
 
 
+def gradients_of(g: Graph) -> dict[str, Node]:
+    """The gradients of a graph's loss that are among its outputs, by the names of the parameters;
+    nothing where one is missing."""
+    if g.loss is None:
+        return {}
+    keys = {g.names[n]: f"{g.names[n]}.grad" for n in g.parameters}
+    there = all(key in g.outputs for key in keys.values())
+    return {name: g.outputs[key] for name, key in keys.items()} if there else {}
+
+
 def check_gradients(
     g: Graph, gradients: Mapping[str, Node], at: Sequence[At] | None = None
 ) -> Derivatives:
