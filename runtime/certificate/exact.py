@@ -16,6 +16,7 @@ import numpy as np
 
 from ...graph import Array, Graph, Node, NoRuleError
 from ...graph.modular.arithmetic import PRIMES
+from ...passes.tensor_names import named_tensors
 from .evaluation import Evaluation
 from .points import LARGE, At, points
 from .scalars import Scalars
@@ -80,7 +81,7 @@ def compare(
     start = time.perf_counter()
     skipped: dict[str, str] = {}
     differences: dict[str, Difference] = {}
-    tensors = {*_tensors(reference)} | {*_tensors(compiled)}
+    tensors = {*named_tensors(reference)} | {*named_tensors(compiled)}
     scalars = Scalars(reference)
     for point in points(reference) if at is None else at:
         point.modulus.stands_for = scalars.residue
@@ -117,15 +118,9 @@ def _guilty(meant: Mapping[str, Graph], stages: Mapping[str, Graph]) -> tuple[st
     return "", ""
 
 
-def _tensors(g: Graph) -> dict[str, Node]:
-    """All that a graph gives, by name."""
-    outputs = {f"output {key}": n for key, n in g.outputs.items()}
-    return outputs | {f"the new {g.names[w]}": n for w, n in g.updates.items()}
-
-
 def _compared(reference: Graph, compiled: Graph, at: At) -> Iterator[tuple[str, Difference | str]]:
     """The tensors that are not equal at a point, each with the difference or why it is skipped."""
-    expected, actual = _tensors(reference), _tensors(compiled)
+    expected, actual = named_tensors(reference), named_tensors(compiled)
     # What nothing updates stays as it is.
     actual = {f"the new {reference.names[w]}": w for w in reference.updates} | actual
     for tensor in {**expected, **actual}:

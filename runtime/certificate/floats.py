@@ -18,7 +18,7 @@ import numpy as np
 
 from ...graph import SETTINGS, Array, Graph, Node, NonFiniteError, Parameter, VerigradError
 from ...passes import with_dtype
-from ...passes.gradient_names import named_gradients
+from ...passes.tensor_names import named_gradients, named_tensors
 from ..interpreter import Interpretation, interpret
 from .bounds import EPS, bound_of, norm, off, size_of
 from .kernels import wrong_kernel
@@ -99,7 +99,8 @@ def check_values(reference: Graph, other: Graph, values: Values) -> Floats:
     try:
         with SETTINGS, np.errstate(all="ignore"):
             point = _measured(reference, values)
-            made = _tensors(interpret(other, values))
+            i = interpret(other, values)
+            made = {k: i.values[other.names[n]] for k, n in named_tensors(other).items()}
     except VerigradError as e:
         reason = str(e).splitlines()[0]
         return Floats("skipped", {}, reason=reason, seconds=time.perf_counter() - start)
@@ -207,9 +208,7 @@ class Probe(NamedTuple):
     @property
     def nodes(self) -> dict[str, Node]:
         """What is compared: gradients, outputs and new values."""
-        outputs = {f"output {key}": n for key, n in self.g.outputs.items()}
-        updates = {f"the new {self.g.names[w]}": n for w, n in self.g.updates.items()}
-        return {**named_gradients(self.g), **outputs, **updates}
+        return {**named_gradients(self.g), **named_tensors(self.g)}
 
     def named(self, i: Interpretation) -> dict[str, Array]:
         """The values of what is compared."""
@@ -241,11 +240,6 @@ def _measured(reference: Graph, values: Values) -> Probe:
     moved = {k: _moved(k, a) if same and k in held else a for k, a in values.items()}
     rounded = interpret(reference, moved)
     return Probe({}, wide, exactly, rounded, near_kinks(wide, exactly.values, rounded.values))
-
-
-def _tensors(i: Interpretation) -> dict[str, Array]:
-    outputs = {f"output {key}": a for key, a in i.outputs.items()}
-    return outputs | {f"the new {name}": a for name, a in i.updates.items()}
 
 
 def draw(g: Graph, name: str, like: Array, number: int) -> Array:

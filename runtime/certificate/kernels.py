@@ -14,10 +14,10 @@ import numpy as np
 
 from ...graph import Array, Graph, Node, NoRuleError, Op
 from ...graph.modular.reals import RealPoint, Reals
+from .bounds import EPS, norm
 
 _MULTIPLE: Final = 1 << 14
 """So many times as far may a kernel be off as rounding of its inputs takes its result."""
-_EPS: Final = 2.0**-52
 
 Values = Mapping[str, Array]
 
@@ -55,11 +55,11 @@ def _difference(g: Graph, n: Node, values: Values, sizes: Mapping[str, int]) -> 
         # Kernels are written around overflow, which the plain formulas run into.
         with np.errstate(all="raise", under="ignore"):
             meant = _meant(n, inputs, sizes)
-            unit = _norm(_meant(n, list(map(_moved, inputs)), sizes) - meant)
+            unit = norm(_meant(n, list(map(_moved, inputs)), sizes) - meant)
     except (NoRuleError, FloatingPointError):
         return ""
-    off = _norm(y - meant)
-    bound = _MULTIPLE * max(unit, _EPS * _norm(meant))
+    off = norm(y - meant)
+    bound = _MULTIPLE * max(unit, EPS["f64"] * norm(meant))
     if not np.isfinite(meant).all() or off <= bound:
         return ""
     at = np.unravel_index(int(np.abs(y - meant).argmax()), y.shape)
@@ -85,9 +85,5 @@ def _moved(a: Array) -> Array:
     """An input as rounding might have made it: 0 stays 0, and so do signs."""
     if a.dtype.kind != "f":
         return a
-    moved: Array = a * (1 + _EPS * np.random.default_rng(0).choice((-1.0, 1.0), a.shape))
+    moved: Array = a * (1 + EPS["f64"] * np.random.default_rng(0).choice((-1.0, 1.0), a.shape))
     return moved
-
-
-def _norm(a: Array) -> float:
-    return float(np.linalg.norm(np.asarray(a, np.float64).reshape(-1)))

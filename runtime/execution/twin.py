@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...graph import Array, Node, inside, kernel_groups
-from ...passes.gradient_names import named_gradients
+from ...passes.tensor_names import named_gradients
 from ..backends.registry import Backend
 from ..planning.plan import Plan
 from ..state import StateArrays

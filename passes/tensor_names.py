@@ -1,4 +1,5 @@
-"""What gradients of a differentiated graph are called: `NAME.grad`, and `.clipped` behind it."""
+"""What the tensors are called that graphs are compared by: gradients (`NAME.grad`, and `.clipped`
+behind it), outputs and new values."""
 
 from __future__ import annotations
 
@@ -19,3 +20,9 @@ def named_gradients(g: Graph) -> Mapping[str, Node]:
             if n is not None and n.type == p.type and role[n] == "backward":
                 found[f"the {what} for {name}"] = n
     return found
+
+
+def named_tensors(g: Graph) -> dict[str, Node]:
+    """All that a graph gives, by what it is: outputs, and new values of parameters and state."""
+    outputs = {f"output {key}": n for key, n in g.outputs.items()}
+    return outputs | {f"the new {g.names[w]}": n for w, n in g.updates.items()}
