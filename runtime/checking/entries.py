@@ -23,11 +23,13 @@ _LARGE: Final = STEPS[1]
 
 
 class Scale(NamedTuple):
-    """What an error is measured against: the tolerance, and the largest gradients."""
+    """What an error is measured against: the tolerance, the largest gradients, and how far rounding
+    scatters the loss beyond its last place."""
 
     tolerance: float
     parameter: float
     net: float
+    noise: float = 0.0
 
 
 class Entry(NamedTuple):
@@ -55,8 +57,17 @@ def relative_error(a: float, n: float, largest: float) -> float:
 def check_entry(line: Line, where: Place, symbolic: float, scale: Scale) -> Entry:
     """The verdict on one entry, by differences that cross no kink of an op that tells its own.
 
-    One that does not pass at steps of the usual size is tried at all others.
+    One that does not pass at steps of the usual size is tried at all others, and one that fails
+    has to fail beyond what rounding makes of the loss as well.
     """
+    entry = _at_all_steps(line, where, symbolic, scale)
+    if entry.verdict == FAIL and math.isfinite(entry.error):
+        scale = scale._replace(noise=line.noise)
+        return _at_all_steps(line, where, symbolic, scale)
+    return entry
+
+
+def _at_all_steps(line: Line, where: Place, symbolic: float, scale: Scale) -> Entry:
     entry = _at_usual_steps(line, where, symbolic, scale)
     if entry.verdict == PASS or not math.isfinite(symbolic):
         return entry
@@ -72,7 +83,7 @@ def _at_other_steps(line: Line, entry: Entry, scale: Scale) -> Entry:
         return line.followed(where, h)[0] if crossed else value
 
     own, most = abs(float(line.value[where])), largest(line.value)
-    derivatives = elsewhere(loss, own, most, scale.tolerance)
+    derivatives = elsewhere(loss, own, most, scale.tolerance, scale.noise)
     others = [_judged(where, a, n, scale, entry.kink) for n in derivatives]
     finest = others[0] if others and not entry.kink else entry
     return next((other for other in others if other.verdict == PASS), finest)
@@ -90,7 +101,7 @@ def _at_usual_steps(line: Line, where: Place, symbolic: float, scale: Scale) -> 
     clear = min(crossed) / 4 if crossed else FIRST
     if clear < _LARGE:
         return _at_known_kink(line, where, symbolic, scale)
-    plain = _judged(where, symbolic, derivative(loss, clear), scale)
+    plain = _judged(where, symbolic, derivative(loss, clear, scale.noise), scale)
     if plain.verdict == PASS or not math.isfinite(symbolic):
         return plain
     if not math.isfinite(plain.error):
@@ -129,13 +140,13 @@ def _at_known_kink(line: Line, where: Place, a: float, scale: Scale) -> Entry:
     # With steps at which more is held than at the smallest, elements that move would stand still.
     counts = [sum(c.held for h in (k, -k) for c in crossings[h]) for k in STEPS]
     start = max((k + 1 for k in range(len(STEPS)) if counts[k] != counts[-1]), default=0)
-    here = derivative(lambda h: line.followed(where, h)[0], FIRST / 4**start)
+    here = derivative(lambda h: line.followed(where, h)[0], FIRST / 4**start, scale.noise)
     exact = abs(closest) <= STEPS[-1]
     how = "exactly: the documented derivative" if exact else "on the side of the values"
     entry = _judged(where, a, here, scale, f"{kink}, {how}")
     if entry.verdict != FAIL or not exact:
         return entry
-    for side, n in _both_sides(line, where).items():
+    for side, n in _both_sides(line, where, scale.noise).items():
         other = _judged(where, a, n, scale, f"{kink}, exactly: the derivative to the {side}")
         if other.error <= scale.tolerance:
             return other
@@ -147,7 +158,7 @@ def _at_known_kink(line: Line, where: Place, a: float, scale: Scale) -> Entry:
 
 def _at_edge(line: Line, entry: Entry, scale: Scale) -> Entry:
     """The verdict where the loss is finite to one side alone, as that of sqrt(w)^3 at 0."""
-    for side, n in _both_sides(line, entry.where).items():
+    for side, n in _both_sides(line, entry.where, scale.noise).items():
         if math.isfinite(n.value):
             words = f"where the loss begins: the derivative to the {side}"
             return _judged(entry.where, entry.symbolic, n, scale, words)
@@ -156,7 +167,7 @@ def _at_edge(line: Line, entry: Entry, scale: Scale) -> Entry:
 
 def _at_unknown_kink(line: Line, entry: Entry, scale: Scale) -> Entry:
     """The verdict where no op on the way says of a kink, but there may be one at the values."""
-    right, left = _both_sides(line, entry.where).values()
+    right, left = _both_sides(line, entry.where, scale.noise).values()
     apart = abs(right.value - left.value) > CLEARLY * (right.error + left.error)
     for n, side in ((right, "right"), (left, "left")):
         words = f"of an op that has no `kinks`: the derivative to the {side}"
@@ -167,9 +178,9 @@ def _at_unknown_kink(line: Line, entry: Entry, scale: Scale) -> Entry:
     return entry
 
 
-def _both_sides(line: Line, where: Place) -> dict[str, Derivative]:
+def _both_sides(line: Line, where: Place, noise: float) -> dict[str, Derivative]:
     return {
-        word: one_sided(lambda h: line.loss(where, h), side)
+        word: one_sided(lambda h: line.loss(where, h), side, noise)
         for word, side in (("right", 1), ("left", -1))
     }
 

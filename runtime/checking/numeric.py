@@ -48,12 +48,12 @@ def derivative(f: Callable[[float], float], first: float = FIRST, noise: float =
     return _refined(lambda h: (f(h), f(-h), 2 * h), first, 2, noise)
 
 
-def one_sided(f: Callable[[float], float], side: int) -> Derivative:
+def one_sided(f: Callable[[float], float], side: int, noise: float = 0.0) -> Derivative:
     """The derivative of f at 0 to one side, 1 or -1, from f there alone: (f(h) - f(0)) / h errs
     by terms of h, h^2, ...
     """
     start = f(0.0)
-    return _refined(lambda h: (f(side * h), start, side * h), FIRST, 1)
+    return _refined(lambda h: (f(side * h), start, side * h), FIRST, 1, noise)
 
 
 def elsewhere(

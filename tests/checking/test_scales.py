@@ -150,6 +150,27 @@ def test_a_loss_in_which_gradients_drown_accuses_no_right_one_and_passes_no_wron
     assert found == "INCONCLUSIVE" if not wrong else found != "PASS"
 
 
+@pytest.mark.parametrize("size", [1e5, 1e7, 1e10])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_loss_that_rounding_scatters_on_the_way_accuses_no_right_gradient(
+    size: float, seed: int
+) -> None:
+    x = vg.input("x", ("N", 3))
+    h = vg.tanh(vg.dense(x, 4, name="fc1"))
+    g = vg.Graph("cancels", loss=vg.mean(vg.square((h + size) - size)))
+    feeds = {"x": np.random.default_rng(seed).standard_normal((5, 3))}
+    report = vg.gradcheck(g, feeds, seed=seed)
+    assert report.verdict != "FAIL", report
+
+
+@pytest.mark.parametrize("wrong", [0.1, -1.0])
+def test_a_gradient_that_is_wrong_beyond_what_rounding_scatters_fails(
+    wrong: float, rng: np.random.Generator
+) -> None:
+    g = net(lambda h: (vg.apply(Skewed(wrong=wrong), h) + 1e5) - 1e5)
+    assert vg.gradcheck(g, batch(rng)).verdict == "FAIL"
+
+
 def test_gradients_that_are_all_0_by_mistake_fail_however_large_the_loss_is() -> None:
     w = vg.parameter("w", (3,), dtype="f64")
     g = vg.Graph("lost", loss=vg.sum(vg.apply(Skewed(wrong=-1.0), w)) + 1e20)
