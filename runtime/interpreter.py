@@ -52,6 +52,12 @@ def interpret(g: Graph, values: Mapping[str, Array]) -> Interpretation:
     )
 
 
+def sizes_of(g: Graph, values: Mapping[str, Array]) -> dict[str, int]:
+    """What each symbol of a graph counts, by the arrays that it was interpreted with."""
+    shapes = [zip(n.type.shape, values[g.names[n]].shape, strict=True) for n in g.sources]
+    return {d: size for shape in shapes for d, size in shape if isinstance(d, str)}
+
+
 def _as_declared(
     g: Graph, became: Mapping[Node, Node], values: Mapping[str, Array]
 ) -> Interpretation:

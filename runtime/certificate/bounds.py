@@ -7,22 +7,36 @@ from typing import Final
 
 import numpy as np
 
-from ...graph import Array, Graph, Node
+from ...graph import SETTINGS, Array, Graph, Node, compute
 
 MULTIPLE: Final = 64
 """So many times as far may a compiled tensor be off as rounding takes the interpreter's."""
-EPS: Final = {"f32": 2.0**-23, "f64": 2.0**-52}
-"""The distance from 1 to the next number, of each dtype."""
+_RUNS: Final = 4
+
+Values = Mapping[str, Array]
 
 
-def bound_of(due: Array, rounded: Array, beside: float) -> float:
+def eps_of(a: Array) -> float:
+    """The distance from 1 to the next number of a tensor's dtype; 0 of whole numbers."""
+    return float(np.finfo(a.dtype).eps) if a.dtype.kind == "f" else 0.0
+
+
+def nudged(a: Array, by: float, rng: np.random.Generator) -> Array:
+    """A tensor as rounding might have made it: each element up or down by a share of it, so that
+    0 stays 0, and so do signs; whole numbers as they are."""
+    if a.dtype.kind != "f":
+        return a
+    moved: Array = a * (1 + by * rng.choice((-1.0, 1.0), a.shape))
+    return moved
+
+
+def bound_of(due: Array, rounded: Array, beside: float = 0.0) -> float:
     """How far rounding may take a tensor; one that may cancel is rounded as what is `beside` it, of
     that norm."""
     if due.dtype.kind != "f":
         return 0.0
     unit = norm(rounded.astype(np.float64) - due)
-    eps = EPS["f32" if rounded.dtype == np.float32 else "f64"]
-    return MULTIPLE * max(unit, eps * max(norm(due), beside))
+    return MULTIPLE * max(unit, eps_of(rounded) * max(norm(due), beside))
 
 
 def off(actual: Array, due: Array, bound: float) -> tuple[float, str]:
@@ -42,22 +56,29 @@ def off(actual: Array, due: Array, bound: float) -> tuple[float, str]:
     return far / bound if bound else np.inf, words
 
 
-def size_of(g: Graph, n: Node, values: Mapping[str, Array]) -> float:
-    """The norm of a node's value; of one that is 0 throughout, that of what it is made from.
+def scatter(
+    g: Graph, exactly: Values, rounded: Values, sizes: Mapping[str, int]
+) -> dict[str, float]:
+    """How far rounding may take each result of a graph that it took so far in some runs, in each of
+    which all results are moved at random by a last place of the dtype that they have when rounded
+    (Parker, Monte Carlo Arithmetic, 1997).
 
-    Where a sum happens to be 0 in f64 and when rounded, in another order it need not be: as the
-    gradient of a bias in front of a batch normalization.
+    A sum that happens to be exact in one order need not be in another: as where numbers cancel in
+    pairs, in the gradient of a bias in front of a batch normalization.
     """
-    largest, seen, stack = 0.0, {n}, [n]
-    while stack:
-        made = stack.pop()
-        size = norm(values[g.names[made]])
-        largest = max(largest, size)
-        if not size:
-            of = [i for i in made.inputs if i.type.is_float and i not in seen]
-            seen.update(of)
-            stack += of
-    return largest
+    farthest = dict.fromkeys(g.names.values(), 0.0)
+    for number in range(_RUNS):
+        rng = np.random.default_rng(number)
+        values: dict[Node, Array] = {n: exactly[g.names[n]] for n in g.sources}
+        for n in g.order:
+            name = g.names[n]
+            with SETTINGS:
+                y = compute(n, [values[i] for i in n.inputs], sizes)
+            values[n] = nudged(y, eps_of(rounded[name]), rng)
+            if n.type.is_float:
+                far = MULTIPLE * norm(values[n] - exactly[name])
+                farthest[name] = max(farthest[name], far if np.isfinite(far) else 0.0)
+    return farthest
 
 
 def norm(a: Array) -> float:

@@ -14,12 +14,11 @@ import numpy as np
 
 from ...graph import Array, Graph, Node, NoRuleError, Op
 from ...graph.modular.reals import RealPoint, Reals
-from .bounds import EPS, norm
+from .bounds import Values, norm, nudged
 
 _MULTIPLE: Final = 1 << 14
 """So many times as far may a kernel be off as rounding of its inputs takes its result."""
-
-Values = Mapping[str, Array]
+_EPS: Final = float(np.finfo(float).eps)
 
 
 def wrong_kernel(g: Graph, values: Values, sizes: Mapping[str, int]) -> str:
@@ -55,11 +54,12 @@ def _difference(g: Graph, n: Node, values: Values, sizes: Mapping[str, int]) -> 
         # Kernels are written around overflow, which the plain formulas run into.
         with np.errstate(all="raise", under="ignore"):
             meant = _meant(n, inputs, sizes)
-            unit = norm(_meant(n, list(map(_moved, inputs)), sizes) - meant)
+            rng = np.random.default_rng(0)
+            unit = norm(_meant(n, [nudged(a, _EPS, rng) for a in inputs], sizes) - meant)
     except (NoRuleError, FloatingPointError):
         return ""
     off = norm(y - meant)
-    bound = _MULTIPLE * max(unit, EPS["f64"] * norm(meant))
+    bound = _MULTIPLE * max(unit, _EPS * norm(meant))
     if not np.isfinite(meant).all() or off <= bound:
         return ""
     at = np.unravel_index(int(np.abs(y - meant).argmax()), y.shape)
@@ -79,11 +79,3 @@ def _meant(n: Node, inputs: list[Array], sizes: Mapping[str, int]) -> Array:
         raise
     except Exception as e:
         raise NoRuleError(f"op {n.op.name}: exact fails with {type(e).__name__}: {e}") from e
-
-
-def _moved(a: Array) -> Array:
-    """An input as rounding might have made it: 0 stays 0, and so do signs."""
-    if a.dtype.kind != "f":
-        return a
-    moved: Array = a * (1 + EPS["f64"] * np.random.default_rng(0).choice((-1.0, 1.0), a.shape))
-    return moved

@@ -11,7 +11,8 @@ import numpy as np
 
 from ...graph import Array, Graph, Node, kernel_call
 from ...ops.pointwise import StopGradient
-from ..interpreter import interpret
+from ..certificate.bounds import nudged
+from ..interpreter import interpret, sizes_of
 from .branches import Crossing, follow, has_kinks
 
 Place = tuple[int, ...]
@@ -28,10 +29,7 @@ class Forward:
         self.graph = g.but(outputs={"loss": g.loss}, updates={})
         computed = interpret(self.graph, values).values
         self.at: dict[Node, Array] = {n: computed[name] for n, name in self.graph.names.items()}
-        self.sizes: dict[str, int] = {}
-        for n in self.graph.sources:
-            sizes = zip(n.type.shape, self.at[n].shape, strict=True)
-            self.sizes.update((d, size) for d, size in sizes if isinstance(d, str))
+        self.sizes = sizes_of(self.graph, computed)
 
     def source(self, name: str) -> Node:
         """The parameter of that name."""
@@ -103,7 +101,7 @@ class Line:
     @cached_property
     def noise(self) -> float:
         """How far rounding moves the loss: how widely it scatters where all operands on the way
-        are moved at random by up to a last place (Parker, Monte Carlo Arithmetic, 1997).
+        are moved at random by a last place (Parker, Monte Carlo Arithmetic, 1997).
 
         Where something large cancels on the way, that is far more than the loss's own last place.
         """
@@ -112,17 +110,13 @@ class Line:
 
     def _scattered(self, rng: np.random.Generator) -> float:
         forward = self.forward
-        eps = np.finfo(float).eps
-
-        def off(a: Array) -> Array:
-            return a * (1 + eps * rng.uniform(-1.0, 1.0, a.shape)) if a.dtype == float else a
-
+        eps = float(np.finfo(float).eps)
         moved = {self.parameter: self.value}
         for n in self.nodes:
             start = [forward.at[i] for i in n.inputs]
-            there = [off(moved.get(i, forward.at[i])) for i in n.inputs]
+            there = [nudged(moved.get(i, forward.at[i]), eps, rng) for i in n.inputs]
             moved[n], _ = follow(n, start, there, forward.at[n], forward.sizes)
-        return float(off(moved[forward.loss]))
+        return float(nudged(moved[forward.loss], eps, rng))
 
     def followed(self, where: Place, h: float) -> tuple[float, list[Crossing]]:
         """The loss with one entry moved by h and no kink crossed, and what would have been."""

@@ -257,6 +257,24 @@ def test_what_happens_to_cancel_may_be_off_by_the_rounding_of_what_cancelled() -
         assert check_values(nothing, graph(wrong), values).verdict == "refuted"
 
 
+def test_a_sum_that_is_exact_in_one_order_need_not_be_in_another() -> None:
+    """Small differences of large numbers, in pairs that cancel: their sum is 0 in f64 and in f32,
+    but in another order it is off by last places of what they are differences of."""
+    x, large = vg.input("x", (4,)), vg.input("large", (4,))
+    y = vg.sum((x + large) - large)
+    values = {
+        "x": np.array([3e-3, -3e-3, 1e-3, -1e-3], np.float32),
+        "large": np.full(4, 3.0, np.float32),
+    }
+
+    def verdict(of: vg.Node) -> str:
+        return check_values(vg.Graph("g", {"y": y}), vg.Graph("h", {"y": of}), values).verdict
+
+    parts = vg.sum(0.3 * x + 0.3 * large) - vg.sum(0.3 * large)
+    assert verdict(parts * (1 / 0.3)) == "within bounds"
+    assert {verdict(y + 1e-3), verdict(vg.sum(1.001 * (x + large) - large))} == {"refuted"}
+
+
 @pytest.mark.parametrize("dtype", ["i64", "bool"])
 def test_truth_values_are_near_no_kink(dtype: str, rng: np.random.Generator) -> None:
     x = vg.input("x", ("N", 3))
