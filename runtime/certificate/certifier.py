@@ -9,10 +9,11 @@ from ...graph import Array, Graph, Node, PassError, RefutedError, cached_propert
 from ...passes import Pipeline
 from ..planning.interference import Placement, check_placement
 from ..planning.plan import Plan
+from .bounds import Values
 from .certificate import Certificate
 from .derivatives import Derivatives, check_gradients, gradients_of
 from .exact import Exact, compare
-from .floats import Floats, Values, check_floats, first_off
+from .floats import Floats, check_floats, first_off
 from .points import At, points
 
 _NOTED: Final = 20
