@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,6 +22,11 @@ from ..graph import (
 )
 from .blas import add_product
 from .reductions import sum
+
+
+def turned(op: MatMul | Gemm | Product, a: Any, b: Any) -> tuple[Any, Any]:
+    """The two matrices that are multiplied: each transposed where the op reads it so."""
+    return a.T if op.transpose_a else a, b.T if op.transpose_b else b
 
 
 @op
@@ -75,10 +80,12 @@ class MatMul(Op):
         return "sum" if self.transpose_a else "each"
 
     def exact(self, at: Point, a: Residues, b: Residues) -> Residues:
-        return (a.T if self.transpose_a else a) @ (b.T if self.transpose_b else b)
+        left, right = turned(self, a, b)
+        product: Residues = left @ right
+        return product
 
     def run(self, a: Array, b: Array, *, out: Array) -> None:
-        np.dot(a.T if self.transpose_a else a, b.T if self.transpose_b else b, out=out)
+        np.dot(*turned(self, a, b), out=out)
 
 
 @op
@@ -116,13 +123,14 @@ class Gemm(Op):
     def exact(
         self, at: Point, c: Residues, a: Residues, b: Residues, alpha: Residues, beta: Residues
     ) -> Residues:
-        left, right = a.T if self.transpose_a else a, b.T if self.transpose_b else b
-        return c * beta + (left @ right) * alpha
+        left, right = turned(self, a, b)
+        product: Residues = left @ right
+        return c * beta + product * alpha
 
     def run(self, c: Array, a: Array, b: Array, alpha: Array, beta: Array, *, out: Array) -> None:
         if out is not c:
             np.copyto(out, c)
-        left, right = a.T if self.transpose_a else a, b.T if self.transpose_b else b
+        left, right = turned(self, a, b)
         add_product(left, right, out, float(alpha), float(beta))
 
     def run_product(self, *arrays: Array, out: Array) -> None:

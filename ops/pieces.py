@@ -17,6 +17,7 @@ import numpy as np
 
 from ..graph import SETTINGS, Array, Product
 from .blas import AS_IT_IS, ROW_MAJOR, TRANSPOSED, address, at_most, callable_blas
+from .linear import turned
 
 _BLOCKS: Final = (448, 320, 384, 256, 512, 640, 768, 352, 192, 240, 128)
 """Lengths of a block that processors have."""
@@ -65,7 +66,7 @@ def agreeing(p: Product, dtype: str, threads: int) -> Pieces | None:
     where no way is known. Makes the product some times, of numbers of its own."""
     left = _numbers((p.inner, p.rows) if p.transpose_a else (p.rows, p.inner), dtype, 0)
     right = _numbers((p.columns, p.inner) if p.transpose_b else (p.inner, p.columns), dtype, 1)
-    a, b = left.T if p.transpose_a else left, right.T if p.transpose_b else right
+    a, b = turned(p, left, right)
     wanted, product = np.empty((p.rows, p.columns), dtype), np.empty((p.rows, p.columns), dtype)
     with SETTINGS, at_most(threads):
         np.dot(a, b, out=wanted)

@@ -24,5 +24,15 @@ def named_gradients(g: Graph) -> Mapping[str, Node]:
 
 def named_tensors(g: Graph) -> dict[str, Node]:
     """All that a graph gives, by what it is: outputs, and new values of parameters and state."""
-    outputs = {f"output {key}": n for key, n in g.outputs.items()}
-    return outputs | {f"the new {g.names[w]}": n for w, n in g.updates.items()}
+    outputs = {output_name(key): n for key, n in g.outputs.items()}
+    return outputs | {new_name(g.names[w]): n for w, n in g.updates.items()}
+
+
+def output_name(key: str) -> str:
+    """What an output is called."""
+    return f"output {key}"
+
+
+def new_name(name: str) -> str:
+    """What the new value of a parameter or a state is called."""
+    return f"the new {name}"

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ...graph import Array, RunError
-from ...ops.linear import Gemm
+from ...ops.linear import Gemm, turned
 from .tracing import Call
 
 _UNITS: Final = 32
@@ -43,7 +43,7 @@ def multiplication(call: Call) -> Multiplication | None:
     op, out = getattr(call.function, "__self__", None), call.keywords.get("out")
     if isinstance(op, Gemm):
         c, a, b, alpha, beta = call.arguments
-        left, right = a.T if op.transpose_a else a, b.T if op.transpose_b else b
+        left, right = turned(op, a, b)
         return Multiplication(left, right, call.keywords["out"], c, alpha, beta)
     if call.function not in (np.dot, np.matmul) or out is None:
         return None

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...graph import Array, Graph, Node, NoRuleError
 from ...graph.modular.arithmetic import PRIMES
-from ...passes.tensor_names import named_tensors
+from ...passes.tensor_names import named_tensors, new_name
 from .evaluation import Evaluation
 from .points import LARGE, At, points
 from .scalars import Scalars
@@ -122,7 +122,7 @@ def _compared(reference: Graph, compiled: Graph, at: At) -> Iterator[tuple[str, 
     """The tensors that are not equal at a point, each with the difference or why it is skipped."""
     expected, actual = named_tensors(reference), named_tensors(compiled)
     # What nothing updates stays as it is.
-    actual = {f"the new {reference.names[w]}": w for w in reference.updates} | actual
+    actual = {new_name(reference.names[w]): w for w in reference.updates} | actual
     for tensor in {**expected, **actual}:
         if tensor not in actual or tensor not in expected:
             absent = "not there" if tensor not in actual else "declared by nobody"

@@ -25,7 +25,7 @@ import numpy as np
 
 from ...graph import SETTINGS, Array, Graph, Node, is_ours
 from ...ops.blas import at_most, numpy_blas, threads
-from ...ops.linear import Gemm
+from ...ops.linear import Gemm, turned
 from ...ops.pieces import Pieces, add_in, agreeing, dot_in
 from ..backends import choice
 from ..backends.step_text import STEP_FILE, StepText
@@ -163,7 +163,7 @@ def _gemm_in(
     """What the kernel of `gemm` does, in pieces."""
     if out is not c:
         np.copyto(out, c)
-    left, right = a.T if op.transpose_a else a, b.T if op.transpose_b else b
+    left, right = turned(op, a, b)
     add_in(cut, left, right, out, float(alpha), float(beta))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...graph import Array, Node, inside, kernel_groups
-from ...passes.tensor_names import named_gradients
+from ...passes.tensor_names import named_gradients, new_name, output_name
 from ..backends.registry import Backend
 from ..planning.plan import Plan
 from ..state import StateArrays
@@ -47,8 +47,8 @@ class Twin:
         gradients = {k: there[n] for k, n in named_gradients(g).items() if n in there}
         if g.updates:
             executor.step(self._feeds, 1)
-        outputs = {f"output {k}": executor.output(k) for k in g.outputs}
-        updates = {f"the new {name}": self.state[name] for name in self._updated()}
+        outputs = {output_name(k): executor.output(k) for k in g.outputs}
+        updates = {new_name(name): self.state[name] for name in self._updated()}
         return {**gradients, **outputs, **updates}
 
     def results(self, state: Mapping[str, Array], /) -> dict[Node, Array]:

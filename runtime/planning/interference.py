@@ -28,6 +28,7 @@ from ...graph import (
     TensorType,
     kernel_groups,
 )
+from ...passes.tensor_names import new_name
 from .liveness import Call, Calls, Place, Value
 from .tiling import Tiling, tiling
 
@@ -102,7 +103,7 @@ class _Step:
         for w, n in self.g.updates.items():
             new = self._read(n)
             if new.place != self._memory(w):
-                copied = Value(f"the new {self._label(w)}", self._memory(w))
+                copied = Value(new_name(self._label(w)), self._memory(w))
                 calls.append(Call([copied], [new]))
                 new = copied
             needed.append(new)

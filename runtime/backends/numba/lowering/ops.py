@@ -16,7 +16,7 @@ from .....graph import Array, Op
 from .....ops.clipping import ClipFactor
 from .....ops.dropout import DropoutMask
 from .....ops.likelihood import LabelPlaces
-from .....ops.linear import Gemm
+from .....ops.linear import Gemm, turned
 from .....ops.updates import Axpy
 from ...tracing import Call
 from .fixed_kernels import Instruction, clip_factor, mask, places
@@ -53,7 +53,7 @@ def lowered(op: Op, inputs: Sequence[Array], out: Array, threads: int) -> Lowere
 def _gemm(op: Gemm, inputs: Sequence[Array], out: Array, threads: int) -> Lowered | None:
     """out = beta c + alpha a b: c is copied to `out` first, unless it lies there."""
     c, a, b, alpha, beta = inputs
-    left, right = a.T if op.transpose_a else a, b.T if op.transpose_b else b
+    left, right = turned(op, a, b)
     p = matrices(left, right, out, (alpha, beta))
     if p is None:
         return None
