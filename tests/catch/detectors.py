@@ -60,7 +60,8 @@ def _tests(fault: Fault) -> list[list[str]]:
 def _fuzz(fault: Fault) -> list[list[str]]:
     """Random programs, where the checkout has them."""
     there = (ROOT / "tests" / "fuzz" / "__main__.py").exists() and not fault.is_pass
-    return [["-m", "fuzz", "--programs", "100", "--first", "0", "--jobs", "1"]] if there else []
+    command = "-m fuzz --programs 100 --first 0 --quick --jobs 1"
+    return [command.split()] if there else []
 
 
 DETECTORS: Final = (
