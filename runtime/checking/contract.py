@@ -31,6 +31,12 @@ from .sample import Draw, Reference, Sample
 _SIZES: Final = (3, 1, 0)
 
 
+_HINT: Final = (
+    "  no `exact`: certificates skip what the op reaches; give its meaning by sums, products and\n"
+    "  quotients, as def exact(self, at, x): return x * x, or x.function(\"exp\", slope=lambda y: y)"
+)
+
+
 class OpReport:
     """What an op's check found; true where it found nothing."""
 
@@ -48,7 +54,8 @@ class OpReport:
 
     def __str__(self) -> str:
         head = f"op {self.op.name}: {self.checks} checks, {len(self.violations)} violations"
-        return "\n".join([head, *(f"  - {v}" for v in self.violations)])
+        hint = [_HINT] if type(self.op).exact is Op.exact else []
+        return "\n".join([head, *(f"  - {v}" for v in self.violations), *hint])
 
     __repr__ = __str__
 

@@ -27,7 +27,7 @@ from .history import History
 from .loop import Loop
 from .progress import progress as progress_of
 from .sampling import Sampler, make_sampler
-from .watching import OneClass, Rising, Watcher
+from .watching import OneClass, Rising, ValidationNotFinite, Watcher
 
 __all__ = ["Callback", "fit"]
 
@@ -141,6 +141,7 @@ def _watchers(loop: Loop, train: DataSet, valid: DataSet | None) -> list[Watcher
     watchers: list[Watcher] = [
         Rising(next(iter(loop.losses), None), classifier.classes if classifier else None),
         DeadLayers(loop.program, train),
+        ValidationNotFinite(),
     ]
     if classifier is not None:
         watchers.append(OneClass(loop.program, train, valid, classifier, at.start, at.rows))

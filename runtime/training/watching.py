@@ -87,6 +87,25 @@ class Rising(Watcher):
         )
 
 
+class ValidationNotFinite(Watcher):
+    """Warns, once, of a validation loss that is no finite number, while those of the steps are: a
+    step that is not stops the run."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def on_epoch(self, row: Row) -> None:
+        """Looks at the validation of an epoch."""
+        loss = row.validation_loss
+        if self._told or loss is None or math.isfinite(loss):
+            return
+        self._told = True
+        warn(
+            f"the validation loss is {loss} after step {row.step}, where those of the training are "
+            "finite: look for validation rows of another scale than the training's"
+        )
+
+
 class OneClass(Watcher):
     """Warns where a classifier predicts the same class for all rows: at the end of an epoch whose
     validation has the accuracy of that, and at the end of the run.

@@ -250,7 +250,14 @@ def check(op: vg.Op, types: str = "f32[N,3]") -> vg.runtime.OpReport:
 def test_a_sound_op_passes() -> None:
     report = check(Sound())
     assert report.ok and report.checks > 40
-    assert str(report) == f"op sound: {report.checks} checks, 0 violations"
+    first, *hint = str(report).splitlines()
+    assert first == f"op sound: {report.checks} checks, 0 violations"
+    assert "no `exact`: certificates skip what the op reaches" in hint[0]
+
+
+def test_an_op_that_gives_its_exact_meaning_is_given_no_hint() -> None:
+    report = vg.check_op(vg.ops.Relu(), ["f32[N,3]"], lambda x: np.maximum(x, 0.0))
+    assert report.ok and "exact" not in str(report)
 
 
 @pytest.mark.parametrize(

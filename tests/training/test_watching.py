@@ -321,3 +321,11 @@ def test_a_softmax_or_sigmoid_that_is_taken_twice_is_warned_of(kind: str) -> Non
 @pytest.mark.parametrize("kind", ["scores", "logits", "softened", "gated", "activation"])
 def test_other_losses_are_in_order(kind: str) -> None:
     assert warned(lambda: vg.compile(double(kind))) == []
+
+
+def test_a_validation_loss_that_is_not_finite_is_warned_of_once(rng: np.random.Generator) -> None:
+    x, y = data(rng)
+    far = x[:30].copy()
+    far[4] = 3e38
+    (told,) = trained((x, y), validation=(far, y[:30]))
+    assert "the validation loss is nan after step 9" in told or "loss is inf after step 9" in told
