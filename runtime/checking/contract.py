@@ -31,10 +31,8 @@ from .sample import Draw, Reference, Sample
 _SIZES: Final = (3, 1, 0)
 
 
-_HINT: Final = (
-    "  no `exact`: certificates skip what the op reaches; give its meaning by sums, products and\n"
-    "  quotients, as def exact(self, at, x): return x * x, or x.function(\"exp\", slope=lambda y: y)"
-)
+_HINT: Final = """  no `exact`: certificates skip what the op reaches; say what it means, such as
+  def exact(self, at, x): return x * x, or: return x.function("exp", slope=lambda y: y)"""
 
 
 class OpReport:
