@@ -31,22 +31,22 @@ def nudged(a: Array, by: float, rng: np.random.Generator) -> Array:
 
 
 def bound_of(due: Array, rounded: Array, beside: float = 0.0) -> float:
-    """How far rounding may take a tensor; one that may cancel is rounded as what is `beside` it, of
-    that norm."""
+    """How far rounding may take a tensor that is `due` in f64; one that may cancel is rounded as
+    what is `beside` it, of that norm."""
     if due.dtype.kind != "f":
         return 0.0
-    unit = norm(rounded.astype(np.float64) - due)
+    unit = norm(rounded - due)
     return MULTIPLE * max(unit, eps_of(rounded) * max(norm(due), beside))
 
 
 def off(actual: Array, due: Array, bound: float) -> tuple[float, str]:
-    """How far a tensor is off, as a part of its bound, and in words."""
+    """How far a tensor is off, as a part of its bound; in words where that is too far."""
     if actual.dtype.kind != "f":
         equal = np.array_equal(actual, due)
-        return (0.0 if equal else np.inf), "is another whole number than it should be"
-    far = norm(actual.astype(np.float64) - due)
-    if far == 0:
-        return 0.0, ""
+        return (0.0, "") if equal else (np.inf, "is another whole number than it should be")
+    far = norm(actual - due)
+    if far <= bound < np.inf:
+        return (far / bound if far else 0.0), ""
     place = np.unravel_index(int(np.abs(actual - due).argmax()), due.shape) if due.ndim else ()
     at = f" at [{', '.join(str(int(i)) for i in place)}]" if due.ndim else ""
     words = (
