@@ -128,6 +128,7 @@ if TYPE_CHECKING:
         RMSProp,
         bisect,
         grad,
+        pipeline,
     )
     from .passes.methods import learning_rates as schedules
     from .runtime import (
@@ -270,6 +271,7 @@ __all__ = [
     "pad",
     "parameter",
     "parse",
+    "pipeline",
     "poisson_nll",
     "power",
     "relu",

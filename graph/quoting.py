@@ -30,6 +30,17 @@ def shortened(text: str, most: int = 200) -> str:
     return on_one_line(cut(text, most))
 
 
+def pointed(line: str, at: int, most: int = 200) -> str:
+    """What stands below an error of a text: the line, and a mark under the character at fault."""
+    told = line.strip()
+    if not told:
+        return ""
+    place = at - (len(line) - len(line.lstrip()))
+    if told.isprintable() and len(told) <= most and 0 <= place <= len(told):
+        return f"\n  in: {told}\n      {' ' * place}^ column {at + 1}"
+    return f"\n  in: {shortened(told, most)}\n  at column {at + 1}"
+
+
 class _Short(Repr):
     """`repr` in at most some hundred characters, whatever it is given."""
 

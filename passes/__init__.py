@@ -21,6 +21,7 @@ from .pipeline import Compilation, Pipeline, Record
 from .pipelines import INFERENCE, TRAINING
 from .reverse import cotangents, grad
 from .scheduling.recompute import Recompute
+from .text import pipeline
 
 __all__ = [
     "INFERENCE",
@@ -53,6 +54,7 @@ __all__ = [
     "cotangents",
     "grad",
     "op_with_dtype",
+    "pipeline",
     "schedules",
     "with_dtype",
 ]

@@ -24,6 +24,7 @@ FACTS: Final = ("forward", "differentiable", "as declared", "free of copies")
 """What holds of a graph as it is declared."""
 
 Callback = Callable[[str, Graph], None]
+Begins = Callable[[Pass, Graph], None]
 
 
 class Record(NamedTuple):
@@ -75,6 +76,11 @@ class Pipeline(Frozen):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __str__(self) -> str:
+        from .text import print_passes
+
+        return print_passes(self.passes)
+
     def __repr__(self) -> str:
         return f"<Pipeline {' -> '.join(self.names)}>"
 
@@ -116,10 +122,7 @@ class Pipeline(Frozen):
     def steps(self, g: Graph) -> Iterator[tuple[Pass, Graph, Graph]]:
         """Each pass that is run, and the graph before and after it; passes that run to a fixed
         point come again in every sweep."""
-        for batch in _batches(self.passes):
-            for p, _, before, after in _sweeps(batch, g, (), []):
-                yield p, before, after
-                g = after
+        return run_steps(self.passes, g)
 
     def run(self, g: Graph, callback: Callback | None = None) -> Compilation:
         """The graph after each pass; every result is verified before the next pass sees it.
@@ -149,14 +152,42 @@ class Pipeline(Frozen):
         )
 
 
+def run_steps(
+    passes: Iterable[Pass],
+    g: Graph,
+    records: list[Record] | None = None,
+    begins: Begins | None = None,
+    *,
+    verified: bool = True,
+) -> Iterator[tuple[Pass, Graph, Graph]]:
+    """Each pass as it is run, in whatever order they stand, and the graph before and after it.
+
+    What it did is added to `records`; `begins` is called with it and its graph before it runs.
+    """
+    ran: dict[str, None] = {}
+    records = [] if records is None else records
+    for batch in _batches(tuple(passes)):
+        for p, _, before, after in _sweeps(batch, g, ran, records, begins, verified):
+            yield p, before, after
+            ran[p.name] = None
+            g = after
+
+
 def _sweeps(
-    batch: tuple[Pass, ...], g: Graph, ran: Iterable[str], records: list[Record]
+    batch: tuple[Pass, ...],
+    g: Graph,
+    ran: Iterable[str],
+    records: list[Record],
+    begins: Begins | None = None,
+    verified: bool = True,
 ) -> Iterator[tuple[Pass, int, Graph, Graph]]:
     """Each pass as it is run, in which sweep, and the graph before and after it."""
     for sweep in range(SWEEPS + 1):
         start = g
         for p in batch:
-            before, g = g, _run_one(p, g, tuple(ran), records)
+            if begins is not None:
+                begins(p, g)
+            before, g = g, _run_one(p, g, tuple(ran), records, verified)
             yield p, sweep, before, g
         if g is start or not batch[0].repeated:
             return
@@ -164,10 +195,16 @@ def _sweeps(
     raise PassError(f"{names}: no fixed point after {SWEEPS} sweeps")
 
 
-def _run_one(p: Pass, g: Graph, ran: tuple[str, ...], records: list[Record]) -> Graph:
+def _run_one(
+    p: Pass, g: Graph, ran: tuple[str, ...], records: list[Record], verified: bool = True
+) -> Graph:
     """The graph after a pass, verified; the same graph where nothing changed."""
+    behind = f"after {', '.join(ran)}" if ran else "the first that runs"
     try:
-        outcomes = list(p.rewrites(g))
+        outcomes = p.rewrites(g)
+        if not isinstance(outcomes, Iterable):
+            raise PassError(f"rewrites gave {shown(outcomes)}, where it is to yield each rewrite")
+        outcomes = list(outcomes)
         for r in outcomes:
             if not isinstance(r, (Rewrite, Refused)):
                 raise PassError(
@@ -179,17 +216,17 @@ def _run_one(p: Pass, g: Graph, ran: tuple[str, ...], records: list[Record]) -> 
         after = p.apply(g) if whole else apply_rewrites(g, rewrites)
         if not isinstance(after, Graph):
             raise PassError(f"apply gave {shown(after)}, where a Graph is expected")
-        if after is not g:
+        if after is not g and verified:
             verify(after)
     except VerigradError as e:
-        e.args = (f"{e}\n  in the pass {p.name}, after {', '.join(ran)}",)
+        e.args = (f"{e}\n  in the pass {p.name}, {behind}",)
         raise e from None
     except Exception as e:
         # One error, whose traceback reaches the line that failed.
         line = raised_at(e)
         at = f"\n  at {line.described}" if line is not None else ""
         failure = PassError(
-            f"the pass {p.name} failed with {type(e).__name__}: {e}{at}\n  after {', '.join(ran)}"
+            f"the pass {p.name} failed with {type(e).__name__}: {e}{at}\n  {behind}"
         )
         raise failure.with_traceback(e.__traceback__) from None
     refused = {r for r in records if r.refused and r.stage == p.name}
@@ -219,19 +256,30 @@ def _batches(passes: tuple[Pass, ...]) -> Iterator[tuple[Pass, ...]]:
 
 
 def _check(passes: tuple[Pass, ...]) -> None:
-    facts = set(FACTS)
-    broken: dict[str, str] = {}
     seen: set[str] = {"declared"}
     for p in passes:
-        if not isinstance(p, Pass):
-            raise PassError(f"a pipeline is made of passes, not of {shown(p)}; write e.g. MyPass()")
-        if type(p).rewrites is Pass.rewrites and type(p).apply is Pass.apply:
-            raise PassError(
-                f"{type(p).__name__} does nothing: it gives neither `rewrites(g)` nor `apply(g)`"
-            )
+        check_pass(p)
         if p.name in seen:
             raise PassError(f"the pass {p.name} stands twice; a stage needs a name of its own")
         seen.add(p.name)
+    check_order(passes)
+
+
+def check_pass(p: object) -> None:
+    """Raises unless it is a pass that does something."""
+    if not isinstance(p, Pass):
+        raise PassError(f"a pipeline is made of passes, not of {shown(p)}; write e.g. MyPass()")
+    if type(p).rewrites is Pass.rewrites and type(p).apply is Pass.apply:
+        raise PassError(
+            f"{type(p).__name__} does nothing: it gives neither `rewrites(g)` nor `apply(g)`"
+        )
+
+
+def check_order(passes: Iterable[Pass], holds: Iterable[str] = FACTS) -> None:
+    """Raises where a pass needs what does not hold before it, given what holds of the graph."""
+    passes, facts = tuple(passes), set(holds)
+    broken: dict[str, str] = {}
+    for p in passes:
         for need in p.needs:
             if need in facts:
                 continue

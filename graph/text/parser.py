@@ -12,7 +12,7 @@ from ..explain import explain
 from ..graph import Graph, Schedule
 from ..node import Node
 from ..op import OPS, Op, Source
-from ..quoting import cut, shortened, shown
+from ..quoting import cut, pointed, shown
 from ..record import Record
 from ..sources import (
     ArrayValue,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _HEADER: Final = re.compile(r"graph\s+([A-Za-z_][\w.-]*)\s*\{")
 _NAME: Final = re.compile(r"%([A-Za-z_][\w.-]*)")
 _NODE: Final = re.compile(rf"{_NAME.pattern}\s*:\s*({type_pattern.pattern})\s*=\s*(.*)")
+_CALLED: Final = re.compile(r"([A-Za-z_][\w.-]*)\s*")
 _UPDATE: Final = re.compile(rf"update\s+{_NAME.pattern}\s*=\s*{_NAME.pattern}")
 _OUTPUT: Final = re.compile(rf"([A-Za-z_][\w.-]*)\s*=\s*{_NAME.pattern}")
 _NOTE: Final = re.compile(
@@ -73,15 +74,16 @@ class _Parser:
         self.scratch: dict[Node, tuple[tuple[int, int], ...]] = {}
         self.updates: dict[Node, Node] = {}
         self.line = 0
+        self.start = self.column = 0  # of the statement, and of what is read of it
         self.lines = re.split(r"\r\n?|\n", text)  # within quotes, other separators are characters
 
     def graph(self) -> Graph:
         try:
             return self._graph()
         except GraphError as e:
-            line = self.lines[self.line - 1].strip() if 0 < self.line <= len(self.lines) else ""
+            line = self.lines[self.line - 1] if 0 < self.line <= len(self.lines) else ""
             problem = f"line {self.line}: {cut(str(e), 1000)}"
-            raise GraphError(f"{problem}\n  in: {shortened(line)}") from None
+            raise GraphError(f"{problem}{pointed(line, self.column)}") from None
 
     def _graph(self) -> Graph:
         statements = self._statements()
@@ -99,7 +101,7 @@ class _Parser:
             elif code.startswith("update "):
                 self._update(code)
             elif re.match(r"return\b", code):
-                outputs = self._return(code[6:].strip())
+                outputs = self._return(code)
             else:
                 raise GraphError(
                     "a statement is expected: `%name: type = op(...)`, `update %w = %v` or `return`"
@@ -150,6 +152,7 @@ class _Parser:
     def _statements(self) -> Iterator[tuple[str, str]]:
         for line, raw in enumerate(self.lines, 1):
             self.line = line
+            self.start = self.column = len(raw) - len(raw.lstrip())
             code, _, note = _split_note(raw)
             if code:
                 yield code, note
@@ -158,11 +161,14 @@ class _Parser:
         m = _NODE.fullmatch(code)
         if m is None:
             raise GraphError("a node is written `%name: f32[N,4] = op(%input, ...)`")
-        name, written, call = m[1], parse_type(m[2]), m[m.lastindex or 0]
+        name, at = m[1], m.start(m.lastindex or 0)
         if name in self.nodes:
             raise GraphError(f"%{name} is defined twice")
-        op, rest = self._op(call, written)
-        inputs = self._inputs(op, rest)
+        self._read_at(m.start(2))
+        written = parse_type(m[2])
+        op, behind = self._op(code, at, written)
+        inputs = self._inputs(op, code, behind)
+        self._read_at(at)
         try:
             inferred = op.infer(*(i.type for i in inputs))
         except GraphError as e:
@@ -170,28 +176,39 @@ class _Parser:
         except Exception as e:
             raise GraphError(f"{op.name}: `infer` fails with {type(e).__name__}: {e}") from e
         if inferred != written:
+            self._read_at(m.start(2))
             raise GraphError(f"%{name} is written as {written}, but {op.name} gives {inferred}")
         n = self.nodes[name] = Node(op, inputs, inferred, name)
         self._note(n, note)
 
-    def _op(self, call: str, type: TensorType) -> tuple[Op, str]:
-        m = re.match(r"([A-Za-z_][\w.-]*)\s*", call)
+    def _read_at(self, place: int) -> None:
+        """What is read stands at this place of the statement."""
+        self.column = self.start + place
+
+    def _op(self, code: str, at: int, type: TensorType) -> tuple[Op, int]:
+        """The op that stands at a place of a statement, and the place behind it."""
+        self._read_at(at)
+        m = _CALLED.match(code, at)
         if m is None:
-            raise GraphError(f"an op is expected, found {shown(call)}")
+            raise GraphError(f"an op is expected, found {shown(code[at:])}")
         kind = OPS.get(m[1])
         if kind is None:
             raise GraphError(
                 f"op {m[1]!r} is unknown{suggest(m[1], OPS)}; "
                 "import the module that defines it first"
             )
-        reader = Reader(call[m.end() :])
+        reader = Reader(code)
+        reader.at = m.end()
         known = {"type": type} if issubclass(kind, Source) else {}
-        if issubclass(kind, Constant):
-            return self._constant(reader, type), reader.text[reader.at :].strip()
-        if reader.take("{"):
-            read = self._stored(reader.fields(kind, "}", **known))
-            return read, reader.text[reader.at :].strip()
-        return made(kind, **known), reader.text[reader.at :].strip()
+        try:
+            if issubclass(kind, Constant):
+                return self._constant(reader, type), reader.at
+            if reader.take("{"):
+                return self._stored(reader.fields(kind, "}", **known)), reader.at
+            return made(kind, **known), reader.at
+        except GraphError:
+            self._read_at(reader.at)
+            raise
 
     def _constant(self, reader: Reader, type: TensorType) -> Constant:
         reader.expect("{")
@@ -220,15 +237,26 @@ class _Parser:
             raise GraphError(f"the array stored as {spelled} is another one")
         return array
 
-    def _inputs(self, op: Op, text: str) -> tuple[Node, ...]:
+    def _inputs(self, op: Op, code: str, at: int) -> tuple[Node, ...]:
+        """The inputs of an op, which stand at a place of a statement."""
+        text = code[at:].strip()
+        at = len(code) - len(text)
+        self._read_at(at)
         if isinstance(op, Source):
             if text:
                 raise GraphError(f"{op.name} has no inputs, found {shown(text)}")
             return ()
         if not (text.startswith("(") and text.endswith(")")):
             raise GraphError(f"the inputs of {op.name} are written `(%a, %b)`, found {shown(text)}")
-        words = [w.strip() for w in text[1:-1].split(",")] if text[1:-1].strip() else []
-        return tuple([self._read(w) for w in words])
+        return tuple([self._read(word) for word in self._words(code, at + 1, len(code) - 1)])
+
+    def _words(self, code: str, start: int, end: int) -> Iterator[str]:
+        """What stands between commas in a part of a statement; nothing where it is empty."""
+        listed = code[start:end]
+        for word in listed.split(",") if listed.strip() else ():
+            self._read_at(start + len(word) - len(word.lstrip()))
+            yield word.strip()
+            start += len(word) + 1
 
     def _read(self, word: str) -> Node:
         m = _NAME.fullmatch(word)
@@ -261,14 +289,16 @@ class _Parser:
         m = _UPDATE.fullmatch(code)
         if m is None:
             raise GraphError("an update is written `update %w = %value`")
+        self._read_at(m.start(1) - 1)
         target = self._read("%" + m[1])
         if target in self.updates:
             raise GraphError(f"%{m[1]} is updated twice")
+        self._read_at(m.start(2) - 1)
         self.updates[target] = self._read("%" + m[2])
 
-    def _return(self, text: str) -> dict[str, Node]:
+    def _return(self, code: str) -> dict[str, Node]:
         outputs: dict[str, Node] = {}
-        for word in [w.strip() for w in text.split(",")] if text else []:
+        for word in self._words(code, len("return"), len(code)):
             m = _OUTPUT.fullmatch(word)
             if m is None:
                 raise GraphError(f"an output is written `key=%name`, found {shown(word)}")

@@ -7,10 +7,12 @@ Behind `//` stands the node's note: what a schedule and a plan say of it. The pa
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ..op import Source
-from .attributes import print_op
+from ..sources import STORED, Constant, FromArray
+from .attributes import print_op, print_value
 
 if TYPE_CHECKING:
     from ..graph import Graph
@@ -26,6 +28,20 @@ def print_graph(g: Graph) -> str:
     returned = ", ".join(f"{key}=%{g.names[n]}" for key, n in g.outputs.items())
     lines += [f"  return {returned}".rstrip(), "}"]
     return "\n".join(lines)
+
+
+def print_whole(g: Graph) -> str:
+    """The text with the numbers of every array in it: `parse` reads it without anything else."""
+    holders = [
+        n.op if isinstance(n.op, Constant) else getattr(n.op, "init", None) for n in g.sources
+    ]
+    values = [h.value for h in holders if isinstance(h, (Constant, FromArray))]
+    arrays = {f"{STORED}{v.digest}": v.array for v in values}
+    return re.sub(
+        rf"\b{STORED}[0-9a-f]+\b",
+        lambda m: print_value(arrays[m[0]].tolist()) if m[0] in arrays else m[0],
+        print_graph(g),
+    )
 
 
 def statement(g: Graph, n: Node) -> str:

@@ -39,7 +39,7 @@ def guilty_pass(
     """The first pass of a pipeline that changes what is computed; None where each keeps it."""
     for p, before, after in pipeline.steps(declared):
         if "gradients" in p.gives:
-            wrong = _wrong_gradients(before, after)
+            wrong = wrong_gradients(before, after)
             if wrong is not None:
                 return _smallest_gradients(p, before, wrong)
         elif not p.defines:
@@ -49,7 +49,7 @@ def guilty_pass(
     return None
 
 
-def _wrong_gradients(before: Graph, after: Graph) -> Disagreement | None:
+def wrong_gradients(before: Graph, after: Graph) -> Disagreement | None:
     """What is wrong with the gradients that a pass has given, if anything is."""
     gradients = gradients_of(after)
     if before.loss is None or not gradients:
@@ -61,7 +61,7 @@ def _wrong_gradients(before: Graph, after: Graph) -> Disagreement | None:
 
 
 def _smallest_gradients(p: Pass, before: Graph, wrong: Disagreement) -> GuiltyPass:
-    small = shrunk(before, lambda g: _wrong_gradients(g, p.apply(g)) == wrong)
+    small = shrunk(before, lambda g: wrong_gradients(g, p.apply(g)) == wrong)
     return GuiltyPass(p, "", wrong, small, values_of(small))
 
 

@@ -21,6 +21,7 @@ from .check import check
 from .compare import compare_command
 from .ending import exit_code, raising
 from .info import info
+from .opt import opt
 from .picture import graph_command
 from .plan import plan
 from .predict import predict
@@ -106,6 +107,7 @@ for command in (
     check,
     selfcheck,
     bisect,
+    opt,
     plan,
     profile,
     info,

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ...graph import Graph, GraphError, RunError, roles, suggest
+from ...graph.text.printer import print_whole
 from ...graph.writing import check_writable, write_whole
 from ..program import Program
 from .models import model_argument, program_of
@@ -33,6 +34,10 @@ _ELSEWHERE = ("backend", "memory_limit", "recompute")
     "-o", "--output", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE",
     help="Not stdout.",
 )  # fmt: skip
+@click.option(
+    "--written-out", "whole", is_flag=True,
+    help="Write every number of its arrays into the text, for verigrad opt to read.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the graph as one JSON object.")
 @click.pass_context
 def graph_command(
@@ -42,6 +47,7 @@ def graph_command(
     stage: str,
     form: str | None,
     output: Path | None,
+    whole: bool,
     as_json: bool,
 ) -> None:
     """Show a stage of MODEL, or of the net that the options describe."""
@@ -55,6 +61,8 @@ def graph_command(
         refuse_settings(ctx, "it is that of a picture's sizes: --format svg or dot", ["batch_size"])
     if stage == "list" and (form is not None or output is not None):
         raise click.UsageError("--stage list goes to stdout, as text or --json", ctx)
+    if whole and (as_json or form not in (None, "text")):
+        raise click.UsageError("--written-out is of a text", ctx)
     program = program_of(ctx, model, settings)
     stages = _stages(program)
     if stage == "list":
@@ -66,16 +74,18 @@ def graph_command(
     if as_json:
         click.echo(json.dumps({"stage": stage, **_plain(g)}))
     elif output is None or output == STDOUT:
-        text = _drawn(g, form or "text", sizes)
+        text = _drawn(g, form or "text", sizes, whole)
         click.echo(text, nl=not text.endswith("\n"))
     else:
-        _write(ctx, output, g, form or "text", sizes)
+        _write(ctx, output, g, form or "text", sizes, whole)
 
 
-def _write(ctx: click.Context, path: Path, g: Graph, form: str, sizes: dict[str, int]) -> None:
+def _write(
+    ctx: click.Context, path: Path, g: Graph, form: str, sizes: dict[str, int], whole: bool
+) -> None:
     """Writes the file; where none can be drawn, DOT beside it, and exits with 1."""
     try:
-        text = _drawn(g, form, sizes)
+        text = _drawn(g, form, sizes, whole)
     except GraphError as e:
         dot = path.with_suffix(".dot")
         if path.suffix.lower() != ".svg" or dot.exists():
@@ -116,9 +126,9 @@ def _stages(program: Program) -> dict[str, Graph]:
     return stages
 
 
-def _drawn(g: Graph, form: str, sizes: dict[str, int]) -> str:
+def _drawn(g: Graph, form: str, sizes: dict[str, int], whole: bool = False) -> str:
     if form == "text":
-        return str(g)
+        return print_whole(g) if whole else str(g)
     from ...graph.pictures.drawing import to_dot, to_svg
 
     known = {s: n for s, n in sizes.items() if s in g.symbols}

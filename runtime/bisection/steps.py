@@ -1,0 +1,154 @@
+"""Passes run one by one, each looked at: verified, compared and timed; and what fails, shrunk."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from ...graph import Graph, PassError, RefutedError, VerigradError, parse, raised_at
+from ...passes import Pass, Record
+from ...passes.pipeline import run_steps
+from ...passes.text import print_passes
+from ..certificate.derivatives import check_gradients, gradients_of
+from ..certificate.same import check_same, disagreement, values_of
+from .shrinking import shrunk
+
+_CHANGING: Final = re.compile(r"%[\w.-]+|'[^']*'|\[[^\]]*\]|\d+")
+"""What an error says of the graph that it is about: names, texts, shapes and numbers."""
+
+
+class Step(NamedTuple):
+    """A pass as it was run, and what was found of it."""
+
+    one: Pass
+    before: Graph
+    after: Graph
+    seconds: float
+    """How long it took, the verifying with it and the comparing without."""
+    records: tuple[Record, ...]
+    compared: str
+    """In words, how it was compared; nothing where it was not to be, or changed nothing."""
+
+
+class StepError(PassError):
+    """A pass that failed on a graph; `gist` is the same for failures of the same kind."""
+
+    def __init__(self, one: Pass, before: Graph, message: str, gist: str) -> None:
+        super().__init__(message)
+        self.one = one
+        self.before = before
+        self.gist = gist
+
+
+def checked_steps(
+    passes: Sequence[Pass], g: Graph, *, compared: bool = False, verified: bool = True
+) -> Iterator[Step]:
+    """Each pass as it is run, verified unless that is not asked for.
+
+    `compared`: what it gives is compared with what it was given, as `check_same` does, unless it
+    defines what is computed. Raises StepError for whatever goes wrong in a pass or after it.
+    """
+    records: list[Record] = []
+    running: list[tuple[Pass, Graph]] = []
+    steps = run_steps(passes, g, records, lambda *now: running.append(now), verified=verified)
+    while True:
+        start, known = time.perf_counter(), len(records)
+        try:
+            step = next(steps, None)
+        except (VerigradError, SystemExit) as e:
+            raise _failed(*running[-1], e) from None
+        except KeyboardInterrupt as e:
+            line = raised_at(e)
+            at = f", at {line.described}" if line is not None else ""
+            e.add_note(f"in the pass {running[-1][0].name}{at}" if running else "")
+            raise
+        if step is None:
+            return
+        seconds = time.perf_counter() - start
+        words = _compared(*step) if compared and step[1] is not step[2] else ""
+        yield Step(*step, seconds, tuple(records[known:]), words)
+
+
+def _failed(p: Pass, before: Graph, e: VerigradError | SystemExit) -> StepError:
+    message = str(e)
+    if isinstance(e, SystemExit):
+        message = f"the pass {p.name} called sys.exit({e.code!r})"
+    line = raised_at(e)
+    gist = _CHANGING.sub("_", "\n".join(message.splitlines()[:2]))
+    return StepError(p, before, message, f"{type(e).__name__} at {line}: {gist}")
+
+
+def _compared(p: Pass, before: Graph, after: Graph) -> str:
+    """How a pass was compared, in words; StepError where it does not keep what is computed."""
+    if "gradients" in p.gives and before.loss is not None and gradients_of(after):
+        found = check_gradients(after, gradients_of(after))
+        if found.verdict == "refuted":
+            message = f"the gradients are not those of the loss: {found.reason}"
+            gist = f"derivatives: {found.reason.split(', at %')[0]}"
+            raise StepError(p, before, f"{message}\n  in the pass {p.name}", gist)
+        if found.verdict == "skipped":
+            return f"defines what is computed: not compared, nor are its gradients: {found.reason}"
+        return "defines what is computed: its gradients alone were compared, with derivatives"
+    if p.defines:
+        return "defines what is computed: not compared"
+    try:
+        check_same(before, after)
+    except VerigradError as e:
+        gist = type(e).__name__
+        if isinstance(e, RefutedError):
+            found_now = disagreement(before, after, values_of(before))
+            gist = f"compared: {found_now.layer if found_now is not None else ''}"
+        raise StepError(p, before, f"{e}\n  in the pass {p.name}", gist) from None
+    return "keeps what is computed"
+
+
+class Reduced(NamedTuple):
+    """The smallest graph that was found on which some passes fail as they did before."""
+
+    passes: tuple[Pass, ...]
+    graph: Graph
+    of: int
+    """How many nodes the graph had that was made smaller."""
+
+    @property
+    def words(self) -> str:
+        names, nodes = print_passes(self.passes), len(self.graph.order)
+        return (
+            f"the smallest graph on which {names} fails so, of {nodes} nodes where it had {self.of}"
+        )
+
+
+def reduced(
+    failure: StepError, passes: Sequence[Pass], g: Graph, *, compared: bool, verified: bool
+) -> Reduced:
+    """The smallest graph that fails as `g` did under these passes: before the pass that fails, or,
+    where that does not fail alone, before all of them."""
+
+    def fails(passes: Sequence[Pass], g: Graph) -> bool:
+        try:
+            for _ in checked_steps(passes, _read_again(g), compared=compared, verified=verified):
+                pass
+        except StepError as now:
+            return now.gist == failure.gist
+        return False
+
+    alone = (failure.one,)
+    passes, g = (alone, failure.before) if fails(alone, failure.before) else (tuple(passes), g)
+    inner = next((c for c in _of_one_node(g) if fails(passes, c)), g)
+    return Reduced(tuple(passes), shrunk(inner, lambda small: fails(passes, small)), len(g.order))
+
+
+def _of_one_node(g: Graph) -> Iterator[Graph]:
+    """What gives a single node of the graph, the first of them first."""
+    for n in g.order:
+        yield g.but(outputs={"y": n}, updates={})
+
+
+def _read_again(g: Graph) -> Graph:
+    """The graph as its text gives it, for that is what is kept; itself where arrays are missing."""
+    try:
+        return parse(str(g))
+    except VerigradError:
+        return g
