@@ -7,32 +7,51 @@ from types import FunctionType
 from typing import Final
 
 from .errors import GraphError, PassError
+from .quoting import shown
 
 _OURS: Final = __name__.partition(".")[0]
 _CLOSE: Final = 0.8
 
 
 def check_hooks(cls: type, error: type[GraphError | PassError] = GraphError) -> None:
-    """Raises where a user's class has a name that is almost one of its base's, which nothing
-    would read, or a method that cannot be called as the base's is."""
+    """Raises where a user's class has a name that is almost one of its base's hooks, which nothing
+    would read, a method that cannot be called as the base's is, or a value of another kind.
+
+    What a base lists in `_not_hooks` is no hook: it is called by name and not overridden.
+    """
     if is_ours(cls):
         return
     bases = [b for b in cls.__mro__[1:] if is_ours(b)]
     known = {name: b for b in reversed(bases) for name in vars(b) if not name.startswith("_")}
+    called = {name for b in bases for name in vars(b).get("_not_hooks", ())}
+    hooks = {name: b for name, b in known.items() if name not in called}
     fields = getattr(cls, "field_names", ())
-    for name, value in vars(cls).items():
+    for name, value in _own(cls).items():
         if name.startswith("_") or name in fields:
             continue
         if name in known:
+            _check_kind(cls, name, value, vars(known[name])[name], error)
             _check_call(cls, name, value, vars(known[name])[name], error)
             continue
-        likely = _likely(name, known)
+        likely = _likely(name, hooks)
         annotated = inspect.get_annotations(cls).get(name, "ClassVar")
         if likely is not None and "ClassVar" in str(annotated):
             raise error(
                 f"{cls.__name__}.{name}: nothing reads it; did you mean {likely!r}, of "
-                f"{known[likely].__name__}? If not, choose another name, such as _{name}"
+                f"{hooks[likely].__name__}? If not, choose another name, such as _{name}"
             )
+
+
+def _own(cls: type) -> dict[str, object]:
+    """What a class defines, and what it takes from classes of the same package that are mixed in:
+    none of ours has looked at these."""
+    package = cls.__module__.partition(".")[0]
+    mixed = [
+        b
+        for b in cls.__mro__[1:]
+        if b.__module__.partition(".")[0] == package and not any(map(is_ours, b.__mro__))
+    ]
+    return {name: value for c in (*reversed(mixed), cls) for name, value in vars(c).items()}
 
 
 def is_ours(cls: type) -> bool:
@@ -46,6 +65,8 @@ def _likely(name: str, known: dict[str, type]) -> str | None:
 
     plain = name.replace("_", "").lower()
     for other in known:
+        if name.startswith(f"{other}_"):  # such as flops_of
+            continue
         goal = other.replace("_", "")
         swapped = sorted(plain) == sorted(goal)
         if swapped or SequenceMatcher(None, plain, goal).ratio() >= _CLOSE:
@@ -54,6 +75,26 @@ def _likely(name: str, known: dict[str, type]) -> str | None:
         if short and sum(a != b for a, b in zip(plain, goal, strict=True)) == 1:
             return other
     return None
+
+
+def _check_kind(
+    cls: type, name: str, own: object, base: object, error: type[GraphError | PassError]
+) -> None:
+    """Raises where a value stands in the place of a method, or another kind of value in that of a
+    flag, a text or a tuple; what is worked out when it is asked for may be anything."""
+    if isinstance(base, FunctionType):
+        fits, due = callable(own) or hasattr(own, "__get__"), "a method"
+    elif isinstance(base, (bool, str, tuple)):
+        kinds = (tuple, list) if isinstance(base, tuple) else type(base)
+        fits = isinstance(own, (kinds, property))
+        due = {bool: "True or False", str: "a text", tuple: "a tuple such as ('forward',)"}[
+            type(base)
+        ]
+    else:
+        return
+    if not fits:
+        what = "a method" if isinstance(own, FunctionType) else shown(own)
+        raise error(f"{cls.__name__}.{name} is {what}, where {due} is expected")
 
 
 def _check_call(

@@ -95,6 +95,7 @@ class Op(Record):
     that product."""
     flops_per_element: ClassVar[int] = 1
     """Operations for an element of the result, beside a matrix product; see `flops`."""
+    _not_hooks: ClassVar[tuple[str, ...]] = ("takes",)
 
     def _told(self, values: dict[str, Any]) -> dict[str, Any]:
         types = self.field_types

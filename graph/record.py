@@ -62,6 +62,9 @@ class Record:
     """Each field's annotation, as it stands in the class."""
     placed: ClassVar[int] = 0
     """How many fields, the first ones, may be given by place."""
+    _not_hooks: ClassVar[tuple[str, ...]] = (
+        "field_names", "field_defaults", "field_types", "placed", "values", "changed", "but",
+    )  # fmt: skip
 
     __signature__: ClassVar[Any] = _Fields()
 
@@ -189,6 +192,7 @@ class Value(Record):
     """A record that may stand as an attribute of an op: written `name(field=value)` in text."""
 
     name: ClassVar[str]
+    _not_hooks: ClassVar[tuple[str, ...]] = ("kinds",)
 
     @classmethod
     def kinds(cls) -> dict[str, type[Self]]:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from ..graph import (
     checked,
     shown,
 )
+from ..graph.types import name_pattern
 from ..ops import copy
 
 SWEEPS: Final = 10
@@ -68,12 +69,23 @@ class Pass:
     as they are; see `defines`."""
     repeated: ClassVar[bool] = False
     """Whether it runs to a fixed point, together with the repeated passes beside it."""
+    _not_hooks: ClassVar[tuple[str, ...]] = ("kinds", "options", "but")
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         check_hooks(cls, PassError)
         if "name" not in cls.__dict__:
             cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        name = cls.name
+        if not (isinstance(name, str) and name_pattern.fullmatch(name)):
+            raise PassError(
+                f"{cls.__name__}.name is {shown(name)}, where a name such as 'my_pass' is expected"
+            )
+        if not (isinstance(cls.numbers, property) or cls.numbers in get_args(Numbers)):
+            raise PassError(
+                f"{cls.__name__}.numbers is {shown(cls.numbers)}, where one of "
+                f"{', '.join(get_args(Numbers))} is expected"
+            )
 
     def __post_init__(self) -> None:
         """Checks the options by their annotations, as the attributes of ops are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,6 +103,59 @@ def test_names_of_ones_own_stay_free() -> None:
 
     assert Kept().matches(vg.relu(vg.input("x", ())))
     assert Heard().report() == ""
+
+
+HELPERS = [
+    (vg.Pass, "apply_to match kind option cut names needs_relu"),
+    (vg.Op, "value values_of take places field flops_of fused_op shape"),
+    (vg.Optimizer, "kind value change updates_of put"),
+    (vg.Regularizer, "penalty_of value"),
+    (vg.Clip, "norm value"),
+    (Schedule, "rate value at_end"),
+    (vg.Callback, "log stop restore_from"),
+    (vg.Initializer, "value sample_of"),
+]
+
+
+@pytest.mark.parametrize(("base", "names"), HELPERS, ids=lambda v: getattr(v, "__name__", ""))
+def test_helpers_are_taken_for_no_hooks(base: type, names: str) -> None:
+    for name in names.split():
+        assert getattr(made(base, **{name: first}), name) is first
+
+
+class Mixed:
+    """What passes share, in a class of its own."""
+
+    def rewrite(self, g: vg.Graph) -> tuple[()]:
+        return ()
+
+
+def test_a_misspelled_method_that_is_mixed_in_is_refused() -> None:
+    with pytest.raises(vg.PassError, match=r"Mine\.rewrite: nothing reads it.*'rewrites'"):
+        type("Mine", (Mixed, vg.Pass), {"__module__": __name__})
+
+
+@pytest.mark.parametrize(
+    ("base", "name", "value", "said"),
+    [
+        (vg.Pass, "rewrites", (), "rewrites is (), where a method is expected"),
+        (vg.Op, "vjp", None, "vjp is None, where a method is expected"),
+        (vg.Pass, "needs", "forward", "needs is 'forward', where a tuple such as"),
+        (vg.Pass, "repeated", "yes", "repeated is 'yes', where True or False is expected"),
+        (vg.Pass, "defining", first, "defining is a method, where True or False is expected"),
+        (vg.Pass, "numbers", "reasociate", "numbers is 'reasociate', where one of nothing, reasso"),
+        (vg.Pass, "name", "my pass", "name is 'my pass', where a name such as 'my_pass'"),
+        (vg.Op, "inplace", 0, "inplace is 0, where a tuple such as"),
+        (vg.Op, "elementwise", 1, "elementwise is 1, where True or False is expected"),
+        (vg.Callback, "on_step", 3, "on_step is 3, where a method is expected"),
+    ],
+    ids=lambda v: v if isinstance(v, str) and v.isidentifier() else "",
+)
+def test_a_value_of_another_kind_is_refused(
+    base: type, name: str, value: object, said: str
+) -> None:
+    with pytest.raises(vg.VerigradError, match=re.escape(f"Mine.{said}")):
+        made(base, **{name: value})
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class Schedule(Given):
     """
 
     name: ClassVar[str]
+    _not_hooks: ClassVar[tuple[str, ...]] = ("rates",)
 
     def at(self, step: Node) -> Node:
         """The rate at `step`: f64, of any shape, element by element."""
