@@ -62,6 +62,7 @@ class Record:
     """Each field's annotation, as it stands in the class."""
     placed: ClassVar[int] = 0
     """How many fields, the first ones, may be given by place."""
+    _accepted: ClassVar[bool]
     _not_hooks: ClassVar[tuple[str, ...]] = (
         "field_names", "field_defaults", "field_types", "placed", "values", "changed", "but",
     )  # fmt: skip
@@ -75,6 +76,7 @@ class Record:
         if types:
             cls._take_fields(types)
         check_hooks(cls)
+        cls._accepted = True
 
     @classmethod
     def _take_fields(cls, types: dict[str, Any]) -> None:
@@ -199,6 +201,8 @@ class Value(Record):
         """Every concrete class below this one, by its name in text."""
         kinds: dict[str, type[Self]] = {}
         for sub in cls.__subclasses__():
+            if "_accepted" not in vars(sub):  # one that was refused may still be there
+                continue
             if "name" in sub.__dict__:
                 kinds[sub.name] = sub
             kinds.update(sub.kinds())

@@ -69,6 +69,7 @@ class Pass:
     as they are; see `defines`."""
     repeated: ClassVar[bool] = False
     """Whether it runs to a fixed point, together with the repeated passes beside it."""
+    _accepted: ClassVar[bool]
     _not_hooks: ClassVar[tuple[str, ...]] = ("kinds", "options", "but")
 
     def __init_subclass__(cls) -> None:
@@ -86,6 +87,7 @@ class Pass:
                 f"{cls.__name__}.numbers is {shown(cls.numbers)}, where one of "
                 f"{', '.join(get_args(Numbers))} is expected"
             )
+        cls._accepted = True
 
     def __post_init__(self) -> None:
         """Checks the options by their annotations, as the attributes of ops are."""
@@ -116,8 +118,9 @@ class Pass:
         """Every pass that is defined, by its name."""
         kinds: dict[str, type[Pass]] = {}
         for sub in cls.__subclasses__():
-            kinds[sub.name] = sub
-            kinds.update(sub.kinds())
+            if "_accepted" in vars(sub):  # one that was refused may still be there
+                kinds[sub.name] = sub
+                kinds.update(sub.kinds())
         return kinds
 
     def options(self) -> dict[str, Any]:

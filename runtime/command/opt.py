@@ -187,9 +187,15 @@ def _graph(ctx: click.Context, file: Path | None) -> Graph:
         g = parse(text)
         verify(g)
     except GraphError as e:
-        fix = "\nfix: print it with verigrad graph --written-out" if "arrays" in str(e) else ""
-        raise RunError(f"{name}, {e}{fix}") from None
+        raise RunError(f"{name}, {e}{_fix(str(e))}") from None
     return g
+
+
+def _fix(problem: str) -> str:
+    """What to do about a text that names what it does not hold."""
+    if "stored with the arrays" in problem:
+        return "\nfix: print it with verigrad graph --written-out"
+    return "\nfix: --load FILE.py" if "import the module" in problem else ""
 
 
 def _print(g: Graph, output: Path | None) -> None:

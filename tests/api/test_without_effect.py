@@ -123,6 +123,19 @@ def test_helpers_are_taken_for_no_hooks(base: type, names: str) -> None:
         assert getattr(made(base, **{name: first}), name) is first
 
 
+def test_a_class_that_was_refused_is_not_among_those_with_names() -> None:
+    kept = []
+    for base, body in (
+        (vg.Pass, {"rewrite": first}),
+        (vg.Pass, {"name": "mine", "rewrites": 3}),
+        (vg.Regularizer, {"name": "mine", "penality": first}),
+    ):
+        with pytest.raises(vg.VerigradError) as e:
+            made(base, **body)
+        kept.append(e)
+    assert "mine" not in vg.Pass.kinds() and "mine" not in vg.Value.kinds()
+
+
 class Mixed:
     """What passes share, in a class of its own."""
 
