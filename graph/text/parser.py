@@ -207,7 +207,8 @@ class _Parser:
                 return self._stored(reader.fields(kind, "}", **known)), reader.at
             return made(kind, **known), reader.at
         except GraphError:
-            self._read_at(reader.at)
+            if not code[: reader.at].endswith("}"):  # else it is about the op as a whole
+                self._read_at(reader.at)
             raise
 
     def _constant(self, reader: Reader, type: TensorType) -> Constant:

@@ -20,31 +20,12 @@ from ...passes.text import parse_passes
 from ..bisection.steps import Step, StepError, checked_steps, reduced
 from .outputs import STDOUT, form_of
 from .pass_files import PassFiles
-from .step_texts import changes, reasons, time_table
+from .step_texts import changes, pass_list, reasons, time_table
 
 T = TypeVar("T")
 
-_HELP = """Run passes on FILE, the text of a graph, and print what they make of it.
 
-FILE is what str(graph) and verigrad graph --written-out print; without it, or as -, stdin. After
-each pass the graph is verified.
-
-\b
-  verigrad graph --written-out | verigrad opt --pass simplify --diff
-  verigrad opt g.ir --pass "training{optimizer=sgd(0.1)}" --time
-  verigrad opt g.ir --pass "simplify,mine.py:MyPass{times=2}" --check
-  verigrad opt g.ir --pass mine.py:MyPass --check --reduce -o small.ir
-
-A pass is named as in a pipeline's text, with its options in braces, or by the file and the class
-of one's own. training and inference stand for all passes of these pipelines, and a method for the
-pass that takes it: clip_norm{limit=1}, adam{lr=0.001}, l2{0.01}, dropout{keep=0.5}. Of the graph
-it is taken that it has whatever a pass needs, unless an earlier pass breaks that.
-
-Exit code 1 where a pass fails, or gives what is no sound graph or, with --check, another one.
-"""
-
-
-@click.command(help=_HELP, short_help="Run passes on a graph that is given as text.")
+@click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path, allow_dash=True))
 @click.option(
     "--pass", "--pipeline", "texts", multiple=True, metavar="PASSES",
@@ -54,6 +35,7 @@ Exit code 1 where a pass fails, or gives what is no sound graph or, with --check
     "--load", "loaded", multiple=True, type=click.Path(path_type=Path), metavar="FILE.py",
     help="Run a Python file first, for its ops and passes.",
 )  # fmt: skip
+@click.option("--list", "listed", is_flag=True, help="Print the passes that there are, and end.")
 @click.option("--print-after-all", is_flag=True, help="Print the graph after each pass.")
 @click.option("--diff", is_flag=True, help="Print what each pass changed in place of the graph.")
 @click.option(
@@ -83,6 +65,7 @@ def opt(
     file: Path | None,
     texts: tuple[str, ...],
     loaded: tuple[Path, ...],
+    listed: bool,
     print_after_all: bool,
     diff: bool,
     told: bool,
@@ -92,12 +75,35 @@ def opt(
     timed: bool,
     output: Path | None,
 ) -> None:
+    """Run passes on FILE, the text of a graph, and print what they make of it.
+
+    FILE is what str(graph) and verigrad graph --written-out print; without it, or as -, stdin.
+    After each pass the graph is verified.
+
+    \b
+      verigrad graph --written-out | verigrad opt --pass simplify --diff
+      verigrad opt g.ir --pass "training{optimizer=sgd(0.1)}" --time
+      verigrad opt g.ir --pass "simplify,mine.py:MyPass{times=2}" --check
+      verigrad opt g.ir --pass mine.py:MyPass --check --reduce -o small.ir
+
+    A pass is named as in a pipeline's text, with its options in braces, or by the file and the
+    class of one's own. training and inference stand for all passes of these pipelines, and a
+    method for the pass that takes it: clip_norm{limit=1}, adam{lr=0.001}, l2{0.01},
+    dropout{keep=0.5}. The graph is taken to have whatever a pass needs, unless an earlier pass
+    breaks that.
+
+    Exit code 1 where a pass fails, or gives what is no sound graph or, with --check, one that
+    computes something else.
+    """
     if print_after_all + diff + reduce > 1:
         raise click.UsageError("--print-after-all, --diff and --reduce are one of them", ctx)
     if output is not None and output != STDOUT:
         form_of(output, "text")
         check_writable(output)
     passes = _quietly(lambda: _passes(texts, loaded))
+    if listed:
+        click.echo("\n".join(pass_list()))
+        return
     g = _graph(ctx, file)
     seen = _Seen(print_after_all, diff, told, timed)
     steps = checked_steps(passes, g, compared=check, verified=verified)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator
 from difflib import unified_diff
+from typing import Final
 
 import click
 
+from ...passes import Pass
 from ..bisection.steps import Step
 
-_COLORS = {"+": "green", "-": "red", "@": "cyan"}
+_COLORS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def changes(step: Step) -> str:
@@ -30,6 +33,15 @@ def reasons(step: Step) -> Iterator[str]:
     """A line for each node that was rewritten or left."""
     for record in step.records:
         yield str(record)
+
+
+def pass_list() -> Iterator[str]:
+    """A line for each pass that is defined: its name, and the first line that is said of it."""
+    kinds = Pass.kinds()
+    width = max(map(len, kinds))
+    for name, kind in sorted(kinds.items()):
+        first = (inspect.getdoc(kind) or "").partition("\n")[0]
+        yield f"{name:<{width}}  {first}".rstrip()
 
 
 def time_table(steps: Iterable[Step]) -> str:

@@ -115,6 +115,15 @@ def test_every_number_of_a_net_on_data_can_be_written_out() -> None:
     assert max(map(len, diff.splitlines())) < 500
 
 
+def test_the_passes_are_listed() -> None:
+    listed = run("opt", "--list", "--load", OWN).stdout.splitlines()
+    names = {line.split()[0] for line in listed}
+    assert {*vg.TRAINING.names, *vg.INFERENCE.names, "recompute", "capped"} <= names
+    assert next(line for line in listed if line.startswith("capped ")).endswith(
+        "  relu(x) becomes minimum(relu(x), cap)."
+    )
+
+
 # ---- looking ----------------------------------------------------------------------------------
 
 

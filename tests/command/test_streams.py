@@ -59,6 +59,20 @@ def test_a_reader_that_has_gone_is_no_error_to_tell() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
+def test_a_graph_on_a_stdin_that_is_closed_is_one_line() -> None:
+    done = shell("<&-", "opt", "--pass", "simplify")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"Error: stdin is closed; name the file of a graph\n"
+
+
+def test_stages_that_nobody_reads_to_the_end_are_no_error_to_tell(tmp_path: Path) -> None:
+    net = tmp_path / "net.ir"
+    assert run("graph", "--written-out", "--hidden", "8,8,8,8,8,8", "-o", net).exit_code == 0
+    done = shell("| head -1", "opt", str(net), "--pass", "training", "--print-after-all")
+    assert done.stdout == b"// ----- after keep_logs: nothing changed\n"
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_classes_that_a_stream_cannot_encode_are_shown(tmp_path: Path, encoding: str) -> None:
     data, out = tmp_path / "größe-猫.csv", tmp_path / "猫"

@@ -88,6 +88,44 @@ def test_an_error_names_the_line(line: int, to: str, message: str) -> None:
     assert message in error_of(changed(line, to))
 
 
+@pytest.mark.parametrize(
+    ("line", "to", "at"),
+    [
+        (0, "grph net {", "grph"),
+        (1, "  %x: f16[N,4] = input", "f16"),
+        (2, "  %w: f32[4,3] = parameter{init=zeros,scale=2}", "parameter"),
+        (5, "  %a: f32[N,4] = matmul(%x, %w)", "f32[N,4]"),
+        (5, "\t  %a: f32[N,3] = matmull(%x, %w)", "matmull"),
+        (5, "  %a: f32[N,3] = matmul( %x,  %v )", "%v"),
+        (5, "  %a: f32[N,3] = matmul(%x, w)", "w)"),
+        (5, "  %a: f32[N,3] = matmul %x, %w", "%x,"),
+        (5, "  %a: f32[N,3] = matmul(%h, %w)", "%h"),
+        (5, "  %a: f32[N,3] = matmul(%x, %x)", "matmul"),
+        (7, "  %m: f32[3] = sum{axes=[0],axes=[1]}(%h)", "[1]"),
+        (8, "  update %s = %q", "%q"),
+        (8, "  update %r = %m", "%r"),
+        (9, "  return h=%h, hh = %a, y", "y"),
+        (9, "  return h=%h, g=%none", "g="),
+        (10, "}\n   }", "   }"),
+    ],
+)
+def test_an_error_points_to_the_column(line: int, to: str, at: str) -> None:
+    last = to.split("\n")[-1]
+    start = last.rindex(at) + len(at) - len(at.lstrip())
+    told = error_of(changed(line, to)).splitlines()
+    if "\t" not in to:
+        assert told[-2:] == [f"  in: {last.strip()}", told[-1]]
+        indent = len(last) - len(last.lstrip())
+        assert told[-1] == f"{' ' * (6 + start - indent)}^ column {start + 1}"
+    assert told[-1].endswith(f"column {start + 1}")
+
+
+def test_a_long_line_is_cut_and_its_column_told() -> None:
+    told = error_of(changed(5, f"  %a: f32[N,3] = matmul(%x, {'%w, ' * 999}%v)")).splitlines()
+    assert told[-1] == f"  at column {29 + 4 * 999}"
+    assert len(told[-2]) < 300
+
+
 def test_a_node_without_a_group_among_others_is_an_error() -> None:
     assert "%a has no group, where others have one" in error_of(
         changed(5, LINES[5].split("  //")[0])
