@@ -29,7 +29,7 @@ FLOORS = (
 )
 """The rooms of the runtime, from the ground up: each imports from lower floors alone."""
 ROOMS = [p for p in (ROOT / "runtime").rglob("*.py") if p != ROOT / "runtime" / "__init__.py"]
-HEAVY = ["networkx", "graphviz", "matplotlib", "rich", "click", "safetensors", "threadpoolctl"]
+HEAVY = "networkx graphviz matplotlib rich click pygments safetensors threadpoolctl".split()
 
 
 def modules(path: Path) -> set[tuple[str, ...]]:

@@ -114,9 +114,10 @@ class Reduced(NamedTuple):
 
     @property
     def words(self) -> str:
-        names, nodes = print_passes(self.passes), len(self.graph.order)
+        nodes = len(self.graph.order)
         return (
-            f"the smallest graph on which {names} fails so, of {nodes} nodes where it had {self.of}"
+            f"the smallest graph on which {print_passes(self.passes)} fails so, of {nodes} "
+            f"node{'s' if nodes != 1 else ''} where it had {self.of}"
         )
 
 

@@ -115,7 +115,8 @@ def opt(
         if reduce:
             with redirect_stdout(io.StringIO()):  # what it prints has been seen
                 small = reduced(e, passes, g, compared=check, verified=verified)
-            click.echo(f"{small.words}:", err=True)
+            there = ":" if output in (None, STDOUT) else f", is in {output}"
+            click.echo(f"{small.words}{there}", err=True)
             _print(small.graph, output)
         ctx.exit(1)
     except KeyboardInterrupt as e:
