@@ -29,7 +29,10 @@ FLOORS = (
 )
 """The rooms of the runtime, from the ground up: each imports from lower floors alone."""
 ROOMS = [p for p in (ROOT / "runtime").rglob("*.py") if p != ROOT / "runtime" / "__init__.py"]
-HEAVY = "networkx graphviz matplotlib rich click pygments safetensors threadpoolctl".split()
+HEAVY = [
+    "networkx", "graphviz", "matplotlib", "rich", "click", "pygments", "safetensors",
+    "threadpoolctl",
+]  # fmt: skip
 
 
 def modules(path: Path) -> set[tuple[str, ...]]:

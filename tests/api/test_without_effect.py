@@ -127,13 +127,13 @@ def test_a_class_that_was_refused_is_not_among_those_with_names() -> None:
     kept = []
     for base, body in (
         (vg.Pass, {"rewrite": first}),
-        (vg.Pass, {"name": "mine", "rewrites": 3}),
-        (vg.Regularizer, {"name": "mine", "penality": first}),
+        (vg.Pass, {"name": "refused", "rewrites": 3}),
+        (vg.Regularizer, {"name": "refused", "penality": first}),
     ):
         with pytest.raises(vg.VerigradError) as e:
             made(base, **body)
         kept.append(e)
-    assert "mine" not in vg.Pass.kinds() and "mine" not in vg.Value.kinds()
+    assert "refused" not in vg.Pass.kinds() and "refused" not in vg.Value.kinds()
 
 
 class Mixed:
