@@ -17,6 +17,9 @@ _LONGEST: Final = 200
 class VerigradError(Exception):
     """Every error of ours: what was found, what was expected, and how to mend it."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
 
 class GraphError(VerigradError):
     """A graph, a type or a text of one that cannot be."""
@@ -69,6 +72,9 @@ class NonFiniteError(RunError):
 
 class VerigradWarning(UserWarning):
     """What is allowed and hardly meant, such as a frame whose columns have another order."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
 
 
 def suggest(name: object, known: Iterable[str]) -> str:
