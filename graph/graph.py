@@ -13,6 +13,7 @@ from .errors import GraphError, suggest
 from .frozen import Frozen
 from .naming import assign_names, layer_names, layer_of, number_layers
 from .node import Node
+from .notebook import as_svg
 from .op import Source
 from .quoting import shown
 from .record import Record
@@ -276,10 +277,14 @@ class Graph(Frozen):
 
         write_whole(path, to_svg(self, sizes))
 
-    def _repr_svg_(self) -> str:
+    @as_svg
+    def _repr_mimebundle_(self) -> str:
         from .pictures.drawing import to_svg
 
         return to_svg(self)
+
+    def _repr_svg_(self) -> str | None:
+        return self._repr_mimebundle_().get("image/svg+xml")
 
     def _of(self, kind: type[Source]) -> tuple[Node, ...]:
         return tuple([n for n in self._sources if isinstance(n.op, kind)])

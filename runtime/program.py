@@ -18,6 +18,7 @@ from ..graph import (
     shown,
     suggest,
 )
+from ..graph.notebook import Table, as_html, page
 from ..ops import check_seed
 from ..passes import (
     INFERENCE,
@@ -249,6 +250,23 @@ class Program(Frozen):
     def __repr__(self) -> str:
         at = "a step cut off" if self._values.cut else f"step {self.step_number}"
         return f"<Program {self.name}: {len(self.parameters)} parameters, {at}>"
+
+    @as_html
+    def _repr_mimebundle_(self) -> str:
+        types = {name: n.type for name, n in self._variants.sources.items()}
+        held = [
+            (name, str(types[name]), types[name].nbytes({}))
+            for name in (*self.parameters, *self.state)
+        ]
+        passes = [
+            (name, len(g.order), f"{1e3 * self.seconds.get(name, 0.0):.1f}")
+            for name, g in self._compilation.stages.items()
+        ]
+        return page(
+            str(self)[1:-1],
+            Table(("parameters and state", "type", "bytes"), held),
+            Table(("after the pass", "nodes", "ms"), passes),
+        )
 
     # ---- what it runs ------------------------------------------------------------------------
 

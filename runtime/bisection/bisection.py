@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...graph import Array, Graph, VerigradError
+from ...graph.notebook import Table, as_html, page
 from ...graph.writing import write_whole
 from ...passes import Pipeline
 from ..certificate.same import Disagreement, values_of
@@ -65,6 +66,17 @@ class Bisection(NamedTuple):
             *graph,
         ]
         return "\n".join(lines)
+
+    @as_html
+    def _repr_mimebundle_(self) -> str:
+        title = f"bisection of {self.graph_name}, in {self.seconds:.1f} s"
+        found = [
+            ("guilty", self.guilty or "nobody"),
+            ("rewrite", self.rewrite),
+            ("found", self.found.words if self.found is not None else ""),
+            ("the smallest graph that shows it", str(self.small or "")),
+        ]
+        return page(title, Table(("", ""), [row for row in found if row[1]]))
 
 
 def bisect_program(

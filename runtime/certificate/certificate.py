@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from ...graph import RefutedError
+from ...graph.notebook import Table, as_html, page
 from ..planning.interference import Placement
 from .derivatives import Derivatives
 from .exact import Exact
@@ -96,26 +98,38 @@ class Certificate(NamedTuple):
             f"\n  fix: {fix}; certify=False runs it as it is"
         )
 
-    def __str__(self) -> str:
+    @property
+    def _title(self) -> str:
+        return f"certificate of {self.graph_name}: {self.verdict}, in {1e3 * self.seconds:.0f} ms"
+
+    def _findings(self) -> Iterator[tuple[str, str]]:
+        """What was found, each with its layer; with none what belongs to the line before."""
         e, d = self.exact, self.derivatives
-        lines = [
-            f"certificate of {self.graph_name}: {self.verdict}, in {1e3 * self.seconds:.0f} ms",
-            f"  exact        {e.verdict}: {e.compared} tensors equal those declared, modulo two "
+        yield (
+            "exact",
+            f"{e.verdict}: {e.compared} tensors equal those declared, modulo two "
             f"primes; one that differs is missed with a chance of {e.chance:.0e}",
-        ]
-        lines += [f"    skipped: {why}" for why in e.skipped[:_SHOWN]]
+        )
+        yield from [("", f"skipped: {why}") for why in e.skipped[:_SHOWN]]
         if len(e.skipped) > _SHOWN:
-            lines.append(f"    and {len(e.skipped) - _SHOWN} more")
-        lines += [f"    {difference}" for difference in e.differences[:_SHOWN]]
+            yield "", f"and {len(e.skipped) - _SHOWN} more"
+        yield from [("", str(difference)) for difference in e.differences[:_SHOWN]]
         if d is not None:
-            reason = f": {d.reason}" if d.reason else ""
-            lines.append(f"  derivatives  {d.verdict}{reason}")
+            yield "derivatives", d.verdict + (f": {d.reason}" if d.reason else "")
         for layer, checks in {"plan": self.placements, "floats": self.floats}.items():
-            shown = [str(check) for check in checks]
-            lines += [f"  {layer:<12} {text}" for text in shown[:_SHOWN]]
-            if len(shown) > _SHOWN:
-                lines.append(f"    and {len(shown) - _SHOWN} more sizes")
-        return "\n".join(lines)
+            yield from [(layer, str(check)) for check in checks[:_SHOWN]]
+            if len(checks) > _SHOWN:
+                yield "", f"and {len(checks) - _SHOWN} more sizes"
+
+    def __str__(self) -> str:
+        lines = [
+            f"  {layer:<12} {text}" if layer else f"    {text}" for layer, text in self._findings()
+        ]
+        return "\n".join([self._title, *lines])
+
+    @as_html
+    def _repr_mimebundle_(self) -> str:
+        return page(self._title, Table(("layer", "found"), self._findings()))
 
     def __repr__(self) -> str:
         return str(self)

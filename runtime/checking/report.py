@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any, NamedTuple
 
+from ...graph.notebook import Table, as_html, page
 from ..certificate.derivatives import Derivatives
 from .entries import FAIL, INCONCLUSIVE, PASS, place
 
@@ -109,13 +110,21 @@ class GradcheckReport:
     def __str__(self) -> str:
         width = max([len(r.name) for r in self.rows] + [9])
         lines = [
-            f"gradient check of {self.graph_name}, in f64",
+            self._title,
             f"  {'parameter':<{width}} {'max error':>10}  {'relative to':<13} {'at':<12} "
             f"{'symbolic':>13} {'numeric':>13} {'step':>9}  checked",
         ]
         lines += [_line(r, width) for r in self.rows]
+        return "\n".join([*lines, *self._notes()])
+
+    @property
+    def _title(self) -> str:
+        return f"gradient check of {self.graph_name}, in f64"
+
+    def _notes(self) -> list[str]:
+        """What is said below the rows."""
         worst = f"largest error {self.max_relative_error:.2e}, allowed {self.tolerance:.0e}"
-        lines.append(f"  {self.verdict}: {worst}")
+        lines = [f"  {self.verdict}: {worst}"]
         if self.exact is not None:
             reason = f": {self.exact.reason}" if self.exact.reason else ""
             lines.append(f"  exact: {self.exact.verdict}{reason}")
@@ -127,22 +136,48 @@ class GradcheckReport:
                 why = "no side of the kink tells" if r.at_kink else why
                 why = r.singular or why
                 lines.append(f"    inconclusive: %{r.name} at {place(r.where)}: {why}")
-        lines += [f"    guilty: {fault}" for fault in self.faults]
-        return "\n".join(lines)
+        return lines + [f"    guilty: {fault}" for fault in self.faults]
 
     __repr__ = __str__
 
+    @as_html
+    def _repr_mimebundle_(self) -> str:
+        rows = [
+            (
+                r.name,
+                r.verdict,
+                f"{r.error:.2e}",
+                r.relative_to,
+                place(r.where),
+                f"{r.symbolic:.6e}",
+                f"{r.numeric:.6e}",
+                f"{r.step:.2e}",
+                _checked(r),
+            )
+            for r in self.rows
+        ]
+        heads = (
+            "parameter", "verdict", "max error", "relative to", "at", "symbolic", "numeric",
+            "step", "checked",
+        )  # fmt: skip
+        return page(self._title, Table(heads, rows), notes=self._notes())
 
-def _line(r: ParameterRow, width: int) -> str:
+
+def _checked(r: ParameterRow) -> str:
+    """How many entries were checked, and what of them is not right."""
     counts = [f"{r.failed} wrong"] * (r.failed > 0)
     counts += [f"{r.inconclusive} open"] * (r.inconclusive > 0)
     counts += [f"{r.kinks} at kinks"] * (r.kinks > 0)
     listed = f" ({', '.join(counts)})" if counts else ""
+    return f"{r.checked} of {r.size}{listed}"
+
+
+def _line(r: ParameterRow, width: int) -> str:
     mark = "" if r.verdict == PASS else f"  <- {r.verdict}"
     return (
         f"  {r.name:<{width}} {r.error:>10.2e}  {r.relative_to:<13} {place(r.where):<12} "
         f"{r.symbolic:>13.6e} {r.numeric:>13.6e} {r.step:>9.2e}  "
-        f"{r.checked} of {r.size}{listed}{mark}"
+        f"{_checked(r)}{mark}"
     )
 
 

@@ -25,6 +25,7 @@ from ...graph import (
     sizes_of,
     verify,
 )
+from ...graph.notebook import Table, as_html, page
 from .tiling import tiling
 
 
@@ -116,11 +117,15 @@ class Plan(Frozen):
             "buffers": [{**b._asdict(), "holds": list(b.holds)} for b in self.buffers],
         }
 
-    def __str__(self) -> str:
+    @property
+    def _title(self) -> str:
         sizes = ", ".join(f"{s}={n}" for s, n in self.sizes.items())
+        return f"plan of {self.graph.name}, {sizes or 'fixed sizes'}"
+
+    def __str__(self) -> str:
         share = 100 * self.nbytes / self.unplanned_nbytes if self.unplanned_nbytes else 0.0
         lines = [
-            f"plan of {self.graph.name}, {sizes or 'fixed sizes'}",
+            self._title,
             f"  arena      {self.nbytes:>14,} bytes, {share:.1f} % of unplanned",
             f"  unplanned  {self.unplanned_nbytes:>14,} bytes, a buffer for every result",
             f"  live bytes {self.lower_bound:>14,} at most: no placement takes less",
@@ -134,6 +139,26 @@ class Plan(Frozen):
             calls = f"{b.first}-{b.last}"
             lines.append(f"  {b.offset:>12,} {b.nbytes:>12,}  {calls:<11} {', '.join(b.holds)}")
         return "\n".join(lines)
+
+    @as_html
+    def _repr_mimebundle_(self) -> str:
+        amounts = [
+            ("arena", self.nbytes),
+            ("unplanned: a buffer for every result", self.unplanned_nbytes),
+            ("live at one time: no placement takes less", self.lower_bound),
+            ("parameters and state, beside the arena", self.state_nbytes),
+            *([("limit of the arena", self.limit)] if self.limit else []),
+        ]
+        buffers = [
+            (b.offset, b.nbytes, f"{b.first}-{b.last}", ", ".join(b.holds)) for b in self.buffers
+        ]
+        notes = [f"computed again: {', '.join(self.recomputed)}"] if self.recomputed else []
+        return page(
+            self._title,
+            Table(("", "bytes"), amounts),
+            Table(("offset", "bytes", "calls", "holds"), buffers),
+            notes=notes,
+        )
 
     def _recomputed_lines(self) -> list[str]:
         if not self.recomputed:

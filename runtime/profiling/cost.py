@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ...graph import Graph, Node, RunError, check_choice, check_kind, roles, sizes_of
+from ...graph.notebook import Bar, Table, as_html, page
 
 PHASES = ("forward", "backward", "update")
 ONCE = "once"
@@ -61,15 +62,23 @@ class Cost:
         rows = [row for row in self.rows if row.phase == name]
         return sum(row.flops for row in rows), sum(row.nbytes for row in rows)
 
-    def __str__(self) -> str:
+    @property
+    def _title(self) -> str:
         sizes = ", ".join(f"{s}={n}" for s, n in self.sizes.items())
+        return f"cost of {self.name}, {sizes or 'fixed sizes'}"
+
+    @property
+    def _sums(self) -> list[tuple[str, int, int]]:
+        """The operations and bytes of each phase that has some, and of the step."""
         sums = [(name, *self.phase(name)) for name in PHASES]
         sums += [("step", self.flops, self.nbytes), (ONCE, *self.phase(ONCE))]
-        sums = [(name, f, b) for name, f, b in sums if f or b or name == "step"]
+        return [(name, f, b) for name, f, b in sums if f or b or name == "step"]
+
+    def __str__(self) -> str:
         wide = max([len(row.name) for row in self.rows], default=0)
         ops = max([len(row.op) for row in self.rows], default=0)
-        lines = [f"cost of {self.name}, {sizes or 'fixed sizes'}"]
-        lines += [f"  {name:<10} {f:>15,} flops {b:>14,} bytes" for name, f, b in sums]
+        lines = [self._title]
+        lines += [f"  {name:<10} {f:>15,} flops {b:>14,} bytes" for name, f, b in self._sums]
         lines += [
             "",
             f"  {'node':<{wide}}  {'op':<{ops}}  {'phase':<8} {'flops':>14} {'bytes':>13}",
@@ -80,6 +89,23 @@ class Cost:
                 f"{row.flops:>14,} {row.nbytes:>13,}"
             )
         return "\n".join(lines)
+
+    @as_html
+    def _repr_mimebundle_(self) -> str:
+        most_flops = max([row.flops for row in self.rows], default=0) or 1
+        most_bytes = max([row.nbytes for row in self.rows], default=0) or 1
+        rows = [
+            (
+                row.name,
+                row.op,
+                row.phase,
+                Bar(f"{row.flops:,}", row.flops / most_flops),
+                Bar(f"{row.nbytes:,}", row.nbytes / most_bytes),
+            )
+            for row in self.rows
+        ]
+        sums = Table(("phase", "flops", "bytes"), self._sums)
+        return page(self._title, sums, Table(("node", "op", "phase", "flops", "bytes"), rows))
 
 
 def nbytes(nodes: Iterable[Node], sizes: Mapping[str, int]) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ...graph import RunError, all_of, check_kind, sizes_of
+from ...graph.notebook import Bar, Table, as_html, page
 from ...graph.writing import write_whole
 from ..backends.step_text import Kernel
 
@@ -114,6 +115,31 @@ class Profile:
             f"{self.measured / self.predicted:>5.2f} {100.0:>5.1f}%"
         )
         return "\n".join([*lines, *self.summary()])
+
+    @as_html
+    def _repr_mimebundle_(self) -> str:
+        sizes = ", ".join(f"{s}={n}" for s, n in self.sizes.items())
+        most = max([k.measured for k in self.kernels], default=0.0) or 1.0
+        rows = [
+            (
+                f"#{k.key}" if isinstance(k.key, int) else "-",
+                k.label,
+                k.phase,
+                k.flops,
+                k.nbytes,
+                f"{1e6 * k.predicted:,.1f}",
+                Bar(f"{1e6 * k.measured:,.1f}", k.measured / most),
+                f"{k.ratio:.2f}",
+                f"{100 * self.share(k):.1f} %",
+            )
+            for k in self.kernels
+        ]
+        heads = (
+            "call", "kernel", "phase", "flops", "bytes", "predicted us", "measured us", "ratio",
+            "share",
+        )  # fmt: skip
+        title = f"profile of {self.name}, {sizes or 'fixed sizes'}"
+        return page(title, Table(heads, rows), notes=self.summary())
 
     def summary(self) -> list[str]:
         """The whole step in words."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from ...graph import MissingError, RunError, all_of, shown
+from ...graph.notebook import Table, as_html, page
 
 _NUMBERS: Final = {
     "train_loss": ".4f",
@@ -56,8 +57,13 @@ class History:
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
 
+    @property
+    def _measured(self) -> list[str]:
+        """The columns that hold something."""
+        return [f for f in Row._fields if any(v is not None for v in self[f])]
+
     def __str__(self) -> str:
-        shown = [f for f in Row._fields if any(v is not None for v in self[f])]
+        shown = self._measured
         width = {f: max(len(f), 9) for f in shown}
         lines = ["  ".join(f"{f:>{width[f]}}" for f in shown)]
         for row in self.rows:
@@ -66,6 +72,12 @@ class History:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    @as_html
+    def _repr_mimebundle_(self) -> str:
+        columns = self._measured
+        rows = [[_cell(f, getattr(row, f)) for f in columns] for row in self.rows]
+        return page("training by epochs", Table([f.replace("_", " ") for f in columns], rows))
 
 
 def _cell(field: str, value: int | float | None) -> str:
