@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +50,7 @@ def fit(
     checkpoint: str | Path | Checkpoint | None = None,
     resume: bool = False,
     bundle: str | Path | None = None,
-    progress: bool = False,
+    progress: bool | None = None,
     verify_products: bool = False,
 ) -> History:
     """Trains a program on a data set, for so many epochs or so many steps more.
@@ -74,8 +73,9 @@ def fit(
     `bundle` names a file that a step which is not finite is written to: the program before it and
     its batch. `vg.replay(path)` and `verigrad replay PATH` make it again.
 
-    `progress=True` shows a bar on a terminal where rich is installed, and else a line an epoch, on
-    stderr.
+    `progress=True` shows a bar in a terminal, on stderr, or below a notebook's cell, where rich is
+    installed; elsewhere a line an epoch on stderr. Unless said, a run on a terminal that has lasted
+    two seconds shows a bar until it ends, and a run elsewhere nothing.
 
     `verify_products=True` checks each product of matrices of each step by Freivalds' test, which
     takes less time than to make it again: RunError names the first that a bad BLAS, memory or
@@ -93,7 +93,8 @@ def fit(
     """
     check_program("fit", program)
     check_switch("resume", resume)
-    check_switch("progress", progress)
+    if progress is not None:
+        check_switch("progress", progress)
     check_switch("verify_products", verify_products)
     if not isinstance(keep_best, str):
         check_switch("keep_best", keep_best)
@@ -125,9 +126,8 @@ def fit(
     check_rates(program.options.optimizer, loop.position.step, loop.position.start + count)
     program.metadata.update(metadata)
     watchers = _watchers(loop, train, valid)
-    follow = progress_of if progress else lambda *_: nullcontext(Callback())
-    verifying = program.executable.verifying(verify_products)
-    with verifying, follow(loop.position.start, count, chosen.steps_per_epoch) as follower:
+    following = progress_of(progress, loop.position.start, count, chosen.steps_per_epoch)
+    with program.executable.verifying(verify_products), following as follower:
         loop.callbacks = (follower, *watchers, *loop.callbacks)
         history = loop.go(count, best.put_back if best is not None else lambda: None)
     for watcher in watchers:

@@ -292,7 +292,7 @@ def test_options_of_calls_that_run_may_be_anything(junk: Any) -> None:
     feeds = {"x": DATA[0], "y": DATA[1]}
     calls: list[Callable[[], object]] = [
         lambda: vg.fit(program, DATA, steps=1, resume=junk),
-        lambda: vg.fit(program, DATA, steps=1, progress=junk),
+        lambda: vg.fit(program, DATA, steps=1, progress="" if junk is None else junk),
         lambda: vg.fit(program, DATA, steps=1, validation=DATA, keep_best=junk),
         lambda: vg.fit(program, {1: 2}, steps=1, batch_size=junk),
         lambda: vg.fit(program, DATA, steps=1, validation={1: junk}),

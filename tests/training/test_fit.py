@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -391,17 +393,62 @@ def test_progress_is_a_line_an_epoch_where_no_terminal_is(
     assert "validation accuracy" in second
 
 
+class Terminal(io.StringIO):
+    """What stands for a terminal that stderr is written to."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def test_progress_is_a_bar_on_a_terminal(
     program: vg.Program, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stderr", shown := Terminal())
     vg.fit(program, data, epochs=2, progress=True)
     assert "epoch 2/2" in shown.getvalue()
     assert "2/2" in shown.getvalue()
+    monkeypatch.setattr("sys.stderr", shown := Terminal())
+    vg.fit(program, data, epochs=2, progress=False)
+    assert shown.getvalue() == ""
     monkeypatch.setattr("sys.stderr", None)
     vg.fit(program, data, epochs=1, progress=True)
+
+
+def test_a_run_that_lasts_shows_a_bar_on_a_terminal_until_it_ends(
+    program: vg.Program, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr", shown := Terminal())
+    vg.fit(program, data, epochs=2)
+    assert shown.getvalue() == ""
+    monkeypatch.setattr("verigrad.runtime.training.progress.SECONDS", 1e-6)
+    vg.fit(program, data, epochs=2)
+    told = shown.getvalue()
+    assert "epoch 4/4" in told
+    assert told.endswith("\x1b[1A\x1b[2K")  # the line of the bar is cleared
+    monkeypatch.setattr("sys.stderr", shown := io.StringIO())
+    vg.fit(program, data, epochs=2)
+    assert shown.getvalue() == ""
+
+
+def test_progress_in_a_notebook_is_a_bar_in_the_cell(
+    program: vg.Program, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+
+    def show(bundle: dict[str, str], raw: bool) -> None:
+        assert raw
+        shown.append(bundle.get("text/html", ""))
+
+    shell = SimpleNamespace(display_formatter=SimpleNamespace(active_types=["text/html"]))
+    handle = SimpleNamespace(display=show, update=show)
+    display = SimpleNamespace(DisplayHandle=lambda: handle)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    vg.fit(program, data, epochs=2)
+    assert shown == []
+    vg.fit(program, data, validation=data, epochs=2, progress=True)
+    assert "epoch 3/4" in shown[1] and "epoch 4/4" in shown[-1]
+    assert "2/2" in shown[-1] and "accuracy" in shown[-1]
+    assert shown[-1].count("<pre") == 1 and shown[-1].count("epoch") == 1
