@@ -37,8 +37,7 @@ def fewest_bytes(g: Graph, nodes: Sequence[Node], sizes: Mapping[str, int]) -> l
             orders.append(order)
         if not part.choice:
             break
-    best = min(orders, key=part.peak) if len(orders) > 1 else orders[0]
-    return [nodes[k] for k in best]
+    return [nodes[k] for k in min(orders, key=part.peak)]
 
 
 class _Segment:
@@ -77,11 +76,8 @@ class _Segment:
     def peak(self, order: Sequence[int]) -> int:
         """The most bytes that are alive at one time, where each result that may be is taken
         over."""
-        size, end = self.size, len(order)
-        last = [-1] * end
-        for at, k in enumerate(order):
-            for i in self.inputs[k]:
-                last[i] = at
+        size = self.size
+        last = {i: at for at, k in enumerate(order) for i in self.inputs[k]}
         alive = highest = 0
         for at, k in enumerate(order):
             fresh = size[k]
@@ -91,7 +87,7 @@ class _Segment:
                 t = self._types[k]
                 temporary = min(fresh, sum([size[i] for i in ended if self._types[i] == t]))
             highest = max(highest, alive + fresh - temporary)
-            alive += (fresh if last[k] >= 0 or self.kept[k] else 0) - sum([size[i] for i in ended])
+            alive += fresh - sum([size[i] for i in ended])
         return highest
 
     def backwards(self, rule: Rule) -> list[int]:
@@ -103,14 +99,13 @@ class _Segment:
         """
         size, level = self.size, self.level
         waiting = [len(users) for users in self.users]
-        since = [0 if kept else -1 for kept in self.kept]  # below 0 until it came alive
+        since = [0 if kept else -1 for kept in self.kept]  # below 0 until it comes alive
         keys: dict[int, Key] = {}
         heap: list[tuple[Key, int]] = []
 
         def push(k: int) -> None:
             begun = sum([size[i] for i in self.inputs[k] if since[i] < 0])
-            mine = since[k]
-            key = rule(begun - size[k], mine, level[k]) if mine >= 0 else rule(begun, 0, level[k])
+            key = rule(begun - size[k], since[k], level[k])
             if keys.get(k) != key:
                 keys[k] = key
                 heapq.heappush(heap, (key, -k))

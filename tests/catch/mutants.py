@@ -53,7 +53,13 @@ _PROOF: Final = ("certificate/test_placements.py", "plan/test_plan_oracle.py", "
 _LIMIT: Final = "plan/test_memory_limit.py"
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "passes": ("passes", _LIMIT),
-    "passes/scheduling": (*_PLANS, "plan/test_long_graphs.py", _LIMIT),
+    "passes/scheduling": (
+        "passes/test_all_passes.py",
+        "plan/test_orders.py",
+        *_PLANS,
+        "plan/test_long_graphs.py",
+        _LIMIT,
+    ),
     "runtime/planning": _PLANS,
     "runtime/planning/buffers.py": (
         "plan/test_step_text.py",
