@@ -120,7 +120,7 @@ def mutants(file: str) -> Iterator[Mutant]:
 
 
 def _changes_code(source: str, text: str) -> bool:
-    """Whether more than annotations and docstrings differ, and Python can read it."""
+    """Whether more than annotations and strict zips differ, and Python can read it."""
     try:
         return _code(source) != _code(text)
     except SyntaxError:
@@ -134,6 +134,8 @@ def _code(text: str) -> str:
             n.returns = None
         if isinstance(n, (ast.arg, ast.AnnAssign)):
             n.annotation = ast.Constant(None)
+        if isinstance(n, ast.keyword) and n.arg == "strict":
+            n.value = ast.Constant(None)
     return ast.dump(tree)
 
 
