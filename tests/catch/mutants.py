@@ -12,6 +12,7 @@ import difflib
 import json
 import random
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -49,7 +50,11 @@ FILES: Final = ("passes/*.py", "passes/scheduling/*.py", "runtime/planning/*.py"
 _SECONDS: Final = 40
 """What takes longer never ends: no stage takes half as long on the package as it is."""
 _PLANS: Final = ("plan/test_placement.py", "plan/test_plan_oracle.py")
-_PROOF: Final = ("certificate/test_placements.py", "plan/test_plan_oracle.py", "plan/test_poison.py")
+_PROOF: Final = (
+    "certificate/test_placements.py",
+    "plan/test_plan_oracle.py",
+    "plan/test_poison.py",
+)
 _LIMIT: Final = "plan/test_memory_limit.py"
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "passes": ("passes", _LIMIT),
@@ -96,7 +101,8 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
 
 
 class Mutant(NamedTuple):
-    """A file of the package after one change, told as the lines that differ."""
+    """A file of the package after one change, told as the lines that differ: of equal lines, the
+    second and those behind it have a number."""
 
     file: str
     text: str
@@ -106,7 +112,7 @@ class Mutant(NamedTuple):
 def mutants(file: str) -> Iterator[Mutant]:
     """All changes of a file that are made by the operators, each once."""
     source = (ROOT / file).read_text(encoding="utf-8")
-    before, seen = source.splitlines(), {source}
+    before, seen, same = source.splitlines(), {source}, Counter[str]()
     for name in OPERATORS:
         operator, occurrence = get_operator(name)(), 0
         while (text := mutate_code(source.encode(), operator, occurrence)) is not None:
@@ -115,8 +121,10 @@ def mutants(file: str) -> Iterator[Mutant]:
                 continue
             seen.add(text)
             diff = difflib.unified_diff(before, text.splitlines(), lineterm="", n=0)
-            told = [line for line in diff if line[:2] not in ("--", "++", "@@")]
-            yield Mutant(file, text, "\n".join(" ".join(line.split()) for line in told))
+            lines = [line for line in diff if line[:2] not in ("--", "++", "@@")]
+            told = "\n".join(" ".join(line.split()) for line in lines)
+            same[told] += 1
+            yield Mutant(file, text, told + f" # {same[told]}" * (same[told] > 1))
 
 
 def _changes_code(source: str, text: str) -> bool:
@@ -190,7 +198,7 @@ def noticed(mutant: Mutant, copy: Copy) -> int | None:
 @click.option("--most", default=None, type=int, help="So many changes of a file, at random.")
 def main(files: tuple[str, ...], most: int | None) -> None:
     """Tries all changes of the passes and the planner, or of some FILES of the package."""
-    paths = sorted({p for pattern in files or FILES for p in ROOT.glob(pattern)})
+    paths = dict.fromkeys(p for pattern in files or FILES for p in sorted(ROOT.glob(pattern)))
     outcomes, survivors = Outcomes(), 0
     with sound() as original:
         for path in paths:
@@ -199,7 +207,7 @@ def main(files: tuple[str, ...], most: int | None) -> None:
             random.Random(0).shuffle(every)
             chosen = every[:most]
             for mutant in chosen:
-                if key(mutant) not in outcomes.held:
+                if key(mutant) not in outcomes.held and key(mutant) not in EQUIVALENTS:
                     with copied(original) as copy:
                         outcomes.put(mutant, noticed(mutant, copy))
             left = [m for m in chosen if _survives(m, outcomes)]
