@@ -74,7 +74,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "runtime/planning/interference.py": _PROOF,
     "runtime/planning/limit.py": ("training/test_measure.py", _LIMIT),
-    "runtime/planning/liveness.py": _PROOF,
+    "runtime/planning/liveness.py": ("plan/test_liveness.py", *_PROOF),
     "runtime/planning/phases.py": (
         "api/test_non_finite.py",
         "plan/test_step_text.py",
