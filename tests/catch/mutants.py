@@ -72,7 +72,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "api/test_memory_promises.py",
         "plan/test_differential.py",
     ),
-    "runtime/planning/interference.py": _PROOF,
+    "runtime/planning/interference.py": ("plan/test_interference.py", *_PROOF),
     "runtime/planning/limit.py": ("training/test_measure.py", _LIMIT),
     "runtime/planning/liveness.py": ("plan/test_liveness.py", *_PROOF),
     "runtime/planning/phases.py": (
