@@ -178,8 +178,7 @@ class _Step:
     def _read(self, n: Node) -> Value:
         """Where a value lies that a call before has computed."""
         if n not in self.values:
-            self.faults.append(f"{self._label(n)} is read, but lies nowhere at that time")
-            return Value(self._label(n), Place("nowhere", 0, 0))
+            return self._nowhere(n, "is read, but lies nowhere at that time")
         return self.values[n]
 
     def _written(self, n: Node) -> Value:
@@ -190,9 +189,13 @@ class _Step:
         if isinstance(first.op, Source):
             return Value(self._label(n), self._memory(first))
         if first not in self.s.places:
-            self.faults.append(f"{self._label(n)} has no place")
-            return Value(self._label(n), Place("nowhere", 0, 0))
+            return self._nowhere(n, "has no place")
         return self._placed(self._label(n), self.s.places[first], n.type)
+
+    def _nowhere(self, n: Node, fault: str) -> Value:
+        """What the fault is about: no bytes, so that it shares none."""
+        self.faults.append(f"{self._label(n)} {fault}")
+        return Value(self._label(n), Place("nowhere", 0, 0))
 
     def _temporaries(self, group: Nodes, tiles: Tiling | None) -> list[Value]:
         """What a call writes besides its results."""

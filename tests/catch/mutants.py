@@ -83,6 +83,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "runtime/planning/plan.py": (
         *_PLANS,
+        "api/test_without_effect.py",
         "api/test_section_7.py",
         "command/test_commands.py",
         "plan/test_long_graphs.py",

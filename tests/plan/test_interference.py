@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from test_plan_oracle import FAULTS, TILED, plan_of, rescheduled, sound, take_over
+from test_plan_oracle import FAULTS, GROUPED, TILED, plan_of, rescheduled, sound, take_over
 
 import verigrad as vg
 from verigrad.runtime.planning import interference
@@ -36,8 +36,8 @@ def test_all_that_is_needed_at_one_time_is_counted() -> None:
     placement = check_placement(plan.graph, plan.sizes, plan.nbytes)
     assert (placement.values, placement.pairs) == (4, 5)
     assert 0 < placement.seconds < 60
-    said = "proved twice: of 4 values 5 pairs are needed at one time, and share no byte, in 12 ms"
-    placement = placement._replace(seconds=0.0123)
+    said = "proved twice: of 4 values 5 pairs are needed at one time, and share no byte, in 1500 ms"
+    placement = placement._replace(seconds=1.5)
     assert str(placement) == f"N=4: {said}" and str(placement._replace(sizes={})) == said
 
 
@@ -60,6 +60,17 @@ def test_what_has_not_been_computed_lies_nowhere() -> None:
     plan = sound()
     said = faults(FAULTS["a reader before its operand"](plan.graph), plan.sizes, plan.nbytes)
     assert said[:2] == [f"%{n} is read, but lies nowhere at that time" for n in "fa"]
+    assert len(said) == 5 and all("share bytes of the arena" in fault for fault in said[2:])
+
+
+def test_results_without_a_place_share_nothing() -> None:
+    text, change = GROUPED["a lane that computes something else"]
+    plan = plan_of(vg.parse(text), 8)
+    assert faults(change(plan.graph), plan.sizes, plan.nbytes) == [
+        "%n1 takes 0 temporaries, which differ",
+        "%n1 has no place",
+        "%n2 has no place",
+    ]
 
 
 def test_no_more_than_six_faults_are_listed() -> None:
@@ -93,6 +104,23 @@ def test_a_result_may_lie_at_either_end_of_the_arena() -> None:
     plan = plan_of(vg.parse(PRODUCTS), 4)
     places = {plan.graph["a"]: (512, 256), plan.graph["b"]: (0, 256)}
     check_placement(rescheduled(plan.graph, places=places), plan.sizes, 768)
+
+
+def test_results_of_no_bytes_lie_anywhere() -> None:
+    plan = plan_of(vg.parse(PRODUCTS), 0)
+    assert check_placement(plan.graph, plan.sizes, 0).pairs == 5
+
+
+def test_a_byte_lies_in_the_arena() -> None:
+    g = vg.parse("""graph compared {
+      %x: f32[] = input
+      %b: bool[] = greater(%x, %x)
+      return b=%b
+    }""")
+    plan = plan_of(g)
+    moved = rescheduled(plan.graph, places={plan.graph["b"]: (-1, 1)})
+    said = ["%b lies at -1: outside of the arena, or not aligned"]
+    assert faults(moved, plan.sizes, plan.nbytes) == said
 
 
 def test_what_an_op_cannot_do_in_place_replaces_nothing() -> None:

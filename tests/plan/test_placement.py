@@ -7,7 +7,8 @@ import random
 import pytest
 
 import verigrad as vg
-from verigrad.runtime.planning.plan import _aligned, _Life, _offsets
+from verigrad.passes.scheduling.schedule import ScheduleBuffers
+from verigrad.runtime.planning.plan import Plan, _aligned, _Life, _offsets
 
 
 def searched(lives: list[_Life], packed: list[list[int]]) -> list[int]:
@@ -76,3 +77,42 @@ def test_more_bytes_than_can_be_counted_are_refused(rows: int, three_layer: vg.G
         with pytest.raises(vg.RunError, match=f"net with N={rows} would take more bytes than 64"):
             ask(N=rows)
     assert program.plan(N=2**50).nbytes > 2**50
+
+
+# ---- what a plan says -----------------------------------------------------------------------
+
+TEXT = """\
+graph net {
+  %x: f32[N,16] = input
+  %w: f32[16,16] = parameter{init=ones}
+  %a: f32[N,16] = matmul(%x, %w)
+  %b: f32[N,16] = log_softmax(%a)
+  %c: f32[N,16] = matmul(%b, %w)
+  return c=%c
+}"""
+TOLD = """\
+plan of net, N=8
+  arena               1,088 bytes, 70.8 % of unplanned
+  unplanned           1,536 bytes, a buffer for every result
+  live bytes          1,056 at most: no placement takes less
+  state               1,024 bytes, parameters included, beside the arena
+  limit               2,000 bytes for the arena
+
+        offset        bytes  calls       holds
+             0          512  0-2         a, b
+           512          512  1-1         scratch of b
+           512          512  2-2         c
+         1,024           32  1-1         scratch of b"""
+
+
+def test_a_plan_tells_where_everything_lies() -> None:
+    g = vg.parse(TEXT)
+    plan = Plan(ScheduleBuffers().apply(g), {"N": 8}, g, limit=2000)
+    assert str(plan) == TOLD
+
+
+def test_a_plan_of_nothing_takes_nothing() -> None:
+    g = vg.parse("graph nothing {\n  %x: f32[N] = input\n  return x=%x\n}")
+    plan = Plan(ScheduleBuffers().apply(g), {"N": 8}, g)
+    assert (plan.nbytes, plan.unplanned_nbytes, plan.lower_bound) == (0, 0, 0)
+    assert "0 bytes, 0.0 % of unplanned" in str(plan)
