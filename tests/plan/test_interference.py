@@ -13,6 +13,7 @@ from verigrad.runtime.planning import interference
 from verigrad.runtime.planning.interference import check_placement
 from verigrad.runtime.planning.tiling import Tiling, tiling
 
+TILE = "a tile's temporaries"
 PRODUCTS = """\
 graph products {
   %x: f32[N,16] = input
@@ -146,12 +147,12 @@ def test_an_error_tells_the_sizes() -> None:
     [
         (
             lambda tiles: tiles._replace(results=dict.fromkeys(tiles.results, 0)),
-            ["a tile of %b and a tile of %a share bytes of a tile's temporaries"],
+            [f"a tile of %b and a tile of %a share bytes of {TILE}"],
         ),
         (
             lambda tiles: tiles._replace(scratch=dict.fromkeys(tiles.lane, (0,))),
             [
-                f"temporary 0 of a tile of %{n} and a tile of %a share bytes of a tile's temporaries"
+                f"temporary 0 of a tile of %{n} and a tile of %a share bytes of {TILE}"
                 for n in "cba"
             ],
         ),
