@@ -108,6 +108,50 @@ _TABLE: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
         "break",
         ("continue",),
     ),
+    (
+        "runtime/planning/interference.py",
+        "these are no bytes either",
+        'return Value(self._label(n), Place("nowhere", 0, 0))',
+        (
+            'return Value(self._label(n), Place("nowhere", 1, 0))',
+            'return Value(self._label(n), Place("nowhere", -1, 0))',
+            'return Value(self._label(n), Place("nowhere", 0, -1))',
+        ),
+    ),
+    (
+        "runtime/planning/interference.py",
+        "what is fed has a memory of its own, in which nothing else lies",
+        "nbytes = source.type.nbytes(self.sizes) if known else 0",
+        (
+            "nbytes = source.type.nbytes(self.sizes) if known else 1",
+            "nbytes = source.type.nbytes(self.sizes) if known else -1",
+        ),
+    ),
+    (
+        "runtime/planning/interference.py",
+        "all that lies in the memory of a source begins where it does",
+        "return Place(self._label(source), 0, nbytes)",
+        (
+            "return Place(self._label(source), 1, nbytes)",
+            "return Place(self._label(source), -1, nbytes)",
+        ),
+    ),
+    (
+        "runtime/planning/liveness.py",
+        "NumPy takes any negative number for the size to be found",
+        "self._memory, self._start, self._stop = np.array(places, np.int64).reshape(-1, 3).T",
+        ("self._memory, self._start, self._stop = np.array(places, np.int64).reshape(- 2, 3).T",),
+    ),
+    (
+        "runtime/planning/plan.py",
+        "of no pieces a list of one 0 says what a list of two does",
+        "changes = [0] * (max((p.last for p in pieces), default=0) + 2)",
+        (
+            "changes = [0] * (max((p.last for p in pieces), default= 1) + 2)",
+            "changes = [0] * (max((p.last for p in pieces), default= -1) + 2)",
+            "changes = [0] * (max((p.last for p in pieces), default=0) + 3)",
+        ),
+    ),
 )
 """Files, reasons, the line as it is, and what it may be instead."""
 

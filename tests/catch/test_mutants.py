@@ -11,7 +11,7 @@ from catch.copies import ROOT, copied, sound
 pytest.importorskip("cosmic_ray")
 
 from catch.equivalents import EQUIVALENTS
-from catch.mutants import Mutant, key, mutants, noticed, stages
+from catch.mutants import FILES, TESTS, Mutant, key, mutants, noticed, stages
 
 FILE = "passes/fuse_linear_relu.py"
 
@@ -36,10 +36,20 @@ def test_one_that_matters_is_noticed() -> None:
 
 
 def test_those_that_nothing_can_notice_are_of_the_files_as_they_are() -> None:
-    files = {name.partition("\n")[0] for name in EQUIVALENTS}
-    every = {key(m) for file in files for m in mutants(file)}
-    assert [name for name in EQUIVALENTS if name not in every] == []
-    assert all(reason for reason in EQUIVALENTS.values())
+    for name, reason in EQUIVALENTS.items():
+        file, before, after = name.split("\n")
+        source = (ROOT / file).read_text(encoding="utf-8")
+        lines = [" ".join(line.split()) for line in source.splitlines()]
+        assert before.removeprefix("- ") in lines, name
+        assert after.startswith("+ ") and reason
+
+
+def test_every_file_is_tried_on_tests_that_are_there() -> None:
+    tried = {where for tests in TESTS.values() for where in tests}
+    assert [where for where in tried if not (ROOT / "tests" / where).exists()] == []
+    files = {p.relative_to(ROOT).as_posix() for pattern in FILES for p in ROOT.glob(pattern)}
+    assert all(stages(file) for file in files)
+    assert {name for name in TESTS if name.endswith(".py")} <= files
 
 
 def test_the_key_of_a_mutant_tells_what_it_changes() -> None:
