@@ -73,7 +73,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "plan/test_differential.py",
     ),
     "runtime/planning/interference.py": ("plan/test_interference.py", *_PROOF),
-    "runtime/planning/limit.py": ("training/test_measure.py", _LIMIT),
+    "runtime/planning/limit.py": ("plan/test_limit_errors.py", _LIMIT),
     "runtime/planning/liveness.py": ("plan/test_liveness.py", *_PROOF),
     "runtime/planning/phases.py": (
         "api/test_non_finite.py",
