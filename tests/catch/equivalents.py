@@ -152,6 +152,21 @@ _TABLE: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
             "changes = [0] * (max((p.last for p in pieces), default=0) + 3)",
         ),
     ),
+    (
+        "runtime/planning/limit.py",
+        "the first set of results to compute again is empty, and gives the same plan",
+        "if recompute and plans[1].nbytes > self.limit:",
+        ("if recompute and plans[1].nbytes >= self.limit:",),
+    ),
+    (
+        "runtime/planning/plan.py",
+        "a line of the text may have 100 columns",
+        '", ".join(self.recomputed), 96, initial_indent=first, subsequent_indent=indent',
+        (
+            '", ".join(self.recomputed), 97, initial_indent=first, subsequent_indent=indent',
+            '", ".join(self.recomputed), 95, initial_indent=first, subsequent_indent=indent',
+        ),
+    ),
 )
 """Files, reasons, the line as it is, and what it may be instead."""
 
