@@ -162,19 +162,18 @@ def _takeovers(
 
     Not one of its own group, which is there only as long as the call lasts.
     """
-    place = {n: i for i, n in enumerate(order)}
-    last = {n: max((place[u] for u in g.users[n]), default=-1) for n in order}
+    last = {x: n for n in order for x in n.inputs}  # the last reader of each
     consumed: set[Node] = set()
     takeovers: dict[Node, Node] = {}
     for n in order:
         if n in taken:
             continue
         for x in n.reusable:
-            if x not in last or x in g.roots or x in consumed or x.type != n.type:
+            if isinstance(x.op, Source) or x in g.roots or x in consumed or x.type != n.type:
                 continue
             if group[x] == group[n] or (x in once and n not in once):
                 continue
-            if last[x] == place[n]:
+            if last[x] is n:
                 takeovers[n] = x
                 consumed.add(x)
                 break

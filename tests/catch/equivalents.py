@@ -167,6 +167,12 @@ _TABLE: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
             '", ".join(self.recomputed), 95, initial_indent=first, subsequent_indent=indent',
         ),
     ),
+    (
+        "passes/scheduling/schedule.py",
+        "another node has another place",
+        "if all(u is first or u not in late or place[u] < place[first] for u in g.users[w]):",
+        ("if all(u is first or u not in late or place[u] <= place[first] for u in g.users[w]):",),
+    ),
 )
 """Files, reasons, the line as it is, and what it may be instead."""
 

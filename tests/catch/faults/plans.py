@@ -53,8 +53,8 @@ FAULTS: Final = (
     _plan(
         "take-over-of-what-is-still-read",
         "passes/scheduling/schedule.py",
-        "if last[x] == place[n]:",
-        "if last[x] >= place[n]:",
+        "if last[x] is n:",
+        "if x in last:",
         "golden plan/test_plan_oracle.py",
     ),
     _plan(
