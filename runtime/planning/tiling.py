@@ -52,9 +52,9 @@ def tiling(g: Graph, group: Nodes, sizes: Mapping[str, int]) -> Tiling | None:
         count, row = (bound[0], bound[1:])
     step = max(1, TILE // max(1, math.prod(row)))
     if any(isinstance(i.op, Input) for i in tensors):
-        step = count  # a feed lies elsewhere at each step: it is read whole, by its name
+        # A feed lies elsewhere at each step: it is read whole, by its name.
         flat, row = False, bound[1:]
-        count = step = bound[0] if bound else 1
+        count = step = bound[0]
     tile = (min(step, count), *row) if bound else ()
     results, scratch, temporaries = _temporaries(lane, inside(g, group), tile)
     return Tiling(lane, tuple(others), flat, count, step, temporaries, results, scratch)

@@ -173,6 +173,33 @@ _TABLE: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
         "if all(u is first or u not in late or place[u] < place[first] for u in g.users[w]):",
         ("if all(u is first or u not in late or place[u] <= place[first] for u in g.users[w]):",),
     ),
+    (
+        "runtime/planning/phases.py",
+        "no kernel call reaches across phases",
+        "once = [group for group in groups if group[0] in s.once]",
+        ("once = [group for group in groups if group[ -1] in s.once]",),
+    ),
+    (
+        "runtime/planning/tiling.py",
+        "a measured size of a cache, not to the element",
+        "TILE: Final = 32_768",
+        ("TILE: Final = 32767", "TILE: Final = 32769"),
+    ),
+    (
+        "runtime/planning/tiling.py",
+        "all nodes of a lane have one shape",
+        "count = sum(math.prod(part[0].type.bind(sizes)) for part in (lane, *others))",
+        ("count = sum(math.prod(part[ -1].type.bind(sizes)) for part in (lane, *others))",),
+    ),
+    (
+        "runtime/planning/tiling.py",
+        "all nodes of a lane have one shape",
+        "shape, bound = lane[0].type.shape, lane[0].type.bind(sizes)",
+        (
+            "shape, bound = lane[ -1].type.shape, lane[0].type.bind(sizes)",
+            "shape, bound = lane[0].type.shape, lane[ -1].type.bind(sizes)",
+        ),
+    ),
 )
 """Files, reasons, the line as it is, and what it may be instead."""
 

@@ -80,6 +80,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "plan/test_step_text.py",
         "plan/test_headroom.py",
         "passes/test_add_in_place.py",
+        "jit/test_temporaries.py",
     ),
     "runtime/planning/plan.py": (
         *_PLANS,
@@ -92,6 +93,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "runtime/planning/recomputation.py": (_LIMIT,),
     "runtime/planning/tiling.py": (
+        "plan/test_tiling.py",
         "plan/test_step_text.py",
         "plan/test_plan_oracle.py",
         "jit/test_temporaries.py",
