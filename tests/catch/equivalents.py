@@ -200,6 +200,18 @@ _TABLE: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
             "shape, bound = lane[0].type.shape, lane[ -1].type.bind(sizes)",
         ),
     ),
+    (
+        "passes/scheduling/grouping.py",
+        "what reads nothing makes something",
+        "read = max([_size(i) for i in n.inputs], default=0)",
+        ("read = max([_size(i) for i in n.inputs], default= -1)",),
+    ),
+    (
+        "passes/scheduling/grouping.py",
+        "what lanes read of their own is no scalar, and does not grow with the batch",
+        "return free and bool(n.type.rank) and not n.type.symbols",
+        ("return free or bool(n.type.rank) and not n.type.symbols",),
+    ),
 )
 """Files, reasons, the line as it is, and what it may be instead."""
 

@@ -60,6 +60,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "passes": ("passes", _LIMIT),
     "passes/scheduling": (
         "passes/test_all_passes.py",
+        "passes/test_grouping.py",
         "plan/test_orders.py",
         *_PLANS,
         "plan/test_long_graphs.py",
@@ -125,13 +126,14 @@ def mutants(file: str) -> Iterator[Mutant]:
             seen.add(text)
             diff = difflib.unified_diff(before, text.splitlines(), lineterm="", n=0)
             lines = [line for line in diff if line[:2] not in ("--", "++", "@@")]
-            told = "\n".join(" ".join(line.split()) for line in lines)
+            told = "\n".join(f"{line[0]} {' '.join(line[1:].split())}" for line in lines)
             same[told] += 1
             yield Mutant(file, text, told + f" # {same[told]}" * (same[told] > 1))
 
 
 def _changes_code(source: str, text: str) -> bool:
-    """Whether more than annotations and strict zips differ, and Python can read it."""
+    """Whether more differs than annotations, strict zips and how arguments are passed, and Python
+    can read it."""
     try:
         return _code(source) != _code(text)
     except SyntaxError:
@@ -147,6 +149,10 @@ def _code(text: str) -> str:
             n.annotation = ast.Constant(None)
         if isinstance(n, ast.keyword) and n.arg == "strict":
             n.value = ast.Constant(None)
+        if isinstance(n, ast.arguments):
+            n.args = [*n.posonlyargs, *n.args, *n.kwonlyargs]
+            n.defaults = [*n.defaults, *[d for d in n.kw_defaults if d]]
+            n.posonlyargs, n.kwonlyargs, n.kw_defaults = [], [], []
     return ast.dump(tree)
 
 
