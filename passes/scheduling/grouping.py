@@ -139,7 +139,7 @@ class _Phase:
                 touched = {x for n in group for x in (n, *n.inputs) if x.type.rank}
                 outside = {u for n in group for u in self.g.users[n] if u in self.where}
                 free = all(self.where[u] > later for u in outside.difference(group))
-                if touched & tensors or not (k == later or free):
+                if touched & tensors or not free:
                     continue
                 if not self._movable(k, later):
                     continue

@@ -210,7 +210,22 @@ _TABLE: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
         "passes/scheduling/grouping.py",
         "what lanes read of their own is no scalar, and does not grow with the batch",
         "return free and bool(n.type.rank) and not n.type.symbols",
-        ("return free or bool(n.type.rank) and not n.type.symbols",),
+        (
+            "return free or bool(n.type.rank) and not n.type.symbols",
+            "return free and bool(n.type.rank) or not n.type.symbols",
+        ),
+    ),
+    (
+        "passes/simplify.py",
+        _ONLY,
+        'return subtract(a, b.inputs[0]), "a + -b = a - b"',
+        ('return subtract(a, b.inputs[ -1]), "a + -b = a - b"',),
+    ),
+    (
+        "passes/simplify.py",
+        _ONLY,
+        "new = apply(op, a.inputs[0] if swap_a else a, b.inputs[0] if swap_b else b)",
+        ("new = apply(op, a.inputs[ -1] if swap_a else a, b.inputs[0] if swap_b else b)",),
     ),
 )
 """Files, reasons, the line as it is, and what it may be instead."""
