@@ -68,6 +68,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "runtime/planning": _PLANS,
     "runtime/planning/buffers.py": (
+        "plan/test_placement.py",
         "plan/test_step_text.py",
         "api/test_errors_are_ours.py",
         "api/test_memory_promises.py",

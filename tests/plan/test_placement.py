@@ -8,6 +8,7 @@ import pytest
 
 import verigrad as vg
 from verigrad.passes.scheduling.schedule import ScheduleBuffers
+from verigrad.runtime.planning.buffers import aligned_bytes
 from verigrad.runtime.planning.plan import Plan, _aligned, _Life, _offsets
 
 
@@ -77,6 +78,12 @@ def test_more_bytes_than_can_be_counted_are_refused(rows: int, three_layer: vg.G
         with pytest.raises(vg.RunError, match=f"net with N={rows} would take more bytes than 64"):
             ask(N=rows)
     assert program.plan(N=2**50).nbytes > 2**50
+
+
+@pytest.mark.parametrize("nbytes", [1, 63, 64, 100, 300, 700, 1000])
+def test_an_arena_begins_at_a_cache_line(nbytes: int) -> None:
+    kept = [aligned_bytes(nbytes) for _ in range(20)]
+    assert all(a.ctypes.data % 64 == 0 and a.nbytes == nbytes for a in kept)
 
 
 # ---- what a plan says -----------------------------------------------------------------------
