@@ -29,6 +29,7 @@ from .layer import Layer
 from .location import Location, created_at, raised_at, unplaced, warn
 from .modular.point import Point
 from .modular.residues import Residues
+from .naming import layer_of
 from .node import Node, Operand, apply, check_name, check_node
 from .op import OPS, TRANSCENDENTAL, Array, IntShape, Op, OverRows, Product, Source, op
 from .op_function import op_function
@@ -142,6 +143,7 @@ __all__ = [
     "kernel_call",
     "kernel_groups",
     "lanes",
+    "layer_of",
     "on_one_line",
     "op",
     "op_function",

@@ -11,7 +11,7 @@ from .cached import cached_property
 from .declared import binding, check_source_names, checked_outputs, checked_updates
 from .errors import GraphError, suggest
 from .frozen import Frozen
-from .naming import assign_names, layer_names, layer_of, number_layers
+from .naming import assign_names, layer_names, number_layers
 from .node import Node
 from .notebook import as_svg
 from .op import Source
@@ -192,13 +192,25 @@ class Graph(Frozen):
             ) from None
 
     def layer(self, n: Node) -> str | None:
-        """The layer that a node belongs to: `fc1` for `fc1.weight`, `fc1` and `fc1.relu.grad`."""
+        """The layer that a node belongs to: `fc1` for `fc1.weight`, `fc1` and `fc1.relu.grad`.
+
+        A node that reads several layers' belongs to the latest; what is computed behind all of
+        them, for the loss alone, belongs to none.
+        """
         if not isinstance(n, Node) or n not in self.names:
             raise GraphError(
                 f"{shown(n)} is no node of graph {self.name}; take one by its name, "
                 f"{self.name}['fc1']"
             )
-        return layer_of(self.names[n], self.layers)
+        found = self.membership.get(n)
+        return found if found in self.layers else None
+
+    @cached_property
+    def membership(self) -> Mapping[Node, str]:
+        """The layer of each node that has one, and `loss` for those behind all layers."""
+        from .membership import membership
+
+        return membership(self)
 
     @cached_property
     def layers(self) -> Mapping[str, None]:

@@ -60,8 +60,7 @@ def assign_names(
     layers = layer_names(names[n] for n in sources if n.op.name == "parameter")
     for n in (*sources, *order):
         if n not in names:
-            inputs = (layer_of(names[i], layers) for i in n.inputs if i in names)
-            layer = next(filter(None, inputs), None)
+            layer = latest((layer_of(names[i], layers) for i in n.inputs if i in names), layers)
             give(n, f"{layer}.{n.op.name}" if layer else _default_name(n))
     return {n: names[n] for n in (*sources, *order)}
 
@@ -79,6 +78,12 @@ def layer_of(name: str, layers: Mapping[str, None]) -> str | None:
             return name
         name = name.rpartition(".")[0]
     return None
+
+
+def latest(found: Iterable[str | None], layers: Iterable[str]) -> str | None:
+    """The one of these layers that stands last among all."""
+    there = set(found)
+    return next((layer for layer in reversed(list(layers)) if layer in there), None)
 
 
 def _default_name(n: Node) -> str:

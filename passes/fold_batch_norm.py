@@ -47,9 +47,9 @@ class FoldBatchNorm(Pass):
           %bn.divide: f32[3] = divide(%c1, %bn.sqrt)
           %bn.scale: f32[3] = multiply(%bn.weight, %bn.divide)
           %bn.folded: f32[4,3] = multiply(%fc1.weight, %bn.scale)
-          %fc1.subtract: f32[3] = subtract(%fc1.bias, %bn.running_mean)
-          %fc1.multiply: f32[3] = multiply(%fc1.subtract, %bn.scale)
-          %bn.shift: f32[3] = add(%fc1.multiply, %bn.bias)
+          %bn.subtract: f32[3] = subtract(%fc1.bias, %bn.running_mean)
+          %bn.multiply: f32[3] = multiply(%bn.subtract, %bn.scale)
+          %bn.shift: f32[3] = add(%bn.multiply, %bn.bias)
           %bn: f32[N,3] = linear(%x, %bn.folded, %bn.shift)
           return y=%bn
         }

@@ -12,7 +12,8 @@ from graphviz import escape as literal
 
 from ..arguments import MOST, sizes_of
 from ..roles import roles
-from .labels import description, is_folded, label, printable, tooltip
+from .folding import is_folded
+from .labels import description, label, printable, tooltip
 from .layout import COLUMNS, Layout, Relation
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from ..op import Source
 from ..sources import Constant
 from ..text.attributes import print_fields, print_op
 from ..text.printer import statement
+from .folding import is_folded
 
 if TYPE_CHECKING:
     from ..graph import Graph
@@ -21,11 +22,6 @@ _LONGEST: Final = 30
 _UNPRINTABLE: Final = re.compile(r"[^\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML cannot hold."""
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
-
-
-def is_folded(g: Graph, n: Node) -> bool:
-    """Whether a scalar constant stands in its readers' labels, not as a node of its own."""
-    return isinstance(n.op, Constant) and n.type.rank == 0 and n not in g.roots
 
 
 def label(g: Graph, n: Node, sizes: Mapping[str, int]) -> str:

@@ -64,7 +64,8 @@ class ClipNorm(Clip):
             _limit_of(g, self.limit)
         # The norm is that of all, whatever their dtypes are.
         widest = max([g.type.dtype for g in gradients.values()])
-        factor = apply(ClipFactor(self.limit), *[cast_to(g, widest) for g in gradients.values()])
+        parts = [cast_to(g, widest) for g in gradients.values()]
+        factor = apply(ClipFactor(self.limit), *parts, name="clip_factor")
         return {
             key: apply(ClipBy(), g, cast_to(factor, g.type.dtype), name=f"{key}.clipped")
             for key, g in gradients.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
-from ...graph import Graph, GraphError, Node, check_choice, field, shown
+from ...graph import Graph, GraphError, Node, check_choice, field, layer_of, shown
 from ...ops import MODES, LayerDropout, Linear, LinearRelu, MatMul, Mode, check_keep
 from ..base import Refused, chosen_by_name
 from .arguments import Given
@@ -67,10 +67,10 @@ def sites(g: Graph, asked: Dropout | None) -> Iterator[Site | Refused]:
     unused = dict.fromkeys(asked.layers) if asked is not None else {}
     for n in g.nodes:
         if isinstance(n.op, LayerDropout):
-            key = g.layer(n) or g.names[n]
+            key = layer_of(g.names[n], g.layers) or g.names[n]
             keep, mode = n.op.keep, n.op.mode
         elif asked is not None and (n.op.activation or (n in g.inputs and asked.input < 1)):
-            key = g.layer(n) or g.names[n]
+            key = layer_of(g.names[n], g.layers) or g.names[n]
             layer = _asked_layer(g, n, asked)
             keep = asked.layers[layer] if layer else asked.keep if n.inputs else asked.input
             mode = asked.mode
