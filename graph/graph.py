@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .arguments import check_kind
 from .cached import cached_property
 from .declared import binding, check_source_names, checked_outputs, checked_updates
+from .drawable import Drawable
 from .errors import GraphError, suggest
 from .frozen import Frozen
 from .naming import assign_names, layer_names, number_layers
@@ -23,8 +24,6 @@ from .types import name_pattern
 from .walk import depth_first
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from networkx import MultiDiGraph
 
 
@@ -63,7 +62,7 @@ class Schedule(Record):
         )
 
 
-class Graph(Frozen):
+class Graph(Drawable, Frozen):
     """A static dataflow graph: immutable, its nodes reached from outputs and updates.
 
     `updates` are the only way that state changes. They happen at once: right sides read old
@@ -275,28 +274,6 @@ class Graph(Frozen):
         from .network import to_networkx
 
         return to_networkx(self)
-
-    def to_dot(self, sizes: Mapping[str, int] | None = None) -> str:
-        """The picture in Graphviz's language; `sizes`, e.g. {"N": 128}, gives bytes for them."""
-        from .pictures.drawing import to_dot
-
-        return to_dot(self, sizes)
-
-    def to_svg(self, path: str | Path, sizes: Mapping[str, int] | None = None) -> None:
-        """Writes the picture as SVG; raises GraphError where no program can draw it."""
-        from .pictures.drawing import to_svg
-        from .writing import write_whole
-
-        write_whole(path, to_svg(self, sizes))
-
-    @as_svg
-    def _repr_mimebundle_(self) -> str:
-        from .pictures.drawing import to_svg
-
-        return to_svg(self)
-
-    def _repr_svg_(self) -> str | None:
-        return self._repr_mimebundle_().get("image/svg+xml")
 
     def _of(self, kind: type[Source]) -> tuple[Node, ...]:
         return tuple([n for n in self._sources if isinstance(n.op, kind)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import prod
 from typing import TYPE_CHECKING, Final
 
@@ -24,15 +24,15 @@ _UNPRINTABLE: Final = re.compile(r"[^\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
-def label(g: Graph, n: Node, sizes: Mapping[str, int]) -> str:
-    """The node's lines: name, op, type and bytes, and what sets it apart."""
+def label(g: Graph, n: Node, sizes: Mapping[str, int], types: bool = True) -> str:
+    """The node's lines: name, op, type and bytes if asked for, and what sets it apart."""
     name = g.names[n]
     if g.schedule is not None and n in g.schedule.groups:
         name += f" #{g.schedule.groups[n]}"
     outputs = [f"output {key}" for key, value in g.outputs.items() if value is n]
     op = shortened(op_text(g, n))
-    kind = f"{n.type} · {bytes_text(n.type, sizes)}"
-    return "\n".join([name, *([op] if op else []), kind, *["fused"] * n.op.fused, *outputs])
+    kind = [f"{n.type} · {bytes_text(n.type, sizes)}"] if types else []
+    return "\n".join([name, *([op] if op else []), *kind, *["fused"] * n.op.fused, *outputs])
 
 
 def op_text(g: Graph, n: Node) -> str:
@@ -57,12 +57,23 @@ def shortened(text: str) -> str:
 
 def bytes_text(type: TensorType, sizes: Mapping[str, int]) -> str:
     """`51.2 kB`; with the symbols whose size is not known, `400·N B`."""
-    dims = [sizes.get(d, d) if isinstance(d, str) else d for d in type.shape]
-    known = float(prod([d for d in dims if isinstance(d, int)]) * type.numpy.itemsize)
+    return total_text([type], sizes)
+
+
+def total_text(types: Iterable[TensorType], sizes: Mapping[str, int]) -> str:
+    """The bytes of several tensors together, largest powers of symbols first: `400·N + 40 B`."""
+    terms: dict[tuple[str, ...], float] = {}
+    for type in types:
+        dims = [sizes.get(d, d) if isinstance(d, str) else d for d in type.shape]
+        known = float(prod([d for d in dims if isinstance(d, int)]) * type.numpy.itemsize)
+        symbols = tuple(d for d in dims if isinstance(d, str))
+        terms[symbols] = terms.get(symbols, 0.0) + known
+    powers = sorted(terms, key=lambda symbols: (-len(symbols), symbols))
     unit = 0
-    while known >= 999.5 and unit < len(_UNITS) - 1:  # which three digits would round to 1000
-        known, unit = known / 1000, unit + 1
-    return f"{'·'.join([f'{known:.3g}', *(d for d in dims if isinstance(d, str))])} {_UNITS[unit]}"
+    while unit < len(_UNITS) - 1 and max(terms.values(), default=0.0) / 1000**unit >= 999.5:
+        unit += 1  # which three digits would round to 1000
+    texts = ["·".join([f"{terms[symbols] / 1000**unit:.3g}", *symbols]) for symbols in powers]
+    return f"{' + '.join(texts) or '0'} {_UNITS[unit]}"
 
 
 def tooltip(g: Graph, n: Node) -> str:
