@@ -5,6 +5,7 @@ from .arrays import as_array, exactly, has
 from .cached import cached_property
 from .declare import constant, input, parameter, state
 from .diagnosis import UNCHANGED, Diagnosis, Reading
+from .difference import Difference
 from .errors import (
     CallError,
     GraphError,
@@ -72,6 +73,7 @@ __all__ = [
     "CallError",
     "Constant",
     "Diagnosis",
+    "Difference",
     "Dim",
     "FromArray",
     "Frozen",

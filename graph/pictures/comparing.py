@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .folding import is_folded
 from .nodes import Seen, nodes_view
 from .options import Options
-from .view import Edge, Item, View
+from .view import Edge, Item, Mark, View
 
 if TYPE_CHECKING:
     from ..difference import Difference
@@ -24,36 +23,40 @@ def difference_view(d: Difference) -> View:
     for n in d.removed:
         taken = d.a.names[n] in d.b.named
         key[n] = f"{d.a.names[n]} before" if taken else d.a.names[n]
-    was = {twin: n for n, twin in d.twins.items()}
+    new = {twin: n for n, twin in d.twins.items()}  # the node of b that one of a became
     items: dict[Node, Item] = {}
     edges: dict[tuple[Node, Node], Edge] = {}
     parts: dict[str, None] = {}
-    for g, of in ((d.b, lambda n: n), (d.a, lambda n: was.get(n, n))):
+    for g in (d.b, d.a):
         seen = Seen(g, options)
         shown = nodes_view(seen, options)
         parts |= dict.fromkeys(shown.parts)
         for n, item in zip(seen.nodes, shown.items, strict=True):
-            if of(n) not in items:
-                items[of(n)] = item._replace(key=key[of(n)], mark=d.marks.get(of(n)), call=None)
-        for n in g.order:
-            for i in n.inputs:
-                if is_folded(g, i) or i not in seen.reads or n not in seen.reads:
-                    continue
-                ends = of(i), of(n)
-                if g is d.b:
-                    new = n not in d.twins or d.twins.get(i) not in d.twins[n].inputs
-                    edges[ends] = Edge(key[ends[0]], key[ends[1]], "", mark="added" if new else None)
-                elif ends not in edges:
-                    edges[ends] = Edge(key[ends[0]], key[ends[1]], "", mark="removed")
+            m = new.get(n, n)
+            if m not in items:
+                items[m] = item._replace(key=key[m], mark=d.marks.get(m), call=None)
+        for n in seen.nodes:
+            for _, i in seen.reads[n]:
+                ends = new.get(i, i), new.get(n, n)
+                if ends not in edges:
+                    edges[ends] = _edge(key[ends[0]], key[ends[1]], _mark(d, g is d.b, i, n))
     near = {n for n in items if n in d.marks}
     near |= {end for ends in edges for end in ends if not near.isdisjoint(ends)}
     kept = [item for n, item in items.items() if n in near]
-    drawn = [
-        e._replace(tooltip=f"{e.tail} → {e.head}")
-        for (i, n), e in edges.items()
-        if i in near and n in near
-    ]
+    drawn = [e for ends, e in edges.items() if near.issuperset(ends)]
     left = len(items) - len(kept)
     notes = [f"left out: {left} nodes that are the same"] if left else []
     used = {item.part for item in kept}
     return View(d.b.name, kept, drawn, [p for p in parts if p in used], notes)
+
+
+def _mark(d: Difference, is_new: bool, i: Node, n: Node) -> Mark | None:
+    """How an edge differs that one of the graphs has; those of the new one are seen first."""
+    if not is_new:
+        return "removed"
+    there = n in d.twins and d.twins.get(i) in d.twins[n].inputs
+    return None if there else "added"
+
+
+def _edge(tail: str, head: str, mark: Mark | None) -> Edge:
+    return Edge(tail, head, f"{tail} → {head}", mark=mark)

@@ -72,7 +72,7 @@ class _Writer:
 
     def _rows(self) -> None:
         """A chain of hidden points, one a row, and with each what stands in the row."""
-        held: dict[int, list[str]] = {k: [] for k in range(self.rows.count)}
+        held: dict[int, list[str]] = {k: [] for k in range(self.rows.height)}
         for key, row in self.rows.of.items():
             held[row].append(key)
         for (part, column), row in self.rows.titles.items():
@@ -116,9 +116,7 @@ class _Writer:
 
     def _box(self, part: str, column: str | None) -> None:
         """A part's box in a column. Its title is an item in it, which no edge crosses."""
-        items = [
-            i for i in self.view.items if i.part == part and column in (None, i.column)
-        ]
+        items = [i for i in self.view.items if i.part == part and column in (None, i.column)]
         if not items:
             return
         look = LOOKS[column or "forward"]

@@ -29,7 +29,7 @@ def view(g: Graph, options: Options) -> View:
     if options.detail == "kernels":
         return kernels_view(seen, options)
     nodes = nodes_view(seen, options)
-    many = len(seen.nodes) > MANY or rows(nodes).count > HIGH
+    many = len(seen.nodes) > MANY or rows(nodes).height > HIGH
     if options.detail == "nodes" or not (options.detail or (many and seen.parts)):
         return nodes
     shown = layers_view(seen, options)

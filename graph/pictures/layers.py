@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from ..op import Source
 from ..sources import Input, Parameter, State
 from ..types import TensorType
-from .labels import label, shortened, total_text, tooltip
+from .labels import label, shortened, tooltip, total_text
 from .nodes import Seen
 from .options import Options
 from .view import Edge, Item, View
@@ -58,9 +58,7 @@ def layers_view(seen: Seen, options: Options) -> View:
             if key[i] != key[n]:
                 pairs[key[i], key[n]] = pairs.get((key[i], key[n]), 0) + 1
     edges = [Edge(a, b, f"{a} → {b}, {count} operands") for (a, b), count in pairs.items()]
-    written = dict.fromkeys(
-        (key[g.named[e.tail]], key[g.named[e.head]]) for e in seen.updates()
-    )
+    written = dict.fromkeys((key[g.named[e.tail]], key[g.named[e.head]]) for e in seen.updates())
     edges += [Edge(a, b, f"{a} updates {b}", writes=True) for a, b in written if a != b]
     parts = [_title(run) for run in runs]
     return View(g.name, items, edges, parts, seen.notes()[:1] if written else [], boxed=False)
@@ -96,7 +94,9 @@ def _text(seen: Seen, options: Options, title: str, count: int, nodes: Sequence[
     results = [n.type for n in nodes if not isinstance(n.op, Source)]
     if options.types and results:
         lines.append(f"results: {total_text(results, options.sizes)}")
-    outputs = [key for key, n in seen.g.outputs.items() if n in nodes and not _is_gradient(seen, key)]
+    outputs = [
+        key for key, n in seen.g.outputs.items() if n in nodes and not _is_gradient(seen, key)
+    ]
     lines += [f"output {key}" for key in outputs]
     return "\n".join(lines)
 

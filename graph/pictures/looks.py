@@ -38,6 +38,6 @@ MARKS: Final[Mapping[Mark, Look]] = {
     "removed": Look("box", "filled,dashed", "#f6b8b8", "#a01818"),
     "rewritten": Look("box", "filled", "#ffd98a", "#8a5a00"),
 }
-SIGNS: Final[Mapping[Mark, str]] = {"added": "+", "removed": "−", "rewritten": "~"}
+SIGNS: Final[Mapping[Mark, str]] = {"added": "+", "removed": "-", "rewritten": "~"}
 UNCHANGED: Final = {"fillcolor": "#f4f4f4", "color": "#999999", "fontcolor": "#555555"}
 """What of a difference is the same on both sides."""

@@ -136,9 +136,7 @@ def kernels_view(seen: Seen, options: Options) -> View:
         for (tail, head), (i, n) in pairs.items()
         if tail != head
     ]
-    written = {
-        (key[g.named[e.tail]], key[g.named[e.head]]): e.tooltip for e in seen.updates()
-    }
+    written = {(key[g.named[e.tail]], key[g.named[e.head]]): e.tooltip for e in seen.updates()}
     edges += [Edge(tail, head, text, writes=True) for (tail, head), text in written.items()]
     notes = [note for note in seen.notes() if "tail" not in note]
     return View(g.name, items, edges, seen.parts, notes)

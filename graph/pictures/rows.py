@@ -17,7 +17,7 @@ class Rows(NamedTuple):
 
     of: Mapping[str, int]
     titles: Mapping[tuple[str, str], int]
-    count: int
+    height: int
 
 
 def rows(view: View) -> Rows:

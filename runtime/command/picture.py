@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ...graph import Graph, GraphError, RunError, roles, suggest
-from ...graph.text.printer import print_whole
+from ...graph import Difference, Graph, GraphError, RunError, roles, suggest
 from ...graph.writing import check_writable, write_whole
 from ..program import Program
 from .models import model_argument, program_of
 from .outputs import STDOUT, form_of
 from .settings import Settings, refuse_settings, takes_settings
+from .view_options import takes_view
 
 _ELSEWHERE = ("backend", "memory_limit", "recompute")
 """Settings of how a graph is run."""
@@ -35,20 +38,22 @@ _ELSEWHERE = ("backend", "memory_limit", "recompute")
     help="Not stdout.",
 )  # fmt: skip
 @click.option(
-    "--written-out", "whole", is_flag=True,
-    help="Write every number of its arrays into the text, for verigrad opt to read.",
-)  # fmt: skip
+    "--diff", metavar="PASS", help="What a pass added, removed and rewrote, in place of a stage."
+)
+@takes_view
 @click.option("--json", "as_json", is_flag=True, help="Print the graph as one JSON object.")
 @click.pass_context
 def graph_command(
     ctx: click.Context,
+    /,
     model: Path | None,
     settings: Settings,
     stage: str,
     form: str | None,
     output: Path | None,
-    whole: bool,
+    diff: str | None,
     as_json: bool,
+    **view: Any,
 ) -> None:
     """Show a stage of MODEL, or of the net that the options describe."""
     if output is not None and output != STDOUT:
@@ -59,6 +64,11 @@ def graph_command(
     refuse_settings(ctx, "a graph is the same for all of them", _ELSEWHERE)
     if as_json or form in (None, "text"):
         refuse_settings(ctx, "it is that of a picture's sizes: --format svg or dot", ["batch_size"])
+        refuse_settings(ctx, "it is how a picture looks: --format svg or dot", view)
+    if diff is not None:
+        refuse_settings(ctx, "--diff shows what a pass changed, and that alone", [*view, "stage"])
+        if as_json:
+            raise click.UsageError("--diff is text, DOT or SVG, and not --json", ctx)
     if stage == "list" and (form is not None or output is not None):
         raise click.UsageError("--stage list goes to stdout, as text or --json", ctx)
     if whole and (as_json or form not in (None, "text")):
@@ -70,27 +80,31 @@ def graph_command(
         return
     if stage not in stages:
         raise RunError(f"there is no stage {stage!r}{suggest(stage, stages)}")
-    g, sizes = stages[stage], {"N": settings.batch_size}
+    g = stages[stage]
     if as_json:
         click.echo(json.dumps({"stage": stage, **_plain(g)}))
-    elif output is None or output == STDOUT:
-        text = _drawn(g, form or "text", sizes, whole)
+        return
+    if diff is not None:
+        draw = partial(_compared, _difference(stages, diff))
+    else:
+        sizes = {s: n for s, n in {"N": settings.batch_size}.items() if s in g.symbols}
+        draw = partial(_drawn, g, sizes, view)
+    if output is None or output == STDOUT:
+        text = draw(form or "text")
         click.echo(text, nl=not text.endswith("\n"))
     else:
-        _write(ctx, output, g, form or "text", sizes, whole)
+        _write(ctx, output, draw, form or "text")
 
 
-def _write(
-    ctx: click.Context, path: Path, g: Graph, form: str, sizes: dict[str, int], whole: bool
-) -> None:
+def _write(ctx: click.Context, path: Path, draw: Callable[[str], str], form: str) -> None:
     """Writes the file; where none can be drawn, DOT beside it, and exits with 1."""
     try:
-        text = _drawn(g, form, sizes, whole)
+        text = draw(form)
     except GraphError as e:
         dot = path.with_suffix(".dot")
         if path.suffix.lower() != ".svg" or dot.exists():
             raise
-        write_whole(dot, _drawn(g, "dot", sizes))
+        write_whole(dot, draw("dot"))
         click.echo(f"{dot} stands for {path}: {str(e).splitlines()[0]}", err=True)
         ctx.exit(1)
     write_whole(path, text if text.endswith("\n") else f"{text}\n")
@@ -126,10 +140,26 @@ def _stages(program: Program) -> dict[str, Graph]:
     return stages
 
 
-def _drawn(g: Graph, form: str, sizes: dict[str, int], whole: bool = False) -> str:
+def _difference(stages: dict[str, Graph], name: str) -> Difference:
+    """What the pass of that name changed: the stage before it beside its own."""
+    passes = [stage for stage in stages if stage not in ("declared", "training", "inference")]
+    if name not in passes:
+        raise RunError(f"there is no pass {name!r}{suggest(name, passes)}")
+    order = list(stages)
+    return stages[order[order.index(name) - 1]].diff(stages[name])
+
+
+def _compared(difference: Difference, form: str) -> str:
+    if form == "text":
+        return str(difference)
+    return difference._repr_svg_() if form == "svg" else difference.to_dot()
+
+
+def _drawn(g: Graph, sizes: dict[str, int], view: dict[str, Any], form: str) -> str:
     if form == "text":
         return print_whole(g) if whole else str(g)
     from ...graph.pictures.drawing import to_dot, to_svg
+    from ...graph.pictures.options import checked
 
-    known = {s: n for s, n in sizes.items() if s in g.symbols}
-    return to_svg(g, known) if form == "svg" else to_dot(g, known)
+    options = checked(g, sizes, **view)
+    return to_svg(g, options) if form == "svg" else to_dot(g, options)
