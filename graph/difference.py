@@ -71,16 +71,16 @@ class Difference:
 
     def _writes(self) -> Iterator[tuple[str, str]]:
         """What is updated and returned, where that differs by more than a name."""
-        for word, old, new in (
-            ("update", _updates(self.a), _updates(self.b)),
-            ("return", self.a.outputs, self.b.outputs),
+        for form, old, new in (
+            ("update {} = %{}", _updates(self.a), _updates(self.b)),
+            ("return {}=%{}", self.a.outputs, self.b.outputs),
         ):
             for key in dict.fromkeys([*old, *new]):
                 was, now = old.get(key), new.get(key)
                 if was is not None and (now is None or self.twins.get(now) is not was):
-                    yield "-", f"{word} {key} = %{self.a.names[was]}"
+                    yield "-", form.format(key, self.a.names[was])
                 if now is not None and (was is None or self.twins.get(now) is not was):
-                    yield "+", f"{word} {key} = %{self.b.names[now]}"
+                    yield "+", form.format(key, self.b.names[now])
 
     def __str__(self) -> str:
         head = f"{self.a.name}: {self._summary()}"
