@@ -1,5 +1,7 @@
-"""Graphs as pictures: layout in columns, DOT and SVG.
+"""Graphs as pictures.
 
-Here stands what a picture of a graph looks like, and the call of the engine that draws it. Figures
-of numbers (curves, bars) are drawn by `runtime/figures`, which knows no graph.
+Here stands what a picture of a graph shows (`view.py`, made by `nodes.py`, `layers.py` and
+`comparing.py`), in which row each item stands (`rows.py`), DOT made from that (`dot.py`), and the
+call of the engine that draws it (`rendering.py`). Figures of numbers (curves, bars) are drawn by
+`runtime/figures`, which knows no graph.
 """

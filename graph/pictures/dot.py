@@ -140,8 +140,7 @@ class _Writer:
                 continue
             with box.subgraph(name=f"cluster {together[0].key} call") as inner:
                 inner.attr(
-                    label=call, labeljust="r", fontsize="9", style="dashed,rounded",
-                    color="#333333", penwidth="1", tooltip=call,
+                    label="", style="dashed,rounded", color="#333333", penwidth="1", tooltip=call,
                 )  # fmt: skip
                 for item in together:
                     self._item(inner, item)

@@ -64,7 +64,7 @@ class Seen:
         if self.updates():
             notes.append("dashed: the new value of what it points to")
         if self.calls:
-            notes.append("#7: the kernel call that computes it")
+            notes.append("#7: the kernel call that computes it, with all in one dashed box")
         if self.taken:
             notes.append("dot at the tail: the result takes over this buffer")
         return notes
