@@ -11,12 +11,10 @@ from graphviz import Digraph
 from graphviz import escape as literal
 
 from .labels import printable
-from .looks import LOOKS, MARKS, SIGNS, UNCHANGED, Look
+from .looks import FONT, INK, LOOKS, MARKS, SIGNS, UNCHANGED, Look
 from .rows import rows
 from .view import HEADS, Edge, Item, View
 
-_FONT: Final = "Helvetica"
-_INK: Final = "#1a1a1a"
 _WRITES: Final = {"style": "dashed", "color": LOOKS["update"].line, "arrowhead": "vee"}
 _POINT: Final = {"style": "invis", "shape": "point", "width": "0", "height": "0", "label": ""}
 _TITLE: Final = {"shape": "plaintext", "height": "0.2", "margin": "0.04,0.0", "fontsize": "13"}
@@ -61,10 +59,10 @@ class _Writer:
     def _defaults(self) -> None:
         self.dot.attr(
             "graph", rankdir=self.direction, newrank="true", nodesep="0.2", ranksep="0.25",
-            fontname=_FONT, fontsize="13", fontcolor=_INK, tooltip=self.view.title,
+            fontname=FONT, fontsize="13", fontcolor=INK, tooltip=self.view.title,
         )  # fmt: skip
         self.dot.attr(
-            "node", fontname=_FONT, fontsize="10", fontcolor=_INK, margin="0.12,0.045", height="0.3"
+            "node", fontname=FONT, fontsize="10", fontcolor=INK, margin="0.12,0.045", height="0.3"
         )
         self.dot.attr("edge", arrowsize="0.6", color="#555555")
 
@@ -154,7 +152,7 @@ class _Writer:
             look |= UNCHANGED
         if item.mark is not None:
             colours = MARKS[item.mark]
-            look |= {"fillcolor": colours.fill, "color": colours.line, "fontcolor": _INK}
+            look |= {"fillcolor": colours.fill, "color": colours.line, "fontcolor": INK}
             text = f"{SIGNS[item.mark]} {text}"
         if item.mark == "removed":
             look["style"] += ",dashed"

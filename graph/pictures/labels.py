@@ -69,11 +69,20 @@ def total_text(types: Iterable[TensorType], sizes: Mapping[str, int]) -> str:
         symbols = tuple(d for d in dims if isinstance(d, str))
         terms[symbols] = terms.get(symbols, 0.0) + known
     powers = sorted(terms, key=lambda symbols: (-len(symbols), symbols))
-    unit = 0
-    while unit < len(_UNITS) - 1 and max(terms.values(), default=0.0) / 1000**unit >= 999.5:
-        unit += 1  # which three digits would round to 1000
+    unit = _unit(max(terms.values(), default=0.0))
     texts = ["·".join([f"{terms[symbols] / 1000**unit:.3g}", *symbols]) for symbols in powers]
     return f"{' + '.join(texts) or '0'} {_UNITS[unit]}"
+
+
+def size_text(nbytes: float) -> str:
+    """A number of bytes in three digits: `51.2 kB`."""
+    unit = _unit(nbytes)
+    return f"{nbytes / 1000**unit:.3g} {_UNITS[unit]}"
+
+
+def _unit(nbytes: float) -> int:
+    """The first unit in which three digits of the number do not round to 1000."""
+    return next((k for k in range(len(_UNITS)) if nbytes / 1000**k < 999.5), len(_UNITS) - 1)
 
 
 def tooltip(g: Graph, n: Node) -> str:

@@ -7,6 +7,9 @@ from typing import Final, NamedTuple
 
 from .view import Mark
 
+FONT: Final = "Helvetica"
+INK: Final = "#1a1a1a"
+
 
 class Look(NamedTuple):
     """A shape, its colours, and the colour behind a box of its column."""
