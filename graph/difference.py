@@ -117,9 +117,9 @@ class Difference:
 
     def to_svg(self, path: str | Path) -> None:
         """Writes the picture as SVG; raises GraphError where no program can draw it."""
-        from .writing import write_whole
+        from .pictures.files import write_svg
 
-        write_whole(path, self._repr_svg_())
+        write_svg(path, self._repr_svg_)
 
     def _repr_svg_(self) -> str:
         from .pictures.comparing import difference_view

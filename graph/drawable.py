@@ -57,12 +57,12 @@ class Drawable:
     ) -> None:
         """Writes the picture as SVG; raises GraphError where no program can draw it."""
         from .pictures.drawing import to_svg
+        from .pictures.files import write_svg
         from .pictures.options import checked
-        from .writing import write_whole
 
         g = cast("Graph", self)
         options = checked(g, sizes, detail, parts, direction, types, bookkeeping)
-        write_whole(path, to_svg(g, options))
+        write_svg(path, lambda: to_svg(g, options))
 
     def _repr_svg_(self) -> str:
         from .pictures.drawing import to_svg

@@ -47,13 +47,36 @@ def to_svg(g: Graph, options: Options) -> str:
     return drawn(view(g, options), description(g, roles(g)), options.direction)
 
 
+def to_image(g: Graph, form: str, options: Options) -> bytes:
+    """The picture as "png" or "pdf"; raises GraphError as `to_svg` does."""
+    return drawn_image(view(g, options), form, options.direction)
+
+
 def drawn(shown: View, description: str, direction: str = "TB") -> str:
     """A view as SVG; where Graphviz cannot draw it in columns, without, which it says."""
     from .rendering import render
 
-    torn = shown._replace(notes=[*shown.notes, _TORN])
-    texts = [dot_of(shown, direction), dot_of(torn, direction, in_columns=False)]
-    svg = render(texts, shown.title, description)
-    if _TORN in svg:
-        warn(f"graph {shown.title} is drawn {_TORN}; read it as text, print(g), or by its layers")
+    svg, tried = render(_texts(shown, direction), shown.title, description)
+    if tried:
+        _tell_torn(shown)
     return svg
+
+
+def drawn_image(shown: View, form: str, direction: str = "TB") -> bytes:
+    """The same as "png" or "pdf"."""
+    from .rendering import render_image
+
+    image, tried = render_image(_texts(shown, direction), form)
+    if tried:
+        _tell_torn(shown)
+    return image
+
+
+def _texts(shown: View, direction: str) -> list[str]:
+    """A view in columns, and without."""
+    torn = shown._replace(notes=[*shown.notes, _TORN])
+    return [dot_of(shown, direction), dot_of(torn, direction, in_columns=False)]
+
+
+def _tell_torn(shown: View) -> None:
+    warn(f"graph {shown.title} is drawn {_TORN}; read it as text, print(g), or by its layers")

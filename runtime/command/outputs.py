@@ -8,12 +8,12 @@ from typing import Final
 
 import click
 
+from ...graph.pictures.files import ENDINGS, check_svg
 from ...graph.writing import check_writable
 from ..optional import require
 
 STDOUT: Final = Path("-")
-ENDINGS: Final = {"svg": (".svg",), "dot": (".dot", ".gv"), "text": (".txt", ".ir")}
-"""The endings of a file's name for each format, of which the first is the usual one."""
+_HELD: Final = {"svg": "an SVG", "png": "a PNG", "pdf": "a PDF", "dot": "DOT", "text": "text"}
 
 
 def form_of(path: Path, asked: str | None) -> str:
@@ -28,7 +28,7 @@ def form_of(path: Path, asked: str | None) -> str:
     if other or (ending and asked is None and ending not in known):
         usual = ", ".join([f"{endings[0]} ({form})" for form, endings in ENDINGS.items()])
         raise click.UsageError(
-            f"{path} would hold {'an SVG' if form == 'svg' else form.replace('dot', 'DOT')}, which "
+            f"{path} would hold {_HELD[form]}, which "
             f"its ending {ending} does not say; the endings are {usual}"
             + ("" if asked else ", or say --format")
         )
@@ -38,11 +38,12 @@ def form_of(path: Path, asked: str | None) -> str:
 def check_figure(path: Path) -> None:
     """Raises an error where a figure could not be drawn, or not be written as SVG to `path`."""
     require("matplotlib", "plot")
+    check_picture(path)
+
+
+def check_picture(path: Path) -> None:
+    """Raises an error where an SVG could not be written to `path`, beside what stdout has."""
     if path == STDOUT:
         raise click.UsageError("stdout has the table already; name a file for the figure")
-    if path.suffix.lower() not in (*ENDINGS["svg"], ""):
-        raise click.UsageError(
-            f"{path} would hold an SVG, which its ending {path.suffix} does not say; "
-            f"write e.g. {path.with_suffix('.svg')}"
-        )
+    check_svg(path)
     check_writable(path)

@@ -1,4 +1,4 @@
-"""`verigrad graph`: any stage as text, DOT or SVG."""
+"""`verigrad graph`: any stage as text, as DOT, or drawn."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ...graph import Difference, Graph, GraphError, RunError, roles, suggest
+from ...graph.pictures.files import ENDINGS, IMAGES
 from ...graph.writing import check_writable, write_whole
 from ..program import Program
 from .models import model_argument, program_of
@@ -30,7 +31,7 @@ _ELSEWHERE = ("backend", "memory_limit", "recompute")
     help="declared, a pass that has run, training or inference; --stage list names them.",
 )  # fmt: skip
 @click.option(
-    "--format", "form", type=click.Choice(["svg", "dot", "text"]),
+    "--format", "form", type=click.Choice([*ENDINGS]),
     help="Unsaid, as the ending of FILE says, or else text.",
 )  # fmt: skip
 @click.option(
@@ -59,6 +60,8 @@ def graph_command(
     if output is not None and output != STDOUT:
         form = form_of(output, form)
         check_writable(output)
+    elif output is None and form in IMAGES:
+        raise click.UsageError(f"--format {form} is no text; name a file with -o", ctx)
     if as_json and (form is not None or output is not None):
         raise click.UsageError("--json goes to stdout, and has a form of its own", ctx)
     refuse_settings(ctx, "a graph is the same for all of them", _ELSEWHERE)
@@ -90,24 +93,28 @@ def graph_command(
         sizes = {s: n for s, n in {"N": settings.batch_size}.items() if s in g.symbols}
         draw = partial(_drawn, g, sizes, view)
     if output is None or output == STDOUT:
-        text = draw(form or "text")
-        click.echo(text, nl=not text.endswith("\n"))
+        click.echo(_ended(draw(form or "text")), nl=False)
     else:
         _write(ctx, output, draw, form or "text")
 
 
-def _write(ctx: click.Context, path: Path, draw: Callable[[str], str], form: str) -> None:
+def _write(ctx: click.Context, path: Path, draw: Callable[[str], str | bytes], form: str) -> None:
     """Writes the file; where none can be drawn, DOT beside it, and exits with 1."""
     try:
-        text = draw(form)
+        content = draw(form)
     except GraphError as e:
         dot = path.with_suffix(".dot")
-        if path.suffix.lower() != ".svg" or dot.exists():
+        if path.suffix.lower() not in ENDINGS[form] or dot.exists():
             raise
         write_whole(dot, draw("dot"))
         click.echo(f"{dot} stands for {path}: {str(e).splitlines()[0]}", err=True)
         ctx.exit(1)
-    write_whole(path, text if text.endswith("\n") else f"{text}\n")
+    write_whole(path, _ended(content))
+
+
+def _ended(content: str | bytes) -> str | bytes:
+    """Text with the end of its last line; images as they are."""
+    return content if isinstance(content, bytes) or content.endswith("\n") else f"{content}\n"
 
 
 def _plain(g: Graph) -> dict[str, object]:
@@ -149,17 +156,24 @@ def _difference(stages: dict[str, Graph], name: str) -> Difference:
     return stages[order[order.index(name) - 1]].diff(stages[name])
 
 
-def _compared(difference: Difference, form: str) -> str:
+def _compared(difference: Difference, form: str) -> str | bytes:
     if form == "text":
         return str(difference)
+    if form in IMAGES:
+        from ...graph.pictures.comparing import difference_view
+        from ...graph.pictures.drawing import drawn_image
+
+        return drawn_image(difference_view(difference), form)
     return difference._repr_svg_() if form == "svg" else difference.to_dot()
 
 
-def _drawn(g: Graph, sizes: dict[str, int], view: dict[str, Any], form: str) -> str:
+def _drawn(g: Graph, sizes: dict[str, int], view: dict[str, Any], form: str) -> str | bytes:
     if form == "text":
-        return print_whole(g) if whole else str(g)
-    from ...graph.pictures.drawing import to_dot, to_svg
+        return str(g)
+    from ...graph.pictures.drawing import to_dot, to_image, to_svg
     from ...graph.pictures.options import checked
 
     options = checked(g, sizes, **view)
+    if form in IMAGES:
+        return to_image(g, form, options)
     return to_svg(g, options) if form == "svg" else to_dot(g, options)

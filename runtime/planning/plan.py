@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -117,8 +118,14 @@ class Plan(Frozen):
             "buffers": [{**b._asdict(), "holds": list(b.holds)} for b in self.buffers],
         }
 
-    @property
-    def _title(self) -> str:
+    def to_svg(self, path: str | Path | None = None) -> str:
+        """The buffers over the kernel calls as SVG; written to `path` too, where one is given."""
+        from ...graph.pictures.files import write_svg
+        from .picture import draw_plan
+
+        return write_svg(path, lambda: draw_plan(self))
+
+    def __str__(self) -> str:
         sizes = ", ".join(f"{s}={n}" for s, n in self.sizes.items())
         return f"plan of {self.graph.name}, {sizes or 'fixed sizes'}"
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ...graph import RunError, all_of, check_kind, sizes_of
-from ...graph.notebook import Bar, Table, as_html, page
-from ...graph.writing import write_whole
+from ...graph.pictures.files import write_svg
 from ..backends.step_text import Kernel
 
 _WIDTH: Final = 36
@@ -84,10 +83,7 @@ class Profile:
             f"its kernels {1e6 * self.measured:,.0f}, predicted {1e6 * self.predicted:,.0f}"
         )
         bars = [Bar(k.label, k.phase, k.measured, k.predicted) for k in self.kernels]
-        text = draw_bars(title, bars)
-        if path is not None:
-            write_whole(path, text)
-        return text
+        return write_svg(path, lambda: draw_bars(title, bars))
 
     def as_dict(self) -> dict[str, Any]:
         """All that the table shows, in types that JSON has; times in seconds."""

@@ -46,7 +46,7 @@ def trained(activation, optimizer, keep, l2, norm) -> vg.Graph:  # type: ignore[
 def drawn(*texts: str) -> None:
     """One program draws them all, and fails where it cannot draw one."""
     (_, draw), *_ = rendering.engines()
-    assert draw("\n".join(texts), 600.0).count("</svg>") == len(texts)
+    assert draw("\n".join(texts), 600.0).count(b"</svg>") == len(texts)
 
 
 def test_there_are_108_combinations() -> None:

@@ -482,13 +482,13 @@ def test_a_graph_that_graphviz_cannot_lay_out_in_columns_is_drawn_without(
 ) -> None:
     seen: list[str] = []
 
-    def draw(dot: str, seconds: float) -> str:
+    def draw(dot: str, seconds: float) -> bytes:
         seen.append(dot)
         if "head forward" in dot:
             raise vg.GraphError("trouble in init_rank")
-        return f"<svg>\n{dot}</svg>"
+        return f"<svg>\n{dot}</svg>".encode()
 
-    monkeypatch.setattr(rendering, "engines", lambda: [("dot", draw)])
+    monkeypatch.setattr(rendering, "engines", lambda form: [("dot", draw)])
     with pytest.warns(vg.VerigradWarning, match="graph small is drawn without columns"):
         assert to_svg(g).endswith("</svg>")
     assert len(seen) == 2
