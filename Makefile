@@ -10,7 +10,7 @@ ORACLES := .venv-oracles
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses auto --dist worksteal
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
-.PHONY: help train test test-jit test-more test-oracles accuracy fuzz catch mutants lint bench clean
+.PHONY: help train test test-jit test-more test-oracles accuracy fuzz catch mutants pictures lint bench clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
@@ -22,6 +22,7 @@ help:
 	@echo "make fuzz    checks random programs, then changed files, for MINUTES=10 each: see tests/fuzz"
 	@echo "make catch   plants faults in copies, and tabulates what catches each (an hour)"
 	@echo "make mutants changes the passes and the planner everywhere, and tries the tests on each"
+	@echo "make pictures draws examples/pictures anew, but for the curves of what is trained"
 	@echo "make lint    check style (ruff) and types (mypy, strict)"
 	@echo "make bench   install the peers into $(BENCH), and time a step beside theirs"
 	@echo "make clean   remove $(VENV), $(BENCH), $(ORACLES) and what was built"
@@ -63,6 +64,10 @@ catch: $(VENV)/installed-dev
 
 mutants: $(VENV)/installed-dev $(VENV)/installed-mutants
 	cd tests && ../$(BIN)/python -m catch.mutants $(ARGS)
+
+# Without PATH, what draws is the graphviz-pure of the environment: the same bytes on each machine.
+pictures: $(VENV)/installed-dev
+	PATH= $(BIN)/python examples/draw_pictures.py examples/pictures
 
 # mypy wants the root folder to bear the package's name: build/mypy/verigrad is a link to it.
 lint: $(VENV)/installed-dev

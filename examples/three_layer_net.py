@@ -16,15 +16,20 @@ def declare() -> vg.Graph:
     return vg.Graph("digits", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
 
 
-def main() -> float:
-    train, test = vg.digits()  # pixels are 0 to 16
-    program = vg.compile(
+def compiled() -> vg.Program:
+    """The net with momentum, an L2 penalty and dropout."""
+    return vg.compile(
         declare(),
         optimizer=vg.Momentum(lr=0.05, rho=0.9),
         regularizer=vg.L2(1e-4),
         dropout=vg.Dropout(keep=0.9),
         seed=0,
     )
+
+
+def main() -> float:
+    train, test = vg.digits()  # pixels are 0 to 16
+    program = compiled()
     history = vg.fit(program, (train.x / 16, train.y), epochs=30, batch_size=50)
     print(f"training loss {history.rows[0].train_loss:.3f} -> {history.rows[-1].train_loss:.3f}")
 

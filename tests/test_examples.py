@@ -9,6 +9,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from verigrad.graph.pictures import rendering
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
@@ -21,7 +23,7 @@ def example(name: str) -> ModuleType:
 
 
 def test_every_example_has_a_test() -> None:
-    tested = {"three_layer_net", "check_own_op", "own_pass", "read_the_stages"}
+    tested = {"three_layer_net", "check_own_op", "own_pass", "read_the_stages", "draw_pictures"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == tested
 
 
@@ -48,3 +50,19 @@ def test_the_stages_are_read_and_drawn(tmp_path: Path, capsys: pytest.CaptureFix
     assert "%fc1 is read by %fc1.relu alone" in printed
     for picture in ("declared.svg", "training.svg"):
         assert (tmp_path / picture).read_text().count("<svg") == 1
+
+
+def test_the_pictures_are_what_is_drawn_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.setenv("PATH", "")  # as `make pictures` does: graphviz-pure draws
+    if rendering.find_program("graphviz-pure") is None:
+        pytest.skip("graphviz-pure is not installed")
+    drawn = example("draw_pictures").main(tmp_path)
+    trained = {"compare.svg"}
+    assert {p.name for p in drawn} == {p.name for p in (EXAMPLES / "pictures").iterdir()} - trained
+    stale = [
+        p.name for p in drawn if p.read_bytes() != (EXAMPLES / "pictures" / p.name).read_bytes()
+    ]
+    assert stale == [], "make pictures"
