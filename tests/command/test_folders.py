@@ -21,7 +21,7 @@ SHORT = ("train", "--hidden", 8, "--epochs", 1, "--out")
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rendering, "engines", lambda: iter(()))
+    monkeypatch.setattr(rendering, "engines", lambda form: iter(()))
 
 
 def test_a_second_run_in_a_folder_is_refused(tmp_path: Path) -> None:

@@ -25,6 +25,13 @@ def test_graph_as_json_is_the_graph() -> None:
     assert run("graph", *SMALL, "--json", "--format", "dot").exit_code == 2
 
 
+def test_plan_draws(tmp_path: Path) -> None:
+    result = run("plan", *SMALL, "--json", "--svg", tmp_path / "plan.svg")
+    assert result.exit_code == 0 and json.loads(result.stdout)["sizes"] == {"N": 50}
+    assert result.stderr == f"figure in {tmp_path / 'plan.svg'}\n"
+    assert "plan of mlp, N=50" in (tmp_path / "plan.svg").read_text(encoding="utf-8")
+
+
 def test_plan_check_and_info_as_json() -> None:
     plan = json.loads(run("plan", *SMALL, "--json").stdout)
     assert plan["sizes"] == {"N": 50}
@@ -38,13 +45,19 @@ def test_plan_check_and_info_as_json() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("graph", "-o", "x.png"), "x.png would hold text, which its ending .png does not say"),
+        (("graph", "-o", "x.jpg"), "x.jpg would hold text, which its ending .jpg does not say"),
+        (("graph", "-o", "x.wrong"), ".png (png), .pdf (pdf)"),
+        (("graph", "--format", "text", "-o", "x.png"), "x.png would hold text"),
+        (("graph", "--format", "pdf", "-o", "x.png"), "x.png would hold a PDF"),
+        (("graph", "--format", "png"), "--format png is no text; name a file with -o"),
         (("graph", "--format", "svg", "-o", "x.png"), "x.png would hold an SVG"),
         (("graph", "--format", "svg", "-o", "x.dot"), "x.dot would hold an SVG"),
         (("graph", "-o", "x.wrong"), "or say --format"),
         (("compare", "-o", "x.png"), "x.png would hold an SVG"),
         (("compare", "-o", "-"), "stdout has the table already"),
         (("profile", "--svg", "x.pdf"), "write e.g. x.svg"),
+        (("plan", "--svg", "x.png"), "x.png would hold an SVG, which its ending .png does not say"),
+        (("plan", "--svg", "-"), "stdout has the table already"),
         (("plan", "--batch-size", 10**21), "is not in the range 1<=x<=100000000"),
         (("plan", "--hidden", 10**21), "are no layer sizes"),
         (("profile", "--hidden", 4), "there is not enough memory: Unable to allocate 1 TiB"),
