@@ -35,6 +35,7 @@ _LEFT, _RIGHT = 84, 1256
 _TOP, _BOTTOM = 132, 574  # of the map
 _STRIP: Final = 582
 _ALIVE, _AXIS = 606, 676
+_LONGEST: Final = 60  # of what stands beside the amounts
 _PEAK, _PEAK_FILL = "#b3261e", "#f6d5d2"
 _FAINT: Final = "#dddddd"
 
@@ -52,7 +53,8 @@ def draw_plan(plan: Plan) -> str:
     """The picture: the same text for the same plan, drawn by no program."""
     picture = _Picture(plan)
     title = ", ".join([f"plan of {plan.graph.name}", *(f"{s}={n}" for s, n in plan.sizes.items())])
-    parts = [iter([words(24, 34, title, size=18, weight="bold")]), picture.amounts()]
+    shown = title if len(title) <= _LONGEST else f"{title[: _LONGEST - 1]}…"
+    parts = [iter([words(24, 34, shown, size=18, weight="bold")]), picture.amounts()]
     if plan.buffers:
         parts += [picture.legend(), picture.axes(), picture.peak_band(), picture.buffers()]
         parts += [picture.strip(), picture.curve(), picture.limit(), picture.peak_words()]
@@ -72,10 +74,7 @@ class _Picture:
         for n, call in self.group.items():
             self.calls.setdefault(call, []).append(n)
         self.pieces = {b: self._pieces(b) for b in plan.buffers}
-        self.alive = [0] * max(len(self.calls), 1)
-        for b in plan.buffers:
-            for call in range(b.first, b.last + 1):
-                self.alive[call] += b.nbytes
+        self.alive = plan.alive or [0]
         self.most = max(self.alive)
         self.peak = self.alive.index(self.most)
         self.limited = plan.limit is not None and plan.limit <= 1.5 * plan.nbytes

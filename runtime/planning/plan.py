@@ -107,6 +107,12 @@ class Plan(Frozen):
         """The most bytes that are alive at one time: no placement can take less."""
         return _most_alive(self.buffers)
 
+    @property
+    def alive(self) -> list[int]:
+        """The bytes that are in use at each kernel call."""
+        assert self.graph.schedule is not None
+        return _alive(self.buffers, 1 + max(self.graph.schedule.groups.values(), default=-1))
+
     def as_dict(self) -> dict[str, Any]:
         """All that the text shows, in types that JSON has."""
         fields = ("nbytes", "unplanned_nbytes", "lower_bound", "state_nbytes", "limit")
@@ -229,11 +235,16 @@ def live_bytes(g: Graph, sizes: Mapping[str, int]) -> int:
 
 def _most_alive(pieces: Sequence[Buffer | _Life]) -> int:
     """The most bytes that are in use at one kernel call."""
-    changes = [0] * (max((p.last for p in pieces), default=0) + 2)
+    return max(_alive(pieces, max((p.last for p in pieces), default=0) + 1))
+
+
+def _alive(pieces: Sequence[Buffer | _Life], calls: int) -> list[int]:
+    """The bytes that are in use at each of so many kernel calls."""
+    changes = [0] * (calls + 1)
     for p in pieces:
         changes[p.first] += p.nbytes
         changes[p.last + 1] -= p.nbytes
-    return max(accumulate(changes))
+    return [*accumulate(changes)][:calls]
 
 
 def _packed(s: Schedule, lives: Sequence[_Life]) -> list[list[int]]:

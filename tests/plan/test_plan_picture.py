@@ -109,6 +109,7 @@ def test_the_peak_is_marked_with_its_bytes(plan: vg.Plan) -> None:
         sum(b.nbytes for b in plan.buffers if b.first <= call <= b.last)
         for call in range(1 + max(b.last for b in plan.buffers))
     ]
+    assert plan.alive == alive
     peak = alive.index(max(alive))
     assert f"peak: call {peak}, {max(alive) / 1000:.3g} kB alive" in texts(plan.to_svg())
 
@@ -166,6 +167,12 @@ def test_a_plan_without_a_buffer_says_so() -> None:
     svg = vg.compile(vg.Graph("nothing", {"x": x})).plan(N=2).to_svg()
     assert "No result of this graph needs a buffer." in texts(svg)
     assert drawn(svg) == {}
+
+
+def test_a_long_name_is_cut_in_the_picture_alone() -> None:
+    name = "a" * 200
+    svg = vg.compile(vg.Graph(name, {"y": vg.exp(vg.input("x", ("N", 3)))})).plan(N=2).to_svg()
+    assert len(texts(svg)[0]) == 60 and f"<title>plan of {name}, N=2</title>" in svg
 
 
 def test_a_plan_of_one_call_in_a_few_bytes() -> None:
