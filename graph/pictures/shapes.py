@@ -77,12 +77,12 @@ def length(text: str) -> float:
 def label(box: Box, name: str, below: str) -> Iterator[str]:
     """A name in the middle of a rectangle, with a second line below where there is room.
 
-    Upright in one that is narrow; shortened where that leaves five characters, or else left out.
+    Upright in one that is narrow; shortened where that leaves eight characters, or else left out.
     """
     turned = box.width < box.height and length(name) > box.width - 6
     along, across = (box.height, box.width) if turned else (box.width, box.height)
     room = int((along - 6) / length(" "))
-    if across < SIZE + 1 or room < min(len(name), 5):
+    if across < SIZE + 1 or room < min(len(name), 8):
         return
     lines = [name if len(name) <= room else f"{name[: room - 1]}…"]
     if across >= 2.6 * SIZE and len(below) <= room:
