@@ -1,4 +1,4 @@
-"""The pictures of examples/pictures: the training graph of the three-layer net, and its memory.
+"""The pictures of examples/pictures: the three-layer net as compiled, and where its results lie.
 
 Run it with `make pictures`, or with `python examples/draw_pictures.py [FOLDER]`.
 """
@@ -10,11 +10,16 @@ from three_layer_net import compiled
 
 
 def main(folder: Path) -> list[Path]:
+    layers, nodes, changes, plan = (
+        folder / f"{name}.svg" for name in ("training", "nodes", "fusion", "plan")
+    )
     program = compiled()
-    graph, plan = folder / "training.svg", folder / "plan.svg"
-    program.training.to_svg(graph)
+    stages = program.stages
+    program.training.to_svg(layers)
+    program.training.to_svg(nodes, detail="nodes")
+    stages["eliminate_common"].diff(stages["fuse_linear_relu"]).to_svg(changes)
     program.plan(N=50).to_svg(plan)
-    return [graph, plan]
+    return [layers, nodes, changes, plan]
 
 
 if __name__ == "__main__":
