@@ -115,11 +115,14 @@ class Difference:
 
         return dot_of(difference_view(self))
 
-    def to_svg(self, path: str | Path) -> None:
-        """Writes the picture as SVG; raises GraphError where no program can draw it."""
+    def to_svg(self, path: str | Path | None = None) -> str:
+        """The picture as SVG; written to `path` too, where one is given.
+
+        Raises GraphError where no program can draw it.
+        """
         from .pictures.files import write_svg
 
-        write_svg(path, self._repr_svg_)
+        return write_svg(path, self._repr_svg_)
 
     def _repr_svg_(self) -> str:
         from .pictures.comparing import difference_view

@@ -46,7 +46,7 @@ class Drawable:
 
     def to_svg(
         self,
-        path: str | Path,
+        path: str | Path | None = None,
         sizes: Mapping[str, int] | None = None,
         *,
         detail: Detail | None = None,
@@ -54,15 +54,18 @@ class Drawable:
         direction: Direction = "TB",
         types: bool = True,
         bookkeeping: bool = False,
-    ) -> None:
-        """Writes the picture as SVG; raises GraphError where no program can draw it."""
+    ) -> str:
+        """The picture as SVG; written to `path` too, where one is given.
+
+        Raises GraphError where no program can draw it. `verigrad graph -o` writes PNG and PDF too.
+        """
         from .pictures.drawing import to_svg
         from .pictures.files import write_svg
         from .pictures.options import checked
 
         g = cast("Graph", self)
         options = checked(g, sizes, detail, parts, direction, types, bookkeeping)
-        write_svg(path, lambda: to_svg(g, options))
+        return write_svg(path, lambda: to_svg(g, options))
 
     def _repr_svg_(self) -> str:
         from .pictures.drawing import to_svg

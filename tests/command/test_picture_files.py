@@ -12,6 +12,7 @@ import verigrad as vg
 from verigrad.graph.pictures import rendering
 from verigrad.graph.pictures.drawing import to_image
 from verigrad.graph.pictures.options import Options
+from verigrad.runtime.profiling.report import KernelRow
 
 PURE = rendering.find_program("graphviz-pure")
 STARTS = {"png": b"\x89PNG\r\n", "pdf": b"%PDF-"}
@@ -100,10 +101,9 @@ def test_where_no_program_draws_a_pdf_dot_stands_for_it(
 # ---- endings of other formats --------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def profiled() -> vg.Profile:
-    program = vg.compile(vg.Graph("g", {"y": vg.tanh(vg.input("x", ("N", 3)))}))
-    return program.profile({"x": [[1.0, 2.0, 3.0]]}, steps=1)
+    return vg.Profile("g", {}, [KernelRow(0, "forward", "tanh", ("y",), 6, 24, 1e-6, 2e-6)], 3e-6)
 
 
 @pytest.mark.parametrize("name", ["x.png", "x.pdf", "x.dot", "x.html", "x.svg.gz", "x.v2"])
@@ -116,11 +116,24 @@ def test_an_svg_is_not_written_under_another_ending(
 ) -> None:
     own_programs(dot="echo '<svg>'")
     path = tmp_path / name
-    for to_svg in (g.to_svg, vg.compile(g).plan(N=2).to_svg, profiled.to_svg):
+    for to_svg in (g.to_svg, g.diff(g).to_svg, vg.compile(g).plan(N=2).to_svg, profiled.to_svg):
         with pytest.raises(vg.RunError, match="would hold an SVG, which its ending") as e:
             to_svg(path)
         assert str(path.with_suffix(".svg")) in str(e.value)
         assert not path.exists()
+
+
+@pytest.mark.skipif(PURE is None, reason="graphviz-pure is not installed")
+def test_every_picture_is_a_text_and_written_too_where_a_path_is_given(
+    g: vg.Graph, profiled: vg.Profile, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    other = vg.Graph("other", {"y": vg.exp(vg.input("x", ("N", 3)))})
+    for picture in (g, g.diff(other), vg.compile(g).plan(N=2), profiled):
+        path = tmp_path / f"{type(picture).__name__}.svg"
+        text = picture.to_svg(path)
+        assert text == picture.to_svg() == path.read_text(encoding="utf-8")
+        assert text.startswith("<") and text.rstrip().endswith("</svg>")
 
 
 @pytest.mark.parametrize("name", ["x", "x.SVG", "a.b.svg"])
