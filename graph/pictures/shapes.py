@@ -10,7 +10,7 @@ from .labels import printable
 from .looks import FONT, INK
 
 SIZE: Final = 11
-GRAY: Final = "#555555"
+GRAY: Final = "#444444"
 _WIDE: Final = 0.56
 """How wide a character is on average, of its height, rather too much: labels stay in place."""
 _DASHED: Final = ' stroke-dasharray="3 2"'
