@@ -14,7 +14,6 @@ from .errors import GraphError, suggest
 from .frozen import Frozen
 from .naming import assign_names, layer_names, number_layers
 from .node import Node
-from .notebook import as_svg
 from .op import Source
 from .quoting import shown
 from .record import Record

@@ -12,6 +12,7 @@ import click
 
 from ...graph import Difference, Graph, GraphError, RunError, roles, suggest
 from ...graph.pictures.files import ENDINGS, IMAGES
+from ...graph.text.printer import print_whole
 from ...graph.writing import check_writable, write_whole
 from ..program import Program
 from .models import model_argument, program_of
@@ -42,6 +43,10 @@ _ELSEWHERE = ("backend", "memory_limit", "recompute")
     "--diff", metavar="PASS", help="What a pass added, removed and rewrote, in place of a stage."
 )
 @takes_view
+@click.option(
+    "--written-out", "whole", is_flag=True,
+    help="Write every number of its arrays into the text, for verigrad opt to read.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the graph as one JSON object.")
 @click.pass_context
 def graph_command(
@@ -53,6 +58,7 @@ def graph_command(
     form: str | None,
     output: Path | None,
     diff: str | None,
+    whole: bool,
     as_json: bool,
     **view: Any,
 ) -> None:
@@ -74,7 +80,7 @@ def graph_command(
             raise click.UsageError("--diff is text, DOT or SVG, and not --json", ctx)
     if stage == "list" and (form is not None or output is not None):
         raise click.UsageError("--stage list goes to stdout, as text or --json", ctx)
-    if whole and (as_json or form not in (None, "text")):
+    if whole and (as_json or diff is not None or form not in (None, "text")):
         raise click.UsageError("--written-out is of a text", ctx)
     program = program_of(ctx, model, settings)
     stages = _stages(program)
@@ -91,7 +97,7 @@ def graph_command(
         draw = partial(_compared, _difference(stages, diff))
     else:
         sizes = {s: n for s, n in {"N": settings.batch_size}.items() if s in g.symbols}
-        draw = partial(_drawn, g, sizes, view)
+        draw = partial(_drawn, g, sizes, view, whole=whole)
     if output is None or output == STDOUT:
         click.echo(_ended(draw(form or "text")), nl=False)
     else:
@@ -167,9 +173,11 @@ def _compared(difference: Difference, form: str) -> str | bytes:
     return difference._repr_svg_() if form == "svg" else difference.to_dot()
 
 
-def _drawn(g: Graph, sizes: dict[str, int], view: dict[str, Any], form: str) -> str | bytes:
+def _drawn(
+    g: Graph, sizes: dict[str, int], view: dict[str, Any], form: str, whole: bool
+) -> str | bytes:
     if form == "text":
-        return str(g)
+        return print_whole(g) if whole else str(g)
     from ...graph.pictures.drawing import to_dot, to_image, to_svg
     from ...graph.pictures.options import checked
 

@@ -131,7 +131,8 @@ class Plan(Frozen):
 
         return write_svg(path, lambda: draw_plan(self))
 
-    def __str__(self) -> str:
+    @property
+    def _title(self) -> str:
         sizes = ", ".join(f"{s}={n}" for s, n in self.sizes.items())
         return f"plan of {self.graph.name}, {sizes or 'fixed sizes'}"
 

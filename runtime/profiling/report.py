@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ...graph import RunError, all_of, check_kind, sizes_of
+from ...graph.notebook import Bar, Table, as_html, page
 from ...graph.pictures.files import write_svg
 from ..backends.step_text import Kernel
 

@@ -96,7 +96,7 @@ def test_a_graph_is_a_picture_that_fits(three_layer: vg.Graph) -> None:
 def test_a_graph_that_nothing_can_draw_is_text(
     three_layer: vg.Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("verigrad.graph.pictures.rendering.engines", lambda: iter(()))
+    monkeypatch.setattr("verigrad.graph.pictures.rendering.engines", lambda *_: iter(()))
     assert three_layer._repr_mimebundle_() == {"text/plain": str(three_layer)}
     assert three_layer._repr_svg_() is None
 
