@@ -10,7 +10,8 @@ ORACLES := .venv-oracles
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses auto --dist worksteal
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
-.PHONY: help train test test-jit test-more test-oracles accuracy fuzz catch mutants pictures lint bench clean
+.PHONY: help train test test-jit test-more test-oracles accuracy fuzz notebooks catch mutants lint \
+	bench clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
@@ -20,6 +21,7 @@ help:
 	@echo "make accuracy measures every op beside mpmath, into tests/accuracy/ACCURACY.md"
 	@echo "make test-more runs them with twenty times as many cases where not all can be tried"
 	@echo "make fuzz    checks random programs, then changed files, for MINUTES=10 each: see tests/fuzz"
+	@echo "make notebooks runs the example notebooks, and keeps what they print"
 	@echo "make catch   plants faults in copies, and tabulates what catches each (an hour)"
 	@echo "make mutants changes the passes and the planner everywhere, and tries the tests on each"
 	@echo "make pictures draws examples/pictures anew, but for the curves of what is trained"
@@ -58,6 +60,9 @@ test-more: $(VENV)/installed-dev
 fuzz: $(VENV)/installed-dev
 	cd tests && OPENBLAS_NUM_THREADS=1 ../$(BIN)/python -m fuzz --minutes $(MINUTES) $(ARGS)
 	cd tests && OPENBLAS_NUM_THREADS=1 ../$(BIN)/python -m fuzz.readers --minutes $(MINUTES)
+
+notebooks: $(VENV)/installed-notebook
+	cd tests && OPENBLAS_NUM_THREADS=1 ../$(BIN)/python -m notebooks
 
 catch: $(VENV)/installed-dev
 	cd tests && ../$(BIN)/python -m catch $(ARGS)

@@ -16,13 +16,18 @@ _NUMBER: Final = re.compile(r"[-+.#]?\d|(-|nan|-?inf)?$")
 _STYLE: Final = """<style>
 .verigrad {max-width: 100%; max-height: 36em; overflow: auto}
 .verigrad table {margin: 0.4em 0; border-collapse: collapse; font-variant-numeric: tabular-nums}
-.verigrad td, .verigrad th {
+.verigrad table td, .verigrad table th {
   text-align: right; vertical-align: top; padding: 0.1em 0.6em; white-space: nowrap;
   background: linear-gradient(#4285f459, #4285f459) no-repeat 0 / 0;
 }
-.verigrad .text {text-align: left; white-space: pre-wrap}
+.verigrad table td.text, .verigrad table th.text {text-align: left; white-space: pre-wrap}
 </style>"""
 """In colours that are read on light and on dark."""
+_ROOT: Final = re.compile(r"<svg\b[^>]*>")
+_SIZE: Final = re.compile(r'\s(width|height)="([\d.]+)(?:pt)?"')
+_PIXELS_A_POINT: Final = 4 / 3
+_WIDEST: Final = 880
+"""Pixels that a notebook's cell has on a screen of 1280."""
 _FITTING: Final = "max-width:100%;height:auto;background:#ffffff"
 
 
@@ -113,5 +118,15 @@ def _bar(share: float) -> str:
 
 
 def _fitting(svg: str) -> str:
-    """The picture in its own size, but no wider than what it stands in, on white."""
-    return svg.replace("<svg ", f'<svg style="{_FITTING}" ', 1)
+    """The picture no wider than a cell, whether it is put into a page or loaded as an image.
+
+    An image has the size that its root says, and no style of the page around it makes it smaller.
+    """
+    root = _ROOT.search(svg)
+    sizes = dict(_SIZE.findall(root[0])) if root is not None else {}
+    if root is None or len(sizes) < 2:
+        return svg
+    wide, high = float(sizes["width"]), float(sizes["height"])
+    scale = min(_PIXELS_A_POINT, _WIDEST / wide)
+    fitted = f'<svg width="{scale * wide:.0f}" height="{scale * high:.0f}" style="{_FITTING}"'
+    return svg.replace(root[0], fitted + _SIZE.sub("", root[0].removeprefix("<svg")), 1)

@@ -50,7 +50,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Programs are certified where certificates are tested, and where the most is tried: of all
     tests, they would take a quarter of the time."""
-    everywhere = {"certificate", "command", "optimizers", "test_readme.py", "test_examples.py"}
+    everywhere = {
+        "certificate", "command", "notebooks", "optimizers", "test_readme.py", "test_examples.py",
+    }  # fmt: skip
     certified = EFFORT > 1 or bool(everywhere & {*item.path.parts})
     vg.compile.__kwdefaults__["certify"] = certified
 

@@ -67,6 +67,9 @@ class Bisection(NamedTuple):
         ]
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        return str(self)
+
     @as_html
     def _repr_mimebundle_(self) -> str:
         title = f"bisection of {self.graph_name}, in {self.seconds:.1f} s"

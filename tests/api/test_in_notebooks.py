@@ -12,7 +12,7 @@ import pytest
 from conftest import batch
 
 import verigrad as vg
-from verigrad.graph.notebook import Bar, Table, page
+from verigrad.graph.notebook import Bar, Table, as_svg, page
 
 EMPTY = {"br", "img", "hr"}
 
@@ -90,7 +90,25 @@ def test_a_graph_is_a_picture_that_fits(three_layer: vg.Graph) -> None:
     assert bundle["text/plain"] == str(three_layer)
     root = bundle["image/svg+xml"].split(">", 1)[0]
     assert root.startswith("<svg ") and "max-width:100%;height:auto;background:#ffffff" in root
-    assert "viewBox" in root
+    assert "viewBox" in root and root.count("width=") == root.count("height=") == 1
+
+
+def test_a_wide_picture_is_no_wider_than_a_cell() -> None:
+    def shown(root: str) -> str:
+        class Picture:
+            @as_svg
+            def _repr_mimebundle_(self) -> str:
+                return f"<?xml version='1.0'?>\n{root}<g/></svg>"
+
+        return Picture()._repr_mimebundle_()["image/svg+xml"]
+
+    style = 'style="max-width:100%;height:auto;background:#ffffff"'
+    wide = shown('<svg width="1760pt"\n height="500pt" viewBox="0 0 1760 500">')
+    assert f'<svg width="880" height="250" {style} viewBox="0 0 1760 500"><g/>' in wide
+    small = shown('<svg viewBox="0 0 75 30" width="75.0pt" height="30pt">')
+    assert f'<svg width="100" height="40" {style} viewBox="0 0 75 30"><g/>' in small
+    unsized = shown('<svg viewBox="0 0 75 30">')
+    assert '<svg viewBox="0 0 75 30"><g/>' in unsized
 
 
 def test_a_graph_that_nothing_can_draw_is_text(
