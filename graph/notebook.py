@@ -26,8 +26,8 @@ _STYLE: Final = """<style>
 _ROOT: Final = re.compile(r"<svg\b[^>]*>")
 _SIZE: Final = re.compile(r'\s(width|height)="([\d.]+)(?:pt)?"')
 _PIXELS_A_POINT: Final = 4 / 3
-_WIDEST: Final = 880
-"""Pixels that a notebook's cell has on a screen of 1280."""
+_WIDEST: Final = 800
+"""Pixels that a cell of a notebook has on a small screen."""
 _FITTING: Final = "max-width:100%;height:auto;background:#ffffff"
 
 
