@@ -274,5 +274,35 @@ class Graph(Drawable, Frozen):
 
         return to_networkx(self)
 
+    def to_dot(self, sizes: Mapping[str, int] | None = None) -> str:
+        """The picture in Graphviz's language; `sizes`, e.g. {"N": 128}, gives bytes for them."""
+        from .pictures.drawing import to_dot
+
+        return to_dot(self, sizes)
+
+    def to_svg(self, path: str | Path, sizes: Mapping[str, int] | None = None) -> None:
+        """Writes the picture as SVG; raises GraphError where no program can draw it."""
+        from .pictures.drawing import to_svg
+        from .writing import write_whole
+
+        write_whole(path, to_svg(self, sizes))
+
+    @cached_property
+    def _picture(self) -> str | None:
+        """What a notebook shows, which asks for it in two ways; None where nothing can draw it."""
+        from .pictures.drawing import to_svg
+
+        try:
+            return to_svg(self)
+        except GraphError:
+            return None
+
+    @as_svg
+    def _repr_mimebundle_(self) -> str | None:
+        return self._picture
+
+    def _repr_svg_(self) -> str | None:
+        return self._picture
+
     def _of(self, kind: type[Source]) -> tuple[Node, ...]:
         return tuple([n for n in self._sources if isinstance(n.op, kind)])

@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
-
-from .errors import VerigradError
 
 _MOST: Final = 200
 """So many rows of a table are shown; the text has all."""
@@ -50,19 +47,21 @@ def as_html(make: Callable[[Any], str]) -> Callable[..., dict[str, str]]:
     return _shown("text/html", make)
 
 
-def as_svg(make: Callable[[Any], str]) -> Callable[..., dict[str, str]]:
-    """The same of a method that gives a picture; text alone where nothing can draw it."""
-    return _shown("image/svg+xml", lambda value: _fitting(make(value)))
+def as_svg(make: Callable[[Any], str | None]) -> Callable[..., dict[str, str]]:
+    """The same of a method that gives a picture, or None where nothing can draw it."""
+    return _shown("image/svg+xml", make)
 
 
-def _shown(mime: str, make: Callable[[Any], str]) -> Callable[..., dict[str, str]]:
+def _shown(mime: str, make: Callable[[Any], str | None]) -> Callable[..., dict[str, str]]:
     def _repr_mimebundle_(
         self: Any, include: object = None, exclude: object = None
     ) -> dict[str, str]:
         shown = {"text/plain": str(self)}
-        if mime in (shown_types() or [mime]):  # a terminal's IPython shows text alone
-            with suppress(VerigradError):  # no program may be there to draw a picture
-                shown[mime] = make(self)
+        if mime not in (shown_types() or [mime]):  # a terminal's IPython shows text alone
+            return shown
+        made = make(self)
+        if made is not None:
+            shown[mime] = _fitting(made) if mime == "image/svg+xml" else made
         return shown
 
     return _repr_mimebundle_

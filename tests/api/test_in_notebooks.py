@@ -114,9 +114,13 @@ def test_a_wide_picture_is_no_wider_than_a_cell() -> None:
 def test_a_graph_that_nothing_can_draw_is_text(
     three_layer: vg.Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("verigrad.graph.pictures.rendering.engines", lambda *_: iter(()))
+    asked = []
+    monkeypatch.setattr(
+        "verigrad.graph.pictures.rendering.engines", lambda: iter(asked.append(1) or ())
+    )
     assert three_layer._repr_mimebundle_() == {"text/plain": str(three_layer)}
     assert three_layer._repr_svg_() is None
+    assert len(asked) == 1  # a program that fails may take seconds
 
 
 @pytest.mark.parametrize(
