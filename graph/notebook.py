@@ -21,8 +21,9 @@ _STYLE: Final = """<style>
 </style>"""
 """In colours that are read on light and on dark."""
 _ROOT: Final = re.compile(r"<svg\b[^>]*>")
-_SIZE: Final = re.compile(r'\s(width|height)="([\d.]+)(?:pt)?"')
-_PIXELS_A_POINT: Final = 4 / 3
+_SIZE: Final = re.compile(r'\s(width|height)="([\d.]+)(pt|px)?"')
+_PIXELS: Final = {"pt": 4 / 3}
+"""Of a unit; a number without one counts them."""
 _WIDEST: Final = 800
 """Pixels that a cell of a notebook has on a small screen."""
 _FITTING: Final = "max-width:100%;height:auto;background:#ffffff"
@@ -122,10 +123,11 @@ def _fitting(svg: str) -> str:
     An image has the size that its root says, and no style of the page around it makes it smaller.
     """
     root = _ROOT.search(svg)
-    sizes = dict(_SIZE.findall(root[0])) if root is not None else {}
-    if root is None or len(sizes) < 2:
+    found = _SIZE.findall(root[0]) if root is not None else []
+    pixels = {side: float(number) * _PIXELS.get(unit, 1.0) for side, number, unit in found}
+    if root is None or len(pixels) < 2:
         return svg
-    wide, high = float(sizes["width"]), float(sizes["height"])
-    scale = min(_PIXELS_A_POINT, _WIDEST / wide)
-    fitted = f'<svg width="{scale * wide:.0f}" height="{scale * high:.0f}" style="{_FITTING}"'
+    scale = min(1.0, _WIDEST / pixels["width"])
+    wide, high = [f"{scale * pixels[side]:.0f}" for side in ("width", "height")]
+    fitted = f'<svg width="{wide}" height="{high}" style="{_FITTING}"'
     return svg.replace(root[0], fitted + _SIZE.sub("", root[0].removeprefix("<svg")), 1)

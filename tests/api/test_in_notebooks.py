@@ -107,6 +107,8 @@ def test_a_wide_picture_is_no_wider_than_a_cell() -> None:
     assert f'<svg width="800" height="227" {style} viewBox="0 0 1760 500"><g/>' in wide
     small = shown('<svg viewBox="0 0 75 30" width="75.0pt" height="30pt">')
     assert f'<svg width="100" height="40" {style} viewBox="0 0 75 30"><g/>' in small
+    pixels = shown('<svg width="75" height="30px" viewBox="0 0 75 30">')
+    assert f'<svg width="75" height="30" {style} viewBox="0 0 75 30"><g/>' in pixels
     unsized = shown('<svg viewBox="0 0 75 30">')
     assert '<svg viewBox="0 0 75 30"><g/>' in unsized
 
