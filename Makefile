@@ -10,8 +10,8 @@ ORACLES := .venv-oracles
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses auto --dist worksteal
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
-.PHONY: help train test test-jit test-more test-oracles accuracy fuzz notebooks catch mutants lint \
-	bench clean
+.PHONY: help train test test-jit test-more test-oracles accuracy fuzz notebooks catch mutants \
+	pictures lint bench clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"

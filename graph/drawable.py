@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, cast
 
-from .notebook import as_svg
 from .pictures.view import COLUMNS
 
 if TYPE_CHECKING:
@@ -67,16 +66,6 @@ class Drawable:
         g = cast("Graph", self)
         options = checked(g, sizes, detail, parts, direction, types, bookkeeping)
         return write_svg(path, lambda: to_svg(g, options))
-
-    @as_svg
-    def _repr_mimebundle_(self) -> str:
-        from .pictures.drawing import to_svg
-        from .pictures.options import Options
-
-        return to_svg(cast("Graph", self), Options({}))
-
-    def _repr_svg_(self) -> str | None:
-        return self._repr_mimebundle_().get("image/svg+xml")
 
     def diff(self, other: Graph) -> Difference:
         """What the other graph added, removed and rewrote: `print(a.diff(b))`, or a picture."""

@@ -14,6 +14,7 @@ from .errors import GraphError, suggest
 from .frozen import Frozen
 from .naming import assign_names, layer_names, number_layers
 from .node import Node
+from .notebook import as_svg
 from .op import Source
 from .quoting import shown
 from .record import Record
@@ -274,26 +275,14 @@ class Graph(Drawable, Frozen):
 
         return to_networkx(self)
 
-    def to_dot(self, sizes: Mapping[str, int] | None = None) -> str:
-        """The picture in Graphviz's language; `sizes`, e.g. {"N": 128}, gives bytes for them."""
-        from .pictures.drawing import to_dot
-
-        return to_dot(self, sizes)
-
-    def to_svg(self, path: str | Path, sizes: Mapping[str, int] | None = None) -> None:
-        """Writes the picture as SVG; raises GraphError where no program can draw it."""
-        from .pictures.drawing import to_svg
-        from .writing import write_whole
-
-        write_whole(path, to_svg(self, sizes))
-
     @cached_property
     def _picture(self) -> str | None:
         """What a notebook shows, which asks for it in two ways; None where nothing can draw it."""
         from .pictures.drawing import to_svg
+        from .pictures.options import Options
 
         try:
-            return to_svg(self)
+            return to_svg(self, Options({}))
         except GraphError:
             return None
 

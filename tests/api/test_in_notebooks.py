@@ -118,7 +118,7 @@ def test_a_graph_that_nothing_can_draw_is_text(
 ) -> None:
     asked = []
     monkeypatch.setattr(
-        "verigrad.graph.pictures.rendering.engines", lambda: iter(asked.append(1) or ())
+        "verigrad.graph.pictures.rendering.engines", lambda *_: iter(asked.append(1) or ())
     )
     assert three_layer._repr_mimebundle_() == {"text/plain": str(three_layer)}
     assert three_layer._repr_svg_() is None
