@@ -43,12 +43,13 @@ def check_hooks(cls: type, error: type[GraphError | PassError] = GraphError) -> 
 
 
 def _own(cls: type) -> dict[str, object]:
-    """What a class defines, and what it takes from classes of the same package that are mixed in:
-    none of ours has looked at these."""
+    """What a class defines, and what it takes from classes of its package that are mixed in before
+    ours: nobody has looked at these."""
     package = cls.__module__.partition(".")[0]
+    first = next(k for k, b in enumerate(cls.__mro__) if is_ours(b))
     mixed = [
         b
-        for b in cls.__mro__[1:]
+        for b in cls.__mro__[1:first]
         if b.__module__.partition(".")[0] == package and not any(map(is_ours, b.__mro__))
     ]
     return {name: value for c in (*reversed(mixed), cls) for name, value in vars(c).items()}
@@ -82,18 +83,18 @@ def _check_kind(
 ) -> None:
     """Raises where a value stands in the place of a method, or another kind of value in that of a
     flag, a text or a tuple; what is worked out when it is asked for may be anything."""
+    described = hasattr(own, "__get__") or hasattr(own, "default_factory")  # a dataclass's field
     if isinstance(base, FunctionType):
-        fits, due = callable(own) or hasattr(own, "__get__"), "a method"
-    elif isinstance(base, (bool, str, tuple)):
-        kinds = (tuple, list) if isinstance(base, tuple) else type(base)
-        fits = isinstance(own, (kinds, property))
-        due = {bool: "True or False", str: "a text", tuple: "a tuple such as ('forward',)"}[
-            type(base)
-        ]
+        fits, due = callable(own) or described, "a method"
+    elif isinstance(base, tuple):
+        fits, due = isinstance(own, (tuple, list)), "a tuple such as ('forward',)"
+    elif isinstance(base, bool):
+        fits, due = isinstance(own, bool), "True or False"
     else:
         return
-    if not fits:
-        what = "a method" if isinstance(own, FunctionType) else shown(own)
+    method = isinstance(own, FunctionType)
+    if not fits and (method or not described):
+        what = "a method" if method else shown(own)
         raise error(f"{cls.__name__}.{name} is {what}, where {due} is expected")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import pytest
@@ -126,7 +127,7 @@ def test_helpers_are_taken_for_no_hooks(base: type, names: str) -> None:
 def test_a_class_that_was_refused_is_not_among_those_with_names() -> None:
     kept = []
     for base, body in (
-        (vg.Pass, {"rewrite": first}),
+        (vg.Pass, {"name": "refused", "rewrite": first}),
         (vg.Pass, {"name": "refused", "rewrites": 3}),
         (vg.Regularizer, {"name": "refused", "penality": first}),
     ):
@@ -146,6 +147,30 @@ class Mixed:
 def test_a_misspelled_method_that_is_mixed_in_is_refused() -> None:
     with pytest.raises(vg.PassError, match=r"Mine\.rewrite: nothing reads it.*'rewrites'"):
         type("Mine", (Mixed, vg.Pass), {"__module__": __name__})
+
+
+def test_what_is_mixed_in_behind_ours_is_not_looked_at() -> None:
+    class Behind:
+        def state(self, key: str) -> str:
+            return key
+
+    assert type("Mine", (vg.Callback, Behind), {"__module__": __name__})().state() == {}
+
+
+def test_a_fact_may_be_worked_out_from_options() -> None:
+    @dataclass(frozen=True)
+    class Careful(vg.Pass):
+        exact: bool = True
+        repeated: bool = field(default=True)
+
+        @cached_property
+        def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+            return ("forward",) if self.exact else ()
+
+        def rewrites(self, g: vg.Graph) -> tuple[()]:
+            return ()
+
+    assert vg.Pipeline([Careful(exact=False)]).names == ("careful",)
 
 
 @pytest.mark.parametrize(

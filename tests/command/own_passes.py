@@ -103,6 +103,14 @@ class Unsound(vg.Pass):
         return g.but(outputs={**g.outputs}, updates={relus(g)[0]: relus(g)[0]})
 
 
+@dataclass(frozen=True)
+class Spins(vg.Pass):
+    """As one that does not end, where somebody loses patience."""
+
+    def rewrites(self, g):
+        raise KeyboardInterrupt
+
+
 class Idle(vg.Pass):
     """Neither rewrites nor applies."""
 

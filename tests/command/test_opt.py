@@ -218,6 +218,12 @@ def test_a_pass_that_fails_ends_with_exit_code_1(
     assert done.stderr.count("\nError: ") == 1 and "Traceback" not in done.stderr
 
 
+def test_a_pass_that_is_interrupted_is_named_with_its_line(ir: Path) -> None:
+    done = run("opt", ir, "--pass", own("Spins"), "--time")
+    assert done.exit_code == 130
+    assert "in the pass spins, at own_passes.py:" in done.stderr
+
+
 def test_what_is_wrong_goes_through_where_nothing_is_asked(ir: Path) -> None:
     done = run("opt", ir, "--pass", own("Wrong"))
     assert done.exit_code == 0 and "tanh(%fc1)" in done.stdout
@@ -328,7 +334,7 @@ def test_a_file_that_gives_no_pass_is_refused(
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (str(OWN), "own_passes.py has 12 passes; name one: "),
+        (str(OWN), "own_passes.py has 13 passes; name one: "),
         (own("Wrng"), "own_passes.py has no pass 'Wrng'; did you mean 'Wrong'?"),
         (own("thing"), "own_passes.py:thing is no subclass of vg.Pass, but 3"),
         (own("Capped"), "needs the option cap"),
