@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ..arrays import as_array
 from ..errors import GraphError, suggest
 from ..explain import explain
-from ..graph import Graph, Schedule
+from ..graph import Graph
 from ..node import Node
 from ..op import OPS, Op, Source
 from ..quoting import cut, pointed, shown
@@ -24,8 +24,9 @@ from ..sources import (
     is_stored,
     written_constant,
 )
-from ..types import TensorType, parse_type, type_pattern, whole
+from ..types import TensorType, parse_type, type_pattern
 from .attributes import Reader, made, print_value
+from .notes import Notes
 
 if TYPE_CHECKING:
     from ..op import Array
@@ -36,11 +37,6 @@ _NODE: Final = re.compile(rf"{_NAME.pattern}\s*:\s*({type_pattern.pattern})\s*=\
 _CALLED: Final = re.compile(r"([A-Za-z_][\w.-]*)\s*")
 _UPDATE: Final = re.compile(rf"update\s+{_NAME.pattern}\s*=\s*{_NAME.pattern}")
 _OUTPUT: Final = re.compile(rf"([A-Za-z_][\w.-]*)\s*=\s*{_NAME.pattern}")
-_NOTE: Final = re.compile(
-    rf"group (?P<group>\d+)|(?P<once>once)|pack (?P<pack>\d+)\.(?P<member>\d+)"
-    rf"|takes over {_NAME.pattern}"
-    r"|(?P<where>arena|scratch) (?P<start>\d+):(?P<end>\d+)"
-)
 
 
 class _ConstantText(Record):
@@ -66,12 +62,7 @@ class _Parser:
     def __init__(self, text: str, arrays: Mapping[str, Array]) -> None:
         self.arrays = arrays
         self.nodes: dict[str, Node] = {}
-        self.groups: dict[Node, int] = {}
-        self.takeovers: dict[Node, Node] = {}
-        self.once: set[Node] = set()
-        self.packed: dict[tuple[int, int], Node] = {}
-        self.places: dict[Node, tuple[int, int]] = {}
-        self.scratch: dict[Node, tuple[tuple[int, int], ...]] = {}
+        self.notes = Notes()
         self.updates: dict[Node, Node] = {}
         self.line = 0
         self.start = self.column = 0  # of the statement, and of what is read of it
@@ -121,33 +112,9 @@ class _Parser:
     def _finish(self, name: str, outputs: dict[str, Node]) -> Graph:
         inputs = [n for n in self.nodes.values() if isinstance(n.op, Input)]
         g = Graph(name, outputs, updates=self.updates, inputs=inputs)
-        if not self.groups:
-            if self.takeovers or self.places or self.scratch or self.packed or self.once:
-                raise GraphError(
-                    "take-overs and places need the groups of a schedule, `// group 0`"
-                )
-            return g
-        order = tuple([n for n in self.nodes.values() if not isinstance(n.op, Source)])
-        needed = set(g.order)
-        for n in order:
-            if n not in needed:
-                raise GraphError(f"%{n.name} is scheduled, but no output or update needs it")
-        ungrouped = [n for n in order if n not in self.groups]
-        if ungrouped:
-            raise GraphError(f"%{ungrouped[0].name} has no group, where others have one")
-        packs: dict[int, list[Node]] = {}
-        for at in sorted(self.packed):
-            packs.setdefault(at[0], []).append(self.packed[at])
-        schedule = Schedule(
-            order,
-            self.groups,
-            self.takeovers,
-            self.places,
-            self.scratch,
-            tuple([tuple(pack) for pack in packs.values()]),
-            frozenset(self.once),
-        )
-        return g.but(schedule=schedule)
+        order = [n for n in self.nodes.values() if not isinstance(n.op, Source)]
+        schedule = self.notes.schedule(order, set(g.order))
+        return g.but(schedule=schedule) if schedule is not None else g
 
     def _statements(self) -> Iterator[tuple[str, str]]:
         for line, raw in enumerate(self.lines, 1):
@@ -179,7 +146,7 @@ class _Parser:
             self._read_at(m.start(2))
             raise GraphError(f"%{name} is written as {written}, but {op.name} gives {inferred}")
         n = self.nodes[name] = Node(op, inputs, inferred, name)
-        self._note(n, note)
+        self.notes.read(n, note, self._read)
 
     def _read_at(self, place: int) -> None:
         """What is read stands at this place of the statement."""
@@ -307,28 +274,6 @@ class _Parser:
                 raise GraphError(f"the output {m[1]!r} is given twice")
             outputs[m[1]] = self._read("%" + m[2])
         return outputs
-
-    def _note(self, n: Node, note: str) -> None:
-        """Reads `group 7, takes over %x, arena 0:16384`; any other note is a comment."""
-        parts = [_NOTE.fullmatch(p.strip()) for p in note.split(",")]
-        if not all(parts):
-            return
-        for m in parts:
-            assert m is not None
-            if m["group"]:
-                self.groups[n] = whole(m["group"])
-            elif m["once"]:
-                self.once.add(n)
-            elif m["pack"]:
-                self.packed[whole(m["pack"]), whole(m["member"])] = n
-            elif m["start"]:
-                place = whole(m["start"]), whole(m["end"]) - whole(m["start"])
-                if m["where"] == "arena":
-                    self.places[n] = place
-                else:
-                    self.scratch[n] = (*self.scratch.get(n, ()), place)
-            else:
-                self.takeovers[n] = self._read(f"%{m[m.lastindex or 0]}")
 
 
 def _split_note(raw: str) -> tuple[str, str, str]:
