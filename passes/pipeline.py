@@ -39,6 +39,10 @@ class Record(NamedTuple):
         return f"{self.stage}: %{self.node}: {'- ' if self.refused else ''}{self.reason}"
 
 
+class FixedPointError(PassError):
+    """Passes that change a graph again and again."""
+
+
 class Compilation(NamedTuple):
     """A graph after every pass, with the reasons and the seconds that each took."""
 
@@ -192,7 +196,7 @@ def _sweeps(
         if g is start or not batch[0].repeated:
             return
     names = ", ".join(p.name for p in batch)
-    raise PassError(f"{names}: no fixed point after {SWEEPS} sweeps")
+    raise FixedPointError(f"{names}: no fixed point after {SWEEPS} sweeps")
 
 
 def _run_one(

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from ...graph import Graph, PassError, RefutedError, VerigradError, parse, raised_at
 from ...passes import Pass, Record
-from ...passes.pipeline import run_steps
+from ...passes.pipeline import FixedPointError, run_steps
 from ...passes.text import print_passes
 from ..certificate.derivatives import check_gradients, gradients_of
 from ..certificate.same import check_same, disagreement, values_of
@@ -33,13 +33,19 @@ class Step(NamedTuple):
 
 
 class StepError(PassError):
-    """A pass that failed on a graph; `gist` is the same for failures of the same kind."""
+    """A pass that failed on a graph; `gist` is the same for failures of the same kind.
 
-    def __init__(self, one: Pass, before: Graph, message: str, gist: str) -> None:
+    `compared`: it failed by what it gives, and not by itself.
+    """
+
+    def __init__(
+        self, one: Pass, before: Graph, message: str, gist: str, *, compared: bool = False
+    ) -> None:
         super().__init__(message)
         self.one = one
         self.before = before
         self.gist = gist
+        self.compared = compared
 
 
 def checked_steps(
@@ -58,7 +64,10 @@ def checked_steps(
         try:
             step = next(steps, None)
         except (VerigradError, SystemExit) as e:
-            raise _failed(*running[-1], e) from None
+            p, before = running[-1]
+            if isinstance(e, FixedPointError):  # which it does not reach from where it began
+                before = next(g for q, g in running if q is p)
+            raise _failed(p, before, e) from None
         except KeyboardInterrupt as e:
             line = raised_at(e)
             at = f", at {line.described}" if line is not None else ""
@@ -87,7 +96,7 @@ def _compared(p: Pass, before: Graph, after: Graph) -> str:
         if found.verdict == "refuted":
             message = f"the gradients are not those of the loss: {found.reason}"
             gist = f"derivatives: {found.reason.split(', at %')[0]}"
-            raise StepError(p, before, f"{message}\n  in the pass {p.name}", gist)
+            raise StepError(p, before, f"{message}\n  in the pass {p.name}", gist, compared=True)
         if found.verdict == "skipped":
             return f"defines what is computed: not compared, nor are its gradients: {found.reason}"
         return "defines what is computed: its gradients alone were compared, with derivatives"
@@ -95,12 +104,14 @@ def _compared(p: Pass, before: Graph, after: Graph) -> str:
         return "defines what is computed: not compared"
     try:
         check_same(before, after)
-    except VerigradError as e:
+    except Exception as e:  # of an op that a user wrote, any
         gist = type(e).__name__
+        message = str(e) if isinstance(e, VerigradError) else f"{gist}: {e}"
         if isinstance(e, RefutedError):
-            found_now = disagreement(before, after, values_of(before))
-            gist = f"compared: {found_now.layer if found_now is not None else ''}"
-        raise StepError(p, before, f"{e}\n  in the pass {p.name}", gist) from None
+            now = disagreement(before, after, values_of(before))
+            gist = f"compared: {now.layer if now is not None else ''}"
+        message = f"{message}\n  in the pass {p.name}"
+        raise StepError(p, before, message, gist, compared=True) from None
     return "keeps what is computed"
 
 
@@ -122,15 +133,24 @@ class Reduced(NamedTuple):
 
 
 def reduced(
-    failure: StepError, passes: Sequence[Pass], g: Graph, *, compared: bool, verified: bool
+    failure: StepError,
+    passes: Sequence[Pass],
+    g: Graph,
+    *,
+    verified: bool = True,
+    seconds: float = 20.0,
 ) -> Reduced:
-    """The smallest graph that fails as `g` did under these passes: before the pass that fails, or,
-    where that does not fail alone, before all of them."""
+    """The smallest graph that fails as `g` did under these passes, found in so much time: before
+    the pass that fails, or, where that does not fail alone, before all of them."""
+
+    end = time.perf_counter() + seconds
 
     def fails(passes: Sequence[Pass], g: Graph) -> bool:
+        again = _read_again(g)
         try:
-            for _ in checked_steps(passes, _read_again(g), compared=compared, verified=verified):
-                pass
+            for _ in checked_steps(passes, again, compared=failure.compared, verified=verified):
+                if time.perf_counter() > end:
+                    return False
         except StepError as now:
             return now.gist == failure.gist
         return False
@@ -138,7 +158,9 @@ def reduced(
     alone = (failure.one,)
     passes, g = (alone, failure.before) if fails(alone, failure.before) else (tuple(passes), g)
     inner = next((c for c in _of_one_node(g) if fails(passes, c)), g)
-    return Reduced(tuple(passes), shrunk(inner, lambda small: fails(passes, small)), len(g.order))
+    left = max(0.0, end - time.perf_counter())
+    small = shrunk(inner, lambda candidate: fails(passes, candidate), left)
+    return Reduced(tuple(passes), small, len(g.order))
 
 
 def _of_one_node(g: Graph) -> Iterator[Graph]:

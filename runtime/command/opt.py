@@ -114,7 +114,7 @@ def opt(
         click.echo(f"Error: {e}", err=True)
         if reduce:
             with redirect_stdout(io.StringIO()):  # what it prints has been seen
-                small = reduced(e, passes, g, compared=check, verified=verified)
+                small = reduced(e, passes, g, verified=verified)
             there = ":" if output in (None, STDOUT) else f", is in {output}"
             click.echo(f"{small.words}{there}", err=True)
             _print(small.graph, output)

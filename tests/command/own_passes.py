@@ -88,6 +88,27 @@ class NeverEnds(vg.Pass):
             yield vg.Rewrite(n, vg.relu(n.inputs[0]), "again")
 
 
+@vg.op
+class Fragile(vg.Op):
+    """A user's op, whose kernel fails."""
+
+    name = "opt_fragile"
+    elementwise = True
+
+    def infer(self, *types):
+        return types[0]
+
+    def run(self, x, *, out):
+        raise ValueError("too fragile")
+
+
+@dataclass(frozen=True)
+class UsesFragile(vg.Pass):
+    def rewrites(self, g):
+        for n in relus(g):
+            yield vg.Rewrite(n, vg.apply(Fragile(), n.inputs[0]), "more fragile")
+
+
 @dataclass(frozen=True)
 class Retypes(vg.Pass):
     def rewrites(self, g):

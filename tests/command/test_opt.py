@@ -203,6 +203,7 @@ FAILS = [
     ("GivesNone", "apply gave None, where a Graph is expected\n  in the pass gives_none", False),
     ("RewritesNone", "rewrites gave None, where it is to yield each rewrite", False),
     ("NeverEnds", "never_ends: no fixed point after 10 sweeps", False),
+    ("UsesFragile", "ValueError: too fragile\n  in the pass uses_fragile", True),
     ("Retypes", "%fc1.relu: f32[N,5] cannot be replaced by sum: f32[]", False),
     ("Unsound", "%fc1.relu: f32[N,5]", False),
 ]
@@ -334,7 +335,7 @@ def test_a_file_that_gives_no_pass_is_refused(
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (str(OWN), "own_passes.py has 13 passes; name one: "),
+        (str(OWN), "own_passes.py has 14 passes; name one: "),
         (own("Wrng"), "own_passes.py has no pass 'Wrng'; did you mean 'Wrong'?"),
         (own("thing"), "own_passes.py:thing is no subclass of vg.Pass, but 3"),
         (own("Capped"), "needs the option cap"),
