@@ -56,7 +56,10 @@ class Compilation(NamedTuple):
 
 
 class Pipeline(Frozen):
-    """Passes in order: a value; `without` and `insert` give new ones, checked at once."""
+    """Passes in order: a value; `without` and `insert` give new ones, checked at once.
+
+    Its text, `str(pipeline)`, is what `vg.pipeline` reads.
+    """
 
     advice: ClassVar[str] = "insert, without and with_options make other pipelines"
 

@@ -104,8 +104,8 @@ def opt(
     if listed:
         click.echo("\n".join(pass_list()))
         return
-    g = _graph(ctx, file)
-    seen = _Seen(print_after_all, diff, told, timed)
+    g = _quietly(lambda: _graph(ctx, file))
+    seen = _Seen(print_after_all, diff, told)
     steps = checked_steps(passes, g, compared=check, verified=verified)
     try:
         for step in _each_quietly(steps):
@@ -123,26 +123,26 @@ def opt(
         click.echo("\n".join(getattr(e, "__notes__", [])), err=True)
         raise
     finally:
-        seen.end()
+        if timed:
+            click.echo(time_table(seen.steps), err=True)
+    if diff and not any(step.after is not step.before for step in seen.steps):
+        click.echo("no pass changed anything", err=True)
     if reduce:
         click.echo("nothing fails, so there is nothing to reduce", err=True)
     elif output not in (None, STDOUT) or not (print_after_all or diff):
-        _print(seen.last or g, output)
+        _print(seen.steps[-1].after if seen.steps else g, output)
 
 
 class _Seen:
-    """Tells of steps as they come, and of their time in the end."""
+    """Tells of steps as they come, and keeps them."""
 
-    def __init__(self, stages: bool, diff: bool, told: bool, timed: bool) -> None:
+    def __init__(self, stages: bool, diff: bool, told: bool) -> None:
         self.stages = stages
         self.diff = diff
         self.told = told
-        self.timed = timed
-        self.last: Graph | None = None
         self.steps: list[Step] = []
 
     def tell(self, step: Step) -> None:
-        self.last = step.after
         self.steps.append(step)
         name, changed = step.one.name, step.after is not step.before
         if self.stages:
@@ -154,12 +154,6 @@ class _Seen:
             click.echo(line, err=True)
         if step.compared:
             click.echo(f"check: {name}: {step.compared}", err=True)
-
-    def end(self) -> None:
-        if self.diff and not any(s.after is not s.before for s in self.steps):
-            click.echo("no pass changed anything", err=True)
-        if self.timed:
-            click.echo(time_table(self.steps), err=True)
 
 
 def _passes(texts: Iterable[str], loaded: Iterable[Path]) -> list[Pass]:
