@@ -102,8 +102,8 @@ class _Passes:
             self._expect(",")
 
     def _passes(self, name: str) -> Iterable[Pass]:
-        if name in PIPELINES:
-            every = PIPELINES[name]
+        every = PIPELINES.get(name.lower())
+        if every is not None:
             known = dict.fromkeys([option for p in every for option in p.options()])
             return every.with_options(self._options(name, known)).passes
         kind, method = self.kinds(name), Value.kinds().get(name)

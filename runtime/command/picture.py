@@ -80,7 +80,7 @@ def graph_command(
             raise click.UsageError("--diff is text, DOT or SVG, and not --json", ctx)
     if stage == "list" and (form is not None or output is not None):
         raise click.UsageError("--stage list goes to stdout, as text or --json", ctx)
-    if whole and (as_json or diff is not None or form not in (None, "text")):
+    if whole and (as_json or stage == "list" or form not in (None, "text")):
         raise click.UsageError("--written-out is of a text", ctx)
     program = program_of(ctx, model, settings)
     stages = _stages(program)

@@ -111,6 +111,8 @@ def test_every_number_of_a_net_on_data_can_be_written_out() -> None:
         refused.stderr
     )
     assert piped(whole).stdout == whole
+    for other in (["--json"], ["--stage", "list"], ["--format", "dot"]):
+        assert run("graph", "--written-out", *other).exit_code == 2
     diff = piped(whole, "--pass", "training", "--diff").stdout
     assert max(map(len, diff.splitlines())) < 500
 

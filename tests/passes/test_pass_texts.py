@@ -5,19 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 import verigrad as vg
 from verigrad.passes.text import parse_pass, print_pass
 
+PARTS = [
+    "simplify", "schedule", "training", "adam", "clip_norm", "in_place", "sizes", "lr", "limit",
+    "{", "}", ",", "=", "[", "]", "(", ")", ":", " ", '"', "true", "none", "0.1", "-1", "N", "é",
+]  # fmt: skip
 
-@pytest.mark.parametrize("given", [vg.TRAINING, vg.INFERENCE], ids=["training", "inference"])
-def test_the_text_of_a_pipeline_is_read_back(given: vg.Pipeline) -> None:
-    assert vg.pipeline(str(given)) == given
+
+@pytest.mark.parametrize("ours", [vg.TRAINING, vg.INFERENCE], ids=["training", "inference"])
+def test_the_text_of_a_pipeline_is_read_back(ours: vg.Pipeline) -> None:
+    assert vg.pipeline(str(ours)) == ours
 
 
 def test_options_are_read_back() -> None:
-    given = vg.TRAINING.with_options(
+    chosen = vg.TRAINING.with_options(
         {
             "seed": 7,
             "dropout": vg.Dropout(keep=0.5, layers={"fc2": 0.25}),
@@ -28,12 +35,12 @@ def test_options_are_read_back() -> None:
             "regularizer": vg.L2(0.1),
         }
     )
-    assert vg.pipeline(str(given)) == given
+    assert vg.pipeline(str(chosen)) == chosen
     assert vg.pipeline("") == vg.Pipeline(())
 
 
 def test_a_pipeline_is_named_with_options() -> None:
-    assert vg.pipeline("training") == vg.TRAINING
+    assert vg.pipeline("training") == vg.pipeline("TRAINING") == vg.TRAINING
     seeded = vg.pipeline(" training{ seed = 1 , clip=clip_norm(limit=2) } ")
     assert seeded == vg.TRAINING.with_options({"seed": 1, "clip": vg.ClipNorm(2.0)})
     assert vg.pipeline("inference").names == vg.INFERENCE.names
@@ -121,6 +128,15 @@ def test_any_text_is_a_pipeline_or_an_error_of_ours(text: Any, said: str) -> Non
     with pytest.raises(vg.PassError, match=said) as e:
         vg.pipeline(text)
     assert len(str(e.value)) < 2000
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=14).map("".join))
+def test_what_is_made_of_parts_is_a_pipeline_or_an_error_of_ours(text: str) -> None:
+    try:
+        read = vg.pipeline(text)
+    except vg.PassError:
+        return
+    assert vg.pipeline(str(read)) == read
 
 
 def test_one_pass_is_one() -> None:
