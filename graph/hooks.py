@@ -17,7 +17,8 @@ def check_hooks(cls: type, error: type[GraphError | PassError] = GraphError) -> 
     """Raises where a user's class has a name that is almost one of its base's hooks, which nothing
     would read, a method that cannot be called as the base's is, or a value of another kind.
 
-    What a base lists in `_not_hooks` is no hook: it is called by name and not overridden.
+    What a base lists in `_not_hooks` is no hook: it is called by name and not overridden. What
+    stands in `_given_by_name` is handed to a hook by name, whatever else it is given.
     """
     if is_ours(cls):
         return
@@ -25,6 +26,7 @@ def check_hooks(cls: type, error: type[GraphError | PassError] = GraphError) -> 
     known = {name: b for b in reversed(bases) for name in vars(b) if not name.startswith("_")}
     called = {name for b in bases for name in vars(b).get("_not_hooks", ())}
     hooks = {name: b for name, b in known.items() if name not in called}
+    given = {k: v for b in bases for k, v in vars(b).get("_given_by_name", {}).items()}
     fields = getattr(cls, "field_names", ())
     for name, value in _own(cls).items():
         if name.startswith("_") or name in fields:
@@ -32,6 +34,8 @@ def check_hooks(cls: type, error: type[GraphError | PassError] = GraphError) -> 
         if name in known:
             _check_kind(cls, name, value, vars(known[name])[name], error)
             _check_call(cls, name, value, vars(known[name])[name], error)
+            if name in given:
+                _check_given(cls, name, value, given[name], error)
             continue
         likely = _likely(name, hooks)
         annotated = inspect.get_annotations(cls).get(name, "ClassVar")
@@ -114,3 +118,17 @@ def _check_call(
         raise error(
             f"{cls.__name__}.{name} takes {mine}, but is called as {name}{theirs}: {e}"
         ) from None
+
+
+def _check_given(
+    cls: type, name: str, own: object, keyword: str, error: type[GraphError | PassError]
+) -> None:
+    """Raises unless a method takes what it is given by this name."""
+    if not isinstance(own, FunctionType):
+        return
+    mine = inspect.signature(own)
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in mine.parameters.values())
+    if keyword not in mine.parameters and not takes_any:
+        raise error(
+            f"{cls.__name__}.{name} takes {mine}, but is called as {name}(*arrays, {keyword}=array)"
+        )

@@ -96,6 +96,7 @@ class Op(Record):
     flops_per_element: ClassVar[int] = 1
     """Operations for an element of the result, beside a matrix product; see `flops`."""
     _not_hooks: ClassVar[tuple[str, ...]] = ("takes",)
+    _given_by_name: ClassVar[dict[str, str]] = {"run": "out", "run_product": "out"}
 
     def _told(self, values: dict[str, Any]) -> dict[str, Any]:
         types = self.field_types

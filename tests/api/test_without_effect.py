@@ -65,6 +65,8 @@ TAKES = [
     (vg.Pass, "rewrites", lambda self: ()),
     (vg.Pass, "apply", lambda self, g, h: g),
     (vg.Op, "vjp", lambda self, dy: (dy,)),
+    (vg.Op, "run", lambda self, x: None),
+    (vg.Op, "run", lambda self, x, output: None),
     (vg.Optimizer, "updates", lambda self, w, g: {}),
     (vg.Regularizer, "penalty", lambda self: None),
     (vg.Callback, "on_step", lambda self, step: None),
