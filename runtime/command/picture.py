@@ -77,10 +77,11 @@ def graph_command(
     if diff is not None:
         refuse_settings(ctx, "--diff shows what a pass changed, and that alone", [*view, "stage"])
         if as_json:
-            raise click.UsageError("--diff is text, DOT or SVG, and not --json", ctx)
+            raise click.UsageError("--diff is text or a picture, and not --json", ctx)
     if stage == "list" and (form is not None or output is not None):
         raise click.UsageError("--stage list goes to stdout, as text or --json", ctx)
-    if whole and (as_json or stage == "list" or form not in (None, "text")):
+    other = as_json or diff is not None or stage == "list" or form not in (None, "text")
+    if whole and other:
         raise click.UsageError("--written-out is of a text", ctx)
     program = program_of(ctx, model, settings)
     stages = _stages(program)
