@@ -136,7 +136,13 @@ class Pass:
 
 
 def apply_rewrites(g: Graph, rewrites: Iterable[Rewrite]) -> Graph:
-    """The graph with all of them done at once.
+    """The graph with all of them done at once: see `replacements`."""
+    mapping = replacements(g, rewrites)
+    return g.replace(mapping) if mapping else g
+
+
+def replacements(g: Graph, rewrites: Iterable[Rewrite]) -> dict[Node, Node]:
+    """What each rewritten node is replaced by.
 
     A new node that nobody named takes the name of the one it replaces, unless it reads that one;
     the line of the user's program that it comes from is that one's. What another node refers to,
@@ -156,7 +162,7 @@ def apply_rewrites(g: Graph, rewrites: Iterable[Rewrite]) -> Graph:
             named = nameless and not _reads(new, old, place)
             new = new.but(name=g.names[old] if named else None, where=old.where)
         mapping[old] = new
-    return g.replace(mapping) if mapping else g
+    return mapping
 
 
 def _reads(new: Node, old: Node, place: Mapping[Node, int]) -> bool:

@@ -39,16 +39,30 @@ class Record(NamedTuple):
         return f"{self.stage}: %{self.node}: {'- ' if self.refused else ''}{self.reason}"
 
 
+class Step(NamedTuple):
+    """A pass as it was run: in which sweep, from 0, and what it made of the graph before it."""
+
+    stage: Pass
+    sweep: int
+    before: Graph
+    after: Graph
+    outcomes: tuple[Rewrite | Refused, ...]
+
+
 class FixedPointError(PassError):
     """Passes that change a graph again and again."""
 
 
 class Compilation(NamedTuple):
-    """A graph after every pass, with the reasons and the seconds that each took."""
+    """A graph after every pass, with the reasons and the seconds that each took.
+
+    `steps` tell the same pass by pass as they were run; a later sweep that did nothing is no step.
+    """
 
     stages: dict[str, Graph]
     records: tuple[Record, ...]
     seconds: dict[str, float]
+    steps: tuple[Step, ...] = ()
 
     @property
     def graph(self) -> Graph:
@@ -143,20 +157,23 @@ class Pipeline(Frozen):
         stages = {"declared": g}
         records: list[Record] = []
         seconds: dict[str, float] = {}
+        steps: list[Step] = []
         for batch in _batches(self.passes):
             start = time.perf_counter()
-            for p, sweep, _, after in _sweeps(batch, g, stages, records):
-                seconds[p.name] = seconds.get(p.name, 0.0) + time.perf_counter() - start
-                if sweep and after is not stages[p.name]:
-                    del stages[p.name]
-                stages[p.name] = g = after
+            for step in _sweeps(batch, g, stages, records):
+                name = step.stage.name
+                seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
+                if step.sweep and step.after is not stages[name]:
+                    del stages[name]
+                stages[name] = g = step.after
+                if not step.sweep or step.after is not step.before:
+                    steps.append(step)
                 start = time.perf_counter()
             if callback is not None:
                 for p in batch:
                     callback(p.name, stages[p.name])
-        return Compilation(
-            {n: stages[n] for n in ("declared", *self.names)}, tuple(records), seconds
-        )
+        ordered = {n: stages[n] for n in ("declared", *self.names)}
+        return Compilation(ordered, tuple(records), seconds, tuple(steps))
 
 
 def run_steps(
@@ -174,10 +191,10 @@ def run_steps(
     ran: dict[str, None] = {}
     records = [] if records is None else records
     for batch in _batches(tuple(passes)):
-        for p, _, before, after in _sweeps(batch, g, ran, records, begins, verified):
-            yield p, before, after
-            ran[p.name] = None
-            g = after
+        for step in _sweeps(batch, g, ran, records, begins, verified):
+            yield step.stage, step.before, step.after
+            ran[step.stage.name] = None
+            g = step.after
 
 
 def _sweeps(
@@ -187,15 +204,16 @@ def _sweeps(
     records: list[Record],
     begins: Begins | None = None,
     verified: bool = True,
-) -> Iterator[tuple[Pass, int, Graph, Graph]]:
-    """Each pass as it is run, in which sweep, and the graph before and after it."""
+) -> Iterator[Step]:
+    """Each pass as it is run."""
     for sweep in range(SWEEPS + 1):
         start = g
         for p in batch:
             if begins is not None:
                 begins(p, g)
-            before, g = g, _run_one(p, g, tuple(ran), records, verified)
-            yield p, sweep, before, g
+            before = g
+            g, outcomes = _run_one(p, g, tuple(ran), records, verified)
+            yield Step(p, sweep, before, g, outcomes)
         if g is start or not batch[0].repeated:
             return
     names = ", ".join(p.name for p in batch)
@@ -204,14 +222,14 @@ def _sweeps(
 
 def _run_one(
     p: Pass, g: Graph, ran: tuple[str, ...], records: list[Record], verified: bool = True
-) -> Graph:
-    """The graph after a pass, verified; the same graph where nothing changed."""
+) -> tuple[Graph, tuple[Rewrite | Refused, ...]]:
+    """The graph after a pass, verified, and why; the same graph where nothing changed."""
     behind = f"after {', '.join(ran)}" if ran else "the first that runs"
     try:
-        outcomes = p.rewrites(g)
-        if not isinstance(outcomes, Iterable):
-            raise PassError(f"rewrites gave {shown(outcomes)}, where it is to yield each rewrite")
-        outcomes = list(outcomes)
+        given = p.rewrites(g)
+        if not isinstance(given, Iterable):
+            raise PassError(f"rewrites gave {shown(given)}, where it is to yield each rewrite")
+        outcomes = tuple(given)
         for r in outcomes:
             if not isinstance(r, (Rewrite, Refused)):
                 raise PassError(
@@ -244,7 +262,7 @@ def _run_one(
             records.append(record)
             if record.refused:
                 refused.add(record)
-    return after
+    return after, outcomes
 
 
 def _batches(passes: tuple[Pass, ...]) -> Iterator[tuple[Pass, ...]]:

@@ -66,6 +66,14 @@ def backward(
 
     That of %x is named as `called` says, or x.grad; a part of a sum x.partial.
     """
+    wanted = set(xs)
+    return {n: dy for n, dy in all_cotangents(y, xs, names, called).items() if n in wanted}
+
+
+def all_cotangents(
+    y: Node, xs: Sequence[Node], names: Mapping[Node, str], called: Mapping[Node, str] | None = None
+) -> dict[Node, Node]:
+    """What `backward` gives, and the cotangents of all nodes on the way from y to xs."""
     titles = {n: f"{name}.grad" for n, name in names.items()} | dict(called or {})
     order = depth_first([y])
     forward = set(order)
@@ -75,7 +83,6 @@ def backward(
             leads.add(n)
     parts: dict[Node, list[Node]] = {y: [constant(1.0, y.type.dtype)]}
     grads: dict[Node, Node] = {}
-    wanted = set(xs)
     for n in reversed(order):
         if n not in leads or n not in parts:
             continue
@@ -86,8 +93,7 @@ def backward(
             dy = _accumulate(received)
             if n in titles:
                 dy = _named(dy, titles[n], forward)
-            if n in wanted:
-                grads[n] = dy
+            grads[n] = dy
             if n.inputs:
                 for i, part in zip(n.inputs, cotangents(n, dy, names), strict=True):
                     if part is not None and i in leads:

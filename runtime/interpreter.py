@@ -35,6 +35,19 @@ def interpret(g: Graph, values: Mapping[str, Array]) -> Interpretation:
         raise RunError(
             f"values are {type(values).__name__}, where a dict of arrays by name is expected"
         )
+    arrays = evaluated(g, values, {})
+    return Interpretation(
+        {g.names[n]: a for n, a in arrays.items()},
+        {key: arrays[n] for key, n in g.outputs.items()},
+        {g.names[w]: arrays[n] for w, n in g.updates.items()},
+    )
+
+
+def evaluated(
+    g: Graph, values: Mapping[str, Array], known: Mapping[Node, Array]
+) -> dict[Node, Array]:
+    """The array of each node of a graph without declared gradients; those that are known are not
+    computed again."""
     arrays: dict[Node, Array] = {}
     sizes: dict[str, int] = {}
     for n in g.sources:
@@ -42,14 +55,12 @@ def interpret(g: Graph, values: Mapping[str, Array]) -> Interpretation:
     with SETTINGS:
         for n in g.order:
             try:
-                arrays[n] = compute(n, [arrays[i] for i in n.inputs], sizes)
+                arrays[n] = (
+                    known[n] if n in known else compute(n, [arrays[i] for i in n.inputs], sizes)
+                )
             except LabelError as e:
                 raise e.located(n, g.names) from None
-    return Interpretation(
-        {g.names[n]: a for n, a in arrays.items()},
-        {key: arrays[n] for key, n in g.outputs.items()},
-        {g.names[w]: arrays[n] for w, n in g.updates.items()},
-    )
+    return arrays
 
 
 def sizes_of(g: Graph, values: Mapping[str, Array]) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -314,3 +315,15 @@ def test_equal_chains_become_one_in_one_sweep() -> None:
     a, b = (vg.exp(vg.tanh(vg.relu(x))) for _ in range(2))
     g = EliminateCommon().apply(vg.Graph("g", {"y": a + b}))
     assert [n.op.name for n in g.order] == ["relu", "tanh", "exp", "add"]
+
+
+def test_a_compilation_tells_each_pass_as_it_ran() -> None:
+    x = vg.input("x", ("N",))
+    net = vg.Graph("net", {"y": vg.exp(x * 1.0) + vg.exp(x)})
+    done = vg.INFERENCE.run(net)
+    assert [s.stage.name for s in done.steps if not s.sweep] == [*vg.INFERENCE.names]
+    assert done.steps[0].before is net and done.steps[-1].after is done.graph
+    assert all(a.after is b.before for a, b in pairwise(done.steps))
+    assert all(s.after is not s.before for s in done.steps if s.sweep)
+    reasons = {r.reason for s in done.steps for r in s.outcomes}
+    assert reasons == {r.reason for r in done.records}
