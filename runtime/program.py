@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .files.program_file import Content
     from .profiling.cost import Cost
     from .profiling.report import Profile
+    from .report.measured import Check, Run
     from .totals import Blockwise
 
 R = TypeVar("R")
@@ -337,6 +338,30 @@ class Program(Frozen):
 
         run = self.executable, self._values, self.options
         return self._alone(lambda _, batch: profile(*run, batch, steps), feeds, named)
+
+    def report(
+        self,
+        path: str | Path,
+        feeds: Mapping[str, Any] | None = None,
+        *,
+        history: Run | None = None,
+        gradcheck: Check | None = None,
+        profile: Profile | None = None,
+        sizes: Mapping[str, int] | None = None,
+    ) -> None:
+        """Writes all that is known of the program as one page, to be opened in a browser: stages
+        and reasons, nodes and what became of them, gradients, memory, cost, certificate.
+
+        `report.html` needs no other file, and no network; beside it `report.txt` tells the same as
+        text, without times, for who compares two programs. A path that ends in .txt writes that
+        text alone. With `feeds`, one batch, nodes and gradients show their values; `history`,
+        `gradcheck` and `profile` are what `vg.fit`, `vg.gradcheck` and `program.profile` returned.
+        Bytes and operations are those of the fed batch, of `sizes`, {"N": 64}, or for 128 rows.
+        """
+        from .report.write import Asked, write_report
+
+        asked = Asked(feeds, history, gradcheck, profile, sizes)
+        self._alone(lambda _, __: write_report(self._variants, path, asked), {}, {})
 
     def _alone(
         self,
