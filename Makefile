@@ -10,14 +10,15 @@ ORACLES := .venv-oracles
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses auto --dist worksteal
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
-.PHONY: help train test test-jit test-more test-oracles accuracy fuzz notebooks catch mutants \
-	pictures lint bench clean
+.PHONY: help train test test-jit test-more test-oracles test-page accuracy fuzz notebooks catch \
+	mutants pictures lint bench clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
 	@echo "make test    install what the tests need too, and run them"
 	@echo "make test-jit runs all tests, their programs on the jitted backend"
 	@echo "make test-oracles runs the tests that compare with other libraries, in $(ORACLES)"
+	@echo "make test-page opens reports in a real browser: Debian's package chromium"
 	@echo "make accuracy measures every op beside mpmath, into tests/accuracy/ACCURACY.md"
 	@echo "make test-more runs them with twenty times as many cases where not all can be tried"
 	@echo "make fuzz    checks random programs, then changed files, for MINUTES=10 each: see tests/fuzz"
@@ -49,6 +50,12 @@ $(ORACLES)/installed: pyproject.toml
 	$(PYTHON) -m venv $(ORACLES)
 	$(ORACLES)/bin/python -m pip install --quiet --editable '.[dev,oracles]'
 	touch $@
+
+# Reports in Debian's Chromium, driven by Playwright. Without either the tests would only be skipped.
+test-page: $(VENV)/installed-browser
+	command -v chromium || { echo "there is no chromium: apt-get install chromium"; exit 1; }
+	$(BIN)/python -c "import playwright, axe_playwright_python"
+	$(BIN)/python -m pytest tests/report -m browser $(ARGS)
 
 # Each op beside mpmath: minutes, for numbers that the tests have a few of.
 accuracy: $(VENV)/installed-dev

@@ -19,6 +19,9 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("own")
 
 
+pytest_plugins = ["page_fixtures"]
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite the expected graphs of golden files"
@@ -31,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "numpy_bits: holds of the NumPy backend alone")
     config.addinivalue_line("markers", "oracle: compares with an independent library")
+    config.addinivalue_line("markers", "browser: opens a page in a real browser")
     # Programs that a test compiles without a word on it.
     vg.compile.__kwdefaults__["backend"] = config.getoption("--backend")
 
@@ -40,6 +44,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if {"torch", "onnx", "sklearn"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("oracle")
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
     if config.getoption("--backend") != "numpy":
         skip = pytest.mark.skip(reason="compares bits, or reads the text, of the NumPy backend")
         for item in items:

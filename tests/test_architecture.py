@@ -22,6 +22,7 @@ FLOORS = (
     ("backends", "data", "figures", "interpreter", "state"),
     ("certificate", "execution", "options"),
     ("bisection", "files", "profiling", "totals", "variants"),
+    ("report",),
     ("program",),
     ("checking", "loading"),
     ("training",),

@@ -27,6 +27,7 @@ from .plan import plan
 from .predict import predict
 from .profile import profile
 from .replay import replay_command
+from .report import report
 from .resume import resume
 from .selfcheck import selfcheck
 from .train import train
@@ -110,6 +111,7 @@ for command in (
     opt,
     plan,
     profile,
+    report,
     info,
 ):
     cli.add_command(command)

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from ...graph import GraphError, RunError
+from ...graph import Array, GraphError, RunError, VerigradError
 from ...graph.writing import (
     append_line,
     check_writable,
@@ -24,7 +24,7 @@ from ..optional import require
 from ..program import Program
 from ..training.callback import Callback
 from ..training.following import KeepBest
-from ..training.history import Row
+from ..training.history import History, Row
 from .settings import Setting
 
 CHECKPOINT: Final = "checkpoint.safetensors"
@@ -35,9 +35,11 @@ CONFIG: Final = "config.toml"
 DECLARED: Final = "declared.svg"
 TRAINING: Final = "training.svg"
 CURVES: Final = "curves.svg"
+REPORT: Final = "report.html"
+REPORT_TEXT: Final = "report.txt"
 PICTURES: Final = (DECLARED, TRAINING)
 FILES: Final = (
-    CHECKPOINT, MODEL, BUNDLE, METRICS, CONFIG, CURVES, *PICTURES,
+    CHECKPOINT, MODEL, BUNDLE, METRICS, CONFIG, CURVES, REPORT, REPORT_TEXT, *PICTURES,
     *(name.replace(".svg", ".dot") for name in PICTURES),
 )  # fmt: skip
 
@@ -134,6 +136,14 @@ class Folder:
                 dot = name.replace(".svg", ".dot")
                 self.write(dot, g.to_dot())
                 click.echo(f"{dot} stands for {name}: {why}", err=True)
+
+    def report(self, program: Program, batch: Mapping[str, Array], history: History) -> None:
+        """Writes the page of the run and its twin in text; the run stands where that fails, which
+        is told."""
+        try:
+            program.report(self.path / REPORT, batch, history=history)
+        except VerigradError as e:
+            click.echo(f"{REPORT} could not be written: {e}", err=True)
 
     def save(self, program: Program, best: KeepBest | None = None) -> None:
         """Writes the model, whole or not at all: with the best weights, where any are kept."""

@@ -16,10 +16,11 @@ from ..training.callback import Callback
 from ..training.checkpoint import Checkpoint
 from ..training.fit import fit
 from ..training.following import EarlyStopping, KeepBest
-from ..training.history import Row
+from ..training.history import History, Row
 from ..training.measure import Measurement, measure
 from ..training.sampling import steps_per_epoch
 from .folder import CURVES, Folder, Written
+from .report import one_batch
 from .run_options import RunOptions
 from .settings import Settings
 
@@ -51,9 +52,9 @@ class TrainingRun:
                 click.echo(f"verigrad resume {path} goes on with the run", err=True)
             raise
 
-    def train(self, checkpoint: Checkpoint | None) -> tuple[Row, ...]:
-        """Trains to the end, from the checkpoint where it says so; writes the model. The rows of
-        the whole run."""
+    def train(self, checkpoint: Checkpoint | None) -> History:
+        """Trains to the end, from the checkpoint where it says so; writes the model. The history
+        of the whole run."""
         steps = steps_of_run(self.data, self.settings, self.options)
         best = KeepBest(self.program, self.options.keep_best) if self.options.keep_best else None
         rest: list[Callback] = [best] if best is not None else []
@@ -81,7 +82,7 @@ class TrainingRun:
         self._save(best)
         if best is not None:
             best.put_back()
-        return history.rows
+        return history
 
     def _save(self, best: KeepBest | None) -> bool:
         """Writes the model into the folder, where there is one with a run."""
@@ -99,8 +100,9 @@ class TrainingRun:
         except VerigradError as e:
             click.echo(f"the model could not be saved: {e}", err=True)
 
-    def finish(self, rows: Sequence[Row], as_json: bool) -> None:
-        """Tests the program, draws the curves and prints the result."""
+    def finish(self, history: History, as_json: bool) -> None:
+        """Tests the program, draws the curves, writes the report and prints the result."""
+        rows = history.rows
         click.echo(self.program.certificate.line, err=True)
         tested = measure(self.program, self.data.test)
         assert tested.accuracy is not None
@@ -110,6 +112,8 @@ class TrainingRun:
                 title = f"{self.data.name}, {s.optimizer}, lr {s.rate:g}, seed {s.seed}"
                 self.folder.write(CURVES, _curves(title, rows, tested.accuracy))
                 self.folder.draw(self.program)
+                batch = one_batch(self.data, s.batch_size)
+                self.folder.report(self.program, batch, history)
         finally:
             self._tell(rows[-1], tested, as_json)
 

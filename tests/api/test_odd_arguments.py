@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ PROGRAM = vg.compile(NET, optimizer=vg.SGD(0.1))
 PLAN = PROGRAM.plan(N=6)
 HISTORY = vg.fit(PROGRAM, FEEDS, validation=FEEDS, steps=1)
 EARLY = vg.EarlyStopping(2)
+FOLDER = TemporaryDirectory()
+REPORT = {"path": f"{FOLDER.name}/report.txt", "feeds": FEEDS, "history": HISTORY}
 
 NEVER: dict[str, Callable[[], Any]] = {
     "object": object,
@@ -64,6 +67,11 @@ SOMETIMES: dict[str, Callable[[], Any]] = {
 }
 
 CALLS: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
+    "Program.report": (PROGRAM.report, REPORT),
+    "Program.report with": (
+        lambda **given: PROGRAM.report(REPORT["path"], **given),
+        {"gradcheck": None, "profile": None, "sizes": None},
+    ),
     "Graph.layer": (NET.layer, {"n": SCORES}),
     "Graph.replace": (NET.replace, {"mapping": {}}),
     "Graph.replace by": (lambda n: NET.replace({SCORES: n}), {"n": SCORES}),

@@ -51,6 +51,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "graph": ("--stage", "training", "--optimizer", "adagrad", *DROPPED),
     "check": ("--reg", "0", *DROPPED),
     "plan": ("--optimizer", "adagrad", *DROPPED),
+    "report": ("-o", "-", "--optimizer", "adagrad", *DROPPED),
     "profile": ("--steps", "1", *DROPPED),
     "selfcheck": DROPPED,
     "bisect": DROPPED,
@@ -64,6 +65,7 @@ REFUSED: dict[str, set[str]] = {
         "batch_size", "l2", "dtype",
     },
     "plan": {*VALUES, "backend"},
+    "report": set(),
     "profile": set(VALUES),
     "selfcheck": {"batch_size"},
     "bisect": {"batch_size", "init", "split_seed"},
@@ -121,7 +123,7 @@ def test_every_setting_and_every_command_that_takes_them_is_in_the_table() -> No
 
 
 @pytest.mark.parametrize("setting", OTHER)
-@pytest.mark.parametrize("command", ["train", "compare", "graph", "check", "plan"])
+@pytest.mark.parametrize("command", ["train", "compare", "graph", "check", "plan", "report"])
 def test_a_setting_changes_what_a_command_does_or_is_refused(
     command: str, setting: str, parent: Path
 ) -> None:
