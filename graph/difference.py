@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from .arguments import check_kind
 from .cached import cached_property
+from .notebook import as_svg
 from .sources import Constant
 
 if TYPE_CHECKING:
@@ -120,15 +121,19 @@ class Difference:
 
         Raises GraphError where no program can draw it.
         """
-        from .pictures.files import write_svg
-
-        return write_svg(path, self._repr_svg_)
-
-    def _repr_svg_(self) -> str:
         from .pictures.comparing import difference_view
         from .pictures.drawing import drawn
+        from .pictures.files import write_svg
 
-        return drawn(difference_view(self), f"{self.a.name}: {self._summary()}.")
+        description = f"{self.a.name}: {self._summary()}."
+        return write_svg(path, lambda: drawn(difference_view(self), description))
+
+    @as_svg
+    def _repr_mimebundle_(self) -> str:
+        return self.to_svg()
+
+    def _repr_svg_(self) -> str | None:
+        return self._repr_mimebundle_().get("image/svg+xml")
 
 
 def _updates(g: Graph) -> dict[str, Node]:

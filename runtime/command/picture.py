@@ -171,7 +171,7 @@ def _compared(difference: Difference, form: str) -> str | bytes:
         from ...graph.pictures.drawing import drawn_image
 
         return drawn_image(difference_view(difference), form)
-    return difference._repr_svg_() if form == "svg" else difference.to_dot()
+    return difference.to_svg() if form == "svg" else difference.to_dot()
 
 
 def _drawn(

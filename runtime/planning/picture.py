@@ -52,7 +52,7 @@ class _Piece(NamedTuple):
 def draw_plan(plan: Plan) -> str:
     """The picture: the same text for the same plan, drawn by no program."""
     picture = _Picture(plan)
-    title = ", ".join([f"plan of {plan.graph.name}", *(f"{s}={n}" for s, n in plan.sizes.items())])
+    title = plan._title
     shown = title if len(title) <= _LONGEST else f"{title[: _LONGEST - 1]}…"
     parts = [iter([words(24, 34, shown, size=18, weight="bold")]), picture.amounts()]
     if plan.buffers:

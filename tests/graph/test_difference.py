@@ -130,4 +130,4 @@ def test_a_difference_to_what_is_no_graph_is_an_error() -> None:
 def test_a_difference_writes_its_picture_to_a_file(tmp_path: Path) -> None:
     d = BEFORE.diff(AFTER)
     d.to_svg(tmp_path / "d.svg")
-    assert (tmp_path / "d.svg").read_text(encoding="utf-8") == d._repr_svg_()
+    assert (tmp_path / "d.svg").read_text(encoding="utf-8") == d.to_svg()
