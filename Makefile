@@ -11,7 +11,7 @@ PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses au
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
 .PHONY: help train test test-jit test-more test-oracles test-page accuracy fuzz notebooks catch \
-	mutants pictures lint bench clean
+	mutants pictures lint docs bench clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
@@ -27,6 +27,7 @@ help:
 	@echo "make mutants changes the passes and the planner everywhere, and tries the tests on each"
 	@echo "make pictures draws examples/pictures anew, but for the curves of what is trained"
 	@echo "make lint    check style (ruff) and types (mypy, strict)"
+	@echo "make docs    runs the commands that the pages show, and builds the site into build/docs"
 	@echo "make bench   install the peers into $(BENCH), and time a step beside theirs"
 	@echo "make clean   remove $(VENV), $(BENCH), $(ORACLES) and what was built"
 
@@ -39,10 +40,10 @@ test: $(VENV)/installed-dev
 test-jit: $(VENV)/installed-dev
 	$(PYTEST) --backend numba $(ARGS)
 
-# PyTorch, scikit-learn, ONNX and JAX: large, and in no way of the other tests. One that cannot be
+# PyTorch, scikit-learn, ONNX, JAX and Keras: large, and in no way of the other tests. One that cannot be
 # imported would only skip what compares with it.
 test-oracles: $(ORACLES)/installed
-	$(ORACLES)/bin/python -c "import torch, sklearn, onnx, jax"
+	KERAS_BACKEND=jax $(ORACLES)/bin/python -c "import torch, sklearn, onnx, jax, keras"
 	$(ORACLES)/bin/python -m pytest tests -m oracle $(ARGS)
 	$(ORACLES)/bin/python -m pytest tests -m oracle --backend numba $(ARGS)
 
@@ -89,6 +90,11 @@ lint: $(VENV)/installed-dev
 	ln -sfn ../.. build/mypy/verigrad
 	MYPYPATH=build/mypy $(BIN)/mypy $(addprefix -p ,$(PACKAGES))
 	MYPYPATH=build/mypy $(BIN)/mypy --follow-imports=silent tests/test_typed_use.py
+
+# Warnings are errors, a link that leads nowhere among them.
+docs: $(VENV)/installed-dev $(VENV)/installed-docs notebooks
+	$(BIN)/python -m pytest tests/test_pages.py -m commands --numprocesses auto
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs build/docs
 
 # The peers stay out of the way of the tests, in an environment of their own.
 bench: $(BENCH)/installed

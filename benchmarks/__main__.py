@@ -1,7 +1,7 @@
 """The benchmark: `make bench`, or `python -m verigrad.benchmarks` where the peers are installed.
 
-Writes results.json, results.md, growth.svg and compile.svg into benchmarks/results, and puts
-results.md into the README.
+Writes results.json, results.md, growth.svg and compile.svg into benchmarks/results, of which the
+page on speed and the bars of the README are made: `make docs`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from . import compile_time, growth, loaded, readme, report
+from . import compile_time, growth, loaded, report
 from .contenders import CONTENDERS, FLOOR
 from .driver import Case, Settings, measure, prediction_cases, training_cases
 from .machine import machine, versions
@@ -21,6 +21,7 @@ from .nets import NETS, OPTIMIZERS
 from .ratios import summary
 from .startup import plans, startup
 
+RESULTS = Path(__file__).parent / "results"
 PARTS = ("training", "loaded", "prediction", "startup", "plans", "growth", "compile")
 
 
@@ -58,17 +59,14 @@ def _names(option: str, known: tuple[str, ...], what: str) -> Any:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    default=readme.RESULTS,
+    default=RESULTS,
     show_default="benchmarks/results",
-)
-@click.option(
-    "--readme/--no-readme", "into_readme", default=True, help="Put results.md into the README."
 )
 @click.option("--report-only", is_flag=True, help="Make results.md anew from results.json.")
 def main(
     nets: tuple[str, ...], optimizers: tuple[str, ...], contenders: tuple[str, ...],
     parts: tuple[str, ...], rounds: int, seconds: float, threads: int, quick: bool, out: Path,
-    into_readme: bool, report_only: bool,
+    report_only: bool,
 ) -> None:  # fmt: skip
     """Run verigrad and its peers side by side."""
     out.mkdir(parents=True, exist_ok=True)
@@ -83,8 +81,6 @@ def main(
     if results["compile"]:
         compile_time.draw(results["compile"], out / "compile.svg")
     (out / "results.md").write_text(report.markdown(results), encoding="utf-8")
-    if into_readme:
-        readme.write(out)
     click.echo((out / "results.md").read_text(encoding="utf-8"))
 
 

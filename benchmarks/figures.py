@@ -1,4 +1,4 @@
-"""The figures of the README but for the trained accuracies: `python benchmarks/figures.py`.
+"""The figures of docs/speed.md but for the trained accuracies: `python benchmarks/figures.py`.
 
 Prints a Markdown table. Times are medians, taken in processes of their own where caches matter.
 """

@@ -35,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "numpy_bits: holds of the NumPy backend alone")
     config.addinivalue_line("markers", "oracle: compares with an independent library")
     config.addinivalue_line("markers", "browser: opens a page in a real browser")
+    config.addinivalue_line("markers", "commands: runs the commands that pages show: `make docs`")
     # Programs that a test compiles without a word on it.
     vg.compile.__kwdefaults__["backend"] = config.getoption("--backend")
 
@@ -57,7 +58,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Programs are certified where certificates are tested, and where the most is tried: of all
     tests, they would take a quarter of the time."""
     everywhere = {
-        "certificate", "command", "notebooks", "optimizers", "test_readme.py", "test_examples.py",
+        "certificate", "command", "notebooks", "optimizers", "test_pages.py", "test_examples.py",
     }  # fmt: skip
     certified = EFFORT > 1 or bool(everywhere & {*item.path.parts})
     vg.compile.__kwdefaults__["certify"] = certified

@@ -1,17 +1,21 @@
-"""Ratios are of one round, the table says what was measured, and the README holds the results."""
+"""Ratios are of one round, the table says what was measured, and so does the page."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from verigrad.benchmarks import readme, report
+from verigrad.benchmarks import report
+from verigrad.benchmarks.__main__ import RESULTS
 from verigrad.benchmarks.contenders import CONTENDERS
 from verigrad.benchmarks.driver import Case, Row, order
 from verigrad.benchmarks.machine import machine, versions
 from verigrad.benchmarks.nets import NETS
 from verigrad.benchmarks.ratios import best_peer, ratio, summary
+
+ROOT = Path(__file__).parent.parent.parent
 
 # The machine was twice as slow in the second round, and three times in the third.
 ROWS = {
@@ -118,19 +122,11 @@ def test_who_cannot_train_is_asked_for_predictions_alone() -> None:
     assert Case(NETS["tiny"], rows=1).allows(runtime)
 
 
-def test_the_readme_holds_what_the_results_say() -> None:
-    text = (readme.ROOT / "README.md").read_text(encoding="utf-8")
-    markdown = (readme.RESULTS / "results.md").read_text(encoding="utf-8")
-    assert readme.held(text) == f"\n{readme.embedded(markdown)}"
-    assert readme.spliced(text, markdown) == text
-    made = json.loads((readme.RESULTS / "results.json").read_text(encoding="utf-8"))
-    assert report.markdown(made) == markdown
+def test_the_report_is_of_the_results_that_are_kept() -> None:
+    made = json.loads((RESULTS / "results.json").read_text(encoding="utf-8"))
+    assert report.markdown(made) == (RESULTS / "results.md").read_text(encoding="utf-8")
 
 
-def test_links_lead_into_the_folder_of_the_results() -> None:
-    assert readme.embedded("![a](growth.svg)") == "![a](benchmarks/results/growth.svg)"
-
-
-def test_a_readme_without_marks_is_an_error() -> None:
-    with pytest.raises(ValueError, match="needs the marks"):
-        readme.spliced("# verigrad\n", "| a |\n")
+def test_the_page_on_speed_holds_the_report() -> None:
+    page = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+    assert "```{include} ../benchmarks/results/results.md" in page

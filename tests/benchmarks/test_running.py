@@ -18,7 +18,7 @@ from verigrad.benchmarks.__main__ import main  # noqa: E402
 
 def test_a_short_run_leaves_its_files(tmp_path: Path) -> None:
     options = "--nets tiny --optimizers adam --contenders verigrad,verigrad-numba --rounds 2"
-    parts = "--parts training,plans --seconds 0.01 --quick --no-readme"
+    parts = "--parts training,plans --seconds 0.01 --quick"
     asked = [*options.split(), *parts.split(), "--out", str(tmp_path)]
     run = click_testing.CliRunner().invoke(main, asked)
     assert run.exit_code == 0, run.output
@@ -34,7 +34,7 @@ def test_a_short_run_leaves_its_files(tmp_path: Path) -> None:
 
 def test_a_step_is_timed_beside_busy_loops_and_beside_none(tmp_path: Path) -> None:
     options = "--nets tiny --optimizers sgd --contenders verigrad --rounds 2 --parts loaded"
-    asked = [*options.split(), *["--seconds", "0.01", "--quick", "--no-readme"]]
+    asked = [*options.split(), *["--seconds", "0.01", "--quick"]]
     run = click_testing.CliRunner().invoke(main, [*asked, "--out", str(tmp_path)])
     assert run.exit_code == 0, run.output
     ((case,),) = [json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["loaded"]]
