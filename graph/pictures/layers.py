@@ -32,7 +32,7 @@ def layers_view(seen: Seen, options: Options) -> View:
         layer = g.membership.get(n)
         run = run_of.get(layer) if layer is not None else None
         of = _title(run) if run else _OTHERS
-        key[n] = names[n] if isinstance(n.op, Input) else f"{of} {seen.column[n]}"
+        key[n] = names[n] if isinstance(n.op, Input) else f"layer {of} {seen.column[n]}"
         cells.setdefault(key[n], []).append(n)
     items = []
     for cell, nodes in cells.items():

@@ -55,15 +55,16 @@ def test_a_high_picture_is_shown_by_layers() -> None:
 
 def test_equal_layers_are_one_box(ten: vg.Graph) -> None:
     boxes = items(view(ten, Options({"N": 50}, "layers")))
-    assert boxes["fc2 … fc9 forward"].text.splitlines() == [
+    assert boxes["layer fc2 … fc9 forward"].text.splitlines() == [
         "fc2 … fc9  x 8", "linear_relu", f"parameters: {8 * (8 * 8 + 8)}", "results: 12.8 kB",
     ]  # fmt: skip
-    assert {"fc1 forward", "fc1 backward", "fc1 update", "loss forward", "x", "y"} <= set(boxes)
+    of_fc1 = {f"layer fc1 {column}" for column in ("forward", "backward", "update")}
+    assert {*of_fc1, "layer loss forward", "x", "y"} <= set(boxes)
 
 
 def test_a_layers_bytes_are_those_of_its_results() -> None:
     boxes = items(view(net(2), Options({}, "layers")))
-    assert "results: 64·N B" in boxes["fc1 forward"].text  # before and behind the relu
+    assert "results: 64·N B" in boxes["layer fc1 forward"].text  # before and behind the relu
 
 
 def test_kernel_calls_are_boxes(ten: vg.Graph) -> None:
@@ -161,3 +162,16 @@ def test_a_cycle_of_what_is_shown_has_rows_too() -> None:
     a, b = (Item(key, "forward", key, "", "forward") for key in "ab")
     shown = View("g", [a, b], [Edge("a", "b", ""), Edge("b", "a", "")])
     assert sorted(rows(shown).of) == ["a", "b"]
+
+
+@pytest.mark.parametrize("detail", ["layers", "nodes"])
+@pytest.mark.parametrize("name", ["head", "row", "legend", "title", "layer", "cluster", "loss1"])
+def test_a_layer_may_be_called_as_what_holds_the_picture_together(detail: str, name: str) -> None:
+    def drawn(second: str) -> set[str]:
+        x, y = vg.input("x", ("N", 4)), vg.input("y", ("N",), dtype="i64")
+        scores = vg.dense(vg.relu(vg.dense(x, 4, name="stem")), 3, name=second)
+        g = vg.Graph("net", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
+        dot = vg.compile(g, optimizer=vg.SGD(0.1)).training.to_dot(detail=detail)
+        return {line.split(" [")[0].strip() for line in dot.splitlines() if "->" not in line}
+
+    assert len(drawn(name)) == len(drawn("tail"))
