@@ -164,6 +164,8 @@ function bufferOf(app, id) {
   const buffer = app.model.bufferOf.get(id);
   if (!buffer) return null;
   const others = buffer.nodes.filter((i) => i !== id);
+  const taken = buffer.takes_over;
+  const link = (i) => nodeLink(app, i, app.model.last);
   return facts([
     [
       "arena",
@@ -173,8 +175,9 @@ function bufferOf(app, id) {
       "alive",
       `kernel calls ${buffer.first} to ${buffer.last}${atPeak(app.model, buffer) ? ", at the peak" : ""}`,
     ],
-    ["shared with", listedOr(others.map((i) => nodeLink(app, i, app.model.last)))],
-    ["takes over", buffer.takes_over !== null && nodeLink(app, buffer.takes_over, app.model.last)],
+    ["shared with", listedOr(others.map(link))],
+    ["takes over", taken !== null && taken !== id && link(taken)],
+    ["taken over by", taken === id && link(buffer.nodes.at(-1))],
   ]);
 }
 
