@@ -216,6 +216,12 @@ _TABLE: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
         ),
     ),
     (
+        "passes/add_in_place.py",
+        "a measured size of a cache, not to the element",
+        "smallest: int = 32_768",
+        ("smallest: int = 32767", "smallest: int = 32769"),
+    ),
+    (
         "passes/simplify.py",
         _ONLY,
         'return subtract(a, b.inputs[0]), "a + -b = a - b"',

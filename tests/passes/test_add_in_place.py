@@ -11,6 +11,7 @@ from conftest import batch, net
 import verigrad as vg
 from verigrad.graph import Array
 from verigrad.ops import blas
+from verigrad.ops.updates import Descend
 from verigrad.passes.add_in_place import AddInPlace
 
 PLAIN = vg.TRAINING.without("add_in_place")
@@ -273,3 +274,24 @@ def test_what_is_computed_again_has_the_same_bits(rng: np.random.Generator) -> N
         feeds = batch(rng, 500, 256, 10)
         assert free.step(feeds) == tight.step(feeds)
     assert all((held(tight)[k] == v).all() for k, v in held(free).items())
+
+
+def taken(factor: float, dtype: str, smallest: int = 1) -> bool:
+    """Whether the descent of 12 weights by a product and this rate is one product in place."""
+    x = vg.input("x", ("N", 3), dtype=dtype)
+    w = vg.parameter("w", (3, 4), dtype=dtype)
+    y = vg.input("dy", ("N", 4), dtype=dtype)
+    product, rate = vg.matmul(x, y, transpose_a=True), vg.constant(factor, dtype)
+    g = vg.Graph("net", {"x": x}, updates={w: vg.apply(Descend(), w, product, rate)})
+    return any(n.op.name == "gemm" for n in AddInPlace(smallest=smallest, rows=1).apply(g).order)
+
+
+@pytest.mark.parametrize(("dtype", "least"), [("f32", 2.0**-126), ("f64", 2.0**-1022)])
+def test_a_product_is_added_by_any_number_that_is_normal(dtype: str, least: float) -> None:
+    assert taken(least, dtype) and taken(-least, dtype)
+    assert not taken(least / 2, dtype) and not taken(-least / 2, dtype)
+    assert not taken(least * (1 - 2.0**-23), dtype)
+
+
+def test_a_tensor_of_just_as_many_elements_is_large_enough() -> None:
+    assert taken(0.1, "f32", 12) and not taken(0.1, "f32", 13)
