@@ -10,6 +10,7 @@ from typing import ClassVar
 from ..graph import Graph, GraphError, Node, PassError, constant, state
 from ..ops import add, init, multiply
 from .base import Pass
+from .methods.kinds import check_methods
 from .methods.learning_rates import Schedule
 from .methods.learning_rates.plateau import LR_SCALE, plateau_in
 from .methods.optimizers import Optimizer
@@ -55,6 +56,10 @@ class AttachOptimizer(Pass):
     needs: ClassVar[tuple[str, ...]] = ("gradients",)
     gives: ClassVar[tuple[str, ...]] = ("updates",)
     optimizer: Optimizer | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_methods(optimizer=self.optimizer)
 
     def apply(self, g: Graph) -> Graph:
         if self.optimizer is None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from ..graph import Graph, PassError
 from .base import Numbers, Pass
 from .methods.clip import Clip
+from .methods.kinds import check_methods
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class ClipGradients(Pass):
     gives: ClassVar[tuple[str, ...]] = ("clipped gradients",)
     numbers: ClassVar[Numbers] = "meaning"
     clip: Clip | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_methods(clip=self.clip)
 
     def apply(self, g: Graph) -> Graph:
         if self.clip is None:

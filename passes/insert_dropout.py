@@ -10,6 +10,7 @@ from ..graph import Graph, Node, apply
 from ..ops import DropoutMask, multiply
 from .base import Numbers, Pass, Refused, Rewrite
 from .methods.dropout import Dropout, Site, sites
+from .methods.kinds import check_methods
 from .step import step_counter
 
 
@@ -50,6 +51,10 @@ class InsertDropout(Pass):
     numbers: ClassVar[Numbers] = "meaning"
     dropout: Dropout | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_methods(dropout=self.dropout)
 
     def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:
         step: Node | None = None

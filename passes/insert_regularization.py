@@ -10,6 +10,7 @@ from ..graph import Graph, Parameter, PassError, Source, depth_first
 from ..ops import add
 from .base import Numbers, Pass, Refused, Rewrite
 from .dtype import cast_to
+from .methods.kinds import check_methods
 from .methods.regularizers import Regularizer
 
 
@@ -49,6 +50,10 @@ class InsertRegularization(Pass):
     needs: ClassVar[tuple[str, ...]] = ("forward", "differentiable")
     numbers: ClassVar[Numbers] = "meaning"
     regularizer: Regularizer | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_methods(regularizer=self.regularizer)
 
     def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:
         loss = g.loss

@@ -9,6 +9,7 @@ from typing import ClassVar
 from ..graph import Graph
 from .base import Numbers, Pass, Refused, Rewrite
 from .methods.dropout import Dropout, sites
+from .methods.kinds import check_methods
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ class ScaleDropout(Pass):
     needs: ClassVar[tuple[str, ...]] = ("forward",)
     numbers: ClassVar[Numbers] = "meaning"
     dropout: Dropout | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_methods(dropout=self.dropout)
 
     def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:
         for site in sites(g, self.dropout):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ..graph import PassError, is_whole, shown
 from ..passes import INFERENCE, TRAINING, Clip, Dropout, Optimizer, Pipeline, Regularizer
+from ..passes.methods.kinds import check_methods
 from .backends.registry import BACKENDS, Backend
 
 
@@ -40,15 +41,12 @@ class Options(NamedTuple):
 
     def check(self) -> Options:
         """The same options; raises PassError for one of another kind than it has to be."""
-        due = (
-            ("optimizer", self.optimizer, Optimizer, "vg.SGD(lr=0.1)"),
-            ("regularizer", self.regularizer, Regularizer, "vg.L2(1e-4)"),
-            ("dropout", self.dropout, Dropout, "vg.Dropout(keep=0.5)"),
-            ("clip", self.clip, Clip, "vg.ClipNorm(1.0)"),
+        check_methods(
+            optimizer=self.optimizer,
+            regularizer=self.regularizer,
+            dropout=self.dropout,
+            clip=self.clip,
         )
-        for name, value, kind, example in due:
-            if value is not None and not isinstance(value, kind):
-                raise PassError(f"{name} is {shown(value)}, where e.g. {example} is expected")
         pipelines = {"pipeline": self.pipeline, "inference_pipeline": self.inference_pipeline}
         for name, pipeline in pipelines.items():
             if not isinstance(pipeline, Pipeline):
