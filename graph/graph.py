@@ -206,7 +206,7 @@ class Graph(Drawable, Frozen):
 
     @cached_property
     def membership(self) -> Mapping[Node, str]:
-        """The layer of each node that has one, and `loss` for those behind all layers."""
+        """The layer of each node that has one, and that of the loss behind all layers."""
         from .membership import membership
 
         return membership(self)

@@ -15,20 +15,23 @@ if TYPE_CHECKING:
     from .graph import Graph
     from .node import Node
 
-LOSS: Final = "loss"
-"""What the part behind all layers is called."""
 _HELD: Final = (Parameter, State)
 _GRADIENT: Final = re.compile(r"\.(?:grad|partial)(?:\.|$)")
 
 
+def loss_part(g: Graph) -> str:
+    """What the part behind all layers is called: as no layer can be, where one is called loss."""
+    return "the loss" if "loss" in g.layers else "loss"
+
+
 def membership(g: Graph) -> Mapping[Node, str]:
-    """The layer of each node that has one, and `loss` for those of the loss.
+    """The layer of each node that has one, and `loss_part(g)` for those of the loss.
 
     A node belongs to the layer that its name begins with, or else, if it is a forward node, to
     the latest of its operands' layers. What is named after a node, such as its gradient or its
     mask, belongs where that one does.
     """
-    role, of_loss = roles(g), loss_nodes(g)
+    role, of_loss, loss = roles(g), loss_nodes(g), loss_part(g)
     found: dict[Node, str] = {}
 
     def put(n: Node, part: str | None) -> None:
@@ -38,7 +41,7 @@ def membership(g: Graph) -> Mapping[Node, str]:
     forward = [n for n in g.nodes if role[n] in ("forward", "input", "parameter")]
     for n in forward:
         if n in of_loss:
-            put(n, LOSS)
+            put(n, loss)
         else:
             reached = latest([found.get(i) for i in n.inputs], g.layers)
             put(n, layer_of(g.names[n], g.layers) or reached)
@@ -49,8 +52,8 @@ def membership(g: Graph) -> Mapping[Node, str]:
         cotangent = _GRADIENT.split(g.names[n], maxsplit=1)[0]
         if cotangent != g.names[n] and cotangent in g.named:
             put(n, found.get(g.named[cotangent]))
-        elif around == {LOSS} or n in of_loss:
-            put(n, LOSS)
+        elif around == {loss} or n in of_loss:
+            put(n, loss)
         else:
             put(n, _named_after(g, n, found))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..membership import LOSS
+from ..membership import loss_part
 from ..op import Source
 from ..roles import roles
 from .folding import is_bookkeeping, is_folded, seen_inputs
@@ -33,7 +33,7 @@ class Seen:
             n: [(k, i) for k, i in seen_inputs(n, hidden.__contains__) if i in there]
             for n in self.nodes
         }
-        self.parts = [p for p in dict.fromkeys([*g.layers, LOSS]) if self._has(p)]
+        self.parts = [p for p in dict.fromkeys([*g.layers, loss_part(g)]) if self._has(p)]
         self.calls: Mapping[Node, int] = g.schedule.groups if g.schedule is not None else {}
         self.taken: Mapping[Node, Node] = g.schedule.takeovers if g.schedule is not None else {}
 

@@ -39,6 +39,19 @@ def test_what_is_behind_all_layers_is_of_the_loss() -> None:
     assert g.layer(g["loss"]) is None
 
 
+def test_a_layer_called_loss_is_not_the_loss() -> None:
+    x, y = vg.input("x", ("N", 4)), vg.input("y", ("N",), dtype="i64")
+    scores = vg.dense(vg.relu(vg.dense(x, 4, name="loss")), 3, name="fc2")
+    g = vg.Graph("net", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
+    assert of(g, "loss") == {"loss", "loss.weight", "loss.bias", "loss.relu"}
+    assert of(g, "the loss") == {"y", "fc2.log_softmax", "fc2.nll", "loss.1"}
+    assert g.layer(g["fc2.nll"]) is None and g.loss is g["loss.1"]
+    training = stage(g, "differentiate")
+    assert training.membership[training["loss.1.grad"]] == "the loss"
+    assert training.membership[training["loss.relu.grad"]] == "loss"
+    assert '"title the loss forward"' in training.to_dot(detail="nodes")
+
+
 def test_the_loss_may_be_the_only_output() -> None:
     x, y = vg.input("x", ("N", 4)), vg.input("y", ("N", 2))
     g = vg.Graph("net", loss=vg.mean(vg.square(vg.dense(vg.tanh(vg.dense(x, 3)), 2) - y)))
