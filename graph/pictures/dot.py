@@ -122,7 +122,7 @@ class _Writer:
             return
         look = LOOKS[column or "forward"]
         heading = f"{part} {HEADS[column]}" if column and len(self.columns) > 1 else part
-        with self.dot.subgraph(name=f"cluster {part} {column or ''}".rstrip()) as box:
+        with self.dot.subgraph(name=f"cluster {part} {column or 'all'}") as box:
             box.attr(
                 style="rounded,filled", fillcolor=look.behind, color=look.line, penwidth="0.5",
                 tooltip=_tooltip(heading), label="",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import verigrad as vg
+from verigrad.graph.pictures.dot import dot_of
 from verigrad.graph.pictures.drawing import view
 from verigrad.graph.pictures.options import Options
 from verigrad.graph.pictures.rows import rows
@@ -175,3 +176,12 @@ def test_a_layer_may_be_called_as_what_holds_the_picture_together(detail: str, n
         return {line.split(" [")[0].strip() for line in dot.splitlines() if "->" not in line}
 
     assert len(drawn(name)) == len(drawn("tail"))
+
+
+@pytest.mark.parametrize("in_columns", [True, False])
+def test_a_layer_called_legend_has_a_box_beside_the_legend(in_columns: bool) -> None:
+    x = vg.input("x", ("N", 4))
+    g = vg.Graph("net", {"scores": vg.dense(x, 3, name="legend")})
+    dot = dot_of(view(g, Options({}, "nodes")), in_columns=in_columns)
+    assert dot.count('subgraph "cluster legend"') == 1
+    assert dot.count('subgraph "cluster ') == 2
