@@ -45,10 +45,13 @@ class FuseLinearRelu(Pass):
 
     def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:
         for n in g.order:
-            if not isinstance(n.op, Relu) or not isinstance(n.inputs[0].op, Linear):
+            if not isinstance(n.op, Relu):
                 continue
             linear = n.inputs[0]
             label = f"%{g.names[linear]}"
+            if not isinstance(linear.op, Linear):
+                yield Refused(n, f"not fused: {label} is {linear.op.name}, not linear")
+                continue
             others = [f"%{g.names[u]}" for u in g.users[linear] if u is not n]
             if others:
                 yield Refused(n, f"not fused: {label} is also read by {', '.join(others)}")
