@@ -49,7 +49,7 @@ function nodeDetails(app, id) {
   const node = model.nodes[id];
   const row = model.row(stage, id) || model.anywhere(id);
   const mark = stage.marks.get(id);
-  const call = model.callOf.get(id);
+  const call = model.callOf(id, stage);
   const gone = !stage.byId.has(id) && stage.before?.byId.has(id);
   return [
     make(
@@ -161,7 +161,7 @@ function pairOf(app, ids) {
 }
 
 function bufferOf(app, id) {
-  const buffer = app.model.bufferOf.get(id);
+  const buffer = app.model.bufferOf(id, app.stage);
   if (!buffer) return null;
   const others = buffer.nodes.filter((i) => i !== id);
   const taken = buffer.takes_over;

@@ -115,7 +115,7 @@ class Drawing extends Canvas {
     const output = Object.entries(this.stage.outputs)
       .filter(([, id]) => id === row.id)
       .map(([key]) => key);
-    const call = this.stage === model.last ? model.callOf.get(row.id) : undefined;
+    const call = this.stage === model.last ? model.calls.get(row.id) : undefined;
     const kind = [
       "box",
       row.role,

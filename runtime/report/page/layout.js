@@ -7,11 +7,14 @@ const CHIP = { width: 98, height: 17 };
 /** So many nodes that read nothing of their cell stand in one row. */
 const CROWD = 3;
 const GAP = { column: 34, band: 14, head: 24, side: 14 };
+/** Room for the head of a layer. */
+const NARROWEST = 340;
 
 /** The rows of a stage by layer. What has no layer stands before the layers where it leads to one,
- *  and else with the loss; what updates no layer's parameters stands below. */
+ *  and else with the loss, or the outputs where there is none; what updates no layer's parameters stands below. */
 function bandsOf(model, stage, rows) {
   const layered = (row) => row.layer !== null && row.part === "forward";
+  const behind = "loss" in stage.outputs ? "loss" : "outputs";
   const leading = new Set();
   for (const row of [...rows].reverse())
     if (layered(row) || leading.has(row.id))
@@ -19,13 +22,13 @@ function bandsOf(model, stage, rows) {
   const bandOf = (row) => {
     if (row.layer !== null) return `layer ${row.layer}`;
     if (row.part === "update" || row.role === "state") return "all layers";
-    return row.part === "forward" && leading.has(row.id) ? "inputs" : "loss";
+    return row.part === "forward" && leading.has(row.id) ? "inputs" : behind;
   };
   const bands = new Map(
     ["inputs", ...stage.layers.map((layer) => `layer ${layer}`)].map((key) => [key, []]),
   );
   const last = new Map([
-    ["loss", []],
+    [behind, []],
     ["all layers", []],
   ]);
   for (const row of rows) {
@@ -173,7 +176,7 @@ function placed(bands, parts) {
     width[part] = chips * (CHIP.width + 8) + lanes * BOX.lane;
     x += width[part] + GAP.column;
   }
-  const total = x - GAP.column + GAP.side;
+  const total = Math.max(NARROWEST, x - GAP.column + GAP.side);
   const at = new Map();
   let y = 30;
   for (const band of bands) {

@@ -58,7 +58,7 @@ function lineage(app, id) {
   }
   if (gradient) items.push(gradientItem(app, gradient));
   const last = model.follow(id, model.last) ?? id;
-  const call = model.callOf.get(last);
+  const call = model.callOf(last, stage);
   if (call)
     items.push(
       make(
@@ -69,7 +69,7 @@ function lineage(app, id) {
         ` ${call.text}, ${call.part}`,
       ),
     );
-  const buffer = model.bufferOf.get(last);
+  const buffer = model.bufferOf(last, stage);
   if (buffer)
     items.push(
       make(

@@ -3,7 +3,7 @@
 function memoryPanel(app) {
   const { model } = app;
   const { plan } = model;
-  if (!plan) return null;
+  if (!plan?.calls.length) return null;
   const told = make(
     "p",
     { class: "told", id: "buffer-told", "aria-live": "polite" },
@@ -133,7 +133,8 @@ function markBuffer(app) {
   const { model, state } = app;
   const root = byId("panels");
   for (const e of root.querySelectorAll(".buffer.selected")) e.classList.remove("selected");
-  const buffer = state.node !== null && model.bufferOf.get(model.follow(state.node, model.last));
+  const buffer =
+    state.node !== null && model.bufferOf(model.follow(state.node, model.last), app.stage);
   if (buffer)
     root
       .querySelector(`[data-buffer="${model.plan.buffers.indexOf(buffer)}"]`)

@@ -57,12 +57,12 @@ class Model {
       push(this.aboutOf, gradient, forward);
     }
     this.last = this.stages.findLast((s) => s.pipeline === this.stages[0].pipeline);
-    this.callOf = new Map();
-    this.bufferOf = new Map();
+    this.calls = new Map();
+    this.buffers = new Map();
     for (const call of this.plan?.calls || [])
-      for (const id of call.nodes) this.callOf.set(id, call);
+      for (const id of call.nodes) this.calls.set(id, call);
     for (const buffer of this.plan?.buffers || [])
-      if (!buffer.scratch) for (const id of buffer.nodes) this.bufferOf.set(id, buffer);
+      if (!buffer.scratch) for (const id of buffer.nodes) this.buffers.set(id, buffer);
   }
 
   prepare(stage, index) {
@@ -104,6 +104,16 @@ class Model {
 
   stage(key) {
     return this.stages.find((s) => s.key === key);
+  }
+
+  /** The kernel call that computes a node of a stage: of the pipeline that the plan is of. */
+  callOf(id, stage) {
+    return stage.pipeline === this.last.pipeline ? this.calls.get(id) : undefined;
+  }
+
+  /** The buffer of a node of a stage, likewise. */
+  bufferOf(id, stage) {
+    return stage.pipeline === this.last.pipeline ? this.buffers.get(id) : undefined;
   }
 
   /** The row of a node in a stage, or in the one before it where this stage took it away. */

@@ -80,10 +80,13 @@ function remarks({ result, gradient, weights }, most) {
   return [...told, ...(result ? remarksOn(result).filter((r) => r !== "not finite") : [])];
 }
 
+/** Ops whose results are mostly zeros without anything being wrong. */
+const ZEROS = ["parameter", "state", "input", "constant", "nll_grad"];
+
 /** What is odd about the values of a node. */
 function remarksOn({ op, v }) {
   const told = v.finite ? [] : ["not finite"];
-  if (v.zeros > 0.9 && op !== "parameter" && op !== "state") told.push("mostly zeros");
+  if (v.zeros > 0.9 && !ZEROS.includes(op)) told.push("mostly zeros");
   if (saturated(op, v)) told.push("saturated");
   return told;
 }
