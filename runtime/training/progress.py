@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from io import StringIO
 from typing import Any, Final, NamedTuple
@@ -19,6 +19,8 @@ SECONDS: Final = 2.0
 """How long a run has lasted when a bar is shown that nobody asked for."""
 _BETWEEN: Final = 0.1
 """The seconds from one picture of a bar to the next: steps may take less than drawing them."""
+_DEAF: Final = (OSError, ValueError)
+"""What a stderr raises that is full, closed or gone: no reason to end a run."""
 _CELL: Final = '<pre style="margin:0;overflow:auto">{code}</pre>'
 
 
@@ -64,7 +66,8 @@ class _Lines(Callback):
     def on_epoch(self, row: Row) -> None:
         width = len(str(self._epochs))
         head = f"epoch {row.epoch:>{width}}/{self._epochs}"
-        print(f"{head}  {_described(row)}, {row.seconds:.1f} s", file=sys.stderr, flush=True)
+        with suppress(*_DEAF):
+            print(f"{head}  {_described(row)}, {row.seconds:.1f} s", file=sys.stderr, flush=True)
 
 
 class _Bar(Callback):
@@ -102,15 +105,17 @@ class _Bar(Callback):
             description=f"epoch {min(epoch, run.epochs)}/{run.epochs}",
             found=_found(self._row),
         )
-        self._draw()
+        with suppress(*_DEAF):
+            self._draw()
         self._drawn = True
         self._next = time.monotonic() + _BETWEEN
 
     def end(self) -> None:
         """Shows where the run ended, where it was shown at all."""
         if self._drawn:
-            self._show()
-            self._bar.stop()
+            with suppress(*_DEAF):
+                self._show()
+                self._bar.stop()
 
 
 def _terminal_bar(transient: bool) -> tuple[Any, Callable[[], None]]:

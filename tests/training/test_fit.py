@@ -415,6 +415,25 @@ def test_progress_is_a_bar_on_a_terminal(
     vg.fit(program, data, epochs=1, progress=True)
 
 
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("closed")])
+def test_a_stderr_that_takes_nothing_ends_no_run(
+    program: vg.Program,
+    data: Data,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[io.StringIO],
+    error: Exception,
+) -> None:
+    def refuse(*args: object) -> int:
+        raise error
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr", stream := kind())
+    monkeypatch.setattr(stream, "write", refuse)
+    history = vg.fit(program, data, epochs=2, progress=True)
+    assert history["epoch"] == [1, 2]
+
+
 def test_a_run_that_lasts_shows_a_bar_on_a_terminal_until_it_ends(
     program: vg.Program, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
