@@ -58,3 +58,26 @@ def test_only_what_is_computed_is_remarked_as_zero(browse: Browse, tmp_path: Pat
     assert "mostly zeros" in node(page, "dead").get_attribute("aria-label")
     for name in ("x", "y", "fc2.log_softmax.grad"):
         assert "mostly zeros" not in node(page, name).get_attribute("aria-label")
+
+
+def test_a_single_call_and_a_long_name_cover_nothing(browse: Browse, tmp_path: Path) -> None:
+    name = "a_layer_of_a_long_name" * 12
+    net = vg.Graph("odd", {"y": vg.relu(vg.dense(vg.input("x", ("N", 3)), 2, name=name))})
+    vg.compile(net).report(tmp_path / "report.html")
+    page = browse(tmp_path / "report.html")
+    peak = page.locator(".peaktext").bounding_box()
+    for tick in page.locator("svg.memory .tick").all():
+        box = tick.bounding_box()
+        beside = peak["x"] >= box["x"] + box["width"]
+        assert beside or peak["y"] + peak["height"] <= box["y"], tick.text_content()
+    head = page.locator("#graph1 .bandhead").last
+    frame, text = head.locator("rect").bounding_box(), head.locator("text").bounding_box()
+    assert text["x"] + text["width"] <= frame["x"] + frame["width"]
+
+
+def test_a_line_that_is_not_known_is_no_empty_box(browse: Browse, tmp_path: Path) -> None:
+    made: dict[str, vg.Node] = {}
+    exec("y = vg.relu(vg.input('x', ('N', 3)))", {"vg": vg}, made)
+    vg.compile(vg.Graph("odd", {"y": made["y"]})).report(tmp_path / "report.html")
+    page = browse(tmp_path / "report.html", "stage=declared&node=y")
+    assert all(text for text in page.locator("#details code").all_inner_texts())

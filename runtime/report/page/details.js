@@ -83,7 +83,7 @@ function nodeDetails(app, id) {
           "p",
           { class: "source" },
           make("span", { class: "place" }, `${node.where.file}:${node.where.line}`),
-          make("code", null, node.where.code),
+          node.where.code && make("code", null, node.where.code),
         ),
       ),
     section(

@@ -3,6 +3,8 @@
 const MARK = { "+": "added", "-": "removed", "~": "rewritten" };
 const SIGN = { "+": "+", "-": "−", "~": "~" };
 const HEADS = { forward: "forward ↓", backward: "backward ↑", update: "update" };
+/** Room for what the head of a layer tells beside its title. */
+const TOLD = 245;
 
 class Drawing extends Canvas {
   ground(band) {
@@ -32,6 +34,7 @@ class Drawing extends Canvas {
       .filter(Boolean)
       .join(" · ");
     const key = `${this.id}-band-${this.items.length}`;
+    const title = fitted(band.title, band.width - TOLD);
     const head = draw(
       "g",
       {
@@ -47,7 +50,7 @@ class Drawing extends Canvas {
       draw(
         "text",
         { x: 8, y: band.y + 15.5 },
-        draw("tspan", { class: "name" }, `${band.collapsed ? "▸" : "▾"} ${band.title}`),
+        draw("tspan", { class: "name" }, `${band.collapsed ? "▸" : "▾"} ${title}`),
         draw("tspan", { class: "told", dx: 8 }, told),
         this.counts(band.rows),
       ),

@@ -46,6 +46,7 @@ function memoryPicture(app, told, width, height) {
   const field = { x: EDGE.left, y: EDGE.top, width: across, height: up };
   const [from, to] = [0, 1].map((k) => scale.x(scale.at(plan.peak.call, 0) + k));
   const after = to < width - 60;
+  const inside = !after && from < EDGE.left + 40;
   const svg = draw(
     "svg",
     {
@@ -62,9 +63,9 @@ function memoryPicture(app, told, width, height) {
       "text",
       {
         class: "peaktext",
-        x: after ? to + 4 : from - 4,
+        x: after ? to + 4 : inside ? from + 4 : from - 4,
         y: EDGE.top + 11,
-        "text-anchor": after ? "start" : "end",
+        "text-anchor": after || inside ? "start" : "end",
       },
       "peak",
     ),
