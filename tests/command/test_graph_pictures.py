@@ -27,7 +27,7 @@ def test_graph_passes_on_how_a_picture_looks() -> None:
         (("--format", "dot", "--parts", "back"), "parts has 'back', where some of 'forward',"),
         (("--format", "dot", "--detail", "kernels"), "graph mlp has no schedule"),
         (("--diff", "simplify", "--stage", "training"), "--stage has no effect: --diff shows"),
-        (("--diff", "simplify", "--json"), "--diff is text, DOT or SVG, and not --json"),
+        (("--diff", "simplify", "--json"), "--diff is text or a picture, and not --json"),
         (("--diff", "fuse_linear_rel"), "no pass 'fuse_linear_rel'; did you mean 'fuse_linear_rel"),
     ],
 )
