@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from ...graph import Array, GraphError, RunError, VerigradError
+from ...graph.errors import WriteError
 from ...graph.writing import (
     append_line,
     check_writable,
@@ -139,9 +140,11 @@ class Folder:
 
     def report(self, program: Program, batch: Mapping[str, Array], history: History) -> None:
         """Writes the page of the run and its twin in text; the run stands where that fails, which
-        is told."""
+        is told. A disk that does not take it is an error, as it is for pictures."""
         try:
             program.report(self.path / REPORT, batch, history=history)
+        except WriteError:
+            raise
         except VerigradError as e:
             click.echo(f"{REPORT} could not be written: {e}", err=True)
 

@@ -38,9 +38,9 @@ def write_report(variants: Variants, path: str | Path, asked: Asked) -> None:
     """
     paths = checked_paths(path)
     data = data_of(variants, asked)
-    texts = {TEXT: as_text(data)}
-    if PAGE in paths:
-        texts[PAGE] = filled(data)
+    # The page first: where the disk takes no more, it is the larger that fails.
+    texts = {PAGE: filled(data)} if PAGE in paths else {}
+    texts[TEXT] = as_text(data)
     for ending, text in texts.items():
         write_whole(paths[ending], text)
 

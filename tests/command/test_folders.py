@@ -91,3 +91,16 @@ def test_a_full_disk_is_one_line_and_costs_no_result(
     assert last == f"Error: {tmp_path / name} cannot be written: No space left on device"
     assert ("test accuracy" in result.stdout) == (name != "metrics.jsonl")
     assert not (tmp_path / "training.svg").exists()
+
+
+def test_a_report_that_a_full_disk_refuses_costs_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: vg.Program, path: Path, *args: object, **options: object) -> None:
+        raise WriteError(f"{path} cannot be written: {os.strerror(errno.ENOSPC)}")
+
+    monkeypatch.setattr(vg.Program, "report", full)
+    result = run(*SHORT, tmp_path)
+    last = result.stderr.splitlines()[-1]
+    assert last == f"Error: {tmp_path / 'report.html'} cannot be written: No space left on device"
+    assert result.exit_code == 1 and "test accuracy" in result.stdout

@@ -185,6 +185,21 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         PROGRAM.report(tmp_path / "nowhere" / "report.html")
 
 
+def test_a_disk_too_full_for_the_page_gets_no_text_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nearly_full(path: Path, data: bytes) -> int:
+        if b"<html" in data:
+            raise OSError(28, "No space left on device")
+        return write(path, data)
+
+    write = Path.write_bytes
+    monkeypatch.setattr(Path, "write_bytes", nearly_full)
+    with pytest.raises(WriteError, match="No space left on device"):
+        PROGRAM.report(tmp_path / "report.html")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "report.html").write_text("before")
     (tmp_path / "report.txt").write_text("before")
