@@ -24,8 +24,11 @@ _TORN: Final = "without columns: Graphviz cannot draw these"
 
 
 def view(g: Graph, options: Options) -> View:
-    """What a picture of the graph shows."""
+    """What a picture of the graph shows; where that is nothing, it says so."""
     seen = Seen(g, options)
+    if not seen.nodes:
+        nothing = f"nothing of {', '.join(options.parts)} is in this graph"
+        return View(g.name, [], [], notes=[nothing])
     if options.detail == "kernels":
         return kernels_view(seen, options)
     nodes = nodes_view(seen, options)

@@ -7,7 +7,7 @@ import pytest
 import verigrad as vg
 from verigrad.graph.pictures.dot import dot_of
 from verigrad.graph.pictures.drawing import view
-from verigrad.graph.pictures.options import Options
+from verigrad.graph.pictures.options import Detail, Options
 from verigrad.graph.pictures.rows import rows
 from verigrad.graph.pictures.view import Edge, Item, View
 
@@ -106,6 +106,13 @@ def test_parts_are_chosen(ten: vg.Graph) -> None:
     assert not any(e.writes for e in shown.edges)
     both = view(ten, Options({}, "layers", parts=("forward", "backward")))
     assert both.columns == ["forward", "backward"]
+
+
+@pytest.mark.parametrize("detail", [None, "layers", "nodes"])
+def test_a_picture_of_parts_that_there_are_not_says_so(detail: Detail | None) -> None:
+    shown = view(net(2), Options({}, detail, parts=("backward", "update")))
+    assert shown.notes == ["nothing of backward, update is in this graph"]
+    assert shown.notes[0] in net(2).to_dot(detail=detail, parts=("backward", "update"))
 
 
 def test_types_and_bytes_are_left_out() -> None:
