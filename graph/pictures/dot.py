@@ -13,12 +13,13 @@ from graphviz import escape as literal
 from .labels import printable
 from .looks import FONT, INK, LOOKS, MARKS, SIGNS, UNCHANGED, Look
 from .rows import rows
-from .view import HEADS, Edge, Item, View
+from .view import Edge, Item, View
 
 _LARGE: Final = 100
 """With more items, Graphviz is to place them in a third of the time, and a little less well."""
 _WRITES: Final = {"style": "dashed", "color": LOOKS["update"].line, "arrowhead": "vee"}
 _POINT: Final = {"style": "invis", "shape": "point", "width": "0", "height": "0", "label": ""}
+_ARROWS: Final = {"TB": {"forward": "↓", "backward": "↑"}, "LR": {"forward": "→", "backward": "←"}}
 _TITLE: Final = {"shape": "plaintext", "height": "0.2", "margin": "0.04,0.0", "fontsize": "13"}
 
 
@@ -95,7 +96,7 @@ class _Writer:
             head.attr(rank="same")
             head.node("row head", **_POINT)
             for column in self.columns:
-                look = {**_TITLE, "label": HEADS[column]} if seen else _POINT
+                look = {**_TITLE, "label": self._head(column)} if seen else _POINT
                 head.node(f"head {column}", **look)
             for left, right in pairwise(self.columns):
                 head.edge(f"head {left}", f"head {right}", style="invis")
@@ -113,6 +114,10 @@ class _Writer:
             for left, right in pairwise(beside):
                 self.dot.edge(left, right, style="invis")
 
+    def _head(self, column: str) -> str:
+        """What a column is called, with an arrow to where it runs."""
+        return f"{column} {_ARROWS[self.direction].get(column, '')}".rstrip()
+
     # ---- boxes and items -----------------------------------------------------------------------
 
     def _box(self, part: str, column: str | None) -> None:
@@ -121,7 +126,7 @@ class _Writer:
         if not items:
             return
         look = LOOKS[column or "forward"]
-        heading = f"{part} {HEADS[column]}" if column and len(self.columns) > 1 else part
+        heading = f"{part} {self._head(column)}" if column and len(self.columns) > 1 else part
         with self.dot.subgraph(name=f"cluster {part} {column or 'all'}") as box:
             box.attr(
                 style="rounded,filled", fillcolor=look.behind, color=look.line, penwidth="0.5",

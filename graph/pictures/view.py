@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 COLUMNS: Final = ("forward", "backward", "update")
-HEADS: Final = {"forward": "forward ↓", "backward": "backward ↑", "update": "update"}
 
 Mark = Literal["added", "removed", "rewritten"]
 

@@ -185,6 +185,15 @@ def test_a_layer_may_be_called_as_what_holds_the_picture_together(detail: str, n
     assert len(drawn(name)) == len(drawn("tail"))
 
 
+@pytest.mark.parametrize("detail", ["layers", "nodes"])
+def test_heads_point_to_where_their_columns_run(ten: vg.Graph, detail: Detail) -> None:
+    down = ten.to_dot(detail=detail)
+    right = ten.to_dot(detail=detail, direction="LR")
+    assert "forward ↓" in down and "backward ↑" in down
+    assert "forward →" in right and "backward ←" in right
+    assert "↓" not in right and "↑" not in right
+
+
 @pytest.mark.parametrize("in_columns", [True, False])
 def test_a_layer_called_legend_has_a_box_beside_the_legend(in_columns: bool) -> None:
     x = vg.input("x", ("N", 4))
