@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from math import prod
 from typing import TYPE_CHECKING, Final
 
 from ..op import Source
 from ..sources import Input, Parameter, State
-from ..types import TensorType
 from .labels import label, shortened, tooltip, total_text
 from .nodes import Seen
 from .options import Options
@@ -17,6 +15,7 @@ from .view import Edge, Item, View
 
 if TYPE_CHECKING:
     from ..node import Node
+    from ..types import TensorType
 
 _OTHERS: Final = "of no layer"
 
@@ -65,14 +64,31 @@ def layers_view(seen: Seen, options: Options) -> View:
 
 
 def _runs(seen: Seen) -> list[tuple[str, ...]]:
-    """The parts in order, those that do the same on the same types together."""
-    held: dict[str, list[tuple[str, str, TensorType]]] = {part: [] for part in seen.parts}
+    """The parts in order, with each what does the same on the same types and reads it."""
+    g = seen.g
+    held: dict[str, list[str]] = {part: [] for part in seen.parts}
     for n in seen.nodes:
-        part = seen.g.membership.get(n)
+        part = g.membership.get(n)
         if part is not None:
-            held[part].append((seen.column[n], n.op.name, n.type))
-    same = groupby(seen.parts, key=lambda part: sorted(map(str, held[part])))
-    return [tuple(run) for _, run in same]
+            held[part].append(f"{seen.column[n]} {_what(n)} {n.type}")
+    does = {part: sorted(done) for part, done in held.items()}
+    follows = {(g.membership.get(i), g.membership.get(n)) for n in g.nodes for i in n.inputs}
+    runs: list[tuple[str, ...]] = []
+    for part in seen.parts:
+        last = runs[-1][-1] if runs else None
+        if last is not None and does[last] == does[part] and (last, part) in follows:
+            runs[-1] += (part,)
+        else:
+            runs.append((part,))
+    return runs
+
+
+def _what(n: Node) -> str:
+    """The op with its numbers; first values and keys of random numbers are each layer's own."""
+    if isinstance(n.op, Source):
+        return n.op.name
+    told = (getattr(n.op, name) for name in n.op.field_names)
+    return " ".join([n.op.name, *(str(v) for v in told if not isinstance(v, str))])
 
 
 def _title(run: Sequence[str]) -> str:

@@ -63,6 +63,28 @@ def test_equal_layers_are_one_box(ten: vg.Graph) -> None:
     assert {*of_fc1, "layer loss forward", "x", "y"} <= set(boxes)
 
 
+def test_layers_beside_each_other_are_boxes_of_their_own() -> None:
+    x = vg.input("x", ("N", 4))
+    g = vg.Graph("heads", {name: vg.dense(x, 4, name=name) for name in ("left", "right")})
+    boxes = items(view(g, Options({}, "layers")))
+    assert {"layer left forward", "layer right forward"} <= set(boxes)
+
+
+@pytest.mark.parametrize(("slopes", "run"), [((0.1, 0.1), "a … b"), ((0.1, 0.3), "a")])
+def test_layers_that_differ_in_a_number_are_not_equal(slopes: list[float], run: str) -> None:
+    h = vg.input("x", ("N", 4))
+    for name, slope in zip("ab", slopes, strict=True):
+        h = vg.leaky_relu(vg.dense(h, 4, name=name), slope=slope)
+    g = vg.Graph("chain", {"y": h})
+    assert f"layer {run} forward" in items(view(g, Options({}, "layers")))
+
+
+def test_equal_layers_with_dropout_are_one_box() -> None:
+    g = vg.compile(net(5), optimizer=vg.SGD(0.1), dropout=vg.Dropout(keep=0.5)).training
+    boxes = items(view(g, Options({}, "layers", parts=("update",))))
+    assert "layer fc2 … fc4 update" in boxes
+
+
 def test_a_layers_bytes_are_those_of_its_results() -> None:
     boxes = items(view(net(2), Options({}, "layers")))
     assert "results: 64·N B" in boxes["layer fc1 forward"].text  # before and behind the relu
