@@ -27,8 +27,8 @@ class Difference(NamedTuple):
 
     tensor: str
     """An output, or the new value of a parameter or a state."""
-    node: str
-    """Where the compiled graph first differs."""
+    node: str = ""
+    """Where the compiled graph first differs; nowhere, where the tensor is in one graph alone."""
     stage: str = ""
     """The pass behind which it does."""
     where: tuple[int, ...] = ()
@@ -44,7 +44,8 @@ class Difference(NamedTuple):
             if self.modulus
             else ""
         )
-        return f"{self.tensor}{at} differs{of}, first at %{self.node}{numbers}"
+        first = f", first at %{self.node}" if self.node else ""
+        return f"{self.tensor}{at} differs{of}{first}{numbers}"
 
 
 class Exact(NamedTuple):
@@ -126,7 +127,7 @@ def _compared(reference: Graph, compiled: Graph, at: At) -> Iterator[tuple[str, 
     for tensor in {**expected, **actual}:
         if tensor not in actual or tensor not in expected:
             absent = "not there" if tensor not in actual else "declared by nobody"
-            yield tensor, Difference(f"{tensor}, which is {absent},", compiled.name)
+            yield tensor, Difference(f"{tensor}, which is {absent},")
     e = Evaluation(at)
     e.add(reference)
     first = _added(e, reference, compiled)
