@@ -73,7 +73,7 @@ def graph_command(
     refuse_settings(ctx, "a graph is the same for all of them", _ELSEWHERE)
     if as_json or form in (None, "text"):
         refuse_settings(ctx, "it is that of a picture's sizes: --format svg or dot", ["batch_size"])
-        refuse_settings(ctx, "it is how a picture looks: --format svg or dot", view)
+        refuse_settings(ctx, "it is how a picture looks: --format svg, png, pdf or dot", view)
     if diff is not None:
         refuse_settings(ctx, "--diff shows what a pass changed, and that alone", [*view, "stage"])
         if as_json:
