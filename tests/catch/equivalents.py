@@ -23,12 +23,6 @@ _TABLE: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
     (
         "passes/fuse_linear_relu.py",
         _ONLY,
-        "if not isinstance(n.op, Relu) or not isinstance(n.inputs[0].op, Linear):",
-        ("if not isinstance(n.op, Relu) or not isinstance(n.inputs[ -1].op, Linear):",),
-    ),
-    (
-        "passes/fuse_linear_relu.py",
-        _ONLY,
         "linear = n.inputs[0]",
         ("linear = n.inputs[ -1]",),
     ),

@@ -119,8 +119,8 @@ FAULTS: Final = (
     _pass(
         "relu-fused-for-any-activation",
         "fuse_linear_relu",
-        "if not isinstance(n.op, Relu) or not",
-        'if not getattr(n.op, "activation", False) or not',
+        "if not isinstance(n.op, Relu):",
+        'if not getattr(n.op, "activation", False):',
     ),
     Fault(
         "fusion-drops-the-bias-beyond-64-rows",
