@@ -79,7 +79,8 @@ def _drawn(texts: Sequence[str], form: str, finish: Callable[[bytes], _Form]) ->
                 return finish(draw(dot, end - time.monotonic())), tried
             except subprocess.TimeoutExpired:
                 raise GraphError(
-                    f"{name} did not draw the graph within {SECONDS:g} s, and was ended{_TEXT}"
+                    f"{name} did not draw the graph within {SECONDS:g} s, and was ended"
+                    f'\ndraw less: detail="layers", or some of its parts{_TEXT}'
                 ) from None
             except (OSError, GraphError) as e:
                 failures[f"{name}: {e}"] = None

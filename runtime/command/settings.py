@@ -273,4 +273,11 @@ def refuse_settings(
     """Raises a usage error where one of these settings was given: it would have no effect."""
     for field in fields:
         if ctx.get_parameter_source(field) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{field.replace('_', '-')} has no effect: {because}", ctx)
+            raise click.UsageError(f"{_as_given(ctx, field)} has no effect: {because}", ctx)
+
+
+def _as_given(ctx: click.Context, field: str) -> str:
+    """How an option is written that was given: --no-types, where that switched it off."""
+    option = next(p for p in ctx.command.params if p.name == field)
+    off = option.secondary_opts and not ctx.params[field]
+    return next(o for o in (option.secondary_opts if off else option.opts) if o[:2] == "--")

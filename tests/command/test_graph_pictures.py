@@ -24,6 +24,7 @@ def test_graph_passes_on_how_a_picture_looks() -> None:
     ("options", "words"),
     [
         (("--detail", "nodes"), "--detail has no effect: it is how a picture looks"),
+        (("--no-types",), "--no-types has no effect: it is how a picture looks"),
         (("--format", "dot", "--parts", "back"), "parts has 'back', where some of 'forward',"),
         (("--format", "dot", "--detail", "kernels"), "graph mlp has no schedule"),
         (("--diff", "simplify", "--stage", "training"), "--stage has no effect: --diff shows"),
