@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..membership import loss_part
@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     from ..node import Node
 
 
+def columns(g: Graph, role: Mapping[Node, str], parts: Sequence[str] = COLUMNS) -> dict[Node, str]:
+    """forward, backward or update: a node's role; a source stands with its first readers that are
+    shown, and what nothing reads with the first of all."""
+    found: dict[Node, str] = {}
+    for n in g.nodes:
+        if isinstance(n.op, Source):
+            readers = {role[u] for u in g.users[n]}
+            shown = [c for c in COLUMNS if c in readers]
+            found[n] = next((c for c in shown if c in parts), shown[0] if shown else parts[0])
+        else:
+            found[n] = role[n]
+    return found
+
+
 class Seen:
     """The nodes that a picture shows of a graph, with the column of each."""
 
@@ -26,7 +40,7 @@ class Seen:
         self.roles = roles(g)
         fold = is_folded if options.bookkeeping else is_bookkeeping
         hidden = {n for n in g.nodes if fold(g, n)}
-        self.column = {n: self._column(n, options.parts) for n in g.nodes}
+        self.column = columns(g, self.roles, options.parts)
         self.nodes = [n for n in g.nodes if n not in hidden and self.column[n] in options.parts]
         there = set(self.nodes)
         self.reads = {
@@ -39,15 +53,6 @@ class Seen:
 
     def _has(self, part: str) -> bool:
         return any(self.g.membership.get(n) == part for n in self.nodes)
-
-    def _column(self, n: Node, parts: tuple[str, ...]) -> str:
-        """A node's role; a source stands with its first readers that are shown."""
-        if not isinstance(n.op, Source):
-            return self.roles[n]
-        readers = {self.roles[u] for u in self.g.users[n]}
-        shown = [c for c in COLUMNS if c in readers]
-        # What nothing reads stands in the first column of all.
-        return next((c for c in shown if c in parts), shown[0] if shown else parts[0])
 
     def updates(self) -> list[Edge]:
         """From each new value that is shown to what it is written to."""

@@ -7,12 +7,12 @@ from typing import Any, Final, NamedTuple
 
 from ...graph import Graph, Node, Source, roles, shortened
 from ...graph.pictures.folding import is_bookkeeping, is_folded
+from ...graph.pictures.nodes import columns
 from ...passes import Compilation, Refused, Rewrite
 from ...passes.pipeline import Step
 from .lineage import Passage, passage, purpose
 from .nodes import LONGEST
 
-PARTS: Final = ("forward", "backward", "update")
 DECLARED: Final = "declared"
 _DECLARED: Final = "The graph as it was declared."
 
@@ -93,23 +93,11 @@ def stages_of(pipeline: str, compilation: Compilation) -> Iterator[Stage]:
         )
 
 
-def parts_of(g: Graph) -> dict[Node, str]:
-    """forward, backward or update of each node; of a source that of its first readers."""
-    role = roles(g)
-    parts: dict[Node, str] = {}
-    for n in g.nodes:
-        if isinstance(n.op, Source):
-            readers = {role[u] for u in g.users[n]}
-            parts[n] = next((part for part in PARTS if part in readers), PARTS[0])
-        else:
-            parts[n] = role[n]
-    return parts
-
-
 def stage_rows(g: Graph, ids: Mapping[Node, int]) -> dict[str, Any]:
     """A graph's nodes in the order of its text, and what is around them."""
     header, *statements = str(g).splitlines()
-    role, part = roles(g), parts_of(g)
+    role = roles(g)
+    part = columns(g, role)
     nodes = [
         {
             "id": ids[n],

@@ -152,29 +152,15 @@ function peakList(app) {
   ];
   return [
     make("h3", null, `Alive at the peak, call #${model.plan.peak.call}`),
-    make(
-      "table",
-      null,
-      make(
-        "thead",
-        null,
+    table(
+      ["buffer of", "bytes", "calls"],
+      alive.map((b) =>
         make(
           "tr",
           null,
-          ["buffer of", "bytes", "calls"].map((t) => make("th", { scope: "col" }, t)),
-        ),
-      ),
-      make(
-        "tbody",
-        null,
-        alive.map((b) =>
-          make(
-            "tr",
-            null,
-            make("td", null, names(b)),
-            make("td", { class: "n" }, bytes(b.size)),
-            make("td", { class: "n" }, `${b.first}–${b.last}`),
-          ),
+          make("td", null, names(b)),
+          make("td", { class: "n" }, bytes(b.size)),
+          make("td", { class: "n" }, `${b.first}–${b.last}`),
         ),
       ),
     ),
