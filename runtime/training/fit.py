@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from ...graph import RunError, all_of
+from ...graph import RunError
 from ...graph.writing import given_path
 from ...passes import Optimizer
 from ...passes.methods.learning_rates import Schedule
-from ...passes.methods.learning_rates.plateau import plateau_in
 from ..arguments import check_switch, count_of
 from ..program import Program, check_program
 from .bundle import Bundle
@@ -21,8 +20,9 @@ from .callback import Callback
 from .checkpoint import Checkpoint
 from .dataset import Data, DataSet, labelled
 from .dead_layers import DeadLayers
-from .following import Following, KeepBest, ReduceRate
+from .followers import followers
 from .history import History
+from .identity import identity
 from .loop import Loop
 from .progress import progress as progress_of
 from .sampling import Sampler, make_sampler
@@ -96,43 +96,70 @@ def fit(
     if progress is not None:
         check_switch("progress", progress)
     check_switch("verify_products", verify_products)
-    if not isinstance(keep_best, str):
-        check_switch("keep_best", keep_best)
-    train = DataSet(program.declared, data, program.metadata)
-    metadata = _with_columns(program, train.columns)
-    valid = None if validation is None else _validation_set(program, validation, metadata)
+    sets = _data_sets(program, data, validation)
+    batch_size = _batch_size(batch_size, sets.train.count)
     classifier = labelled(program.declared)
-    batch_size = min(_BATCH, train.count) if batch_size is None else batch_size
-    if isinstance(batch_size, np.integer):
-        batch_size = int(batch_size)  # as a checkpoint tells it
-    chosen = make_sampler(sampler, train, classifier, batch_size, program.options.seed)
+    chosen = make_sampler(sampler, sets.train, classifier, batch_size, program.options.seed)
     count = _count(epochs, steps, chosen.steps_per_epoch)
-    all_callbacks = _callbacks(callbacks)
-    followed = "loss" if keep_best is True else keep_best
-    best = KeepBest(program, followed) if followed is not False else None
-    if best is not None:
-        all_callbacks.insert(0, best)
-    plateau = plateau_in(program.options.optimizer)
-    if plateau is not None:
-        all_callbacks.append(ReduceRate(program, plateau))
-    _check_followed(all_callbacks, valid, classifier is not None)
-    if resume and checkpoint is None:
-        raise RunError("resume=True needs checkpoint=, the file that the run goes on from")
-    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
-        checkpoint = Checkpoint(checkpoint, resume=resume)
-    identity = _identity(sampler, batch_size, train, valid) if checkpoint is not None else {}
-    kept = _bundle(bundle, checkpoint)
-    loop = Loop(program, train, valid, chosen, tuple(all_callbacks), checkpoint, identity, kept)
+    heard, put_back = followers(program, callbacks, keep_best, sets.valid)
+    kept = _checkpoint(checkpoint, resume)
+    agreed = identity(sampler, batch_size, sets.train, sets.valid) if kept is not None else {}
+    failed = _bundle(bundle, kept)
+    loop = Loop(program, sets.train, sets.valid, chosen, heard, kept, agreed, failed)
     check_rates(program.options.optimizer, loop.position.step, loop.position.start + count)
-    program.metadata.update(metadata)
-    watchers = _watchers(loop, train, valid)
-    following = progress_of(progress, loop.position.start, count, chosen.steps_per_epoch)
-    with program.executable.verifying(verify_products), following as follower:
+    program.metadata.update(sets.metadata)
+    with program.executable.verifying(verify_products):
+        return _run(loop, count, progress, put_back)
+
+
+def _run(loop: Loop, count: int, progress: bool | None, at_end: Callable[[], None]) -> History:
+    """The run itself: so many steps, followed on a terminal and watched."""
+    watchers = _watchers(loop, loop.train, loop.valid)
+    with progress_of(
+        progress, loop.position.start, count, loop.sampler.steps_per_epoch
+    ) as follower:
         loop.callbacks = (follower, *watchers, *loop.callbacks)
-        history = loop.go(count, best.put_back if best is not None else lambda: None)
+        history = loop.go(count, at_end)
     for watcher in watchers:
         watcher.end()
     return history
+
+
+class _DataSets(NamedTuple):
+    """What a run is trained on and followed with, and the metadata that the program then has."""
+
+    train: DataSet
+    valid: DataSet | None
+    metadata: Mapping[str, str]
+
+
+def _data_sets(program: Program, data: Data, validation: Data | None) -> _DataSets:
+    train = DataSet(program.declared, data, program.metadata)
+    metadata = _with_columns(program, train.columns)
+    if validation is None:
+        return _DataSets(train, None, metadata)
+    try:
+        return _DataSets(train, DataSet(program.declared, validation, metadata), metadata)
+    except RunError as e:
+        raise RunError(f"validation data: {e}") from None
+
+
+def _batch_size(asked: int | None, count: int) -> int:
+    """How many rows a batch has of so many."""
+    if asked is None:
+        return min(_BATCH, count)
+    return int(asked) if isinstance(asked, np.integer) else asked  # as a checkpoint tells it
+
+
+def _checkpoint(checkpoint: str | Path | Checkpoint | None, resume: bool) -> Checkpoint | None:
+    """The file that a run is kept in, if anywhere."""
+    if checkpoint is None:
+        if resume:
+            raise RunError("resume=True needs checkpoint=, the file that the run goes on from")
+        return None
+    if isinstance(checkpoint, Checkpoint):
+        return checkpoint
+    return Checkpoint(checkpoint, resume=resume)
 
 
 def _watchers(loop: Loop, train: DataSet, valid: DataSet | None) -> list[Watcher]:
@@ -146,12 +173,6 @@ def _watchers(loop: Loop, train: DataSet, valid: DataSet | None) -> list[Watcher
     if classifier is not None:
         watchers.append(OneClass(loop.program, train, valid, classifier, at.start, at.rows))
     return watchers
-
-
-def _callbacks(callbacks: Callback | Iterable[Callback]) -> list[Callback]:
-    """All of them; RunError for what is none, a class in the place of its object too."""
-    listed = [callbacks] if isinstance(callbacks, Callback) else callbacks
-    return [*all_of("callbacks", listed, Callback, "e.g. vg.EarlyStopping(2)", RunError)]
 
 
 def _bundle(bundle: str | Path | None, checkpoint: Checkpoint | None) -> Bundle | None:
@@ -180,18 +201,6 @@ def check_rates(optimizer: Optimizer | None, start: int, end: int) -> None:
                 )
 
 
-def _identity(
-    sampler: str | Sampler, batch_size: int, train: DataSet, valid: DataSet | None
-) -> dict[str, str | int | None]:
-    """What a run that goes on has to agree in with the one that its checkpoint is of."""
-    return {
-        "sampler": sampler if isinstance(sampler, str) else type(sampler).__qualname__,
-        "batch_size": batch_size,
-        "training data": _checksum(train),
-        "validation data": _checksum(valid) if valid is not None else None,
-    }
-
-
 def _with_columns(program: Program, columns: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     """The metadata, with the columns of the frame that `predict` reads, if none are kept yet: the
     next frame is held to them."""
@@ -202,29 +211,6 @@ def _with_columns(program: Program, columns: Mapping[str, tuple[str, ...]]) -> d
     return {**({"columns": json.dumps(columns[read[0]])} if kept else {}), **program.metadata}
 
 
-def _check_followed(callbacks: Iterable[Callback], valid: DataSet | None, scores: bool) -> None:
-    """Raises RunError where a callback follows what will not be measured."""
-    for callback in callbacks:
-        if not isinstance(callback, Following):
-            continue
-        names = {KeepBest: "keep_best", ReduceRate: "the plateau schedule"}
-        name = names.get(type(callback), type(callback).__name__)
-        if valid is None:
-            raise RunError(f"{name} follows the validation; give fit validation=(x, y)")
-        if callback.by == "accuracy" and not scores:
-            raise RunError(
-                f"{name} follows the accuracy, but the graph has no scores [N,C] for labels "
-                'i64[N]; follow the "loss"'
-            )
-
-
-def _validation_set(program: Program, data: Data, metadata: Mapping[str, str]) -> DataSet:
-    try:
-        return DataSet(program.declared, data, metadata)
-    except RunError as e:
-        raise RunError(f"validation data: {e}") from None
-
-
 def _count(epochs: int | None, steps: int | None, steps_per_epoch: int) -> int:
     """How many steps to make."""
     if (epochs is None) == (steps is None):
@@ -232,13 +218,3 @@ def _count(epochs: int | None, steps: int | None, steps_per_epoch: int) -> int:
     name, value = ("epochs", epochs) if epochs is not None else ("steps", steps)
     count = count_of(name, value)
     return count * steps_per_epoch if epochs is not None else count
-
-
-def _checksum(data: DataSet) -> str:
-    """A checksum of a data set's rows, against going on with other data."""
-    checksum = 0
-    for name, array in sorted(data.arrays.items()):
-        checksum = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), checksum)
-        for start in range(0, len(array), 1024):
-            checksum = zlib.crc32(np.ascontiguousarray(array[start : start + 1024]).data, checksum)
-    return f"{checksum:08x}"

@@ -39,6 +39,7 @@ class Loop:
         bundle: Bundle | None,
     ) -> None:
         self.program = program
+        self.train = train
         self.valid = valid
         self.sampler = sampler
         self.callbacks = callbacks
