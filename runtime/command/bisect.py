@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from .models import model_argument, program_of
-from .settings import Settings, refuse_settings, takes_settings
+from .settings import Settings, refuse_settings
+from .training_command import training_command
 
 
-@click.command()
+@training_command()
 @model_argument
-@takes_settings
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
     help="Write a test for pytest there that fails as long as the fault is there.",

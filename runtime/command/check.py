@@ -10,7 +10,8 @@ import numpy as np
 from ..checking.entries import PASS
 from ..checking.gradcheck import gradcheck
 from .network import declare
-from .settings import Settings, refuse_settings, takes_settings
+from .settings import Settings, refuse_settings
+from .training_command import training_command
 
 _LATER = (
     "optimizer",
@@ -26,8 +27,7 @@ _LATER = (
 """Settings of what is done with gradients, and of how exactly."""
 
 
-@click.command()
-@takes_settings
+@training_command()
 @click.option(
     "--reg", multiple=True, default=(0.0, 0.7), show_default=True, type=float, metavar="STRENGTH",
     help="L2 strength to check with; can be given more than once.",

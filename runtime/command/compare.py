@@ -20,8 +20,9 @@ from .amounts import shares
 from .comparison import Run, Variant, compare
 from .named_methods import OPTIMIZERS
 from .outputs import check_figure
-from .settings import Settings, takes_settings
+from .settings import Settings
 from .threads import limited, threads_option
+from .training_command import training_command
 
 SAME_RATE: Final = 1e-3
 """The rate at which optimizers are compared unless another is given."""
@@ -50,8 +51,7 @@ def _seeds(text: str) -> tuple[int, ...]:
         raise click.BadParameter(f"{text!r} are no seeds; write e.g. 1,2,3") from None
 
 
-@click.command("compare")
-@takes_settings
+@training_command("compare")
 @click.option(
     "--optimizers", type=_names, metavar="NAMES",
     help=f"Compare these; what is compared unless said otherwise: {','.join(_SHOWN)}.",

@@ -19,7 +19,7 @@ def program_of(ctx: click.Context, model: Path | None, settings: Settings) -> Pr
     """The program in the file `model`, or in a run's folder; without one, that of the settings."""
     if model is None:
         return compiled(settings.load_data(), settings)
-    fixed = [field for field in Settings._fields if field != "batch_size"]
+    fixed = [*(field for field in Settings._fields if field != "batch_size"), "config"]
     refuse_settings(ctx, f"{model} is compiled as it was saved", fixed)
     return load_model(model)
 

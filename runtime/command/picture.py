@@ -17,16 +17,16 @@ from ...graph.writing import check_writable, write_whole
 from ..program import Program
 from .models import model_argument, program_of
 from .outputs import STDOUT, form_of
-from .settings import Settings, refuse_settings, takes_settings
+from .settings import Settings, refuse_settings
+from .training_command import training_command
 from .view_options import takes_view
 
 _ELSEWHERE = ("backend", "memory_limit", "recompute")
 """Settings of how a graph is run."""
 
 
-@click.command("graph")
+@training_command("graph")
 @model_argument
-@takes_settings
 @click.option(
     "--stage", default="declared", show_default=True, metavar="NAME",
     help="declared, a pass that has run, training or inference; --stage list names them.",

@@ -9,12 +9,12 @@ import click
 
 from .models import model_argument, program_of
 from .outputs import check_picture
-from .settings import VALUES, Settings, refuse_settings, takes_settings
+from .settings import VALUES, Settings, refuse_settings
+from .training_command import training_command
 
 
-@click.command()
+@training_command()
 @model_argument
-@takes_settings
 @click.option(
     "--svg", type=click.Path(path_type=Path), metavar="FILE",
     help="Draw the buffers over the kernel calls there.",

@@ -12,13 +12,13 @@ import numpy as np
 from ...graph import Array, Graph
 from .models import model_argument, program_of
 from .outputs import check_figure
-from .settings import VALUES, Settings, refuse_settings, takes_settings
+from .settings import VALUES, Settings, refuse_settings
 from .threads import limited, threads_option
+from .training_command import training_command
 
 
-@click.command()
+@training_command()
 @model_argument
-@takes_settings
 @click.option(
     "--steps", default=100, show_default=True, type=click.IntRange(min=1), help="Steps to time."
 )

@@ -16,15 +16,15 @@ from .models import model_argument, program_of
 from .network import declare
 from .outputs import STDOUT
 from .profile import drawn_feeds
-from .settings import Settings, takes_settings
+from .settings import Settings
+from .training_command import training_command
 
 _CHECKED = 5
 """So many rows of the data a gradient check takes."""
 
 
-@click.command()
+@training_command()
 @model_argument
-@takes_settings
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE",
     default="report.html", show_default=True,

@@ -12,7 +12,8 @@ from ...graph import RunError, shown
 from ..files.told import fitting, read_json
 from ..training.following import MEASURES
 from ..training.sampling import SAMPLERS
-from .settings import EPOCHS, Setting, Settings, check_choices
+from .groups import RUN, TRAINING, grouped_option
+from .settings import EPOCHS, Setting, Settings, check_choices, outranked
 from .threads import threads_option
 
 R = TypeVar("R")
@@ -36,28 +37,29 @@ class RunOptions(NamedTuple):
 
 
 OPTIONS = (
-    click.option(
-        "--epochs", default=EPOCHS, show_default=True, type=click.IntRange(min=1),
+    grouped_option(
+        "--epochs", group=TRAINING, default=EPOCHS, show_default=True, type=click.IntRange(min=1),
         help="How often each row is trained on.",
     ),
-    click.option(
-        "--steps", type=click.IntRange(min=1), help="How many steps to make, in place of --epochs.",
+    grouped_option(
+        "--steps", group=TRAINING, type=click.IntRange(min=1),
+        help="How many steps to make, in place of --epochs.",
     ),
-    click.option(
-        "--sampler", default="shuffled", show_default=True, type=click.Choice(SAMPLERS),
-        help="Which rows a step takes.",
+    grouped_option(
+        "--sampler", group=TRAINING, default="shuffled", show_default=True,
+        type=click.Choice(SAMPLERS), help="Which rows a step takes.",
     ),
-    click.option(
-        "--keep-best", type=click.Choice(MEASURES), is_flag=False, flag_value="loss",
-        help="Keep the weights of the best validation loss or accuracy.",
+    grouped_option(
+        "--keep-best", group=TRAINING, type=click.Choice(MEASURES), is_flag=False,
+        flag_value="loss", help="Keep the weights of the best validation loss or accuracy.",
     ),
-    click.option(
-        "--early-stopping", type=click.IntRange(min=1), metavar="EPOCHS",
+    grouped_option(
+        "--early-stopping", group=TRAINING, type=click.IntRange(min=1), metavar="EPOCHS",
         help="Stop after so many epochs without a better validation; by loss, or as --keep-best.",
     ),
     threads_option,
-    click.option(
-        "--verify-products", is_flag=True,
+    grouped_option(
+        "--verify-products", group=RUN, is_flag=True,
         help="Check each product of matrices, to find a bad BLAS or memory.",
     ),
 )  # fmt: skip
@@ -69,8 +71,9 @@ def takes_run_options(f: Callable[..., R]) -> Callable[..., R]:
     @functools.wraps(f)
     def call(**options: Any) -> R:
         context = click.get_current_context()
-        source = context.get_parameter_source("epochs")
-        if options["steps"] is not None and source is not click.core.ParameterSource.DEFAULT:
+        outranked(context, options, "epochs", "steps", RunOptions._field_defaults)
+        sources = {context.get_parameter_source(name) for name in ("epochs", "steps")}
+        if options["steps"] is not None and len(sources) == 1:  # both of the line, or of a file
             raise click.UsageError("--epochs and --steps exclude each other", context)
         fields = {k: options.pop(k) for k in RunOptions._fields}
         return f(run_options=RunOptions(**fields), **options)

@@ -10,15 +10,15 @@ import click
 
 from ..optional import require
 from .sanity import sanity_checks
-from .settings import Settings, refuse_settings, takes_settings
+from .settings import Settings, refuse_settings
 from .subject import Result, Subject
 from .threads import limited, threads_option
+from .training_command import training_command
 
 _NAME, _FOUND = 34, 36
 
 
-@click.command()
-@takes_settings
+@training_command()
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON object.")
 @click.pass_context

@@ -28,6 +28,7 @@ from ..data.parts import Classification
 from ..data.source import FORMS, load_data
 from ..files.told import fitting
 from .amounts import MOST, byte_count, layer_sizes, shares
+from .groups import DATA, NET, REGULARIZATION, RUN, TRAINING, grouped_option
 from .named_methods import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, initializer
 
 R = TypeVar("R")
@@ -42,7 +43,8 @@ Setting = str | int | float | bool | list[int] | list[float]
 class Option:
     """What click has to know of a field beside its name and its default."""
 
-    def __init__(self, help: str, **attributes: Any) -> None:
+    def __init__(self, group: str, help: str, **attributes: Any) -> None:
+        self.group = group
         self.help = help
         self.attributes = attributes
 
@@ -54,81 +56,109 @@ _shapes = "; ".join(f"{name}: {row.words}" for name, row in SCHEDULES.items())
 class Settings(NamedTuple):
     """What the options say, or what they are where nothing was said."""
 
-    data: Annotated[str, Option(f"What to learn: {' | '.join(FORMS)}.", metavar="DATA")] = "digits"
+    data: Annotated[str, Option(DATA, f"What to learn: {' | '.join(FORMS)}.", metavar="DATA")] = (
+        "digits"
+    )
     target: Annotated[
-        str | None, Option("The column of a CSV file that holds the class.", metavar="NAME")
+        str | None, Option(DATA, "The column of a CSV file that holds the class.", metavar="NAME")
     ] = None
     na_is_a_class: Annotated[
         bool,
-        Option("NA, n/a, nan and ? in that column are classes, and not missing.", is_flag=True),
+        Option(
+            DATA, "NA, n/a, nan and ? in that column are classes, and not missing.", is_flag=True
+        ),
     ] = False
     hidden: Annotated[
-        tuple[int, ...], Option("Sizes of the hidden layers.", type=layer_sizes, metavar="SIZES")
+        tuple[int, ...],
+        Option(NET, "Sizes of the hidden layers.", type=layer_sizes, metavar="SIZES"),
     ] = (100, 100)
     activation: Annotated[
-        str, Option("What follows each hidden layer.", type=click.Choice(ACTIVATIONS))
+        str, Option(NET, "What follows each hidden layer.", type=click.Choice(ACTIVATIONS))
     ] = "relu"
     batch_norm: Annotated[
         bool,
-        Option("Batch normalization between each hidden layer and its activation.", is_flag=True),
+        Option(
+            NET, "Batch normalization between each hidden layer and its activation.", is_flag=True
+        ),
     ] = False
     init: Annotated[
-        str, Option(f"How weights begin: {' | '.join(INITIALIZERS)}.", metavar="INIT")
+        str, Option(NET, f"How weights begin: {' | '.join(INITIALIZERS)}.", metavar="INIT")
     ] = "he_normal"
     optimizer: Annotated[
-        str, Option("How weights are updated.", type=click.Choice(list(OPTIMIZERS)))
+        str, Option(TRAINING, "How weights are updated.", type=click.Choice(list(OPTIMIZERS)))
     ] = "momentum"
     dialect: Annotated[
         Dialect,
-        Option("Whose formulas and defaults the optimizer has.", type=click.Choice(DIALECTS)),
+        Option(
+            TRAINING, "Whose formulas and defaults the optimizer has.", type=click.Choice(DIALECTS)
+        ),
     ] = "course"
-    lr: Annotated[float | None, Option(f"Learning rate; unsaid: {_rates}.", type=float)] = None
+    lr: Annotated[
+        float | None, Option(TRAINING, f"Learning rate; unsaid: {_rates}.", type=float)
+    ] = None
     schedule: Annotated[
-        str, Option(f"The rate over the run; {_shapes}.", type=click.Choice(list(SCHEDULES)))
+        str,
+        Option(TRAINING, f"The rate over the run; {_shapes}.", type=click.Choice(list(SCHEDULES))),
     ] = "one-cycle"
     weight_decay: Annotated[
-        float | None, Option("Added to the gradient times w; adamw decays w itself.", type=float)
+        float | None,
+        Option(REGULARIZATION, "Added to the gradient times w; adamw decays w itself.", type=float),
     ] = None
     clip_value: Annotated[
-        float | None, Option("Bound of each element of the gradients.", type=float)
+        float | None, Option(TRAINING, "Bound of each element of the gradients.", type=float)
     ] = None
     clip_norm: Annotated[
-        float | None, Option("Bound of the norm of all gradients together.", type=float)
+        float | None, Option(TRAINING, "Bound of the norm of all gradients together.", type=float)
     ] = None
-    batch_size: Annotated[int, Option("Rows a step.", type=click.IntRange(1, MOST))] = 50
+    batch_size: Annotated[int, Option(TRAINING, "Rows a step.", type=click.IntRange(1, MOST))] = 50
     keep: Annotated[
         tuple[float, ...],
         Option(
+            REGULARIZATION,
             "Dropout: the probability of keeping a unit; one for all hidden layers, or a list.",
             type=shares,
             metavar="SHARES",
         ),
     ] = (1.0,)
-    keep_input: Annotated[float, Option("The same for the input.")] = 1.0
+    keep_input: Annotated[float, Option(REGULARIZATION, "The same for the input.")] = 1.0
     dropout_mode: Annotated[
-        Mode, Option("Scale by keep in training (inverted) or after.", type=click.Choice(MODES))
+        Mode,
+        Option(
+            REGULARIZATION,
+            "Scale by keep in training (inverted) or after.",
+            type=click.Choice(MODES),
+        ),
     ] = "inverted"
-    l1: Annotated[float, Option("Strength of the L1 penalty.")] = 0.0
-    l2: Annotated[float, Option("Strength of the L2 penalty, with the half.")] = 1e-4
-    label_smoothing: Annotated[float, Option("Share of each label given to all classes.")] = 0.0
-    seed: Annotated[int, Option("Weights, dropout and batches are functions of it.")] = 0
+    l1: Annotated[float, Option(REGULARIZATION, "Strength of the L1 penalty.")] = 0.0
+    l2: Annotated[float, Option(REGULARIZATION, "Strength of the L2 penalty, with the half.")] = (
+        1e-4
+    )
+    label_smoothing: Annotated[
+        float, Option(REGULARIZATION, "Share of each label given to all classes.")
+    ] = 0.0
+    seed: Annotated[int, Option(RUN, "Weights, dropout and batches are functions of it.")] = 0
     split_seed: Annotated[
-        int, Option("Draws the rows to test and to validate on, where DATA does not say.")
+        int, Option(DATA, "Draws the rows to test and to validate on, where DATA does not say.")
     ] = 0
-    dtype: Annotated[str, Option("Width of the floats.", type=click.Choice(["f32", "f64"]))] = "f32"
+    dtype: Annotated[
+        str, Option(RUN, "Width of the floats.", type=click.Choice(["f32", "f64"]))
+    ] = "f32"
     backend: Annotated[
         Backend,
         Option(
+            RUN,
             "What runs a step; numba needs the extra jit.",
             type=click.Choice([*BACKENDS]),
         ),
     ] = "numpy"
     memory_limit: Annotated[
         int | None,
-        Option("Most bytes that an arena may take, e.g. 4MB.", type=byte_count, metavar="BYTES"),
+        Option(
+            RUN, "Most bytes that an arena may take, e.g. 4MB.", type=byte_count, metavar="BYTES"
+        ),
     ] = None
     recompute: Annotated[
-        bool, Option("Compute activations again, where that keeps to the limit.", is_flag=True)
+        bool, Option(RUN, "Compute activations again, where that keeps to the limit.", is_flag=True)
     ] = False
 
     @property
@@ -214,8 +244,9 @@ def _options() -> list[Decorator]:
             default = ",".join([f"{v:g}" for v in default])
         (described,) = hint.__metadata__
         options.append(
-            click.option(
+            grouped_option(
                 f"--{field.replace('_', '-')}",
+                group=described.group,
                 default=default,
                 show_default=default is not None and default is not False,
                 help=described.help,
@@ -255,12 +286,27 @@ def takes_settings(f: Callable[..., R]) -> Callable[..., R]:
         if {*options["keep"], options["keep_input"]} == {1.0} and options.get("keeps") is None:
             nothing = "nothing is dropped; give --keep or --keep-input"
             refuse_settings(click.get_current_context(), nothing, ["dropout_mode"])
+        context, defaults = click.get_current_context(), Settings._field_defaults
+        outranked(context, options, "clip_value", "clip_norm", defaults)
         return f(settings=Settings(**{k: options.pop(k) for k in Settings._fields}), **options)
 
     wrapped: Callable[..., R] = call
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)
     return wrapped
+
+
+def outranked(
+    ctx: click.Context, options: dict[str, Any], one: str, other: str, defaults: Mapping[str, Any]
+) -> None:
+    """Of two options that exclude each other, takes back to its default the one that a file has
+    where the command line has the other."""
+    for asked, left in ((one, other), (other, one)):
+        if (
+            ctx.get_parameter_source(asked) is ParameterSource.COMMANDLINE
+            and ctx.get_parameter_source(left) is ParameterSource.DEFAULT_MAP
+        ):
+            options[left] = defaults[left]
 
 
 VALUES: Final = ("init", "lr", "seed", "split_seed")

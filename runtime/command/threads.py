@@ -7,10 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 import click
 
 from ..optional import require
+from .groups import RUN, grouped_option
 
 # A program is compiled with them as well, so that it has nothing to choose.
-threads_option = click.option(
+threads_option = grouped_option(
     "--threads",
+    group=RUN,
     type=click.IntRange(1, 1024),
     help="Threads of the matrix products; unsaid, as many as take the least time.",
 )

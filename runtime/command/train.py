@@ -9,22 +9,25 @@ import click
 
 from ..training.checkpoint import Checkpoint
 from .folder import Folder
+from .groups import RUN, grouped_option
 from .network import compiled
 from .run_options import RunOptions, config, takes_run_options
-from .settings import Settings, takes_settings
+from .settings import Settings
 from .threads import limited
+from .training_command import training_command
 from .training_run import TrainingRun, describe, steps_of_run
 
 
-@click.command()
-@takes_settings
+@training_command()
 @takes_run_options
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR",
+@grouped_option(
+    "--out", group=RUN, type=click.Path(path_type=Path), metavar="DIR",
     help="Where the model, its metrics, settings and pictures go; nothing is written without it.",
 )  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Lose a run that DIR already holds.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+@grouped_option("--overwrite", group=RUN, is_flag=True, help="Lose a run that DIR already holds.")
+@grouped_option(
+    "--json", "as_json", group=RUN, is_flag=True, help="Print the result as one JSON object."
+)
 @click.pass_context
 def train(
     ctx: click.Context,
