@@ -46,6 +46,8 @@ from .sources import (
     Input,
     Parameter,
     State,
+    is_frozen,
+    is_trained,
 )
 from .text.parser import parse
 from .types import (
@@ -139,8 +141,10 @@ __all__ = [
     "holder",
     "input",
     "inside",
+    "is_frozen",
     "is_number",
     "is_ours",
+    "is_trained",
     "is_whole",
     "kernel_call",
     "kernel_groups",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from .errors import GraphError
+from .fields import check_flag
 from .layer import Layer
 from .location import user_line
 from .node import Node, apply, check_layer
@@ -33,20 +34,24 @@ def parameter(
     *,
     dtype: str = "f32",
     regularized: bool | None = None,
+    trainable: bool = True,
     layer: Layer | None = None,
 ) -> Node:
     """Declares a trained value of a fixed shape; its first value comes from `init` and the seed.
 
     `init` is a name such as "he_normal", an initializer such as vg.init.normal(0.01), or an array.
-    Penalties reach it where `regularized` says so; unsaid, where it has rank 2 or more.
+    Penalties reach it where `regularized` says so; unsaid, where it has rank 2 or more. With
+    `trainable=False` it is frozen: training reads it, and nothing but you changes it. It then has
+    no gradient, no state of the optimizer, no decay and no penalty.
     """
+    check_flag(trainable=trainable)
     type = _declared_type("parameter", name, shape, dtype)
     if type.symbols:
         raise GraphError(
             f"parameter {shown(name)} has the shape {type}: sizes of parameters are fixed; "
             f"put a number for {type.symbols[0]}"
         )
-    return _source(Parameter(type, init, regularized), name, layer)
+    return _source(Parameter(type, init, regularized, trainable), name, layer)
 
 
 def state(

@@ -8,7 +8,7 @@ from typing import Any
 from .errors import GraphError
 from .node import Node
 from .quoting import shown
-from .sources import Constant, Input, Parameter, State
+from .sources import Constant, Input, Parameter, State, is_frozen
 from .types import name_pattern
 
 
@@ -53,6 +53,11 @@ def checked_updates(updates: Mapping[Node, Node] | None) -> dict[Node, Node]:
             raise GraphError(f"update of {shown(target)} by {shown(value)}: both have to be nodes")
         if not isinstance(target.op, (Parameter, State)):
             raise GraphError(f"update of {shown(target)}: only parameters and state are updated")
+        if is_frozen(target):
+            raise GraphError(
+                f"update of %{target.asked_name}: it is frozen, trainable=False; declare it as "
+                "vg.state, which only updates change"
+            )
         if target.type != value.type:
             raise GraphError(
                 f"update of %{target.asked_name}: {target.type} by a value of type {value.type}"

@@ -19,7 +19,7 @@ from .op import Source
 from .quoting import shown
 from .record import Record
 from .replace import rebuild
-from .sources import Constant, Input, Parameter, State
+from .sources import Constant, Input, Parameter, State, is_trained
 from .types import name_pattern
 from .walk import depth_first
 
@@ -133,6 +133,11 @@ class Graph(Drawable, Frozen):
     @cached_property
     def parameters(self) -> tuple[Node, ...]:
         return self._of(Parameter)
+
+    @cached_property
+    def trained(self) -> tuple[Node, ...]:
+        """The parameters that are not frozen."""
+        return tuple([n for n in self.parameters if is_trained(n)])
 
     @cached_property
     def state(self) -> tuple[Node, ...]:
@@ -258,6 +263,23 @@ class Graph(Drawable, Frozen):
             schedule=schedule,
             inputs=self.inputs,
         )
+
+    def freeze(self, *patterns: str) -> Graph:
+        """The graph whose parameters with matching names are frozen, such as `"fc1.*"`: training
+        reads them, and neither differentiates by them nor changes them.
+
+        Patterns are those of `fnmatch`, upper and lower case apart. Raises GraphError where one
+        matches no parameter.
+        """
+        from .freezing import with_trainable
+
+        return with_trainable(self, patterns, trainable=False)
+
+    def unfreeze(self, *patterns: str) -> Graph:
+        """The graph whose parameters with matching names are trained again: `freeze` undone."""
+        from .freezing import with_trainable
+
+        return with_trainable(self, patterns, trainable=True)
 
     # ---- views -------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ def roles(g: Graph) -> Mapping[Node, str]:
     gradient is made from, such as a dropout mask that is drawn again from the step counter;
     update is what else reads state or other updates, or is what an update writes.
     """
-    gradients = {f"{g.names[p]}.grad" for p in g.parameters}
+    gradients = {f"{g.names[p]}.grad" for p in g.trained}
     forward = [n for key, n in g.outputs.items() if key not in gradients]
     role = dict.fromkeys(_made_from(forward), "forward")
     towards = _made_from([g.named[name] for name in gradients if name in g.named])

@@ -16,6 +16,7 @@ from .types import TensorType, dtype_name
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from .node import Node
     from .op import Array
 
 WRITTEN_OUT: Final = 16
@@ -118,11 +119,16 @@ class Input(Source):
 
 @op
 class Parameter(Source):
-    """A trained value; penalties reach it where `regularized`: rank 2 and more, unless said."""
+    """A trained value; penalties reach it where `regularized`: rank 2 and more, unless said.
+
+    One that is not `trainable` is frozen: it has no gradient, no update, no state of the optimizer
+    and no penalty, whatever `regularized` says.
+    """
 
     name: ClassVar[str] = "parameter"
     init: Initializer | str | Array = "he_normal"
     regularized: bool | None = None
+    trainable: bool = True
 
     def __post_init__(self) -> None:
         self._set("init", as_initializer(self.init, self.type))
@@ -131,7 +137,18 @@ class Parameter(Source):
 
     @property
     def is_regularized(self) -> bool:
+        """Whether penalties reach it while it is trained."""
         return self.type.rank >= 2 if self.regularized is None else self.regularized
+
+
+def is_trained(n: Node) -> bool:
+    """Whether a node is a parameter that training changes."""
+    return isinstance(n.op, Parameter) and n.op.trainable
+
+
+def is_frozen(n: Node) -> bool:
+    """Whether a node is a parameter that training leaves as it is."""
+    return isinstance(n.op, Parameter) and not n.op.trainable
 
 
 @op

@@ -31,13 +31,14 @@ def dense(
     name: str | None = None,
     init: Init = "he_normal",
     bias: bool = True,
+    trainable: bool = True,
 ) -> Node:
     """x weight + bias for x [N,D]: declares `name.weight` [D,units] and `name.bias` [units].
 
     The weight is regularized, the bias is not and starts at 0; with `bias=False` there is none,
     as before batch normalization, which takes it away. `init` is the weight's: a name, an
-    initializer or an array [D,units]. A layer without a name is numbered fc1, fc2, ... in the
-    graph's order. Raises GraphError where x is not [N,D].
+    initializer or an array [D,units]. With `trainable=False` both are frozen. A layer without a
+    name is numbered fc1, fc2, ... in the graph's order. Raises GraphError where x is not [N,D].
     """
     check_node("dense", "x", x)
     check_name(name)
@@ -49,14 +50,19 @@ def dense(
         )
     if not is_whole(units, 1):
         raise GraphError(f"dense: units is {shown(units)}, where a number from 1 is expected")
-    check_flag(bias=bias)
+    check_flag(bias=bias, trainable=trainable)
     layer = Layer("fc") if name is None else None
     prefix = "" if name is None else f"{name}."
     dtype = x.type.dtype
-    weight = parameter(f"{prefix}weight", (x.type.shape[1], units), init, dtype=dtype, layer=layer)
+    weight = parameter(
+        f"{prefix}weight", (x.type.shape[1], units), init,
+        dtype=dtype, trainable=trainable, layer=layer,
+    )  # fmt: skip
     if not bias:
         return apply(MatMul(), x, weight, name=name, layer=layer)
-    added = parameter(f"{prefix}bias", (units,), "zeros", dtype=dtype, layer=layer)
+    added = parameter(
+        f"{prefix}bias", (units,), "zeros", dtype=dtype, trainable=trainable, layer=layer
+    )
     return apply(Linear(), x, weight, added, name=name, layer=layer)
 
 

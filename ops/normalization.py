@@ -167,6 +167,7 @@ def batch_norm(
     eps: float = 1e-5,
     momentum: float = 0.9,
     unbiased: bool = False,
+    trainable: bool = True,
 ) -> Node:
     """Batch normalization of x [N,D]: declares `name.weight` (ones), `name.bias` (zeros), and
     the state `name.running_mean` (zeros) and `name.running_var` (ones), all [D].
@@ -174,22 +175,25 @@ def batch_norm(
     Training normalizes by the batch's mean and its variance over N, and updates the running
     values by momentum running + (1 - momentum) batch; inference reads them. `momentum` is the
     share of the old value that is kept (torch's 0.1 is 0.9 here); `unbiased=True` keeps the
-    running variance over N - 1, as torch does. Neither weight nor bias is regularized. A layer
-    without a name is numbered bn1, bn2, ... Raises GraphError where x is not [N,D].
+    running variance over N - 1, as torch does. Neither weight nor bias is regularized. With
+    `trainable=False` both are frozen, and the running values with them: training then normalizes
+    by these, as inference does (as in Keras; torch goes on with the batch's). A layer without a
+    name is numbered bn1, bn2, ... Raises GraphError where x is not [N,D].
     """
     layer, prefix, width = _declared("batch_norm", x, name, "bn")
     dtype = x.type.dtype
-    weight = parameter(f"{prefix}weight", (width,), "ones", dtype=dtype, layer=layer)
-    bias = parameter(f"{prefix}bias", (width,), "zeros", dtype=dtype, layer=layer)
+    weight, bias = _affine(prefix, width, dtype, layer, trainable)
     running_mean = state(f"{prefix}running_mean", (width,), "zeros", dtype=dtype, layer=layer)
     running_var = state(f"{prefix}running_var", (width,), "ones", dtype=dtype, layer=layer)
     form = BatchNorm(eps, momentum, unbiased)
     return apply(form, x, weight, bias, running_mean, running_var, name=name, layer=layer)
 
 
-def layer_norm(x: Node, *, name: str | None = None, eps: float = 1e-5) -> Node:
+def layer_norm(
+    x: Node, *, name: str | None = None, eps: float = 1e-5, trainable: bool = True
+) -> Node:
     """Layer normalization of x [N,D], row by row: declares `name.weight` (ones) and `name.bias`
-    (zeros), both [D] and not regularized.
+    (zeros), both [D] and not regularized, and with `trainable=False` frozen.
 
     (x - mean) / sqrt(var + eps) weight + bias, with the mean and the variance over D of each
     row; the same in training and inference. A layer without a name is numbered ln1, ln2, ...
@@ -197,9 +201,7 @@ def layer_norm(x: Node, *, name: str | None = None, eps: float = 1e-5) -> Node:
     """
     _check_eps("layer_norm", eps)
     layer, prefix, width = _declared("layer_norm", x, name, "ln")
-    dtype = x.type.dtype
-    weight = parameter(f"{prefix}weight", (width,), "ones", dtype=dtype, layer=layer)
-    bias = parameter(f"{prefix}bias", (width,), "zeros", dtype=dtype, layer=layer)
+    weight, bias = _affine(prefix, width, x.type.dtype, layer, trainable)
     centered = x - mean(x, axes=(1,), keepdims=True)
     variance = mean(square(centered), axes=(1,), keepdims=True)
     normalized = centered * inverse_deviation(variance, eps) * weight + bias
@@ -224,6 +226,19 @@ def _declared(kind: str, x: Node, name: str | None, short: str) -> tuple[Layer |
     return (
         (Layer(short), "", x.type.shape[1]) if name is None else (None, f"{name}.", x.type.shape[1])
     )
+
+
+def _affine(
+    prefix: str, width: int, dtype: str, layer: Layer | None, trainable: bool
+) -> tuple[Node, Node]:
+    """The weight and the bias behind a normalization, one number a column."""
+    weight = parameter(
+        f"{prefix}weight", (width,), "ones", dtype=dtype, trainable=trainable, layer=layer
+    )
+    bias = parameter(
+        f"{prefix}bias", (width,), "zeros", dtype=dtype, trainable=trainable, layer=layer
+    )
+    return weight, bias
 
 
 def _check_eps(kind: str, eps: float) -> None:

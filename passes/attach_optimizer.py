@@ -48,7 +48,8 @@ class AttachOptimizer(Pass):
           return loss=%loss
         }
 
-    Without an optimizer the gradients stay outputs. After differentiation.
+    What is frozen has no gradient, and so no update, no state and no decay; a group may match
+    frozen parameters alone. Without an optimizer the gradients stay outputs. After differentiation.
     """
 
     name: ClassVar[str] = "attach_optimizer"
@@ -66,9 +67,9 @@ class AttachOptimizer(Pass):
             return g
         step = step_counter(g)
         counted = add(step, constant(1, "i64"), name="step")
-        names = {p: g.names[p] for p in g.parameters}
+        names = {p: g.names[p] for p in g.trained}
         own = _one_of_each_rate({p: self.optimizer.for_parameter(k) for p, k in names.items()})
-        chosen_by_pattern(self.optimizer, names.values())
+        chosen_by_pattern(self.optimizer, [g.names[p] for p in g.parameters])
         states = {p: _states(p, name, own[p]) for p, name in names.items()}
         ahead = {p: own[p].look_ahead(p, states[p]) for p in names}
         read_as = {p: read for p, read in ahead.items() if read is not None}

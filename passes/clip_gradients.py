@@ -58,7 +58,7 @@ class ClipGradients(Pass):
     def apply(self, g: Graph) -> Graph:
         if self.clip is None:
             return g
-        parameters = {f"{g.names[p]}.grad": g.names[p] for p in g.parameters}
+        parameters = {f"{g.names[p]}.grad": g.names[p] for p in g.trained}
         lost = [name for key, name in parameters.items() if key not in g.outputs]
         if lost:
             raise PassError(f"there is no gradient of the parameter {lost[0]!r}")

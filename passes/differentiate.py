@@ -12,7 +12,7 @@ from .reverse import backward
 
 @dataclass(frozen=True)
 class Differentiate(Pass):
-    """Symbolic reverse mode: an output `NAME.grad` for each parameter NAME.
+    """Symbolic reverse mode: an output `NAME.grad` for each trained parameter NAME.
 
     Before:
 
@@ -37,8 +37,9 @@ class Differentiate(Pass):
           return loss=%loss, w.grad=%w.grad
         }
 
-    A parameter that no gradient reaches is an error. After all passes that change what is
-    computed, and before fusion, whose ops have no vector-Jacobian product.
+    What is frozen, `trainable=false`, has no gradient, and what leads to it alone is not
+    differentiated. A parameter that no gradient reaches is an error. After all passes that change
+    what is computed, and before fusion, whose ops have no vector-Jacobian product.
     """
 
     name: ClassVar[str] = "differentiate"
@@ -54,8 +55,8 @@ class Differentiate(Pass):
                 f"graph {g.name} has no loss to differentiate; "
                 "declare it as vg.Graph(..., loss=...)"
             )
-        cotangents = backward(loss, g.parameters, g.names)
-        lost = [p for p in g.parameters if p not in cotangents]
+        cotangents = backward(loss, g.trained, g.names)
+        lost = [p for p in g.trained if p not in cotangents]
         if lost:
             what = ", ".join(repr(g.names[p]) for p in lost)
             at = f" ({lost[0].where.described})" if lost[0].where else ""
@@ -63,9 +64,9 @@ class Differentiate(Pass):
                 f"the loss does not reach the parameter{'s' * (len(lost) > 1)} {what}{at}, "
                 f"so {'they have' if len(lost) > 1 else 'it has'} no gradient"
                 "\n  fix: use it in the loss, not behind stop_gradient alone, or declare it as "
-                "vg.state if it is not trained"
+                "vg.parameter(..., trainable=False) if it is not trained"
             )
-        gradients = {f"{g.names[p]}.grad": cotangents[p] for p in g.parameters}
+        gradients = {f"{g.names[p]}.grad": cotangents[p] for p in g.trained}
         clash = [k for k in gradients if k in g.outputs]
         if clash:
             raise PassError(f"the graph already has an output named {clash[0]!r}; rename it")

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph import Graph, GraphError, Node, State, apply, created_at
+from ..graph import Graph, GraphError, Node, State, apply, created_at, is_frozen
 from ..ops import BatchNorm, BatchVariance, DecayAdd, add, count, inverse_deviation, mean
-from .base import Numbers, Pass, Rewrite
+from .base import Numbers, Pass, Refused, Rewrite
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,21 @@ class ExpandBatchNorm(Pass):
           return y=%bn
         }
 
-    Not where no batch_norm is declared. An error where the running values are no state, or are
-    updated by something else. Before differentiation, so that the gradient goes through mean and
-    variance, and after what the loss is made of; inference folds or reads the running values.
+    Not where weight and bias are both frozen: such a layer normalizes by its running values in
+    training, too, and leaves them as they are. An error where the running values are no state, or
+    are updated by something else. Before differentiation, so that the gradient goes through mean
+    and variance, and after what the loss is made of; inference folds or reads the running values.
     """
 
     name: ClassVar[str] = "expand_batch_norm"
     needs: ClassVar[tuple[str, ...]] = ("forward", "differentiable")
     numbers: ClassVar[Numbers] = "meaning"
 
-    def rewrites(self, g: Graph) -> Iterator[Rewrite]:
+    def rewrites(self, g: Graph) -> Iterator[Rewrite | Refused]:
         for n in g.order:
-            if isinstance(n.op, BatchNorm):
+            if _is_frozen(n):
+                yield Refused(n, "normalized by the running values: its weight and bias are frozen")
+            elif isinstance(n.op, BatchNorm):
                 with created_at(n.where):
                     new, _ = _expanded(g, n, n.op, n.inputs)
                 yield Rewrite(n, new, "normalized by the batch's mean and variance")
@@ -75,7 +78,7 @@ class ExpandBatchNorm(Pass):
         updates: dict[Node, Node] = {}
         for n in g.nodes:
             inputs = tuple([became[i] for i in n.inputs])
-            if isinstance(n.op, BatchNorm):
+            if isinstance(n.op, BatchNorm) and not _is_frozen(n):
                 for old in n.inputs[3:]:
                     _check_running(g, old, updates)
                 with created_at(n.where):
@@ -88,6 +91,11 @@ class ExpandBatchNorm(Pass):
         kept = {w: became[n] for w, n in g.updates.items()}
         outputs = {k: became[n] for k, n in g.outputs.items()}
         return g.but(outputs=outputs, updates={**kept, **updates})
+
+
+def _is_frozen(n: Node) -> bool:
+    """Whether a node is a normalization whose weight and bias are both frozen."""
+    return isinstance(n.op, BatchNorm) and all(map(is_frozen, n.inputs[1:3]))
 
 
 def _expanded(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph import Graph, Parameter, PassError, Source, depth_first
+from ..graph import Graph, Parameter, PassError, Source, depth_first, is_frozen
 from ..ops import add
 from .base import Numbers, Pass, Refused, Rewrite
 from .dtype import cast_to
@@ -42,7 +42,8 @@ class InsertRegularization(Pass):
           return loss=%loss, scores=%scores, data_loss=%data_loss
         }
 
-    Only for parameters that declare themselves regularized and that the loss reads. Before
+    Only for parameters that declare themselves regularized, that are not frozen, and that the loss
+    reads. Before
     differentiation, so that the penalty's gradient is derived with the rest.
     """
 
@@ -62,7 +63,9 @@ class InsertRegularization(Pass):
         reached = set(depth_first([loss]))
         weights = []
         for p in g.parameters:
-            if not (isinstance(p.op, Parameter) and p.op.is_regularized):
+            if is_frozen(p):
+                yield Refused(p, f"%{g.names[p]} is not regularized: it is frozen")
+            elif not (isinstance(p.op, Parameter) and p.op.is_regularized):
                 yield Refused(p, f"%{g.names[p]} is not regularized: it is declared so")
             elif p not in reached:
                 yield Refused(p, f"%{g.names[p]} is not regularized: the loss does not read it")

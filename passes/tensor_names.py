@@ -13,7 +13,7 @@ def named_gradients(g: Graph) -> Mapping[str, Node]:
     each by what it is. A node of the user's that is called so is none."""
     found: dict[str, Node] = {}
     role = roles(g)
-    for p in g.parameters:
+    for p in g.trained:
         name = g.names[p]
         for what, suffix in (("gradient", ".grad"), ("clipped gradient", ".grad.clipped")):
             n = g.named.get(name + suffix)

@@ -99,7 +99,7 @@ class Variants:
         """The loss of training and its gradients, without what clips or uses them."""
         compiled = self._differentiated
         g = compiled.compilation.graph
-        keys = {"loss", *(f"{name}.grad" for name in self.parameters)}
+        keys = {"loss", *(f"{self.declared.names[p]}.grad" for p in self.declared.trained)}
         wanted = {k: n for k, n in g.outputs.items() if k in keys}
         differentiated = compiled.compilation.stages["differentiate"]
         return self._executable(self._scheduled(g, wanted), differentiated, compiled)

@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Final
 
 from ..op import Source
-from ..sources import Constant
+from ..sources import Constant, Parameter, is_frozen
 from ..text.attributes import print_fields, print_op
 from ..text.printer import statement
 from .folding import is_folded
@@ -32,11 +32,14 @@ def label(g: Graph, n: Node, sizes: Mapping[str, int], types: bool = True) -> st
     outputs = [f"output {key}" for key, value in g.outputs.items() if value is n]
     op = shortened(op_text(g, n))
     kind = [f"{n.type} · {bytes_text(n.type, sizes)}"] if types else []
-    return "\n".join([name, *([op] if op else []), *kind, *["fused"] * n.op.fused, *outputs])
+    said = [*["fused"] * n.op.fused, *["frozen"] * is_frozen(n)]
+    return "\n".join([name, *([op] if op else []), *kind, *said, *outputs])
 
 
 def op_text(g: Graph, n: Node) -> str:
     """`init=zeros`, `sum{axes=[0]}`; with its operands where one is folded: `multiply(·, 2)`."""
+    if isinstance(n.op, Parameter):
+        return print_fields(n.op.but(trainable=True))  # what is frozen has a line of its own
     if isinstance(n.op, Source) and not isinstance(n.op, Constant):
         return print_fields(n.op)
     if not any(is_folded(g, i) for i in n.inputs):

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Final
 
 from ..op import Source
-from ..sources import Input, Parameter, State
+from ..sources import Input, Parameter, State, is_frozen
 from .labels import label, shortened, tooltip, total_text
 from .nodes import Seen
 from .options import Options
@@ -86,7 +86,7 @@ def _runs(seen: Seen) -> list[tuple[str, ...]]:
 def _what(n: Node) -> str:
     """The op with its numbers; first values and keys of random numbers are each layer's own."""
     if isinstance(n.op, Source):
-        return n.op.name
+        return f"frozen {n.op.name}" if is_frozen(n) else n.op.name
     told = (getattr(n.op, name) for name in n.op.field_names)
     return " ".join([n.op.name, *(str(v) for v in told if not isinstance(v, str))])
 
@@ -101,9 +101,13 @@ def _text(seen: Seen, options: Options, title: str, count: int, nodes: Sequence[
     ops = dict.fromkeys(n.op.name for n in nodes if not isinstance(n.op, Source))
     if ops:
         lines.append(shortened(", ".join(ops)))
-    parameters = [n.type for n in nodes if isinstance(n.op, Parameter)]
+    parameters = [n for n in nodes if isinstance(n.op, Parameter)]
     if parameters:
-        lines.append(f"parameters: {_numbers(parameters):,}")
+        lines.append(f"parameters: {_numbers(n.type for n in parameters):,}")
+        frozen = [n.type for n in parameters if is_frozen(n)]
+        if frozen:
+            some = len(frozen) < len(parameters)
+            lines.append(f"frozen: {_numbers(frozen):,}" if some else "frozen")
     state = [n.type for n in nodes if isinstance(n.op, State)]
     if state:
         lines.append(f"numbers of state: {_numbers(state):,}")
@@ -118,7 +122,7 @@ def _text(seen: Seen, options: Options, title: str, count: int, nodes: Sequence[
 
 
 def _is_gradient(seen: Seen, key: str) -> bool:
-    return any(key == f"{seen.g.names[p]}.grad" for p in seen.g.parameters)
+    return any(key == f"{seen.g.names[p]}.grad" for p in seen.g.trained)
 
 
 def _numbers(types: Iterable[TensorType]) -> int:

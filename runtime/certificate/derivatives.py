@@ -46,7 +46,7 @@ def gradients_of(g: Graph) -> dict[str, Node]:
     nothing where one is missing."""
     if g.loss is None:
         return {}
-    keys = {g.names[n]: f"{g.names[n]}.grad" for n in g.parameters}
+    keys = {g.names[n]: f"{g.names[n]}.grad" for n in g.trained}
     there = all(key in g.outputs for key in keys.values())
     return {name: g.outputs[key] for name, key in keys.items()} if there else {}
 
@@ -74,7 +74,7 @@ def _agree(g: Graph, gradients: Mapping[str, Node], at: At) -> bool:
     along = forward.value(g.loss)
     plain.add(g)
     total = Residues(0.0, along.dtype, at.modulus)
-    parameters = {g.names[n]: n for n in g.parameters}
+    parameters = {g.names[n]: n for n in g.trained}
     for name, gradient in gradients.items():
         total += _inner(plain.part(gradient), forward.part(parameters[name]))
     expected = 0.0 if along.tangent is None else float(along.tangent)

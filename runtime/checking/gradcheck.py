@@ -89,8 +89,9 @@ def gradcheck(
             backend=backend,
             certify=False,
         )
-    if not program.parameters:
-        raise RunError(f"graph {net.name} has no parameter whose gradient could be checked")
+    if not program.declared.trained:
+        frozen = "; all are frozen" if program.parameters else ""
+        raise RunError(f"graph {net.name} has no parameter whose gradient could be checked{frozen}")
     if parameters is not None and not isinstance(parameters, Mapping):
         raise RunError(
             f"parameters are {type(parameters).__name__}, where a dict of arrays by name is "

@@ -35,10 +35,10 @@ def _derived(step: Step) -> Iterator[Pair]:
     grads: dict[Node, Node] = {}
     if g.loss is not None:
         with suppress(VerigradError):  # where the pass has rules of its own
-            grads = all_cotangents(g.loss, g.parameters, g.names)
+            grads = all_cotangents(g.loss, g.trained, g.names)
     found = counterparts(depth_first(grads.values()), after)
     pairs = {n: found[dn] for n, dn in grads.items() if dn in found}
-    keys = {n: f"{g.names[n]}.grad" for n in g.parameters}
+    keys = {n: f"{g.names[n]}.grad" for n in g.trained}
     pairs |= {n: after.outputs[key] for n, key in keys.items() if key in after.outputs}
     there = set(after.nodes)
     yield from ((n, pairs[n]) for n in g.nodes if n in pairs and n in there)
