@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
-from ..graph import PassError, is_whole, shown
+from ..graph import CallError, PassError, RunError, is_whole, shown, suggest
 from ..passes import INFERENCE, TRAINING, Clip, Dropout, Optimizer, Pipeline, Regularizer
 from ..passes.methods.kinds import check_methods
 from .backends.registry import BACKENDS, Backend
+
+RATES: Final = ("lr", "rate", "learning_rate")
+"""What users call the rate, which is no option of a program."""
+_RATE: Final = (
+    "the rate is the optimizer's; write program = "
+    "program.but(optimizer=program.options.optimizer.but(lr=0.01)), or compile with a schedule, "
+    "such as vg.SGD(lr=vg.schedules.cosine(0.1, steps=1000))"
+)
 
 
 class Options(NamedTuple):
@@ -33,6 +41,22 @@ class Options(NamedTuple):
         usual = Options(None, None, None, 0, "f32", TRAINING, INFERENCE)
         pairs = zip(self._fields, self, usual, strict=True)
         return {k: value for k, value, other in pairs if value != other and k != "certify"}
+
+    def but(self, changed: Mapping[str, Any], net: object) -> Options:
+        """These options with others in the place of some, checked; of a program that is made anew
+        of `net`, or else of its own graph."""
+        for name in changed:
+            if name in RATES:
+                raise CallError(f"{name!r} is no option of compile: {_RATE}")
+            if name not in self._fields:
+                raise CallError(f"compile has no option {shown(name)}{suggest(name, self._fields)}")
+        dtype = changed.get("dtype", self.dtype)
+        if net is None and self.dtype == "f64" and dtype != "f64":
+            raise RunError(
+                f"dtype={shown(dtype)}: the graph of this program is in f64 by now; give the one "
+                "that it was compiled from, program.but(net, dtype='f32')"
+            )
+        return self._replace(**changed).check()
 
     def for_training(self) -> list[str]:
         """The names of those given that inference does not read."""
@@ -121,10 +145,10 @@ def instead(name: str, parameters: Iterable[str], state: Iterable[str]) -> str:
     if name == "metadata":
         return "it is a dict of texts: program.metadata['classes'] = ..."
     if name in Options._fields:
-        return f"a program is compiled with it; vg.compile(..., {name}=...) makes another"
-    if name in ("lr", "rate", "learning_rate"):
         return (
-            "the rate is the optimizer's; compile with a schedule, such as "
-            "vg.SGD(lr=vg.schedules.cosine(0.1, steps=1000)), or anew with another rate"
+            f"a program is compiled with it; program.but({name}=...) makes another that goes on "
+            "with its weights"
         )
-    return "a program stays as it is compiled; vg.compile makes another"
+    if name in RATES:
+        return _RATE
+    return "a program stays as it is compiled; program.but(...) or vg.compile makes another"

@@ -430,6 +430,29 @@ class Program(Frozen):
         self.executable.look = lambda arrays: warn_of_unscaled_inputs(self.declared, arrays)
         return self.executable
 
+    # ---- what becomes of it ------------------------------------------------------------------
+
+    def but(self, net: Graph | None = None, **options: Any) -> Program:
+        """Another program, compiled with other options or of a changed graph, that goes on with
+        copies of this one's parameters, state, step and metadata: `program.but(optimizer=...)`.
+
+        Options are those of `compile`. Values are carried over by their names; what this program
+        does not have, such as the moments of another optimizer, has its first value, and what
+        the other does not have is left. `program.but(program.declared.freeze("fc1.*"))` freezes.
+        Raises CallError for what is no option, RunError where a value of the same name has
+        another shape, and what `compile` raises.
+        """
+        other = Program(self.declared if net is None else net, self.options.but(options, net))
+        values = self._values.read(self._values)
+        for kept in (other.parameters, other.state):
+            kept.update({name: values[name] for name in kept if name in values})
+        other.metadata.update(self.metadata)
+        return other
+
+    def reset(self) -> None:
+        """Sets parameters, state and the step counter to their first values, those of its seed."""
+        self._values.reset()
+
     # ---- files -------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:

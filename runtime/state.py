@@ -117,6 +117,10 @@ class StateArrays(Mapping[str, Array]):
     def __len__(self) -> int:
         return len(self.memory)
 
+    def reset(self) -> None:
+        """Sets all values to their first ones, which are drawn again."""
+        self.write(self._first())
+
     def fill(self, values: Iterable[tuple[str, Array]]) -> None:
         """Sets all values, one after another, each under its name, in the place of first ones."""
         for name, value in values:
@@ -139,10 +143,17 @@ class StateArrays(Mapping[str, Array]):
     def _draw(self) -> None:
         if self._drawn:
             return
+        for name, value in self._first().items():
+            np.copyto(self.memory[name], value)
+        self._drawn = True
+
+    def _first(self) -> dict[str, Array]:
+        """The first value of each."""
+        values: dict[str, Array] = {}
         for name, n in self._sources.items():
             assert isinstance(n.op, (Parameter, State)) and isinstance(n.op.init, Initializer)
-            np.copyto(self.memory[name], first_value(n.op.init, n.type, self._seed, name))
-        self._drawn = True
+            values[name] = first_value(n.op.init, n.type, self._seed, name)
+        return values
 
 
 class Values(Frozen, MutableMapping[str, Array]):

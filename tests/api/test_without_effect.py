@@ -222,8 +222,8 @@ def program() -> vg.Program:
 
 ATTRIBUTES: list[tuple[Callable[[vg.Program], object], str, str]] = [
     (lambda p: p, "lr", "the rate is the optimizer's"),
-    (lambda p: p, "backend", r"vg\.compile\(\.\.\., backend=\.\.\.\) makes another"),
-    (lambda p: p, "seed", r"vg\.compile\(\.\.\., seed=\.\.\.\) makes another"),
+    (lambda p: p, "backend", r"program\.but\(backend=\.\.\.\) makes another"),
+    (lambda p: p, "seed", r"program\.but\(seed=\.\.\.\) makes another"),
     (lambda p: p, "fc1.weight", r"program\.parameters\['fc1.weight'\] = array"),
     (lambda p: p, "fc1.weight.velocity", r"program\.state\['fc1.weight.velocity'\] = array"),
     (lambda p: p, "parameters", r"program\.parameters\['fc1.weight'\] = array"),
