@@ -28,6 +28,9 @@ from .points import STEP
 _TRIES: Final = 3
 _LONG: Final = 0.03
 """So many states are drawn, or within so many seconds, until no value is near a kink."""
+_DRAWN: Final = 16_411
+"""So many numbers are drawn of a tensor, and then repeated, as to draw takes longer than to copy:
+a prime, so that no two rows or columns of a matrix are alike."""
 _SIDES: Final = 2.0
 """So many times as far may values near a kink take a tensor as when all are on one side of it."""
 
@@ -254,13 +257,14 @@ def draw(g: Graph, name: str, like: Array, number: int) -> Array:
     if like.dtype.kind != "f":
         return np.full_like(like, STEP) if name == "step" else like.copy()
     rng = np.random.default_rng([crc32(name.encode()), number])
+    count = min(like.size, _DRAWN)
     n = g.named.get(name)
     if n is not None and isinstance(n.op, Parameter):
         rows = prod(like.shape[:-1]) if like.ndim > 1 else 9
-        value = rng.standard_normal(like.shape, np.float32) / np.sqrt(max(rows, 1))
+        value = rng.standard_normal(count, np.float32) / np.sqrt(max(rows, 1))
     else:
-        value = 0.01 * (0.5 + rng.random(like.shape, np.float32))
-    return np.asarray(value, like.dtype)
+        value = 0.01 * (0.5 + rng.random(count, np.float32))
+    return np.resize(value.astype(like.dtype), like.shape)
 
 
 def _widened(values: Values) -> dict[str, Array]:

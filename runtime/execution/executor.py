@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import Context
 from functools import partial
 from typing import Any, Final
@@ -44,8 +44,9 @@ class Executor:
 
     `source` is the step as Python text, in names of its own: `prepare` computes what is the same
     at every step, `compute` all else that writes no state, `commit` the rest. A step that fails
-    before it has changed nothing. Executors on the same values share `headrooms`. With `verify`,
-    each product of matrices is checked behind it.
+    before it has changed nothing. Executors on the same values share `headrooms`; with None, what
+    is written may overflow, where nobody keeps it. With `verify`, each product of matrices is
+    checked behind it.
     """
 
     def __init__(
@@ -78,11 +79,7 @@ class Executor:
         factors = dict.fromkeys([i for pair in self._added.values() for i in pair])
         self.watched = watched(self.graph, late, factors)
         self._wrong = [n for n in dict.fromkeys(read_late(self.graph, late)) if is_wrong(n)]
-        # What writes the state is the same at most sizes, and so is what was proved of it.
-        headrooms, same = headrooms if headrooms is not None else {}, tuple(late)
-        if same not in headrooms:
-            headrooms[same] = Headroom(self.graph, self._arrays, late, self.watched)
-        self._headroom = headrooms[same]
+        self._headroom = self._shared(headrooms, late) if headrooms is not None else None
         step = self.written()
         self.source, self._lines = step.text(), step.nodes()
         functions = step.made(STEP_FILE)
@@ -106,6 +103,14 @@ class Executor:
         how = stamps, self._threads.limit, first, self._verify
         task = WritingTask(g, memory, StepText(memory), *how)
         return _write(task, self._backend, self.watched)
+
+    def _shared(self, headrooms: Headrooms, late: Collection[Node]) -> Headroom:
+        """The headroom of the updates: what writes the state is the same at most sizes, and so is
+        what was proved of it."""
+        same = tuple(late)
+        if same not in headrooms:
+            headrooms[same] = Headroom(self.graph, self._arrays, late, self.watched)
+        return headrooms[same]
 
     def _take(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         """From now on a step is made of these."""
@@ -138,7 +143,8 @@ class Executor:
         between the first write and the last, so it stays true in a step that was cut off there.
         `version` is that of the values, see `Headroom.proved`.
         """
-        proved = not self._wrong and self._headroom.proved(version)
+        headroom = self._headroom
+        proved = not self._wrong and (headroom is None or headroom.proved(version))
         if proved and self._whole is not None and self._prepared is not None:
             self._feeds = feeds
             if self._whole(*feeds):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ...graph import Array, Node, inside, kernel_groups
+import numpy as np
+
+from ...graph import Array, Node, NonFiniteError, inside, kernel_groups
 from ...passes.tensor_names import named_gradients, new_name, output_name
 from ..backends.registry import Backend
 from ..planning.plan import Plan
@@ -47,6 +49,7 @@ class Twin:
         gradients = {k: there[n] for k, n in named_gradients(g).items() if n in there}
         if g.updates:
             executor.step(self._feeds, 1)
+            self._check_finite()
         outputs = {output_name(k): executor.output(k) for k in g.outputs}
         updates = {new_name(name): self.state[name] for name in self._updated()}
         return {**gradients, **outputs, **updates}
@@ -75,6 +78,11 @@ class Twin:
         executor = self._made(state, watch)
         (executor.step if self.plan.graph.updates else executor.compute)(self._feeds, 1)
         return executor
+
+    def _check_finite(self) -> None:
+        bad = [name for name in self._updated() if not np.isfinite(self.state[name]).all()]
+        if bad:
+            raise NonFiniteError(f"not finite: the new {', '.join(bad)}")
 
     def _updated(self) -> list[str]:
         g = self.plan.graph

@@ -47,7 +47,8 @@ def profile(
     values.check_whole()
     _, sizes = executable.reader.read(feeds)
     copy, backend = values.twin(), options.backend
-    executor = Executor(executable.plan(sizes), copy, backend, threads=options.threads or threads())
+    threaded = options.threads or threads()
+    executor = Executor(executable.plan(sizes), copy, backend, headrooms={}, threads=threaded)
     g = executor.graph
 
     def step() -> float:
