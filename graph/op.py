@@ -131,6 +131,14 @@ class Op(Record):
         """
         raise NoRuleError(f"op {self.name} has no `exact`")
 
+    def onnx(self, at: Any, *xs: Any) -> Any:
+        """What the op is in ONNX: nodes that `at` writes, `at.op("Softsign", x, attribute=...)`.
+
+        `xs` are the inputs, and what `at.op` gives, and +, -, *, / and comparisons of these. Without
+        it no graph that holds the op can be written to a file of ONNX.
+        """
+        raise NoRuleError(f"op {self.name} has no `onnx`")
+
     def passes_on(self, inputs: Sequence[object]) -> int | None:
         """The place of the input that the result is, whatever the others hold, where equal objects
         stand for equal inputs; None where it is none: of `where` with equal branches, one of them.

@@ -11,11 +11,11 @@ import numpy as np
 from ..graph import Array, GraphError, IntShape, Op, Point, Product, Residues, TensorType, op
 from .updates import Update
 
-_EPS: Final = 1e-6
+NORM_EPS: Final = 1e-6
 SHRINK: Final = 2.0**-540
 """Elements times this have squares whose sum does not overflow; where that of the elements
 themselves does, in f32 or f64, the squares of the largest are not lost either."""
-_LEAST: Final = float(np.finfo(np.float32).tiny)
+LEAST: Final = float(np.finfo(np.float32).tiny)
 """The least number that has all its digits in f32; in f64 it has them, too."""
 _PIECE: Final = 32_768
 """So many squares are summed in their own dtype: of more, an f32 would lose digits."""
@@ -25,14 +25,14 @@ def clip_factor(limit: float, squares: float, shrunk: float) -> float:
     """The factor, or minus its root, from the sum of all squares, and where that overflows from
     the sum of the squares of the elements times SHRINK; NaN where both do."""
     if squares < math.inf:
-        divisor = math.sqrt(math.sqrt(squares) + _EPS)
+        divisor = math.sqrt(math.sqrt(squares) + NORM_EPS)
     elif shrunk < math.inf:
         divisor = math.sqrt(math.sqrt(shrunk)) / SHRINK**0.5
     else:
         return math.nan
     root = math.sqrt(limit) / divisor
     factor = min(root * root, 1.0)
-    return factor if factor >= _LEAST else -root
+    return factor if factor >= LEAST else -root
 
 
 def clip_by(x: Array, factor: Array, *, out: Array) -> None:

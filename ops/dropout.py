@@ -25,7 +25,7 @@ from .random import check_seed, generator
 
 Mode = Literal["inverted", "vanilla"]
 MODES: Final = get_args(Mode)
-_LEVELS: Final = 1 << 16
+LEVELS: Final = 1 << 16
 # 1,536 words of four values each: 12 kB at a time, since random_raw has no `out`.
 _PIECE: Final = 1536
 
@@ -102,14 +102,14 @@ class DropoutMask(Op):
     @property
     def below(self) -> int:
         """The least of the 16-bit words that drop their element."""
-        return round(self.keep * _LEVELS)
+        return round(self.keep * LEVELS)
 
     def exact(self, at: Point, step: Residues) -> Residues:
-        share = self.below / _LEVELS
+        share = self.below / LEVELS
         return at.coins(f"{self.seed} {self.key}", step, share) * self.scale
 
     def run(self, step: Array, *, out: Array) -> None:
-        if self.below == _LEVELS:
+        if self.below == LEVELS:
             out.fill(self.scale)
             return
         below, random = self.below, generator(self.seed, self.key, int(step))
@@ -142,6 +142,6 @@ def check_keep(keep: float, what: str = "keep") -> float:
             f"{what} is {shown(keep)}, where a probability in (0, 1] is expected: the share of "
             "units that stay, e.g. keep=0.5 (other libraries give the share that is dropped)"
         )
-    if round(keep * _LEVELS) == 0:
-        raise GraphError(f"{what} is {shown(keep)}, which no unit in {_LEVELS} would survive")
+    if round(keep * LEVELS) == 0:
+        raise GraphError(f"{what} is {shown(keep)}, which no unit in {LEVELS} would survive")
     return float(keep)

@@ -25,7 +25,7 @@ class Tail(NamedTuple):
 
 
 # Off by 2e-9 and 6e-18, relative.
-_TAILS: Final = {
+TAILS: Final = {
     4: Tail(
         14.5,
         4.0,
@@ -79,8 +79,8 @@ _CUT: Final = 256.0
 
 # W. J. Cody, "Rational Chebyshev approximation for the error function", Mathematics of
 # Computation 23 (1969): numerator and denominator, the highest power first.
-_SMALL: Final = 0.46875
-_NEAR: Final = (
+SMALL: Final = 0.46875
+NEAR: Final = (
     (
         1.85777706184603153e-1,
         3.16112374387056560,
@@ -96,7 +96,7 @@ _NEAR: Final = (
         2.84423683343917062e3,
     ),
 )
-_LARGEST: Final = 6.0
+LARGEST: Final = 6.0
 """Beyond, erf is 1 to 2e-17."""
 
 
@@ -124,9 +124,9 @@ class Erf(Unary):
     def run(self, x: Array, *, out: Array, scratch: tuple[Array, ...]) -> None:
         a, up, s, t, small = scratch
         np.absolute(x, out=a)
-        np.less_equal(a, _SMALL, out=small)
+        np.less_equal(a, SMALL, out=small)
         # Above: 1 - erfc(a), with the sign of x; erfc(a) = 2 P(Z > a sqrt 2).
-        np.minimum(a, _LARGEST, out=a)
+        np.minimum(a, LARGEST, out=a)
         np.multiply(a, a, out=s)
         np.negative(s, out=s)
         np.exp(s, out=s)
@@ -138,9 +138,9 @@ class Erf(Unary):
         np.copysign(up, x, out=up)
         # Near 0: x p(x x) / q(x x); the squares of others are kept from overflow.
         np.absolute(x, out=a)
-        np.minimum(a, _SMALL, out=a)
+        np.minimum(a, SMALL, out=a)
         np.multiply(a, a, out=a)
-        above, below = _NEAR
+        above, below = NEAR
         _polynomial(a, above, t)
         _polynomial(a, below, s)
         np.divide(t, s, out=t)
@@ -179,7 +179,7 @@ class Gaussian(Unary):
 
 def normal_tail(a: Array, out: Array, t: Array) -> None:
     """out = P(Z > a) exp(a a / 2), for a from 0 to `tail_end`; t is overwritten."""
-    tail = _TAILS[a.itemsize]
+    tail = TAILS[a.itemsize]
     np.subtract(tail.k, a, out=t)
     np.add(a, tail.k, out=out)
     np.divide(t, out, out=t)
@@ -190,7 +190,7 @@ def normal_tail(a: Array, out: Array, t: Array) -> None:
 
 def tail_end(x: Array) -> float:
     """Where, and beyond which, exp(-a a / 2) is 0 in numbers of x's width."""
-    return _TAILS[x.itemsize].end
+    return TAILS[x.itemsize].end
 
 
 def times_gaussian(y: Array, a: Array, scale: float, high: Array, low: Array) -> None:

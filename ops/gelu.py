@@ -26,11 +26,11 @@ from .pointwise import SURE, exp, sigmoid, square
 
 Form = Literal["exact", "tanh"]
 
-_DENSITY: Final = 1 / math.sqrt(2 * math.pi)
+DENSITY: Final = 1 / math.sqrt(2 * math.pi)
 """The normal density at 0."""
-# By tanh: x sigmoid(v) for v = x (_LINEAR + _CUBIC x x), twice what tanh is given.
-_LINEAR: Final = 2 * math.sqrt(2 / math.pi)
-_CUBIC: Final = 0.044715 * _LINEAR
+# By tanh: x sigmoid(v) for v = x (LINEAR + CUBIC x x), twice what tanh is given.
+LINEAR: Final = 2 * math.sqrt(2 / math.pi)
+CUBIC: Final = 0.044715 * LINEAR
 _FAR: Final = 25.0
 """Beyond, v is so large that the slope is 0 or 1."""
 
@@ -107,11 +107,11 @@ class GeluGrad(Slope):
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         x, cotangent = node.inputs
         if self.form == "exact":
-            bend = exp(square(x) * -0.5) * _DENSITY * (2.0 - square(x))
+            bend = exp(square(x) * -0.5) * DENSITY * (2.0 - square(x))
         else:
-            s, r = sigmoid(v := x * (square(x) * _CUBIC + _LINEAR)), sigmoid(-v)
-            rise = square(x) * (3 * _CUBIC) + _LINEAR
-            bend = s * r * (2.0 * rise + x * (x * (6 * _CUBIC) + square(rise) * (r - s)))
+            s, r = sigmoid(v := x * (square(x) * CUBIC + LINEAR)), sigmoid(-v)
+            rise = square(x) * (3 * CUBIC) + LINEAR
+            bend = s * r * (2.0 * rise + x * (x * (6 * CUBIC) + square(rise) * (r - s)))
         return dy * cotangent * bend, apply(self, x, dy)
 
     def scratch(self, *types: TensorType) -> tuple[TensorType, ...]:
@@ -125,10 +125,10 @@ class GeluGrad(Slope):
         def bend(_: Residues) -> Residues:
             z = x.fixed
             if self.form == "exact":
-                return (z * z * -0.5).function("exp") * _DENSITY * (2 - z * z)
-            s = (z * (z * z * _CUBIC + _LINEAR)).sigmoid()
-            rise, rest = z * z * (3 * _CUBIC) + _LINEAR, 1 - s
-            return s * rest * (2 * rise + z * (z * (6 * _CUBIC) + rise * rise * (rest - s)))
+                return (z * z * -0.5).function("exp") * DENSITY * (2 - z * z)
+            s = (z * (z * z * CUBIC + LINEAR)).sigmoid()
+            rise, rest = z * z * (3 * CUBIC) + LINEAR, 1 - s
+            return s * rest * (2 * rise + z * (z * (6 * CUBIC) + rise * rise * (rest - s)))
 
         return x.function(f"slope of gelu {self.form}", slope=bend) * dy
 
@@ -142,7 +142,7 @@ def _slope(x: Array, slope: Array, a: Array, high: Array, low: Array) -> None:
     np.absolute(x, out=a)
     np.minimum(a, tail_end(x), out=a)
     normal_tail(a, slope, high)
-    np.multiply(a, _DENSITY, out=low)
+    np.multiply(a, DENSITY, out=low)
     np.subtract(slope, low, out=slope)
     times_gaussian(slope, a, 0.5, high, low)
     np.copysign(1.0, x, out=a)
@@ -161,8 +161,8 @@ def _slope_by_tanh(x: Array, slope: Array, v: Array, t: Array, near: Array) -> N
     np.add(v, 1.0, out=slope)
     np.divide(1.0, slope, out=slope)
     np.multiply(v, slope, out=v)
-    np.multiply(t, 3 * _CUBIC, out=t)
-    np.add(t, _LINEAR, out=t)
+    np.multiply(t, 3 * CUBIC, out=t)
+    np.add(t, LINEAR, out=t)
     np.multiply(t, near, out=t)
     np.multiply(t, slope, out=t)
     np.add(t, 1.0, out=t)
@@ -172,8 +172,8 @@ def _slope_by_tanh(x: Array, slope: Array, v: Array, t: Array, near: Array) -> N
 def _by_tanh(x: Array, v: Array, squares: Array) -> None:
     """v = twice what tanh is given, and the squares of x."""
     np.multiply(x, x, out=squares)
-    np.multiply(squares, _CUBIC, out=v)
-    np.add(v, _LINEAR, out=v)
+    np.multiply(squares, CUBIC, out=v)
+    np.add(v, LINEAR, out=v)
     np.multiply(v, x, out=v)
 
 

@@ -22,7 +22,7 @@ FLOORS = (
     ("backends", "data", "figures", "interpreter", "metrics", "state"),
     ("certificate", "execution", "options"),
     ("bisection", "files", "profiling", "totals", "variants"),
-    ("report",),
+    ("exporting", "report"),
     ("program",),
     ("checking", "loading"),
     ("training",),

@@ -63,8 +63,8 @@ FAULTS: Final = (
     _numpy(
         "gelu-constant-rounded",
         "gelu",
-        "_CUBIC: Final = 0.044715 * _LINEAR",
-        "_CUBIC: Final = 0.0447 * _LINEAR",
+        "CUBIC: Final = 0.044715 * LINEAR",
+        "CUBIC: Final = 0.0447 * LINEAR",
     ),
     _numpy(
         "softplus-without-its-log",
@@ -96,8 +96,8 @@ FAULTS: Final = (
     _numpy(
         "mask-of-the-share-dropped",
         "dropout",
-        "return round(self.keep * _LEVELS)",
-        "return round((1 - self.keep) * _LEVELS)",
+        "return round(self.keep * LEVELS)",
+        "return round((1 - self.keep) * LEVELS)",
         "api/test_dropout_masks.py",
         _DRAWN,
     ),

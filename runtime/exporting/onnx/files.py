@@ -1,0 +1,119 @@
+"""Programs written to files of ONNX: inference, or the whole training step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from ....graph import Array, Graph, Initializer, Parameter, PassError, RunError, State
+from ....graph.writing import check_writable, given_path, write_whole
+from ....ops import first_value
+from ....passes import Pipeline
+from ...optional import require
+from ...variants import Variants
+from .model import model_proto
+from .training import add_training_info
+
+ENDING: Final = ".onnx"
+_TIDYING: Final = ("fold_constants", "simplify", "eliminate_common")
+"""Passes that leave fewer nodes of the same ops."""
+_MOST: Final = 2**31 - 1
+"""How many bytes a file of the format holds: its messages count them in 31 bits."""
+
+
+def write_onnx(
+    variants: Variants, path: str | Path, metadata: Mapping[str, str], *, training: bool = False
+) -> None:
+    """Writes inference, or the training step, to a file whose name ends in .onnx.
+
+    Raises RunError where the file cannot be written, where an op has no form in ONNX, or where
+    there is nothing to write; the file is then as it was.
+    """
+    target = given_path(path)
+    if target.suffix.lower() != ENDING:
+        raise RunError(
+            f"{target} would hold ONNX, whose files end in {ENDING}; write e.g. "
+            f"{target.stem or 'net'}{ENDING}"
+        )
+    require("onnx", "onnx")
+    check_writable(target)
+    model = (_step if training else _inference)(variants, metadata)
+    write_whole(target, model.SerializeToString(deterministic=True))
+
+
+def _inference(variants: Variants, metadata: Mapping[str, str]) -> Any:
+    """The model of all outputs but the loss, with the values as they are now."""
+    declared = variants.declared
+    outputs = {k: n for k, n in declared.outputs.items() if k != "loss"}
+    if not outputs:
+        raise RunError(
+            f"graph {declared.name} has no output but its loss, and inference would give nothing; "
+            'declare one, vg.Graph(..., outputs={"scores": scores}), or give training=True'
+        )
+    g = meant(declared.but(outputs=outputs, updates={}), variants.options.inference())
+    values = _values(variants, g)
+    model, _ = model_proto(g, values, _fill(g, metadata), metadata, state_is_fed=False)
+    return model
+
+
+def _step(variants: Variants, metadata: Mapping[str, str]) -> Any:
+    """The model of a training step, from the state as it is now."""
+    variants.check_loss()
+    g = meant(variants.declared, variants.options.training())
+    if not g.updates:
+        raise RunError(
+            "the program has no optimizer, so there is no step to write; "
+            "compile(..., optimizer=vg.SGD(lr=0.1)), or leave training=True out"
+        )
+    values = _values(variants, g)
+    model, given = model_proto(g, values, _fill(g, metadata), metadata, state_is_fed=True)
+    add_training_info(model, given.updates, _first_values(variants, given.updates))
+    return model
+
+
+def meant(declared: Graph, pipeline: Pipeline) -> Graph:
+    """What is written: the declared graph after the passes that define what it computes, with
+    constants folded and equal nodes joined.
+
+    Not the compiled one. What is fused and planned for NumPy would have to be taken apart again,
+    and batch normalization is a node that a reader knows: a runtime has fusions of its own.
+    """
+    kept = [p for p in pipeline if p.defines or p.name in _TIDYING]
+    try:
+        return Pipeline(kept).run(declared).graph
+    except PassError:  # a pass of the user's needs others
+        return pipeline.run(declared).graph.but(schedule=None)
+
+
+def _values(variants: Variants, g: Graph) -> dict[str, Array]:
+    values = variants.values.read([g.names[n] for n in (*g.parameters, *g.state)])
+    size = sum(a.nbytes for a in values.values()) + sum(n.type.nbytes({}) for n in g.constants)
+    if size > _MOST:
+        raise RunError(
+            f"the parameters take {size:,} bytes, and a file of ONNX holds {_MOST:,} at most"
+        )
+    return values
+
+
+def _first_values(variants: Variants, names: Mapping[str, str]) -> dict[str, Array]:
+    """What the state begins with: a function of the seed."""
+    first = {}
+    for name in names:
+        n = variants.sources[name]
+        assert isinstance(n.op, (Parameter, State)) and isinstance(n.op.init, Initializer)
+        first[name] = first_value(n.op.init, n.type, variants.options.seed, name)
+    return first
+
+
+def _fill(g: Graph, metadata: Mapping[str, str]) -> dict[str, Array]:
+    """What stands in for missing values, as `verigrad predict` fills them in: by input, one number
+    a column."""
+    means = np.asarray(json.loads(metadata.get("fill", "[]")), np.float64)
+    floats = [n for n in g.inputs if n.type.is_float]
+    if not means.size or len(floats) != 1 or floats[0].shape[1:] != means.shape:
+        return {}
+    return {g.names[floats[0]]: means}

@@ -1,0 +1,129 @@
+"""A graph of ours as a model of ONNX: which values have which names, and what is in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from typing import Any, Final, NamedTuple
+
+from ....graph import Array, Constant, Graph, Input, Node, Source
+from .builder import Builder, Value, named
+from .protos import graph_proto, helper
+from .rules import written
+
+OPSET: Final = 20
+"""The first that has Gelu, the youngest of the ops that are written: runtimes since the start of
+2024 read it (onnxruntime 1.17), and what is newer is not needed."""
+IR_VERSION: Final = 9
+"""The format's own version that came with that opset."""
+NEW: Final = ".new"
+"""What the name of an update's output ends with: %w becomes `w.new`."""
+
+
+class Named(NamedTuple):
+    """The values that a model gives: outputs and new values of the state, each by its name."""
+
+    outputs: Mapping[str, Node]
+    updates: Mapping[str, str]
+    """The output that holds the new value of each parameter or state, by the name of that."""
+
+
+def model_proto(
+    g: Graph,
+    values: Mapping[str, Array],
+    fill: Mapping[str, Array],
+    metadata: Mapping[str, str],
+    *,
+    state_is_fed: bool,
+) -> tuple[Any, Named]:
+    """The ModelProto of a graph, and what it gives.
+
+    `values` are the parameters and the state: initializers, which are inputs as well where
+    `state_is_fed`, so that a value that is fed takes their place. `fill` are, by input, the values
+    that stand in for NaN, one a column.
+    """
+    at = Builder()
+    names = {n: g.names[n] for n in g.sources}
+    given = _given(g, names)
+    _name_the_rest(g, names, given)
+    initializers = {names[n]: values[g.names[n]] for n in (*g.parameters, *g.state)}
+    made: dict[Node, Value] = {}
+    for n in g.sources:
+        made[n] = _source(at, n, names[n], state_is_fed, initializers)
+    fed = {str(v.name): n.type for n, v in made.items() if v in at.inputs}
+    for n in g.inputs:
+        if names[n] in fill:
+            missing = at.op("IsNaN", made[n], dtype="bool")
+            made[n] = at.where(missing, at.number(fill[names[n]], n.dtype), made[n])
+    for n in g.order:
+        made[n] = written(at, n, names[n], *[made[i] for i in n.inputs])
+        made[n].name = names[n]
+    for key, n in given.outputs.items():
+        if made[n].name != key:
+            made[n].at.op("Identity", made[n]).name = key
+    taken = {*names.values(), *given.outputs}
+    named(at, taken)
+    between = {names[n]: n.type for n in g.order if names[n] not in given.outputs}
+    outputs = {key: n.type for key, n in given.outputs.items()}
+    proto = graph_proto(at, g.name, fed, outputs, initializers, between)
+    return _model(proto, g, metadata), given
+
+
+def _given(g: Graph, names: dict[Node, str]) -> Named:
+    """What the model gives; what no other output is called by takes its name in `names`."""
+    used = set(names.values())
+    outputs: dict[str, Node] = {}
+
+    def give(wanted: str, n: Node) -> str:
+        key = wanted if names.get(n) == wanted and n.op.name == "input" else _free(wanted, used)
+        used.add(key)
+        outputs[key] = n
+        names.setdefault(n, key)
+        return key
+
+    for key, n in g.outputs.items():
+        give(key, n)
+    updates = {g.names[w]: give(g.names[w] + NEW, n) for w, n in g.updates.items()}
+    return Named(outputs, updates)
+
+
+def _name_the_rest(g: Graph, names: dict[Node, str], given: Named) -> None:
+    used = {*names.values(), *given.outputs}
+    for n in g.order:
+        if n not in names:
+            names[n] = _free(g.names[n], used)
+            used.add(names[n])
+
+
+def _free(wanted: str, used: Iterable[str]) -> str:
+    """The name, with a number where it is taken."""
+    name, k = wanted, 0
+    while name in used:
+        k += 1
+        name = f"{wanted}.{k}"
+    return name
+
+
+def _source(
+    at: Builder, n: Node, name: str, state_is_fed: bool, initializers: dict[str, Array]
+) -> Value:
+    assert isinstance(n.op, Source)
+    if isinstance(n.op, Constant):
+        if n.asked_name is None:
+            return at.number(n.op.array, n.dtype)
+        initializers[name] = n.op.array
+    elif isinstance(n.op, Input) or state_is_fed:
+        return at.input(name, n.type)
+    return Value(at, n.dtype, name)
+
+
+def _model(proto: Any, g: Graph, metadata: Mapping[str, str]) -> Any:
+    model = helper().make_model(
+        proto,
+        opset_imports=[helper().make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="verigrad",
+        producer_version=version("verigrad"),
+    )
+    helper().set_model_props(model, {**metadata, "graph": g.name})
+    return model

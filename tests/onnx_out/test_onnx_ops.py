@@ -1,0 +1,58 @@
+"""Every op in ONNX, by the samples of the table of ops: onnxruntime beside the interpreter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx_runs import predicted
+from table import TABLE, Row
+
+import verigrad as vg
+from verigrad.graph import OPS, Source
+from verigrad.graph.types import parse_type
+from verigrad.runtime.checking.sample import Sample
+
+pytestmark = [pytest.mark.oracle, pytest.mark.numpy_bits]
+
+
+def test_every_op_has_a_form() -> None:
+    from verigrad.runtime.exporting.onnx.rules import RULES
+
+    ours = {k for k, kind in OPS.items() if kind.__module__.startswith("verigrad.")}
+    sources = {k for k in ours if issubclass(OPS[k], Source)}
+    assert set(RULES) == ours - sources - {"gradient"}  # which a pass expands
+
+
+def case(sample: Sample, size: int) -> tuple[vg.Graph, dict[str, np.ndarray]]:
+    """A graph of the sampled op alone, and what it is fed with."""
+    nodes = [vg.input(f"x{k}", t.shape, dtype=t.dtype) for k, t in enumerate(sample.types)]
+    sizes = sample.sizes(size)
+    feeds = {f"x{k}": array for k, array in enumerate(sample.draw(sizes))}
+    outputs = {"y": vg.apply(sample.op, *nodes)}
+    bound = {s for t in sample.types for s in t.symbols}
+    for s in sizes.keys() - bound:  # which an input that nothing else reads binds
+        outputs[s] = vg.input(s, (s,))
+        feeds[s] = np.zeros(size, np.float32)
+    return vg.Graph("case", outputs), feeds
+
+
+@pytest.mark.parametrize("size", [5, 1, 0])
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+@pytest.mark.parametrize("row", TABLE, ids=lambda r: r.label)
+def test_an_op_is_the_same_in_onnx(
+    onnx: Any, row: Row, dtype: str, size: int, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    sample = Sample(row.op, list(map(parse_type, row.types)), row.reference, row.values, rng)
+    g, feeds = case(sample.with_dtype(dtype), size)
+    try:
+        expected = vg.interpret(g, feeds).outputs["y"]
+    except vg.RunError:  # the mean of nothing, the variance of one row
+        return
+    found = predicted(vg.compile(g, dtype=dtype), tmp_path, feeds)["y"]
+    assert found.dtype == expected.dtype and found.shape == expected.shape
+    tiny = 2e-6 if dtype == "f32" else 1e-13
+    size = float(np.abs(expected).max(initial=0))
+    np.testing.assert_allclose(found, expected, rtol=4 * tiny, atol=tiny * max(size, 1.0))
