@@ -134,8 +134,8 @@ class Op(Record):
     def onnx(self, at: Any, *xs: Any) -> Any:
         """What the op is in ONNX: nodes that `at` writes, `at.op("Softsign", x, attribute=...)`.
 
-        `xs` are the inputs, and what `at.op` gives, and +, -, *, / and comparisons of these. Without
-        it no graph that holds the op can be written to a file of ONNX.
+        `xs` are the inputs; of them and of what `at.op` gives +, -, *, / and comparisons write
+        nodes too. Without it no graph that holds the op can be written to a file of ONNX.
         """
         raise NoRuleError(f"op {self.name} has no `onnx`")
 
