@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from .data.digits import digits
     from .interpreter import Interpretation, interpret
     from .loading import load
+    from .loggers.files import CSVLogger, JSONLinesLogger
+    from .loggers.logger import Logger
+    from .loggers.mlflow import MLflowLogger
+    from .loggers.tensorboard import TensorBoardLogger
     from .planning.plan import Plan
     from .profiling.cost import Cost
     from .profiling.report import Profile
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bisection",
+    "CSVLogger",
     "Callback",
     "Certificate",
     "Cost",
@@ -35,6 +40,9 @@ __all__ = [
     "GradcheckReport",
     "History",
     "Interpretation",
+    "JSONLinesLogger",
+    "Logger",
+    "MLflowLogger",
     "Measurement",
     "OpReport",
     "Plan",
@@ -43,6 +51,7 @@ __all__ = [
     "Replay",
     "Row",
     "Sampler",
+    "TensorBoardLogger",
     "check_op",
     "check_same",
     "compile",
@@ -64,6 +73,10 @@ _MODULES: Final = {
     "data.digits": ("digits",),
     "interpreter": ("Interpretation", "interpret"),
     "loading": ("load",),
+    "loggers.files": ("CSVLogger", "JSONLinesLogger"),
+    "loggers.logger": ("Logger",),
+    "loggers.mlflow": ("MLflowLogger",),
+    "loggers.tensorboard": ("TensorBoardLogger",),
     "planning.plan": ("Plan",),
     "profiling.cost": ("Cost",),
     "profiling.report": ("Profile",),

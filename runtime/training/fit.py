@@ -23,6 +23,7 @@ from .dead_layers import DeadLayers
 from .followers import followers
 from .history import History
 from .identity import identity
+from .logged import Loggers, logging_to
 from .loop import Loop
 from .progress import progress as progress_of
 from .sampling import Sampler, make_sampler
@@ -45,6 +46,7 @@ def fit(
     steps: int | None = None,
     batch_size: int | None = None,
     callbacks: Callback | Iterable[Callback] = (),
+    loggers: Loggers = (),
     sampler: str | Sampler = "shuffled",
     keep_best: bool | str = False,
     checkpoint: str | Path | Checkpoint | None = None,
@@ -62,6 +64,11 @@ def fit(
     "shuffled" (each row once an epoch, the last, short batch too; a last batch of one row is
     joined to the one before it), "sequential", "replacement", "balanced" (every class as often),
     or an object of `Sampler`. A batch has 100 rows, or all where there are fewer, unless said.
+
+    `loggers` hear of each epoch: `vg.CSVLogger`, `vg.JSONLinesLogger`, `vg.TensorBoardLogger`,
+    `vg.MLflowLogger`, or anything with a method `log(values)`, such as a run of wandb. One that
+    cannot begin is a RunError before the first step; one that fails later is told in a warning,
+    and the run goes on without it.
 
     `keep_best` puts the weights of the best epoch back at the end, however the run ends: True or
     "loss" for the lowest validation loss, "accuracy" for the highest accuracy.
@@ -108,7 +115,10 @@ def fit(
     loop = Loop(program, sets.train, sets.valid, chosen, heard, kept, agreed, failed)
     check_rates(program.options.optimizer, loop.position.step, loop.position.start + count)
     program.metadata.update(sets.metadata)
-    with program.executable.verifying(verify_products):
+    told = {"rows": sets.train.count, "batch_size": batch_size, "steps": count}
+    logging = logging_to(loggers, program, loop.position.rows, told)
+    with program.executable.verifying(verify_products), logging as logged:
+        loop.callbacks = (*loop.callbacks, logged)
         return _run(loop, count, progress, put_back)
 
 
