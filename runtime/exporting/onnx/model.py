@@ -56,7 +56,7 @@ def model_proto(
             missing = at.op("IsNaN", made[n], dtype="bool")
             made[n] = at.where(missing, at.number(fill[names[n]], n.dtype), made[n])
     for n in g.order:
-        made[n] = written(at, n, names[n], *[made[i] for i in n.inputs])
+        made[n] = written(at, n, g.names[n], *[made[i] for i in n.inputs])
         made[n].name = names[n]
     for key, n in given.outputs.items():
         if made[n].name != key:

@@ -13,6 +13,9 @@ from ....graph import Node, NoRuleError, Op, RunError
 from . import formulas, masks, places
 from .builder import Builder, Value
 
+_FIX: Final = (
+    "give the op a method that makes it of them, `def onnx(self, at, x): return at.op('Tanh', x)`"
+)
 Rule = Callable[..., Value]
 """Writes the nodes of an op: `rule(at, node, *inputs)`."""
 
@@ -32,26 +35,28 @@ def rule_of(op: Op) -> Rule | None:
 
 
 def written(at: Builder, n: Node, name: str, *xs: Value) -> Value:
-    """The value of a node, whose nodes are written. Raises RunError where there is no rule."""
+    """The value of a node of that name, whose nodes are written.
+
+    Raises RunError where there is no rule, or the user's gives something else.
+    """
     rule = rule_of(n.op)
     at.owner = name
     if rule is None:
-        where = f", declared at {n.where.described}" if n.where is not None else ""
-        raise RunError(
-            f"%{name} = {n.op.name}: ONNX has no op for it{where}\n  fix: give the op a method "
-            "that makes it of ONNX's ops, def onnx(self, at, x): return at.op('Tanh', x * 0.5)"
-        )
+        raise _error(n, name, "there is no op of ONNX for it", f"\n  fix: {_FIX}")
     try:
         value = rule(at, n, *xs)
     except NoRuleError as e:
-        raise RunError(f"%{name} = {n.op.name}: {e}") from None
+        raise _error(n, name, str(e)) from None
     if not isinstance(value, Value) or value.dtype != n.dtype:
         found = value.dtype if isinstance(value, Value) else type(value).__name__
-        raise RunError(
-            f"%{name} = {n.op.name}: its `onnx` gave {found}, where a value of {n.dtype} is due"
-        )
+        raise _error(n, name, f"its `onnx` gave {found}, where a value of {n.dtype} is expected")
     # What is an input, or was written for another node, has a name of its own.
     return value if value.name is None and value.owner == name else at.op("Identity", value)
+
+
+def _error(n: Node, name: str, what: str, fix: str = "") -> RunError:
+    at = f"\n  at {n.where.described}" if n.where is not None else ""
+    return RunError(f"%{name} = {n.op.name}: {what}{at}{fix}")
 
 
 # ---- linear algebra ---------------------------------------------------------------------------

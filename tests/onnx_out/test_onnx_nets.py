@@ -1,0 +1,237 @@
+"""Whole nets and random graphs in ONNX, beside `predict` and the interpreter; files and errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from conftest import batch, net
+from hypothesis import given
+from onnx_runs import Session, checked, predicted
+from random_graphs import chains, graphs, nets, values_of
+
+import verigrad as vg
+
+pytestmark = [pytest.mark.oracle, pytest.mark.numpy_bits]
+
+
+def agrees(found: np.ndarray, expected: np.ndarray, bound: float = 1e-5) -> None:
+    assert found.dtype == expected.dtype and found.shape == expected.shape
+    size = max(1.0, float(np.abs(expected[np.isfinite(expected)]).max(initial=0)))
+    np.testing.assert_allclose(found, expected, rtol=bound, atol=bound * size)
+
+
+ACTIVATIONS = ["relu", "tanh", "sigmoid", "gelu", "silu", "elu", "selu", "softplus", "leaky_relu"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 9])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_net_predicts_the_same(
+    onnx: Any, activation: str, size: int, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    x = vg.input("pixels", ("rows", 12))
+    h = vg.batch_norm(vg.mlp(x, [8, 6], activation=activation))
+    g = vg.Graph("net", {"scores": vg.softmax(h), "raw": h, "in": x})
+    program = vg.compile(g)
+    for name in program.state:
+        program.state[name] = rng.uniform(0.5, 2, program.state[name].shape)
+    feeds = {"pixels": 5 * rng.standard_normal((size, 12)).astype(np.float32)}
+    found = predicted(program, tmp_path, feeds)
+    assert list(found) == ["scores", "raw", "in"]
+    for key, expected in program.predict(feeds).items():
+        agrees(found[key], expected)
+
+
+def test_the_file_says_what_it_is(onnx: Any, tmp_path: Path, three_layer: vg.Graph) -> None:
+    program = vg.compile(three_layer, optimizer=vg.SGD(0.1))
+    program.metadata["classes"] = json.dumps(["a", "ü"])
+    program.to_onnx(tmp_path / "net.onnx")
+    model = checked(tmp_path / "net.onnx")
+    told = {p.key: p.value for p in model.metadata_props}
+    assert told == {"classes": program.metadata["classes"], "graph": "net"}
+    assert model.producer_name == "verigrad" and model.producer_version
+    assert [v.name for v in model.graph.input] == ["x"]  # labels are not needed
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "N"
+    assert [n.op_type for n in model.graph.node] == ["Gemm", "Relu", "Gemm", "Relu", "Gemm"]
+    assert {t.name for t in model.graph.initializer} == set(program.parameters)
+
+
+def test_what_the_command_trains_takes_raw_columns(
+    onnx: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scaling is in the file, and what `verigrad predict` puts in the place of missing values."""
+    from click.testing import CliRunner
+
+    from verigrad.runtime.command.cli import cli
+    from verigrad.runtime.command.models import load_model
+
+    monkeypatch.setitem(vg.compile.__kwdefaults__, "certify", True)  # which train reads
+
+    rng = np.random.default_rng(1)
+    table = rng.normal([1000.0, -3.0, 0.01], [200.0, 1.0, 0.002], (60, 3))
+    labels = np.where(table[:, 0] > 1000, "high", "low")
+    lines = [f"{a:.6g},{b:.6g},{c:.6g},{y}" for (a, b, c), y in zip(table, labels, strict=True)]
+    lines[3] = lines[3].replace(lines[3].split(",")[1], "", 1)
+    data = tmp_path / "table.csv"
+    data.write_text("\n".join(["a,b,c,kind", *lines]))
+    out = tmp_path / "run"
+    arguments = ["train", "--data", data, "--target", "kind", "--epochs", "3", "--out", out]
+    result = CliRunner().invoke(cli, [*map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    program = load_model(out)
+    raw = np.array([[900.0, -2.0, 0.011], [1100.0, np.nan, 0.009]], np.float32)
+    found = predicted(program, tmp_path, {"x": raw})["scores"]
+    filled = np.where(np.isnan(raw), json.loads(program.metadata["fill"]), raw)
+    agrees(found, program.predict(x=filled)["scores"])
+    told = {p.key: p.value for p in checked(tmp_path / "net.onnx").metadata_props}
+    assert json.loads(told["classes"]) == ["high", "low"]
+
+
+@given(graph=st.one_of(graphs(), chains(), nets()), size=st.integers(0, 4))
+def test_random_graphs_are_the_same(
+    tmp_path_factory: pytest.TempPathFactory, graph: vg.Graph, size: int
+) -> None:
+    pytest.importorskip("onnx")
+    values = values_of(graph, size)
+    g = graph.but(outputs={k: n for k, n in graph.outputs.items() if k != "loss"}, updates={})
+    program = vg.compile(g)
+    for name in program.parameters:
+        program.parameters[name] = values[name]
+    for name in program.state:
+        program.state[name] = values[name]
+    needed = {g.names[n] for n in (*g.inputs, *g.parameters, *g.state)}
+    expected = vg.interpret(g, {k: v for k, v in values.items() if k in needed}).outputs
+    found = predicted(program, tmp_path_factory.mktemp("random"), values)
+    for (key, value), other in zip(expected.items(), found.values(), strict=True):
+        if np.isfinite(value).all() and np.abs(value).max(initial=0) < 1e4:
+            agrees(other, value, 2e-4), key
+
+
+# ---- ops of a user's own ---------------------------------------------------------------------
+
+
+@vg.op
+class Halved(vg.Op):
+    """y = x / 2; and no word of ONNX."""
+
+    name: ClassVar[str] = "halved_without_onnx"
+
+    def infer(self, *types: vg.TensorType) -> vg.TensorType:
+        return types[0]
+
+    def run(self, x: np.ndarray, *, out: np.ndarray) -> None:
+        np.multiply(x, 0.5, out=out)
+
+
+@vg.op
+class Softsign(Halved):
+    """y = factor x / (1 + |x|)."""
+
+    name: ClassVar[str] = "softsign_with_onnx"
+    factor: float = 3.0
+
+    def run(self, x: np.ndarray, *, out: np.ndarray) -> None:
+        np.divide(x * self.factor, 1 + np.abs(x), out=out)
+
+    def onnx(self, at: Any, *xs: Any) -> Any:
+        (x,) = xs
+        return at.op("Softsign", x) * self.factor
+
+
+def test_an_op_of_ones_own_says_what_it_is_in_onnx(
+    onnx: Any, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    x = vg.input("x", ("N", 3))
+    program = vg.compile(vg.Graph("g", {"y": vg.apply(Softsign(), x, name="soft")}))
+    feeds = {"x": rng.standard_normal((4, 3)).astype(np.float32)}
+    agrees(predicted(program, tmp_path, feeds)["y"], program.predict(feeds)["y"])
+
+
+def test_an_op_without_is_named_with_its_line(onnx: Any, tmp_path: Path) -> None:
+    x = vg.input("x", ("N", 3))
+    program = vg.compile(vg.Graph("g", {"y": vg.apply(Halved(), x, name="half")}))
+    with pytest.raises(
+        vg.RunError, match=r"(?s)%half = halved_without_onnx.*at test_onnx_nets.py.*fix"
+    ):
+        program.to_onnx(tmp_path / "g.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("given", [None, 3, "text"])
+def test_an_op_whose_form_is_no_value(
+    onnx: Any, given: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Softsign, "onnx", lambda self, at, *xs: given)
+    x = vg.input("x", ("N", 3))
+    program = vg.compile(vg.Graph("g", {"y": vg.apply(Softsign(), x)}))
+    with pytest.raises(vg.RunError, match="its `onnx` gave"):
+        program.to_onnx(tmp_path / "g.onnx")
+
+
+# ---- files -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["net.txt", "net", "net.onnx.gz", ".onnx", "onnx"])
+def test_another_ending_is_named(name: str, tmp_path: Path, three_layer: vg.Graph) -> None:
+    with pytest.raises(vg.RunError, match=r"\.onnx"):
+        vg.compile(three_layer).to_onnx(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", [None, 3, "a\0.onnx"])
+def test_what_is_no_path(onnx: Any, path: Any, three_layer: vg.Graph) -> None:
+    with pytest.raises(vg.RunError, match="path"):
+        vg.compile(three_layer).to_onnx(path)
+
+
+def test_a_path_that_cannot_be_written_leaves_nothing(
+    onnx: Any, tmp_path: Path, three_layer: vg.Graph
+) -> None:
+    program = vg.compile(three_layer)
+    with pytest.raises(vg.RunError, match="cannot be written"):
+        program.to_onnx(tmp_path / "no" / "net.onnx")
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(vg.RunError, match="cannot be written"):
+        program.to_onnx(tmp_path / "folder.onnx")
+    if Path("/dev/full").exists():
+        (tmp_path / "full.onnx").symlink_to("/dev/full")
+        with pytest.raises(vg.RunError, match="No space left"):
+            program.to_onnx(tmp_path / "full.onnx")
+    assert {p.name for p in tmp_path.iterdir()} <= {"folder.onnx", "full.onnx"}
+
+
+def test_a_file_that_is_too_large_for_the_format(
+    onnx: Any, tmp_path: Path, three_layer: vg.Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("verigrad.runtime.exporting.onnx.files._MOST", 100)
+    with pytest.raises(vg.RunError, match=r"take 744 bytes.* 100 at most"):
+        vg.compile(three_layer).to_onnx(tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_there_is_not(onnx: Any, tmp_path: Path, three_layer: vg.Graph) -> None:
+    path = tmp_path / "net.onnx"
+    with pytest.raises(vg.RunError, match="no optimizer"):
+        vg.compile(three_layer).to_onnx(path, training=True)
+    assert three_layer.loss is not None
+    with pytest.raises(vg.RunError, match="no output but its loss"):
+        vg.compile(vg.Graph("g", loss=three_layer.loss)).to_onnx(path)
+    with pytest.raises(vg.RunError, match="no loss"):
+        vg.compile(vg.Graph("g", {"y": vg.input("x", (2,))})).to_onnx(path, training=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_parameters_that_are_set_are_those_in_the_file(
+    onnx: Any, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    program = vg.compile(net(12, 8, 4), optimizer=vg.SGD(0.5))
+    feeds = batch(rng, 6, 12, 4)
+    for _ in range(3):
+        program.step(feeds)
+        found = predicted(program, tmp_path, feeds)["scores"]
+        agrees(found, program.predict(feeds)["scores"])
+    assert Session(tmp_path / "net.onnx").outputs == ["scores"]
