@@ -12,14 +12,14 @@ import time
 from pathlib import Path
 
 import verigrad as vg
-from verigrad.runtime.data.parts import Classification
+from verigrad.runtime.data.parts import TaskData
 from verigrad.runtime.data.source import load_data
 from verigrad.runtime.training.checkpoint import Checkpoint
 
 EPOCHS = 5
 
 
-def share(optimizer: vg.Optimizer, data: Classification) -> float:
+def share(optimizer: vg.Optimizer, data: TaskData) -> float:
     """The share of a run's seconds that were spent in writing checkpoints."""
     train = data.train
     x = vg.input("x", ("N", train.x.shape[1]))

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...graph import Array, NonFiniteError, RunError
 from ...ops import words
-from ..data.parts import Classification, Part
+from ..data.parts import Part, TaskData
 from ..program import Program
 from ..training.callback import Callback
 from ..training.dataset import DataSet
@@ -55,7 +55,7 @@ class Run(NamedTuple):
 
 
 def compare(
-    data: Classification,
+    data: TaskData,
     variants: Sequence[Variant],
     seeds: Sequence[int],
     epochs: int,
@@ -78,7 +78,7 @@ def compare(
 
 
 def _run(
-    data: Classification,
+    data: TaskData,
     label: str,
     settings: Settings,
     epochs: int,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ...graph import Graph, Node, constant, input, op_function
 from ...ops import batch_norm, cast, dense, multiply, softmax_cross_entropy, subtract
-from ..data.parts import Classification
+from ..data.parts import TaskData
 from ..data.scaling import standardizing
 from ..data.schema import described
 from ..program import Program, compile
 from .settings import EPOCHS, Settings
 
 
-def declare(data: Classification, settings: Settings) -> Graph:
+def declare(data: TaskData, settings: Settings) -> Graph:
     """{linear, activation} for each hidden size and a linear to the scores, on scaled features;
     with batch normalization {linear without a bias, batch_norm, activation}.
 
@@ -31,7 +31,7 @@ def declare(data: Classification, settings: Settings) -> Graph:
 
 
 def compiled(
-    data: Classification,
+    data: TaskData,
     settings: Settings,
     steps: int | None = None,
     threads: int | None = None,
@@ -60,7 +60,7 @@ def compiled(
     return program
 
 
-def _scaled(data: Classification) -> Node:
+def _scaled(data: TaskData) -> Node:
     """The input `x` as features of mean 0 and variance 1, by constants that the training part gave.
 
     What f32 does not hold beside its size is read, and centred, in f64.

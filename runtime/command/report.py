@@ -9,7 +9,7 @@ import click
 from ...graph import Array
 from ..checking.gradcheck import gradcheck
 from ..checking.report import GradcheckReport
-from ..data.parts import Classification
+from ..data.parts import TaskData
 from ..report.text import as_text
 from ..report.write import Asked, checked_paths, data_of, write_report
 from .models import model_argument, program_of
@@ -70,14 +70,14 @@ def report(
     click.echo(f"report in {output}", err=True)
 
 
-def one_batch(data: Classification, rows: int) -> dict[str, Array]:
+def one_batch(data: TaskData, rows: int) -> dict[str, Array]:
     """So many rows of the training part, evenly spaced: a file may be sorted by class."""
     x, y = data.train
     step = max(1, len(y) // rows)
     return {"x": x[::step][:rows], "y": y[::step][:rows]}
 
 
-def _checked(data: Classification, settings: Settings) -> GradcheckReport:
+def _checked(data: TaskData, settings: Settings) -> GradcheckReport:
     """The gradient check of the net on a few rows."""
     return gradcheck(
         declare(data, settings),

@@ -24,7 +24,7 @@ from ...passes import (
 )
 from ...passes.methods.optimizers import DIALECTS, Dialect
 from ..backends.registry import BACKENDS, Backend
-from ..data.parts import Classification
+from ..data.parts import TaskData
 from ..data.source import FORMS, load_data
 from ..files.told import fitting
 from .amounts import MOST, byte_count, layer_sizes, shares
@@ -166,7 +166,7 @@ class Settings(NamedTuple):
         """The learning rate: the optimizer's own, where none was given."""
         return OPTIMIZERS[self.optimizer].lr if self.lr is None else self.lr
 
-    def load_data(self) -> Classification:
+    def load_data(self) -> TaskData:
         """The data set to learn; RunError where there is none."""
         return load_data(self.data, self.target, self.split_seed, self.na_is_a_class)
 

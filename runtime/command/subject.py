@@ -9,7 +9,7 @@ import numpy as np
 from ...graph import Graph, RunError
 from ...ops import words
 from ...passes import INFERENCE, TRAINING, Pipeline
-from ..data.parts import Classification, Part
+from ..data.parts import Part, TaskData
 from ..program import Program, compile
 from .network import declare
 from .settings import Settings
@@ -31,7 +31,7 @@ class Result(NamedTuple):
 class Subject(NamedTuple):
     """What is checked: the net that the settings describe, on some data, and its pipelines."""
 
-    data: Classification
+    data: TaskData
     settings: Settings
     pipeline: Pipeline = TRAINING
     inference_pipeline: Pipeline = INFERENCE

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from ...graph import VerigradError, on_one_line
-from ..data.parts import Classification
+from ..data.parts import TaskData
 from ..figures.curves import draw_curves
 from ..program import Program
 from ..training.callback import Callback
@@ -30,7 +30,7 @@ class TrainingRun:
 
     def __init__(
         self,
-        data: Classification,
+        data: TaskData,
         program: Program,
         settings: Settings,
         run_options: RunOptions,
@@ -151,13 +151,13 @@ class TrainingRun:
         )
 
 
-def steps_of_run(data: Classification, settings: Settings, run_options: RunOptions) -> int:
+def steps_of_run(data: TaskData, settings: Settings, run_options: RunOptions) -> int:
     """How many steps a run makes, unless it is stopped."""
     an_epoch = steps_per_epoch(run_options.sampler, len(data.train.y), settings.batch_size)
     return run_options.length(an_epoch)
 
 
-def describe(data: Classification, program: Program) -> None:
+def describe(data: TaskData, program: Program) -> None:
     """Says on stderr what is trained on what."""
     name = on_one_line(data.name)
     for note in data.notes:

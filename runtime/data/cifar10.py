@@ -11,7 +11,7 @@ import numpy as np
 
 from ...graph import Array, RunError
 from .kinds import kind_of
-from .parts import Classification, Part, held_out
+from .parts import Part, TaskData, held_out
 from .safe_pickle import read_pickled
 
 CLASSES: Final = (
@@ -39,7 +39,7 @@ _PUBLISHED: Final = b"\x80\x02}q\x01(U\x0bbatch_label"
 """What the published Python batches begin with; others pickle them in another way."""
 
 
-def cifar10(folder: Path, split_seed: int = 0) -> Classification:
+def cifar10(folder: Path, split_seed: int = 0) -> TaskData:
     """CIFAR-10 from the six batches of a folder: 50,000 rows to train on, 10,000 to test on.
 
     Rows are u8[3072]: 1,024 red, green and blue values, row by row of the 32 x 32 image. Python

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...graph import RunError
 from .npz import read_npz
-from .parts import TEST_SHARE, Classification, Parts, held_out, split
+from .parts import TEST_SHARE, Parts, TaskData, held_out, split
 
 
 def digits() -> Parts:
@@ -20,7 +20,7 @@ def digits() -> Parts:
     return _split(0)
 
 
-def digits_classification(split_seed: int = 0) -> Classification:
+def digits_classification(split_seed: int = 0) -> TaskData:
     """The digits, with the names of their classes and a validation part."""
     train, test = _split(split_seed)
     names = tuple("0123456789")

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...graph import Array, RunError
 from .kinds import kind_of
-from .parts import Classification, Part, held_out
+from .parts import Part, TaskData, held_out
 
 FASHION_CLASSES: Final = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -26,7 +26,7 @@ _RATIO: Final = 1032
 """A gzipped file holds at most so many times its own bytes (the limit of deflate)."""
 
 
-def fashion_mnist(folder: Path, split_seed: int = 0) -> Classification:
+def fashion_mnist(folder: Path, split_seed: int = 0) -> TaskData:
     """Fashion-MNIST from the four files of a folder: 60,000 rows to train on, 10,000 to test on.
 
     Source: Xiao, Rasul and Vollgraf 2017, https://github.com/zalandoresearch/fashion-mnist, MIT.
@@ -34,7 +34,7 @@ def fashion_mnist(folder: Path, split_seed: int = 0) -> Classification:
     return _four_files("fashion-mnist", folder, FASHION_CLASSES, split_seed)
 
 
-def mnist(folder: Path, split_seed: int = 0) -> Classification:
+def mnist(folder: Path, split_seed: int = 0) -> TaskData:
     """MNIST, whose four files have the same names and format; its classes are the digits.
 
     Source: LeCun, Cortes and Burges 1998, http://yann.lecun.com/exdb/mnist.
@@ -42,9 +42,7 @@ def mnist(folder: Path, split_seed: int = 0) -> Classification:
     return _four_files("mnist", folder, tuple("0123456789"), split_seed)
 
 
-def _four_files(
-    name: str, folder: Path, classes: tuple[str, ...], split_seed: int
-) -> Classification:
+def _four_files(name: str, folder: Path, classes: tuple[str, ...], split_seed: int) -> TaskData:
     train, test = (_part(folder, prefix) for prefix in ("train", "t10k"))
     if train.x.shape[1] != test.x.shape[1]:
         raise RunError(

@@ -8,10 +8,10 @@ import numpy as np
 
 from ...graph import Array, RunError, shown
 from .moments import moments
-from .parts import Classification, Part, Samples
+from .parts import Part, Samples, TaskData
 
 
-def fill_parts(data: Classification) -> Classification:
+def fill_parts(data: TaskData) -> TaskData:
     """The data set with a column's missing values as its mean in the training part, which is kept.
 
     Raises RunError for a column of which the training part has no value.
@@ -38,7 +38,7 @@ def fill_rows(name: str, rows: Samples, fill: Sequence[float]) -> Samples:
     return rows._replace(x=_filled(rows.x, np.array(fill)), notes=(*rows.notes, *_note(count)))
 
 
-def _means(data: Classification) -> Array:
+def _means(data: TaskData) -> Array:
     """The mean of what each column has in the training part."""
     x = data.train.x
     present = ~np.isnan(x)

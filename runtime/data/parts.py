@@ -8,6 +8,8 @@ import numpy as np
 
 from ...graph import Array, RunError, shortened
 from ...ops import words
+from ..metrics.registry import Task
+from .encoding import Encoding
 
 TEST_SHARE: Final = 0.2
 """The share of each class that is kept for the test, where a data set has no test part."""
@@ -18,7 +20,8 @@ VALIDATION_SHARE: Final = 0.1
 
 
 class Part(NamedTuple):
-    """Features [n,features] and class numbers i64[n]: what `fit` takes for inputs x and y."""
+    """Features [n,features] and class numbers i64[n], or numbers f64[n]: what `fit` takes for
+    inputs x and y."""
 
     x: Array
     y: Array
@@ -34,7 +37,8 @@ class Parts(NamedTuple):
 class Samples(NamedTuple):
     """Rows as a file holds them: features [n,features] and, where it has any, labels [n].
 
-    `notes` are what a user should be told of how they were read.
+    Labels are classes, or the numbers f64[n] that a regression predicts. `notes` are what a user
+    should be told of how they were read.
     """
 
     x: Array
@@ -44,14 +48,16 @@ class Samples(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class Classification(NamedTuple):
-    """A data set for a classifier: labels i are of the class `classes[i]`.
+class TaskData(NamedTuple):
+    """A data set for a task: labels i are of the class `classes[i]`; a regression has no classes,
+    and its labels are numbers.
 
     `validation` was held out of the training part, and is empty where that has too few rows.
     `pixels` says that features are those of an image. `columns` are the features' names, and
     `target` the labels', where the file has any. `fill` is the mean of each named column in
     `train`, which stands for missing values. `split_seed` drew the parts that the set lacked.
-    `notes` are what a user should be told of how it was read.
+    `notes` are what a user should be told of how it was read. `encodings` say how the columns of
+    a table became features.
     """
 
     name: str
@@ -65,10 +71,15 @@ class Classification(NamedTuple):
     fill: tuple[float, ...] = ()
     split_seed: int = 0
     notes: tuple[str, ...] = ()
+    encodings: tuple[Encoding, ...] = ()
 
     @property
     def features(self) -> int:
         return int(self.train.x.shape[1])
+
+    @property
+    def task(self) -> Task:
+        return "classification" if self.classes else "regression"
 
 
 def held_out(
@@ -81,10 +92,10 @@ def held_out(
     columns: tuple[str, ...] = (),
     target: str | None = None,
     split_seed: int = 0,
-) -> Classification:
+) -> TaskData:
     """The data set, with a validation part held out of the training part."""
     rest, validation = split(*train, VALIDATION_SHARE, "validation", split_seed)
-    data = Classification(name, rest, validation, test, classes, pixels, columns, target)
+    data = TaskData(name, rest, validation, test, classes, pixels, columns, target)
     return data._replace(split_seed=split_seed)
 
 
@@ -94,7 +105,7 @@ def classification(
     test: Samples | None = None,
     target: str | None = None,
     split_seed: int = 0,
-) -> Classification:
+) -> TaskData:
     """The classes that the labels name, numbered in order, and a test part of them.
 
     Without one, a stratified part of the rows is set aside, the same in every run of the same
@@ -122,15 +133,54 @@ def classification(
         train, tested = split(*whole, TEST_SHARE, "test", split_seed)
     else:
         train, tested = whole, Part(test.x, _numbered(name, test, classes))
-    if not len(tested.y):
-        raise RunError(
-            f"{name}: {count} rows are too few to set a test part of {TEST_SHARE:.0%} aside"
-        )
+    _check_test(name, tested, count)
     names = tuple([str(c) for c in classes])
     return held_out(
         name, train, tested, names, pixels=rows.pixels, columns=rows.columns, target=target,
         split_seed=split_seed,
     )  # fmt: skip
+
+
+def regression(
+    name: str,
+    rows: Samples,
+    test: Samples | None = None,
+    target: str | None = None,
+    split_seed: int = 0,
+) -> TaskData:
+    """The data set whose labels f64[n] are the numbers to predict, with a test part of them.
+
+    Without one, rows are set aside, drawn by `split_seed`. Raises RunError where there is nothing
+    to learn.
+    """
+    assert rows.labels is not None
+    count = len(rows.labels)
+    if not count:
+        raise RunError(f"{name} is empty: it has no rows")
+    whole = Part(rows.x, rows.labels.astype(np.float64))
+    if count > 1 and (whole.y == whole.y[0]).all():
+        raise RunError(
+            f"{name}: the number to predict is {whole.y[0]:g} in all {count} rows; there is "
+            "nothing to learn"
+        )
+    if test is None:
+        train, tested = split(*whole, TEST_SHARE, "test", split_seed)
+    else:
+        assert test.labels is not None
+        train, tested = whole, Part(test.x, test.labels.astype(np.float64))
+    _check_test(name, tested, count)
+    return held_out(
+        name, train, tested, (), pixels=rows.pixels, columns=rows.columns, target=target,
+        split_seed=split_seed,
+    )  # fmt: skip
+
+
+def _check_test(name: str, tested: Part, count: int) -> None:
+    if not len(tested.y):
+        raise RunError(
+            f"{name}: {count} row{'s are' if count > 1 else ' is'} too few to set a test part of "
+            f"{TEST_SHARE:.0%} aside"
+        )
 
 
 def stratified(y: Array, share: float, name: str, seed: int = 0) -> tuple[Array, Array]:
@@ -149,8 +199,10 @@ def stratified(y: Array, share: float, name: str, seed: int = 0) -> tuple[Array,
 
 
 def split(x: Array, y: Array, share: float, name: str, seed: int = 0) -> Parts:
-    """A stratified training part, and another part with `share` of each class."""
-    first, second = stratified(y, share, name, seed)
+    """A stratified training part, and another part with `share` of each class; of numbers, with
+    `share` of all rows."""
+    strata = np.zeros(len(y)) if y.dtype.kind == "f" else y
+    first, second = stratified(strata, share, name, seed)
     return Parts(Part(x[first], y[first]), Part(x[second], y[second]))
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from ...graph import RunError
-from .parts import Classification
+from ..metrics.registry import Task
+from .encoding import Encoded, Encoding, features
+from .parts import TaskData
 
 
 class Schema(NamedTuple):
     """The names of the classes, in order, and the columns that features are read from.
 
     `fill` is the mean of each column's training part, which stands in for a missing value;
-    `split_seed` drew the test part. A program that declares nothing of it has an empty Schema.
+    `split_seed` drew the test part. `encodings` say how the columns of a table become features,
+    where any is more than a number. A program that declares nothing of it has an empty Schema.
     """
 
     classes: tuple[str, ...] = ()
@@ -23,34 +26,70 @@ class Schema(NamedTuple):
     target: str | None = None
     fill: tuple[float, ...] = ()
     split_seed: int = 0
+    task: Task = "classification"
+    encodings: tuple[Encoding, ...] = ()
+
+    @property
+    def read(self) -> tuple[Encoding, ...]:
+        """How each column of a table is read."""
+        return self.encodings or tuple([Encoding(name) for name in self.columns])
 
 
-def described(data: Classification) -> dict[str, str]:
+def described(data: TaskData) -> dict[str, str]:
     """The metadata that `schema` reads back, exactly."""
     metadata = {
+        "task": data.task,
         "classes": json.dumps(data.classes),
         "columns": json.dumps(data.columns),
         "fill": json.dumps(data.fill),
         "split_seed": json.dumps(data.split_seed),
     }
-    return metadata if data.target is None else {**metadata, "target": data.target}
+    if data.target is not None:
+        metadata["target"] = data.target
+    if any(encoding.kind != "number" for encoding in data.encodings):
+        metadata["encodings"] = json.dumps(data.encodings)
+    return metadata
 
 
-def schema(metadata: Mapping[str, str], classes: int) -> Schema:
-    """The schema of a program with so many scores. Raises RunError for what is none."""
+def schema(metadata: Mapping[str, str], classes: int | None) -> Schema:
+    """The schema of a program with so many scores, or of one without classes. Raises RunError for
+    what is none."""
     names, columns = (_names(metadata, key) for key in ("classes", "columns"))
     fill = _read(metadata, "fill", [])
     seed = _read(metadata, "split_seed", 0)
     if names and len(names) != classes:
-        raise _damaged("classes", f"{classes} different texts")
+        raise _damaged("classes", f"{classes or 'no'} different texts")
     if not isinstance(fill, list) or not all(_is_finite(v) for v in fill):
         raise _damaged("fill", "finite numbers")
     if fill and len(fill) != len(columns):
         raise _damaged("fill", f"{len(columns)} numbers, one a column,")
     if type(seed) is not int or not 0 <= seed < 2**64:
         raise _damaged("split_seed", "digits")
+    task = metadata.get("task", "classification")
+    if task not in get_args(Task):
+        raise _damaged("task", " or ".join(get_args(Task)))
     means = tuple([float(v) for v in fill])
-    return Schema(names, columns, metadata.get("target"), means, seed)
+    encodings = _encodings(metadata, columns)
+    known: Task = "regression" if task == "regression" else "classification"
+    return Schema(names, columns, metadata.get("target"), means, seed, known, encodings)
+
+
+def _encodings(metadata: Mapping[str, str], columns: tuple[str, ...]) -> tuple[Encoding, ...]:
+    """How columns become those features."""
+    rows = _read(metadata, "encodings", [])
+    due = "a name, a kind and categories a column, which make its columns,"
+    made: list[Encoding] = []
+    for row in rows if isinstance(rows, list) else [None]:
+        if not isinstance(row, list) or len(row) != 3 or not isinstance(row[0], str):
+            raise _damaged("encodings", due)
+        name, kind, categories = row
+        known = isinstance(categories, list) and all(isinstance(c, str | None) for c in categories)
+        if kind not in get_args(Encoded) or not known or len({*categories}) < len(categories):
+            raise _damaged("encodings", due)
+        made.append(Encoding(name, kind, tuple(categories)))
+    if made and features(made) != columns:
+        raise _damaged("encodings", due)
+    return tuple(made)
 
 
 def _names(metadata: Mapping[str, str], key: str) -> tuple[str, ...]:

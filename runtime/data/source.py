@@ -10,36 +10,51 @@ import numpy as np
 
 from ...graph import RunError, shortened, suggest
 from ...graph.writing import reaching
+from . import arrow_file, csv_file
+from .arrow_file import read_arrow
+from .categories import Columns
 from .cifar10 import cifar10, is_cifar10
-from .csv_file import ENDINGS, read_csv, read_header, says_missing
+from .csv_file import read_csv, read_header
 from .digits import digits_classification
 from .idx import fashion_mnist, is_mnist, mnist
 from .kinds import kind_of
-from .missing import fill_parts, fill_rows
 from .npz import holds_arrays, read_npz
-from .parts import Classification, Samples, classification
+from .parts import Samples, TaskData, classification
+from .prepared import prepared, rows_of
 from .schema import Schema
+from .table import Table
+from .target import AskedTask
 
-NAMED: Final[dict[str, Callable[[Path, int], Classification]]] = {
+NAMED: Final[dict[str, Callable[[Path, int], TaskData]]] = {
     "fashion-mnist": fashion_mnist,
     "mnist": mnist,
     "cifar10": cifar10,
 }
 """Data sets in a folder that the user names: `NAME:FOLDER`."""
 
+TABLES: Final = (*csv_file.ENDINGS, *arrow_file.ENDINGS)
+"""How the names of files with tables end."""
+
 FORMS: Final = (
-    "digits", "PATH.npz", "PATH.csv --target NAME", *(f"{name}:FOLDER" for name in NAMED)
+    "digits", "PATH.npz", "PATH.csv --target NAME", "PATH.parquet --target NAME",
+    *(f"{name}:FOLDER" for name in NAMED),
 )  # fmt: skip
 """How data sets are named."""
 
 
 def load_data(
-    spec: str, target: str | None = None, split_seed: int = 0, na_is_a_class: bool = False
-) -> Classification:
+    spec: str,
+    target: str | None = None,
+    split_seed: int = 0,
+    na_is_a_class: bool = False,
+    task: AskedTask = "classification",
+    columns: Columns = Columns(),  # noqa: B008, a record that nobody changes
+) -> TaskData:
     """The data set that `spec` names, in one of FORMS. Raises RunError where there is none.
 
     `split_seed` draws the parts that the data set does not bring: validation, and mostly test.
     With `na_is_a_class`, NA, n/a, nan and ? in the column `target` are classes, not missing.
+    `task` "auto" is what the labels suggest; `columns` says how some of a table's are read.
     """
     if not 0 <= split_seed < 2**64:
         raise RunError(f"split_seed is {split_seed}, where an integer from 0 is expected")
@@ -50,65 +65,78 @@ def load_data(
         data = NAMED[name](_folder(name, Path(folder)), split_seed)
     elif _is_npz(spec):
         data = _from_npz(spec, split_seed)
-    elif _ends(spec, *ENDINGS):
-        return _from_csv(spec, target, split_seed, na_is_a_class)
+    elif _ends(spec, *TABLES):
+        path = Path(spec)
+        if target is None:
+            raise _without_target(path)
+        return prepared(_table(path), target, split_seed, task, columns, na_is_a_class)
     else:
         raise _unknown(spec)
+    _refuse_columns(spec, target, na_is_a_class, columns)
+    if task == "regression":
+        raise RunError(f"--task regression predicts a column of a table; {spec} has classes")
+    return data
+
+
+def load_rows(spec: str, known: Schema, target: str | None = None) -> Samples:
+    """The rows of a data set to predict for, with their labels as texts where it has any, or as
+    numbers where the model predicts those.
+
+    Of a data set with a test part, that part; of a file, every row. `known` is what the model
+    keeps of the data that it was trained on: columns are found by their names, those that it was
+    not trained on are passed over, with a note, and missing values are filled. The labels of a
+    table are in the column `target`; unsaid, in that of training, where it is there.
+    """
+    path = Path(spec)
+    if _ends(spec, *TABLES) and not _is_npz(spec):
+        table = _table(path)
+        if target is None and known.target in table.columns:
+            target = known.target
+        rows = rows_of(table, known, target)
+    elif target is not None:
+        raise RunError(f"--target names a column of a table; {spec} has none")
+    elif _is_npz(spec):
+        whole, test = read_npz(path)
+        rows = test or whole
+    else:
+        data = load_data(spec, split_seed=known.split_seed)
+        rows = Samples(data.test.x, np.array(data.classes)[data.test.y])
+    if rows.labels is None or known.task == "regression":
+        return rows
+    return rows._replace(labels=rows.labels.astype(str))
+
+
+def _table(path: Path) -> Table:
+    """The table in a file, which its ending says how to read."""
+    return read_csv(path) if _ends(str(path), *csv_file.ENDINGS) else read_arrow(path)
+
+
+def _without_target(path: Path) -> RunError:
+    """Names the columns of a table, of which one is the target."""
+    csv = _ends(str(path), *csv_file.ENDINGS)
+    header = read_header(path) if csv else [*read_arrow(path).columns]
+    listed = ", ".join([shortened(name, 40) for name in header[:20]])
+    columns = f"; its columns are {listed}" if header else ""
+    return RunError(f"{path}: --target NAME must say which column holds the class{columns}")
+
+
+def _refuse_columns(spec: str, target: str | None, na_is_a_class: bool, columns: Columns) -> None:
+    """Raises RunError for what is said of a table's columns where there is no table."""
     if target is not None:
         raise RunError(f"--target names a column of a CSV file; {spec} has none")
     if na_is_a_class:
         raise RunError(f"--na-is-a-class is for a column of a CSV file; {spec} has none")
-    return data
+    for field, names in columns._asdict().items():
+        if names:
+            option = f"--{field.replace('_', '-')}"
+            raise RunError(f"{option} names a column of a table; {spec} has none")
 
 
-def load_rows(spec: str, known: Schema) -> Samples:
-    """The rows of a data set to predict for, with their labels as texts where it has any.
-
-    Of a data set with a test part, that part; of a file, every row. `known` is what the model
-    keeps of the data that it was trained on: columns are found by their names, those that it was
-    not trained on are passed over, with a note, and missing values are filled.
-    """
-    path = Path(spec)
-    if _is_npz(spec):
-        whole, test = read_npz(path)
-        rows = test or whole
-    elif _ends(spec, *ENDINGS):
-        rows = _csv_rows(path, known)
-    else:
-        data = load_data(spec, split_seed=known.split_seed)
-        rows = Samples(data.test.x, np.array(data.classes)[data.test.y])
-    return rows if rows.labels is None else rows._replace(labels=rows.labels.astype(str))
-
-
-def _csv_rows(path: Path, known: Schema) -> Samples:
-    header = read_header(path)
-    target = known.target if known.target in header else None
-    rows = read_csv(path, target, known.columns, any(map(says_missing, known.classes)))
-    others = [repr(name) for name in header if name != target and name not in rows.columns]
-    if others:
-        note = f"not read, since the model was not trained on it: {', '.join(others)}"
-        rows = rows._replace(notes=(note,))
-    return fill_rows(str(path), rows, known.fill)
-
-
-def _from_npz(spec: str, split_seed: int) -> Classification:
+def _from_npz(spec: str, split_seed: int) -> TaskData:
     rows, test = read_npz(Path(spec))
     if rows.labels is None:
         raise RunError(f"{spec} has no array 'y', which holds the labels")
     return classification(spec, rows, test, split_seed=split_seed)
-
-
-def _from_csv(
-    spec: str, target: str | None, split_seed: int, na_is_a_class: bool
-) -> Classification:
-    path = Path(spec)
-    if target is None:
-        header = read_header(path)
-        named = ", ".join([shortened(name, 40) for name in header[:20]])
-        columns = f"; its columns are {named}" if header else ""
-        raise RunError(f"{path}: --target NAME must say which column holds the class{columns}")
-    rows = read_csv(path, target, na_is_a_class=na_is_a_class)
-    return fill_parts(classification(spec, rows, target=target, split_seed=split_seed))
 
 
 def _is_npz(spec: str) -> bool:

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from csv_reading import read_csv
 from hypothesis import example, given
 from hypothesis import strategies as st
 from test_cifar10 import python_batch
@@ -20,7 +21,6 @@ from test_idx import idx
 
 import verigrad as vg
 from verigrad.runtime.data.cifar10 import _batch
-from verigrad.runtime.data.csv_file import read_csv
 from verigrad.runtime.data.idx import read_idx
 from verigrad.runtime.data.npz import read_npz
 from verigrad.runtime.data.safe_pickle import read_pickled

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import verigrad as vg
-from verigrad.runtime.data.parts import Classification
+from verigrad.runtime.data.parts import TaskData
 from verigrad.runtime.data.schema import Schema, described, schema
 from verigrad.runtime.data.source import load_data, load_rows
 
@@ -21,7 +21,7 @@ def written(folder: Path, text: str, name: str = "data.csv") -> str:
     return str(path)
 
 
-def all_rows(data: Classification) -> np.ndarray:
+def all_rows(data: TaskData) -> np.ndarray:
     """Every row of every part, in the order of its first feature."""
     x = np.concatenate([data.train.x, data.validation.x, data.test.x])
     return x[np.argsort(x[:, 0])]
@@ -93,6 +93,7 @@ def test_rows_to_predict_are_filled_with_what_the_model_keeps(tmp_path: Path) ->
     rows = load_rows(written(tmp_path, "other\tsize\nNA\t1\n2\t?\n"), KNOWN)
     assert rows.x.tolist() == [[1, 0.25], [4, 2]] and rows.labels is None
     assert rows.notes == (
+        "its columns stand in another order than in training: they are read by name",
         "2 values missing: the column's mean in the training part stands for each",
     )
     path = written(tmp_path, "size,other\n1,\n")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from csv_reading import read_csv
 
 import verigrad as vg
-from verigrad.runtime.data.csv_file import read_csv
 from verigrad.runtime.data.schema import Schema
 from verigrad.runtime.data.source import load_data, load_rows
 

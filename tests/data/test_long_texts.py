@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from csv_reading import read_csv
 from test_any_bytes import npz
 
 import verigrad as vg
 from verigrad.runtime.command.run_options import read_config
-from verigrad.runtime.data.csv_file import read_csv
 from verigrad.runtime.data.npz import read_npz
 from verigrad.runtime.data.safe_pickle import read_pickled
 from verigrad.runtime.data.source import load_data

@@ -51,7 +51,10 @@ def test_rows_to_predict_need_no_target_and_may_have_other_columns(tmp_path: Pat
     rows = load_rows(path, KNOWN)
     assert rows.labels is None
     assert rows.x.tolist() == [[2, 1], [4, 3]]
-    assert rows.notes == ("not read, since the model was not trained on it: 'id'",)
+    assert rows.notes == (
+        "its columns stand in another order than in training: they are read by name",
+        "not read, since the model was not trained on it: 'id'",
+    )
     labelled = load_rows(written(tmp_path, FLOWERS), KNOWN)
     assert labelled.notes == ()
     assert labelled.labels is not None and labelled.labels[:2].tolist() == ["aster", "rose"]

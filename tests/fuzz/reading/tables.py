@@ -9,8 +9,8 @@ from random import Random
 from typing import Final
 
 import numpy as np
+from csv_reading import read_csv
 
-from verigrad.runtime.data.csv_file import read_csv
 from verigrad.runtime.data.parts import Samples
 from verigrad.runtime.data.schema import Schema
 from verigrad.runtime.data.source import load_data, load_rows
