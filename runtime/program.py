@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .bisection.bisection import Bisection
     from .certificate.certificate import Certificate
     from .execution.twin import Twin
+    from .exporting.c.source import StaticMemory
     from .files.program_file import Content
     from .profiling.cost import Cost
     from .profiling.report import Profile
@@ -460,6 +461,25 @@ class Program(Frozen):
         from .files.program_file import save
 
         save(self._content(), path)
+
+    def to_c(
+        self,
+        path: str | Path,
+        *,
+        training: bool = False,
+        sizes: Mapping[str, int] | None = None,
+    ) -> StaticMemory:
+        """Writes the program as C99: a .c file and its header, which need math.h and nothing else.
+
+        `net.c` has a function `net_predict`, and with `training` also `net_step`, one training
+        step, on the state `net_state`, which `net_init` sets to what it is now. `sizes`, {"N": 64},
+        are the largest that calls take, of 128 rows where nothing is said; memory is static, and
+        what is returned tells how many bytes. The header says how to call it all.
+        Raises RunError where an op has no form in C, or the path does not end in .c.
+        """
+        from .exporting.c.source import write_c
+
+        return alone(self._lock, lambda: write_c(self._variants, path, training, sizes))
 
     def to_onnx(self, path: str | Path, *, training: bool = False) -> None:
         """Writes inference to a file of ONNX, or the whole training step; path ends in .onnx.

@@ -27,7 +27,7 @@ class Variants:
     def __init__(self, declared: Graph, options: Options, metadata: Mapping[str, str]) -> None:
         self.declared = declared
         self.options = options
-        self._metadata = metadata
+        self.metadata = metadata
         # Inference changes no state, whatever updates the graph declares.
         self.inference = options.inference().run(declared.but(updates={}))
         self.training: Compilation | None = None
@@ -118,6 +118,11 @@ class Variants:
         part = Made(g, Pipeline(()), Compilation({"declared": g}, (), {}))
         return self._executable(self._scheduled(g, g.outputs), self.declared, part)
 
+    def planned(self, g: Graph, sizes: Mapping[str, int]) -> Graph:
+        """A compiled graph as its plan for these sizes has it: scheduled anew for them, within the
+        memory limit."""
+        return self._executable(self._schedule(g, sizes), self.declared).plan(sizes).graph
+
     @cached_property
     def _differentiated(self) -> Made:
         return self._made(self.declared, self.options.gradients())
@@ -142,7 +147,7 @@ class Variants:
 
     def _executable(self, g: Graph, unoptimised: Graph, compiled: Made | None = None) -> Executable:
         memory = MemoryLimit(self.options.memory_limit, self.options.recompute, self._schedule)
-        reader = FeedReader(g, self.declared, self._metadata)
+        reader = FeedReader(g, self.declared, self.metadata)
         certifier = compiled.certifier(g) if compiled is not None and self.options.certify else None
         how = self.options.backend, self.options.threads, certifier
         return Executable(g, unoptimised, self.values, memory, reader, *how)

@@ -254,18 +254,20 @@ def _packed(s: Schedule, lives: Sequence[_Life]) -> list[list[int]]:
     return [[life[n] for n in pack] for pack in s.packs if pack[0] in life]
 
 
-def _offsets(lives: Sequence[_Life], packed: Sequence[Sequence[int]]) -> list[int]:
+def _offsets(
+    lives: Sequence[_Life], packed: Sequence[Sequence[int]], alignment: int = ALIGNMENT
+) -> list[int]:
     """An offset for each: packs first, side by side; then the largest, each into the smallest gap
     that fits."""
     offsets = [0] * len(lives)
-    placed = _Placed(len(lives))
+    placed = _Placed(len(lives), alignment)
     end = 0
     for pack in packed:
         for i in pack:
             offsets[i] = end
             placed.add(lives[i], end)
             end += lives[i].nbytes
-        end = _aligned(end)
+        end = _aligned(end, alignment)
     rest = set(range(len(lives))).difference(i for pack in packed for i in pack)
     for i in sorted(rest, key=lambda i: (-lives[i].nbytes, lives[i].first)):
         offsets[i] = placed.gap(lives[i])
@@ -276,7 +278,8 @@ def _offsets(lives: Sequence[_Life], packed: Sequence[Sequence[int]]) -> list[in
 class _Placed:
     """The lives that have an offset, in the order of their offsets."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, alignment: int) -> None:
+        self._alignment = alignment
         # The first and the last call, the offset and the end, a row each: a look at all the lives
         # is a few calls of NumPy.
         self._rows = np.empty((4, most), np.int64)
@@ -286,7 +289,7 @@ class _Placed:
         rows, count = self._rows, self._count
         at = int(rows[2, :count].searchsorted(offset, "right"))
         rows[:, at + 1 : count + 1] = rows[:, at:count]
-        rows[:, at] = life.first, life.last, offset, _aligned(offset + life.nbytes)
+        rows[:, at] = life.first, life.last, offset, self._end(offset + life.nbytes)
         self._count += 1
 
     def gap(self, life: _Life) -> int:
@@ -296,9 +299,12 @@ class _Placed:
         free = np.zeros(np.count_nonzero(meets) + 1, np.int64)
         np.maximum.accumulate(end[meets], out=free[1:])
         gaps = begin[meets] - free[:-1]
-        fits = np.flatnonzero(gaps >= _aligned(life.nbytes))
+        fits = np.flatnonzero(gaps >= self._end(life.nbytes))
         return int(free[fits[gaps[fits].argmin()]] if fits.size else free[-1])
 
+    def _end(self, nbytes: int) -> int:
+        return _aligned(nbytes, self._alignment)
 
-def _aligned(nbytes: int) -> int:
-    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+
+def _aligned(nbytes: int, alignment: int = ALIGNMENT) -> int:
+    return -(-nbytes // alignment) * alignment

@@ -1,0 +1,128 @@
+"""What is exported of a program: its inference, its training step, and the values they read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ...graph import (
+    Array,
+    Constant,
+    Graph,
+    Node,
+    Parameter,
+    RunError,
+    State,
+    compute,
+    constant,
+    sizes_of,
+)
+from ...graph.writing import check_writable, given_path
+from ...passes.base import ASSUMED
+from ..variants import Variants
+
+
+class Exported(NamedTuple):
+    """The graphs of a program that a file holds, scheduled for the largest sizes.
+
+    `predict` gives all outputs but the loss; None where there are none. `step` gives the loss and
+    updates the state; None where it was not asked for. `values` are the parameters and the state.
+    """
+
+    name: str
+    predict: Graph | None
+    step: Graph | None
+    values: Mapping[str, Array]
+    sizes: Mapping[str, int]
+
+    @property
+    def graphs(self) -> list[Graph]:
+        """Those that there are."""
+        return [g for g in (self.predict, self.step) if g is not None]
+
+
+def exported(
+    variants: Variants, training: bool, sizes: Mapping[str, int] | None = None
+) -> Exported:
+    """The graphs, checked against what was declared as before any run; `sizes` are the largest.
+
+    Without `training`, what inference computes of parameters alone is computed here and now. Raises
+    RunError where there is nothing to export, or no optimizer to train with.
+    """
+    if not training or any(k != "loss" for k in variants.declared.outputs):
+        prediction = variants.prediction
+        _check(prediction.certifier)
+        predict: Graph | None = prediction.graph
+    else:
+        predict = None
+    step = _step(variants) if training else None
+    values = variants.values.read(variants.sources)
+    if predict is not None and step is None:
+        predict = with_fixed(predict, values)
+    whole = [g for g in (predict, step) if g is not None]
+    due = dict.fromkeys([s for g in whole for s in g.symbols], ASSUMED)
+    largest = _sizes(due, sizes)
+    planned = [
+        g and variants.planned(g, {s: largest[s] for s in g.symbols}) for g in (predict, step)
+    ]
+    return Exported(variants.declared.name, planned[0], planned[1], values, largest)
+
+
+def with_fixed(g: Graph, values: Mapping[str, Array]) -> Graph:
+    """The graph with constants in the place of what it computes once, of parameters alone."""
+    assert g.schedule is not None
+    known: dict[Node, Array] = {
+        n: n.op.array if isinstance(n.op, Constant) else values[g.names[n]]
+        for n in g.sources
+        if isinstance(n.op, (Constant, Parameter, State))
+    }
+    fixed: dict[Node, Node] = {}
+    for n in g.order:
+        if n in g.schedule.once and not n.type.symbols and all(i in known for i in n.inputs):
+            if n.op.free_symbols():
+                continue
+            known[n] = compute(n, [known[i] for i in n.inputs], {})
+            fixed[n] = constant(known[n], n.type.dtype, name=g.names[n])
+    return g.replace(fixed) if fixed else g
+
+
+def checked_path(path: str | Path, ending: str, what: str) -> Path:
+    """A path that can be written and has the ending; RunError for another."""
+    given = given_path(path)
+    if given.suffix.lower() != ending:
+        raise RunError(
+            f"{given} would hold {what}, whose name ends in {ending}; "
+            f"write e.g. {given.with_suffix(ending).name or 'net' + ending}"
+        )
+    check_writable(given)
+    return given
+
+
+def _step(variants: Variants) -> Graph:
+    """The training step with the loss as its one output."""
+    variants.check_loss()
+    g = variants.executable.graph
+    if not g.updates:
+        raise RunError(
+            "the program has no optimizer, so there is no step to export; "
+            "compile(..., optimizer=vg.SGD(lr=0.1)), or export it without training"
+        )
+    _check(variants.executable.certifier)
+    assert g.loss is not None
+    return g.but(outputs={"loss": g.loss})
+
+
+def _check(certifier: object) -> None:
+    """Raises RefutedError where a compiled graph is not what was declared."""
+    if certifier is not None:
+        certifier.check_graph()  # type: ignore[attr-defined]
+
+
+def _sizes(due: Mapping[str, int], given: Mapping[str, int] | None) -> dict[str, int]:
+    """The largest size of each symbol, as given or else as a report assumes it."""
+    sizes = dict(due) if given is None else sizes_of("sizes", given, error=RunError)
+    if set(sizes) != set(due):
+        wanted = ", ".join(f'"{s}": {n}' for s, n in due.items())
+        raise RunError(f"sizes are {sizes}, where {{{wanted}}} or other numbers are expected")
+    return sizes
