@@ -18,7 +18,7 @@ ROOT = Path(vg.__file__).parent
 LAYERS = ("graph", "ops", "passes", "runtime")
 FILES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 FLOORS = (
-    ("arguments", "doubts", "forks", "inputs", "optional", "planning"),
+    ("arguments", "doubts", "forks", "inputs", "metrics", "optional", "planning"),
     ("backends", "data", "figures", "interpreter", "loggers", "metrics", "state"),
     ("certificate", "execution", "options"),
     ("bisection", "files", "profiling", "totals", "variants"),
