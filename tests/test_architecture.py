@@ -19,7 +19,7 @@ LAYERS = ("graph", "ops", "passes", "runtime")
 FILES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 FLOORS = (
     ("arguments", "doubts", "forks", "inputs", "metrics", "optional", "planning"),
-    ("backends", "data", "figures", "interpreter", "loggers", "metrics", "state"),
+    ("backends", "data", "figures", "interpreter", "loggers", "state"),
     ("certificate", "execution", "options"),
     ("bisection", "files", "profiling", "totals", "variants"),
     ("exporting", "report"),
