@@ -43,7 +43,7 @@ test-jit: $(VENV)/installed-dev
 # PyTorch, scikit-learn, ONNX, JAX and Keras: large, and in no way of the other tests. One that cannot be
 # imported would only skip what compares with it.
 test-oracles: $(ORACLES)/installed
-	KERAS_BACKEND=jax $(ORACLES)/bin/python -c "import torch, sklearn, onnx, jax, keras"
+	KERAS_BACKEND=jax $(ORACLES)/bin/python -c "import torch, sklearn, onnx, onnxruntime, jax, keras"
 	$(ORACLES)/bin/python -m pytest tests -m oracle $(ARGS)
 	$(ORACLES)/bin/python -m pytest tests -m oracle --backend numba $(ARGS)
 

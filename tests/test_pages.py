@@ -21,7 +21,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WRITTEN = "<!-- Written by docs/generators. -->"
 """How a page begins that is made of docstrings and tables, whose code has tests of its own."""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PEERS = ("torch", "sklearn", "jax", "keras")
+PEERS = ("torch", "sklearn", "jax", "keras", "onnxruntime")
 """Libraries that a page for those who come from them runs beside verigrad."""
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 

@@ -71,9 +71,7 @@ def save(content: Content, path: str | Path) -> None:
 def _bytes(content: Content) -> bytes:
     numpy = require("safetensors.numpy", "files")
     content.values.check_whole()
-    for key, text in content.metadata.items():
-        if not isinstance(key, str) or not isinstance(text, str):
-            raise RunError(f"metadata[{shown(key)}] is {shown(text)}, where a text is expected")
+    check_metadata(content.metadata)
     tensors: dict[str, Array] = {**content.values, **(content.instead or {})}
     for n in content.declared.sources:
         holder = n.op if isinstance(n.op, Constant) else getattr(n.op, "init", None)
@@ -91,6 +89,13 @@ def _bytes(content: Content) -> bytes:
     description["digest"] = digest(description, tensors)
     data: bytes = numpy.save(tensors, metadata={_KEY: json.dumps(description)})
     return data
+
+
+def check_metadata(metadata: Mapping[str, str]) -> None:
+    """Raises RunError where what a program tells of itself is no text."""
+    for key, text in metadata.items():
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise RunError(f"metadata[{shown(key)}] is {shown(text)}, where a text is expected")
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def test_the_file_says_what_it_is(onnx: Any, tmp_path: Path, three_layer: vg.Gra
     program.to_onnx(tmp_path / "net.onnx")
     model = checked(tmp_path / "net.onnx")
     told = {p.key: p.value for p in model.metadata_props}
-    assert told == {"classes": program.metadata["classes"], "graph": "net"}
+    assert told == {"classes": program.metadata["classes"], "verigrad.graph": "net"}
     assert model.producer_name == "verigrad" and model.producer_version
     assert [v.name for v in model.graph.input] == ["x"]  # labels are not needed
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "N"
@@ -142,6 +142,33 @@ class Softsign(Halved):
         return at.op("Softsign", x) * self.factor
 
 
+class Doubled(vg.Pass):
+    """Twice the scores."""
+
+    name: ClassVar[str] = "doubled"
+    numbers: ClassVar[Any] = "meaning"
+
+    def apply(self, g: vg.Graph) -> vg.Graph:
+        return g.but(outputs={k: n * 2.0 for k, n in g.outputs.items()})
+
+
+class Blessing(vg.Pass):
+    """Nothing, but that it says so."""
+
+    name: ClassVar[str] = "blessing"
+    gives: ClassVar[tuple[str, ...]] = ("blessed",)
+
+    def apply(self, g: vg.Graph) -> vg.Graph:
+        return g
+
+
+class DoubledWhenBlessed(Doubled):
+    """The same, where another pass has said so."""
+
+    name: ClassVar[str] = "doubled_when_blessed"
+    needs: ClassVar[tuple[str, ...]] = ("blessed",)
+
+
 def test_an_op_of_ones_own_says_what_it_is_in_onnx(
     onnx: Any, tmp_path: Path, rng: np.random.Generator
 ) -> None:
@@ -170,6 +197,27 @@ def test_an_op_whose_form_is_no_value(
     program = vg.compile(vg.Graph("g", {"y": vg.apply(Softsign(), x)}))
     with pytest.raises(vg.RunError, match="its `onnx` gave"):
         program.to_onnx(tmp_path / "g.onnx")
+
+
+def test_a_gradient_that_is_declared(onnx: Any, tmp_path: Path, rng: np.random.Generator) -> None:
+    x, w = vg.input("x", ("N", 3)), vg.parameter("w", (3, 2))
+    energy = vg.sum(vg.softplus(vg.tanh(x) @ w))
+    program = vg.compile(vg.Graph("force", {"force": vg.gradient(energy, x)}))
+    feeds = {"x": rng.standard_normal((4, 3)).astype(np.float32)}
+    agrees(predicted(program, tmp_path, feeds)["force"], program.predict(feeds)["force"])
+
+
+def test_a_pass_of_ones_own_is_in_the_file(
+    onnx: Any, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """One that changes the meaning, and also where it needs what only other passes give."""
+    feeds = batch(rng, 6, 12, 4)
+    plain = vg.compile(net(12, 8, 4)).predict(feeds)["scores"]
+    for doubling in (Doubled(), DoubledWhenBlessed()):
+        pipeline = vg.INFERENCE.insert(Blessing(), before="schedule")
+        pipeline = pipeline.insert(doubling, before="schedule")
+        program = vg.compile(net(12, 8, 4), inference_pipeline=pipeline)
+        agrees(predicted(program, tmp_path, feeds)["scores"], 2 * plain)
 
 
 # ---- files -------------------------------------------------------------------------------------
@@ -211,6 +259,16 @@ def test_a_file_that_is_too_large_for_the_format(
     with pytest.raises(vg.RunError, match=r"take 744 bytes.* 100 at most"):
         vg.compile(three_layer).to_onnx(tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("metadata", [{"a": 3}, {3: "a"}, {"a": None}])
+def test_metadata_that_is_no_text(
+    onnx: Any, metadata: Any, tmp_path: Path, three_layer: vg.Graph
+) -> None:
+    program = vg.compile(three_layer)
+    program.metadata.update(metadata)
+    with pytest.raises(vg.RunError, match="where a text is expected"):
+        program.to_onnx(tmp_path / "net.onnx")
 
 
 def test_what_there_is_not(onnx: Any, tmp_path: Path, three_layer: vg.Graph) -> None:

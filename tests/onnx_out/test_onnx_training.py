@@ -138,6 +138,20 @@ def test_all_at_once(onnx: Any, tmp_path: Path) -> None:
     )
 
 
+def test_the_evaluator_that_defines_the_format_makes_the_same_step(
+    onnx: Any, tmp_path: Path
+) -> None:
+    program = vg.compile(smooth_net("inverted"), optimizer=vg.Adam(0.01), clip=vg.ClipNorm(0.2))
+    program.to_onnx(tmp_path / "step.onnx", training=True)
+    feeds = batch(1)
+    evaluator = onnx.reference.ReferenceEvaluator(str(tmp_path / "step.onnx"))
+    held = {**program.parameters, **program.state}
+    outputs = dict(zip(evaluator.output_names, evaluator.run(None, {**feeds, **held}), strict=True))
+    assert outputs["loss"] == pytest.approx(program.step(feeds), rel=1e-6)
+    for name, value in {**program.parameters, **program.state}.items():
+        np.testing.assert_allclose(outputs[f"{name}.new"], value, rtol=1e-5, atol=1e-6)
+
+
 def test_the_state_in_the_file_is_that_of_the_program(onnx: Any, tmp_path: Path) -> None:
     """And stays as it is: a run without a state begins there each time."""
     program, session = trained_alike(

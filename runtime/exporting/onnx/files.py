@@ -13,6 +13,7 @@ from ....graph import Array, Graph, Initializer, Parameter, PassError, RunError,
 from ....graph.writing import check_writable, given_path, write_whole
 from ....ops import first_value
 from ....passes import Pipeline
+from ...files.program_file import check_metadata
 from ...optional import require
 from ...variants import Variants
 from .model import model_proto
@@ -40,6 +41,7 @@ def write_onnx(
             f"{target.stem or 'net'}{ENDING}"
         )
     require("onnx", "onnx")
+    check_metadata(metadata)
     check_writable(target)
     model = (_step if training else _inference)(variants, metadata)
     write_whole(target, model.SerializeToString(deterministic=True))

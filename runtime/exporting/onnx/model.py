@@ -20,6 +20,10 @@ NEW: Final = ".new"
 """What the name of an update's output ends with: %w becomes `w.new`."""
 
 
+GRAPH: Final = "verigrad.graph"
+"""What the graph's own name is called among the texts of a model."""
+
+
 class Named(NamedTuple):
     """The values that a model gives: outputs and new values of the state, each by its name."""
 
@@ -125,5 +129,5 @@ def _model(proto: Any, g: Graph, metadata: Mapping[str, str]) -> Any:
         producer_name="verigrad",
         producer_version=version("verigrad"),
     )
-    helper().set_model_props(model, {**metadata, "graph": g.name})
+    helper().set_model_props(model, {**metadata, GRAPH: g.name})
     return model
