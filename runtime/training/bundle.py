@@ -62,7 +62,8 @@ class Bundle:
         content = {**told._asdict(), "diagnosis": e.diagnosis and e.diagnosis.as_dict()}
         try:
             feeds = batch.fed(program.declared)
-            arrays = {**{FEED + k: a for k, a in feeds.items()}, ROWS: batch.rows}
+            rows = np.arange(batch.size) if batch.rows is None else batch.rows
+            arrays = {**{FEED + k: a for k, a in feeds.items()}, ROWS: rows}
             save(program._content()._replace(run=RunState(content, arrays)), self.path)
         except (VerigradError, MemoryError, OSError) as problem:
             reason = str(problem) or type(problem).__name__
@@ -72,11 +73,17 @@ class Bundle:
 
 
 class Batch(NamedTuple):
-    """What a step of a run is fed with, the rows of the data that these are, and its number."""
+    """What a step of a run is fed with, the rows of the data that these are, and its number; of a
+    stream of batches, only itself knows what rows they are."""
 
     arrays: Mapping[str, Array]
-    rows: Array
+    rows: Array | None
     step: int
+
+    @property
+    def size(self) -> int:
+        """How many rows it has."""
+        return len(next(iter(self.arrays.values())))
 
     def fed(self, g: Graph) -> dict[str, Array]:
         """The arrays as the step reads them, in the types of the inputs."""
@@ -91,7 +98,9 @@ def told_by_fit(
     """The error of a step of `fit`: with the rows of the data, and where the step is kept."""
     diagnosis = e.diagnosis
     if diagnosis is not None:
-        diagnosis = diagnosis.of_data(batch.rows.tolist(), batch.step)
+        if batch.rows is not None:
+            diagnosis = diagnosis.of_data(batch.rows.tolist(), batch.step)
+        diagnosis = diagnosis._replace(step=batch.step)
         e = NonFiniteError(str(diagnosis), diagnosis)
     kept = to.keep(e, program, batch) if to is not None else _NONE
     return NonFiniteError(f"{e}\n  {kept}", diagnosis)

@@ -14,6 +14,7 @@ from ..files.program_file import RunState, save
 from ..files.told import fitting
 from ..loading import load_run
 from ..program import Program
+from .batches import Place
 from .callback import Callback, Kept
 from .history import Row
 from .versions import versions
@@ -28,7 +29,7 @@ class Position(NamedTuple):
     `total` is the sum of the losses of the epoch's `seen` rows so far, each step's weighted by
     its rows, of which the scores were `right` for so many; an epoch that is at its end and has
     seen rows is still to be measured. `rows` are the epochs that were. `stopped` says that a
-    callback ended the run.
+    callback ended the run. `place` is how far a stream of batches was read.
     """
 
     step: int
@@ -38,6 +39,20 @@ class Position(NamedTuple):
     right: int = 0
     stopped: bool = False
     rows: tuple[Row, ...] = ()
+    place: Place = Place()
+
+
+class Length(NamedTuple):
+    """How long a run is: so many steps, or so many passes over a stream; one of the two."""
+
+    steps: int | None
+    passes: int | None
+
+    def reached(self, at: Position) -> bool:
+        """Whether a run that is there is at its end."""
+        if self.steps is not None:
+            return at.step >= at.start + self.steps
+        return self.passes is not None and at.place.passes >= self.passes
 
 
 class Checkpoint:
@@ -159,7 +174,9 @@ def read_checkpoint(path: str | Path) -> ReadCheckpoint:
 
 def _check_position(at: Position, program: Program) -> None:
     """Raises RunError for a place that no run of the program's steps has."""
-    counted = [at.start, at.seen, at.right, *(n for row in at.rows for n in (row.epoch, row.step))]
+    read = (at.place.passes, at.place.batches)
+    numbers = (n for row in at.rows for n in (row.epoch, row.step))
+    counted = [at.start, at.seen, at.right, *read, *numbers]
     if min(counted) < 0 or max([at.start, *(row.step for row in at.rows)]) > at.step:
         raise RunError(f"its run.position is none that a run comes to: {at._asdict()}")
     if "step" in program.state and at.step != program.step_number:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -13,33 +12,33 @@ from ...graph import RunError
 from ...graph.writing import given_path
 from ...passes import Optimizer
 from ...passes.methods.learning_rates import Schedule
-from ..arguments import check_switch, count_of
+from ..arguments import check_switch
 from ..program import Program, check_program
 from .bundle import Bundle
 from .callback import Callback
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, Length
+from .checksum import checksum
 from .dataset import Data, DataSet, labelled
 from .dead_layers import DeadLayers
 from .followers import followers
 from .history import History
-from .identity import identity
 from .logged import Loggers, logging_to
 from .loop import Loop
 from .progress import progress as progress_of
-from .sampling import Sampler, make_sampler
+from .sampling import Sampler
+from .source import Drawing, Source, source_of
+from .stream import Stream
 from .watching import OneClass, Rising, ValidationNotFinite, Watcher
 
 __all__ = ["Callback", "fit"]
 
-_BATCH = 100
-"""How many rows a batch has, unless said."""
 _AT_A_TIME = 65_536
 """How many steps of a schedule are looked at in one go."""
 
 
 def fit(
     program: Program,
-    data: Data,
+    data: Data | Stream,
     *,
     validation: Data | None = None,
     epochs: int | None = None,
@@ -69,6 +68,14 @@ def fit(
     `vg.MLflowLogger`, or anything with a method `log(values)`, such as a run of wandb. One that
     cannot begin is a RunError before the first step; one that fails later is told in a warning,
     and the run goes on without it.
+
+    Data that comes in batches is taken as it comes: an iterable of such tuples or dicts, which is
+    gone over once an epoch; a function, called for each epoch with its number from 0, where it
+    takes one; or an iterator, for one epoch. Its batches may have any sizes, and go by their rows
+    into an epoch's loss. `steps` ends a run within an epoch; VerigradWarning says where an iterator
+    ended before. What a generator raises ends the run as it is, between two steps. A run that is
+    resumed reads the stream up to its place: all of an iterable, and of a function the epoch that
+    it is in; RunError where the last of these batches is not the one that was trained on.
 
     `keep_best` puts the weights of the best epoch back at the end, however the run ends: True or
     "loss" for the lowest validation loss, "accuracy" for the highest accuracy.
@@ -103,62 +110,51 @@ def fit(
     if progress is not None:
         check_switch("progress", progress)
     check_switch("verify_products", verify_products)
-    sets = _data_sets(program, data, validation)
-    batch_size = _batch_size(batch_size, sets.train.count)
-    classifier = labelled(program.declared)
-    chosen = make_sampler(sampler, sets.train, classifier, batch_size, program.options.seed)
-    count = _count(epochs, steps, chosen.steps_per_epoch)
-    heard, put_back = followers(program, callbacks, keep_best, sets.valid)
     kept = _checkpoint(checkpoint, resume)
-    agreed = identity(sampler, batch_size, sets.train, sets.valid) if kept is not None else {}
-    failed = _bundle(bundle, kept)
-    loop = Loop(program, sets.train, sets.valid, chosen, heard, kept, agreed, failed)
-    check_rates(program.options.optimizer, loop.position.step, loop.position.start + count)
-    program.metadata.update(sets.metadata)
-    told = {"rows": sets.train.count, "batch_size": batch_size, "steps": count}
-    logging = logging_to(loggers, program, loop.position.rows, told)
-    with program.executable.verifying(verify_products), logging as logged:
+    how = Drawing(sampler, batch_size, epochs, steps, marked=kept is not None)
+    source = source_of(program, data, how)
+    metadata = _with_columns(program, source.columns)
+    valid = _validation_set(program, validation, metadata) if validation is not None else None
+    heard, put_back = followers(program, callbacks, keep_best, valid)
+    agreed = _agreed(source, valid) if kept is not None else {}
+    loop = Loop(program, source.opened, valid, heard, kept, agreed, _bundle(bundle, kept))
+    length, at = source.length, loop.position
+    check_rates(program.options.optimizer, at.step, at.start + (length.steps or _AT_A_TIME))
+    program.metadata.update(_with_columns(program, loop.batches.looked_at.columns))
+    extent = source.extent(at.start)
+    logging = logging_to(loggers, program, at.rows, source.told())
+    with (
+        program.executable.verifying(verify_products),
+        logging as logged,
+        progress_of(progress, extent) as follower,
+    ):
         loop.callbacks = (*loop.callbacks, logged)
-        return _run(loop, count, progress, put_back)
+        return _run(loop, length, follower, put_back)
 
 
-def _run(loop: Loop, count: int, progress: bool | None, at_end: Callable[[], None]) -> History:
-    """The run itself: so many steps, followed on a terminal and watched."""
-    watchers = _watchers(loop, loop.train, loop.valid)
-    with progress_of(
-        progress, loop.position.start, count, loop.sampler.steps_per_epoch
-    ) as follower:
-        loop.callbacks = (follower, *watchers, *loop.callbacks)
-        history = loop.go(count, at_end)
+def _run(loop: Loop, length: Length, follower: Callback, at_end: Callable[[], None]) -> History:
+    """The run itself, followed on a terminal and watched."""
+    watchers = _watchers(loop, loop.batches.looked_at, loop.valid)
+    loop.callbacks = (follower, *watchers, *loop.callbacks)
+    history = loop.go(length, at_end)
     for watcher in watchers:
         watcher.end()
     return history
 
 
-class _DataSets(NamedTuple):
-    """What a run is trained on and followed with, and the metadata that the program then has."""
-
-    train: DataSet
-    valid: DataSet | None
-    metadata: Mapping[str, str]
-
-
-def _data_sets(program: Program, data: Data, validation: Data | None) -> _DataSets:
-    train = DataSet(program.declared, data, program.metadata)
-    metadata = _with_columns(program, train.columns)
-    if validation is None:
-        return _DataSets(train, None, metadata)
+def _validation_set(program: Program, data: Data, metadata: Mapping[str, str]) -> DataSet:
     try:
-        return _DataSets(train, DataSet(program.declared, validation, metadata), metadata)
+        return DataSet(program.declared, data, metadata)
     except RunError as e:
         raise RunError(f"validation data: {e}") from None
 
 
-def _batch_size(asked: int | None, count: int) -> int:
-    """How many rows a batch has of so many."""
-    if asked is None:
-        return min(_BATCH, count)
-    return int(asked) if isinstance(asked, np.integer) else asked  # as a checkpoint tells it
+def _agreed(source: Source, valid: DataSet | None) -> dict[str, str | int | None]:
+    """What a run that goes on has to agree in with the one that its checkpoint is of."""
+    return {
+        **source.agreed(),
+        "validation data": checksum(valid) if valid is not None else None,
+    }
 
 
 def _checkpoint(checkpoint: str | Path | Checkpoint | None, resume: bool) -> Checkpoint | None:
@@ -219,12 +215,3 @@ def _with_columns(program: Program, columns: Mapping[str, tuple[str, ...]]) -> d
     read = [g.names[n] for n in g.inputs if n.type.is_float]
     kept = len(read) == 1 and read[0] in columns
     return {**({"columns": json.dumps(columns[read[0]])} if kept else {}), **program.metadata}
-
-
-def _count(epochs: int | None, steps: int | None, steps_per_epoch: int) -> int:
-    """How many steps to make."""
-    if (epochs is None) == (steps is None):
-        raise RunError("fit takes epochs= or steps=, one of the two, e.g. epochs=10")
-    name, value = ("epochs", epochs) if epochs is not None else ("steps", steps)
-    count = count_of(name, value)
-    return count * steps_per_epoch if epochs is not None else count

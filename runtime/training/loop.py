@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import Array, NonFiniteError
+from ...graph import Array, NonFiniteError, warn
 from ..program import Program
-from .bundle import Batch, Bundle, told_by_fit
+from .batches import Batches, Place
+from .bundle import Bundle, told_by_fit
 from .callback import Callback
-from .checkpoint import Checkpoint, Position
-from .dataset import DataSet, Gatherer, labelled
+from .checkpoint import Checkpoint, Length, Position
+from .dataset import DataSet, labelled
 from .history import History, Row
 from .interrupt import Interruption
 from .measure import Measurement, measure_set
-from .sampling import Sampler
 
 
 class Loop:
@@ -30,23 +30,19 @@ class Loop:
     def __init__(
         self,
         program: Program,
-        train: DataSet,
+        opened: Callable[[Place], Batches],
         valid: DataSet | None,
-        sampler: Sampler,
         callbacks: tuple[Callback, ...],
         checkpoint: Checkpoint | None,
         identity: Mapping[str, Any],
         bundle: Bundle | None,
     ) -> None:
         self.program = program
-        self.train = train
         self.valid = valid
-        self.sampler = sampler
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.identity = identity
         self.bundle = bundle
-        self.batches = Gatherer(train, sampler.largest)
         self.interruption = Interruption()
         self.position = Position(program.step_number, program.step_number)
         self.losses: list[float] = []
@@ -56,53 +52,58 @@ class Loop:
         )
         if checkpoint is not None and checkpoint.resume and checkpoint.path.exists():
             self.position, self.losses = checkpoint.load(program, callbacks, identity)
+        self.batches = opened(self.position.place)
         past = self.position.rows[-1].seconds if self.position.rows else 0.0
         self.began = time.perf_counter() - past
 
-    def go(self, steps: int, at_end: Callable[[], None]) -> History:
-        """Runs to `steps` steps from where the run began, in one go or in several; then, however
+    def go(self, length: Length, at_end: Callable[[], None]) -> History:
+        """Runs to that length from where the run began, in one go or in several; then, however
         that ended, calls `at_end`."""
         with self.interruption:
             try:
-                self._go(self.position.start + steps)
+                self._go(length)
             finally:
                 at_end()
         return History(self.position.rows, self.losses)
 
-    def _go(self, end: int) -> None:
+    def _go(self, length: Length) -> None:
         if self.position.step == self.position.start:
             self.save()
         while not self.position.stopped:
             self.pause()
-            step = self.position.step
-            over = step % self.sampler.steps_per_epoch == 0 or step >= end
-            if over and self.position.seen:
-                self.end_epoch()
-            elif step < end:
-                self.step()
-            else:
+            at = self.position
+            done = length.reached(at)  # asked first, as nothing is read beyond it
+            if at.seen and (done or self.batches.ends(at.step)):
+                self.end_epoch(whole=not done)
+            elif done:
+                break
+            elif not self.step():
+                made = at.step - at.start
+                warn(f"the data ended after {made} steps, of {length.steps} asked for")
                 break
         self.pause()
 
-    def step(self) -> None:
-        """One step, and what the callbacks hear of it."""
+    def step(self) -> bool:
+        """One step, and what the callbacks hear of it; False where there is no batch any more."""
         at = self.position
-        chosen = self.sampler.rows(at.step)
-        batch = self.batches.gather(chosen)
+        batch = self.batches.draw(at.step)
+        if batch is None:
+            return False
         try:
-            loss, right = self._made(batch)
+            loss, right = self._made(batch.arrays)
         except NonFiniteError as e:
-            fed = Batch(batch, chosen, at.step)
-            raise told_by_fit(e, self.program, fed, self.bundle) from None
+            raise told_by_fit(e, self.program, batch, self.bundle) from None
         self.losses[at.step - at.start :] = [loss]
         self.position = at._replace(
             step=at.step + 1,
-            total=at.total + loss * len(chosen),
-            seen=at.seen + len(chosen),
+            total=at.total + loss * batch.size,
+            seen=at.seen + batch.size,
             right=at.right + right,
+            place=self.batches.place,
         )
         for callback in self.callbacks:
             callback.on_step(self.position.step, loss)
+        return True
 
     def _made(self, batch: Mapping[str, Array]) -> tuple[float, int]:
         """The loss of a step on a batch, and of how many rows its scores were right."""
@@ -111,14 +112,15 @@ class Loop:
         loss, scores = self.program.step_with(batch, self.found.scores)
         return loss, int(np.count_nonzero(scores.argmax(axis=1) == batch[self.found.labels]))
 
-    def end_epoch(self) -> None:
-        """Measures, adds a row, tells the callbacks and writes a checkpoint."""
+    def end_epoch(self, *, whole: bool) -> None:
+        """Measures, adds a row, tells the callbacks and writes a checkpoint; of a part of an epoch,
+        with which the run ends, too."""
         at = self.position
         measured: Measurement | None = None
         if self.valid is not None:
             measured = measure_set(self.program, self.valid, self.pause)
         row = Row(
-            -(-at.step // self.sampler.steps_per_epoch),
+            self.batches.epoch(at.step),
             at.step,
             at.total / at.seen,
             at.right / at.seen if self.found is not None else None,
@@ -128,7 +130,11 @@ class Loop:
         )
         stops = [bool(callback.on_epoch(row)) for callback in self.callbacks]
         rows = (*at.rows, row)
-        self.position = at._replace(total=0.0, seen=0, right=0, stopped=any(stops), rows=rows)
+        if whole:
+            self.batches.turn()
+        self.position = at._replace(
+            total=0.0, seen=0, right=0, stopped=any(stops), rows=rows, place=self.batches.place
+        )
         self.save()
 
     def save(self) -> None:

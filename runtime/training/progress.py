@@ -24,48 +24,48 @@ _DEAF: Final = (OSError, ValueError)
 _CELL: Final = '<pre style="margin:0;overflow:auto">{code}</pre>'
 
 
+class Extent(NamedTuple):
+    """The step that a run begins at, how many it makes, its first epoch and its last; of a stream
+    of batches, steps or epochs are not known before."""
+
+    start: int
+    steps: int | None
+    epoch: int
+    epochs: int | None
+
+    def named(self, epoch: int, width: int = 0) -> str:
+        """`epoch 3/12`, or `epoch 3` where nobody knows the last."""
+        return f"epoch {epoch:>{width}}" + (f"/{self.epochs}" if self.epochs is not None else "")
+
+
 @contextmanager
-def progress(
-    asked: bool | None, start: int, steps: int, steps_per_epoch: int
-) -> Iterator[Callback]:
-    """A callback that shows a run of so many steps from step `start` on while the block lasts.
+def progress(asked: bool | None, run: Extent) -> Iterator[Callback]:
+    """A callback that shows a run while the block lasts.
 
     True asks for a bar in a terminal or a notebook, and for lines elsewhere or without rich. None
     is a bar in a terminal alone, which comes late and is gone at the end. False is nothing.
     """
-    epochs = -(-(start + steps) // steps_per_epoch)
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
     in_cell = bool(asked) and "text/html" in (shown_types() or ())
     if asked is False or sys.stderr is None or not (asked or on_terminal):
         yield Callback()
     elif find_spec("rich") is not None and (on_terminal or in_cell):
         bar = _cell_bar() if in_cell else _terminal_bar(transient=not asked)
-        run = _Run(start, steps, start // steps_per_epoch + 1, epochs)
         follower = _Bar(*bar, run, 0.0 if asked else SECONDS)
         try:
             yield follower
         finally:
             follower.end()
     else:
-        yield _Lines(epochs) if asked else Callback()
-
-
-class _Run(NamedTuple):
-    """The step that a run begins at, how many it makes, its first epoch and its last."""
-
-    start: int
-    steps: int
-    epoch: int
-    epochs: int
+        yield _Lines(run) if asked else Callback()
 
 
 class _Lines(Callback):
-    def __init__(self, epochs: int) -> None:
-        self._epochs = epochs
+    def __init__(self, run: Extent) -> None:
+        self._run = run
 
     def on_epoch(self, row: Row) -> None:
-        width = len(str(self._epochs))
-        head = f"epoch {row.epoch:>{width}}/{self._epochs}"
+        head = self._run.named(row.epoch, len(str(self._run.epochs or "")))
         with suppress(*_DEAF):
             print(f"{head}  {_described(row)}, {row.seconds:.1f} s", file=sys.stderr, flush=True)
 
@@ -76,7 +76,7 @@ class _Bar(Callback):
     `draw` puts what the bar has been told before the eyes of the user.
     """
 
-    def __init__(self, bar: Any, draw: Callable[[], None], run: _Run, late: float) -> None:
+    def __init__(self, bar: Any, draw: Callable[[], None], run: Extent, late: float) -> None:
         self._bar = bar
         self._draw = draw
         self._run = run
@@ -102,7 +102,7 @@ class _Bar(Callback):
         self._bar.update(
             self._task,
             completed=self._done,
-            description=f"epoch {min(epoch, run.epochs)}/{run.epochs}",
+            description=run.named(epoch if run.epochs is None else min(epoch, run.epochs)),
             found=_found(self._row),
         )
         with suppress(*_DEAF):

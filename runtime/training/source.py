@@ -1,0 +1,156 @@
+"""What a run is trained on, and for how long: rows of arrays, or a stream of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+
+from ...graph import RunError, shown
+from ..arguments import count_of
+from ..program import Program
+from .batches import Batches, Place, RowBatches
+from .checkpoint import Length
+from .checksum import checksum
+from .dataset import Data, DataSet, labelled
+from .progress import Extent
+from .sampling import Sampler, make_sampler
+from .stream import Stream, StreamBatches, is_stream
+
+_BATCH: Final = 100
+"""How many rows a batch has, unless said."""
+SHUFFLED: Final = "shuffled"
+
+
+class Drawing(NamedTuple):
+    """How `fit` was asked to draw batches, and for how long; `marked` are those of a stream of
+    which a checkpoint is kept."""
+
+    sampler: str | Sampler
+    batch_size: int | None
+    epochs: int | None
+    steps: int | None
+    marked: bool
+
+
+class Source(Protocol):
+    """What the batches of a run come from.
+
+    `columns` are those of the frames that it is made of, as far as it is known before it is
+    opened; `agreed` is what a run that goes on has to have in common with it.
+    """
+
+    length: Length
+    columns: Mapping[str, tuple[str, ...]]
+
+    def agreed(self) -> dict[str, str | int | None]:
+        """By the names that an error gives them."""
+
+    def told(self) -> dict[str, int]:
+        """What loggers are told of it."""
+
+    def opened(self, at: Place) -> Batches:
+        """Its batches, from that place on."""
+
+    def extent(self, start: int) -> Extent:
+        """What is known of a run that begins at step `start`."""
+
+
+def source_of(program: Program, data: Data | Stream, how: Drawing) -> Source:
+    """What is given as data; RunError where it cannot be, or cannot be drawn from so."""
+    kind = StreamSource if is_stream(data) else RowSource
+    return kind(program, data, how)
+
+
+class RowSource:
+    """Rows of arrays, one of each input a sample."""
+
+    def __init__(self, program: Program, data: Any, how: Drawing) -> None:
+        self._data = rows = DataSet(program.declared, data, program.metadata)
+        self.columns: Mapping[str, tuple[str, ...]] = rows.columns
+        self._how = how
+        asked: Any = how.batch_size
+        plain = int(asked) if isinstance(asked, np.integer) else asked  # as a checkpoint tells it
+        self._batch_size = size = min(_BATCH, rows.count) if asked is None else plain
+        classifier = labelled(program.declared)
+        self._sampler = make_sampler(how.sampler, rows, classifier, size, program.options.seed)
+        value, of_epochs = _asked(how)
+        each = self._sampler.steps_per_epoch
+        self.length = Length(value * each if of_epochs else value, None)
+
+    def agreed(self) -> dict[str, str | int | None]:
+        """The rows, and how they are drawn."""
+        chosen = self._how.sampler
+        return {
+            "sampler": chosen if isinstance(chosen, str) else type(chosen).__qualname__,
+            "batch_size": self._batch_size,
+            "training data": checksum(self._data),
+        }
+
+    def told(self) -> dict[str, int]:
+        """Its rows, and how many of them are drawn."""
+        rows, steps = self._data.count, self.length.steps or 0
+        return {"rows": rows, "batch_size": self._batch_size, "steps": steps}
+
+    def opened(self, at: Place) -> Batches:
+        """Batches are a function of the step: there is nothing to be read up to."""
+        return RowBatches(self._data, self._sampler)
+
+    def extent(self, start: int) -> Extent:
+        """Steps and epochs, counted from the program's first."""
+        steps, each = self.length.steps or 0, self._sampler.steps_per_epoch
+        return Extent(start, steps, start // each + 1, -(-(start + steps) // each))
+
+
+class StreamSource:
+    """Batches that are made by somebody else, of rows that nobody may know."""
+
+    columns: Mapping[str, tuple[str, ...]] = {}
+
+    def __init__(self, program: Program, stream: Any, how: Drawing) -> None:
+        self._program = program
+        self._stream = stream
+        self._marked = how.marked
+        for name, value, usual in (
+            ("batch_size", how.batch_size, None), ("sampler", how.sampler, SHUFFLED)
+        ):  # fmt: skip
+            if value != usual:
+                raise RunError(
+                    f"{name} is {shown(value)}, but the data comes in batches, which are taken as "
+                    f"they are; leave {name} out"
+                )
+        value, of_epochs = _asked(how)
+        if of_epochs and value > 1 and hasattr(stream, "__next__"):
+            raise RunError(
+                f"epochs is {value}, but the data is an iterator, which can be read once; give a "
+                "function that makes one for each epoch, or steps="
+            )
+        self.length = Length(None, value) if of_epochs else Length(value, None)
+
+    def agreed(self) -> dict[str, str | int | None]:
+        """Whether it is the same stream is seen when it is read again."""
+        return {"sampler": "stream", "batch_size": None, "training data": None}
+
+    def told(self) -> dict[str, int]:
+        """How long the run is; rows are not known before."""
+        asked = {"steps": self.length.steps, "epochs": self.length.passes}
+        return {k: n for k, n in asked.items() if n is not None}
+
+    def opened(self, at: Place) -> Batches:
+        """The batches behind that place; those before it are read."""
+        declared, metadata = self._program.declared, self._program.metadata
+        return StreamBatches(declared, self._stream, metadata, at, marked=self._marked)
+
+    def extent(self, start: int) -> Extent:
+        """Steps or epochs; the other is known at the end."""
+        return Extent(start, self.length.steps, 1, self.length.passes)
+
+
+def _asked(how: Drawing) -> tuple[int, bool]:
+    """How many epochs or steps to make, and whether it is epochs."""
+    if (how.epochs is None) == (how.steps is None):
+        raise RunError("fit takes epochs= or steps=, one of the two, e.g. epochs=10")
+    if how.epochs is not None:
+        return count_of("epochs", how.epochs), True
+    return count_of("steps", how.steps), False
