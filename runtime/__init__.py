@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .checking.contract import OpReport, check_op
     from .checking.gradcheck import GradcheckReport, gradcheck
     from .data.digits import digits
+    from .importing.onnx.from_onnx import from_onnx
     from .interpreter import Interpretation, interpret
     from .loading import load
     from .loggers.files import CSVLogger, JSONLinesLogger
@@ -57,6 +58,7 @@ __all__ = [
     "compile",
     "digits",
     "fit",
+    "from_onnx",
     "gradcheck",
     "interpret",
     "load",
@@ -71,6 +73,7 @@ _MODULES: Final = {
     "checking.contract": ("OpReport", "check_op"),
     "checking.gradcheck": ("GradcheckReport", "gradcheck"),
     "data.digits": ("digits",),
+    "importing.onnx.from_onnx": ("from_onnx",),
     "interpreter": ("Interpretation", "interpret"),
     "loading": ("load",),
     "loggers.files": ("CSVLogger", "JSONLinesLogger"),

@@ -20,7 +20,7 @@ FILES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py")
 FLOORS = (
     ("arguments", "doubts", "forks", "inputs", "metrics", "optional", "planning"),
     ("backends", "data", "figures", "interpreter", "loggers", "state"),
-    ("certificate", "execution", "options"),
+    ("certificate", "execution", "importing", "options"),
     ("bisection", "files", "profiling", "totals", "variants"),
     ("exporting", "report"),
     ("program",),

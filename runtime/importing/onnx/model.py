@@ -1,0 +1,175 @@
+"""The file itself: read whole, with the functions that it defines put in their places."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from ....graph import GraphError, RunError, cut, shown
+from ....graph.writing import given_path, reaching
+from ...optional import require
+
+OLDEST: Final = 7
+"""The oldest opset that is read: before it, operands were broadcast in another way."""
+ONNX_DOMAIN: Final = ("", "ai.onnx")
+
+
+def read_model(source: object) -> tuple[Any, Path | None, str]:
+    """The ModelProto of a path, of bytes or of itself; its folder; and what to call it in errors.
+
+    Raises RunError where there is no such file, or what it holds is no model.
+    """
+    onnx = require("onnx", "onnx")
+    if isinstance(source, onnx.ModelProto):
+        return source, None, "the model"
+    if isinstance(source, (bytes, bytearray)):
+        return _parsed(bytes(source), "the model"), None, "the model"
+    if not isinstance(source, (str, os.PathLike)):
+        raise RunError(
+            f"from_onnx takes the path of a file, bytes or an onnx.ModelProto, not {shown(source)}"
+        )
+    path = given_path(source)
+    with reaching(path):
+        if not path.is_file():
+            raise RunError(f"there is no file {str(path)!r}")
+        data = path.read_bytes()
+    return _parsed(data, str(path)), path.parent, str(path)
+
+
+def _parsed(data: bytes, what: str) -> Any:
+    model = require("onnx", "onnx").ModelProto()
+    try:
+        model.ParseFromString(data)
+    except Exception as e:  # of protobuf, which names no class of its own here
+        raise RunError(f"{what} is no ONNX file: {cut(str(e), 300)}") from None
+    if not model.HasField("graph") or not model.opset_import:
+        raise RunError(f"{what} is no ONNX file, or one that was cut off: it holds no graph")
+    return model
+
+
+def opsets(model: Any) -> dict[str, int]:
+    """The version of each domain of ops; GraphError for one that is older than we read."""
+    found = {("" if o.domain in ONNX_DOMAIN else o.domain): o.version for o in model.opset_import}
+    version = found.get("", OLDEST)
+    changed = [
+        n.op_type
+        for n in (every_node(model.graph) if version < OLDEST else ())
+        if _since("", n.op_type, version) != _since("", n.op_type, OLDEST)
+    ]
+    if changed:
+        raise GraphError(
+            f"the opset is {version}, and {OLDEST} or newer is expected for {changed[0]}\nfix: "
+            "convert it, with onnx.version_converter.convert_version"
+        )
+    return found
+
+
+def _since(domain: str, op: str, version: int) -> int | None:
+    schema = schema_of(domain, op, version)
+    return None if schema is None else int(schema.since_version)
+
+
+def domain_of(node: Any) -> str:
+    """The domain of a node's op, "" for ONNX's own."""
+    return "" if node.domain in ONNX_DOMAIN else str(node.domain)
+
+
+def label(node: Any) -> str:
+    """How a node is named in errors."""
+    name = node.name or (node.output[0] if node.output else "")
+    return f"{shown(name)} ({'.'.join(filter(None, (domain_of(node), node.op_type)))})"
+
+
+def every_node(graph: Any) -> Iterator[Any]:
+    """All nodes of a graph and of the graphs in their attributes."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from every_node(inner)
+
+
+def inlined(model: Any, known: Iterable[tuple[str, str]]) -> Any:
+    """The model with each function that it defines, and each op that no rule knows but ONNX
+    defines by others, in the place of what calls it."""
+    known = set(known)
+    local = {(f.domain, f.name) for f in model.functions}
+    if local:
+        model = _inlined(model, None, "the functions that it defines")
+    for _ in range(_DEEPEST):
+        told = opsets(model)
+        schemas = {}
+        for n in every_node(model.graph):
+            op = domain_of(n), str(n.op_type)
+            if op not in known and (schema := _definition(*op, told.get(op[0], 1))) is not None:
+                schemas[op] = schema
+        if not schemas:
+            return model
+        try:
+            model = _inlined(_spelled_out(model, schemas), [*schemas], "a definition of ONNX's")
+        except GraphError:  # some that onnx cannot put in their places: they are missing
+            return model
+    return model
+
+
+_DEEPEST: Final = 8
+"""How deep definitions by others may stand in one another."""
+
+
+def _inlined(model: Any, chosen: list[tuple[str, str]] | None, what: str) -> Any:
+    inliner = require("onnx.inliner", "onnx")
+    try:
+        if chosen is None:
+            return inliner.inline_local_functions(model)
+        return inliner.inline_selected_functions(model, chosen, False, True)
+    except Exception as e:  # of onnx' own code, on functions that are none
+        raise GraphError(f"{what} cannot be put in its place: {cut(str(e), 300)}") from None
+
+
+def _definition(domain: str, op: str, version: int) -> Any | None:
+    """ONNX's schema of an op that it defines by others; None of another op."""
+    schema = schema_of(domain, op, version)
+    made = schema is not None and (schema.has_function or schema.has_context_dependent_function)
+    return schema if made else None
+
+
+def schema_of(domain: str, op: str, version: int) -> Any | None:
+    """What ONNX says of an op at a version; None where it does not know it."""
+    try:
+        return require("onnx.defs", "onnx").get_schema(op, version, domain)
+    except Exception:  # onnx' own SchemaError, which is none of Python's
+        return None
+
+
+def _spelled_out(model: Any, schemas: Mapping[tuple[str, str], Any]) -> Any:
+    """The model with the attributes that nodes of these ops leave out: onnx leaves them out of
+    the definition as well."""
+    whole = type(model)()
+    whole.CopyFrom(model)
+    for n in every_node(whole.graph):
+        schema = schemas.get((domain_of(n), n.op_type))
+        there = {a.name for a in n.attribute}
+        for name, attribute in schema.attributes.items() if schema is not None else ():
+            if name not in there and attribute.default_value.name:
+                n.attribute.append(attribute.default_value)
+    return whole
+
+
+def check_known(model: Any, known: Iterable[tuple[str, str]]) -> None:
+    """Raises one GraphError that names all ops without a rule, with the nodes that want them."""
+    known = set(known)
+    missing: dict[str, list[str]] = {}
+    for n in every_node(model.graph):
+        if (domain_of(n), n.op_type) not in known:
+            missing.setdefault(".".join(filter(None, (domain_of(n), n.op_type))), []).append(
+                shown(n.name or (n.output[0] if n.output else ""))
+            )
+    if missing:
+        told = "".join(
+            f"\n  {op}: {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
+            for op, names in sorted(missing.items())
+        )
+        number = f"{len(missing)} ops" if len(missing) > 1 else "an op"
+        raise GraphError(f"it needs {number} that verigrad has not:{told}")

@@ -1,0 +1,67 @@
+"""Tensors that a node makes of nothing, or of a shape alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import numpy as np
+
+from .....graph import Array, GraphError
+from .....ops import broadcast_to
+from ..call import Call
+from ..tensors import NUMPY_KINDS
+from ..values import Known, Value, known_node
+from .parts import MOST_PIECES, numbered
+
+
+def _constant(c: Call) -> Value:
+    """A constant; a float one is a weight that is not trained unless `trainable` names it."""
+    if (tensor := c.tensor("value")) is not None:
+        return c.reader.stored(c.outputs[0], tensor, initializer=False)
+    for name, array in (
+        ("value_float", lambda: np.array(c.number("value_float", 0), np.float32)),
+        ("value_floats", lambda: np.array(c.numbers("value_floats"), np.float32)),
+        ("value_int", lambda: np.array(c.integer("value_int", 0), np.int64)),
+        ("value_ints", lambda: np.array(c.integers("value_ints"), np.int64)),
+        ("value_string", lambda: np.array(c.text("value_string", ""))),
+        ("value_strings", lambda: np.array(c.texts("value_strings"))),
+    ):
+        if name in c.attributes:
+            return Known(array())
+    raise GraphError("it says no value that is read")
+
+
+def _constant_of_shape(c: Call) -> Value:
+    value = c.tensor("value")
+    filler = np.zeros(1, np.float32) if value is None else value
+    return broadcast_to(known_node(Known(filler.reshape(()))), c.dims(0))
+
+
+def _range(c: Call) -> Value:
+    start, stop, step = (c.known(k).reshape(()) for k in range(3))
+    count = int(np.ceil((stop - start) / step)) if step else -1
+    if not -(2**31) < count <= _LONGEST:
+        raise GraphError(f"it counts from {start} to {stop} by {step}; {_LONGEST:,} at most")
+    found: Array = start + step * np.arange(max(0, count), dtype=start.dtype)
+    return Known(found.astype(start.dtype))
+
+
+_LONGEST: Final = 1 << 22
+
+
+def _eye(c: Call) -> Value:
+    rows, columns = (numbered(d) for d in c.node(0).shape)
+    if max(rows, columns) > MOST_PIECES:
+        raise GraphError(f"it makes [{rows},{columns}]; {MOST_PIECES} at most")
+    like = c.node(0).type.numpy
+    kind = np.dtype(NUMPY_KINDS[c.integer("dtype", 1)]) if "dtype" in c.attributes else like
+    return Known(np.eye(rows, columns, c.integer("k", 0), dtype=kind))
+
+
+RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
+    "Constant": _constant,
+    "ConstantOfShape": _constant_of_shape,
+    "EyeLike": _eye,
+    "Range": _range,
+}

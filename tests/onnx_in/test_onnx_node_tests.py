@@ -1,0 +1,133 @@
+"""The node tests of the `onnx` package: every one of ops that are read gives what it says.
+
+An input that decides on shapes has to be known as a file is read: it is fixed where the error asks
+for it, and where it does not the input is fed. Counted here: how many of how many.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import verigrad as vg
+
+pytestmark = [pytest.mark.oracle, pytest.mark.numpy_bits]
+
+OURS = {1, 6, 7, 9, 11}
+"""The element types that are read: float, int32, int64, bool and double."""
+OUTSIDE = {
+    "Acos", "Asin", "Atan", "AveragePool", "BitCast", "BitShift", "BitwiseAnd", "BitwiseNot",
+    "BitwiseOr", "BitwiseXor", "Col2Im", "Conv", "ConvTranspose", "DFT", "DeformConv", "Det", "GRU",
+    "GridSample", "LRN", "LSTM", "Loop", "LpPool", "MaxPool", "MaxUnpool", "MelWeightMatrix",
+    "NonMaxSuppression", "OptionalGetElement", "OptionalHasElement", "RNN", "RandomUniformLike",
+    "Resize", "RoiAlign", "STFT", "Scan", "TensorScatter", "TfIdfVectorizer", "TreeEnsemble",
+    "Unique", "Upsample",
+}  # fmt: skip
+"""Ops that are not read: what no node of ours says, such as convolutions and recurrence."""
+DEFINED_BY_THEM = {"AffineGrid", "Attention", "CausalConvWithState", "FlexAttention",
+                   "LinearAttention"}  # fmt: skip
+"""Ops that ONNX defines by others; some of their definitions are made of ops that are not read,
+and some onnx itself cannot write out, where inputs are left out."""
+RANDOM = ("test_training_dropout", "test_bernoulli")
+
+
+@cache
+def node_tests() -> dict[str, Any]:
+    """The node tests of onnx by their names."""
+    loader = pytest.importorskip("onnx.backend.test.loader")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of NumPy, on what the tests are made of
+        return {t.name: t for t in loader.load_model_tests(kind="node") if t.model is not None}
+
+
+def is_of_our_types(model: Any) -> bool:
+    told = [*model.graph.input, *model.graph.output]
+    return all(
+        v.type.HasField("tensor_type") and v.type.tensor_type.elem_type in OURS for v in told
+    )
+
+
+def ops_of(model: Any) -> set[str]:
+    return {n.op_type for n in model.graph.node}
+
+
+def is_read(test: Any) -> bool:
+    return is_of_our_types(test.model) and not ops_of(test.model) & (OUTSIDE | DEFINED_BY_THEM)
+
+
+def is_random(name: str) -> bool:
+    return name.startswith(RANDOM) and "zero_ratio" not in name
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Loaded for one backend alone, since what is compared is the graph and not how it is run."""
+    if "name" in metafunc.fixturenames:
+        once = metafunc.config.getoption("--backend") == "numpy"
+        tests = node_tests() if once and _has_onnx() else {}
+        names = [k for k, t in tests.items() if is_read(t) and not is_random(k)]
+        metafunc.parametrize("name", names)
+
+
+def _has_onnx() -> bool:
+    try:
+        import onnx.backend.test.loader  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def array(value: Any) -> np.ndarray:
+    """A value of a test; int32 is i64 here."""
+    if hasattr(value, "data_type"):
+        from onnx import numpy_helper
+
+        value = numpy_helper.to_array(value)
+    given = np.asarray(value)
+    return given.astype(np.int64) if given.dtype == np.int32 else given
+
+
+def read(model: Any, feeds: dict[str, np.ndarray]) -> vg.Graph:
+    """The graph of a model, with those of the inputs fixed that it asks for."""
+    fixed: dict[str, np.ndarray] = {}
+    for _ in feeds:
+        try:
+            return vg.from_onnx(model, constants=fixed)
+        except vg.GraphError as e:
+            asked = re.search(r"constants=\{(.*)\}", str(e))
+            if asked is None:
+                raise
+            fixed |= {name: feeds[name] for name in re.findall(r"'(.*?)': array", asked[1])}
+    return vg.from_onnx(model, constants=fixed)
+
+
+def test_a_node_gives_what_onnx_says(name: str) -> None:
+    test = node_tests()[name]
+    for inputs, outputs in test.data_sets:
+        feeds = {v.name: array(a) for v, a in zip(test.model.graph.input, inputs, strict=True)}
+        g = read(test.model, feeds)
+        found = vg.interpret(g, {n.name: feeds[n.name] for n in g.inputs}).outputs
+        assert len(found) == len(outputs)
+        for mine, theirs in zip(found.values(), map(array, outputs), strict=True):
+            assert (mine.dtype, mine.shape) == (theirs.dtype, theirs.shape)
+            np.testing.assert_allclose(mine, theirs, rtol=test.rtol, atol=test.atol)
+
+
+def test_so_many_node_tests_are_of_ops_that_are_read(onnx: Any) -> None:
+    tests = node_tests()
+    typed = [t for t in tests.values() if is_of_our_types(t.model)]
+    mine = [k for k, t in tests.items() if is_read(t) and not is_random(k)]
+    assert len(tests) >= 1884 and len(typed) >= 1428
+    assert len(mine) >= 1000
+
+
+@pytest.mark.parametrize("op", sorted(OUTSIDE))
+def test_an_op_that_is_not_read_is_named(onnx: Any, op: str) -> None:
+    tests = [t for t in node_tests().values() if op in ops_of(t.model)]
+    model = next(t.model for t in tests if is_of_our_types(t.model))
+    with pytest.raises(vg.GraphError, match=rf"that verigrad has not:[^$]*\b{op}: "):
+        vg.from_onnx(model)
