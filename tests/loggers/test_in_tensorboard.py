@@ -90,6 +90,7 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     logger.begin({}, ())
     record = logger._writer._py_recordio_writer
     record.close()
-    full = Path("/dev/full").open("wb", buffering=0)
-    with full as record._writer, pytest.raises(vg.RunError, match="No space left on device"):
-        logger.log({"step": 1, "loss": 1.0})
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        record._writer = full
+        with pytest.raises(vg.RunError, match="No space left on device"):
+            logger.log({"step": 1, "loss": 1.0})
