@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .checking.contract import OpReport, check_op
     from .checking.gradcheck import GradcheckReport, gradcheck
     from .data.digits import digits
+    from .estimators.door import MLPClassifier, MLPRegressor
     from .importing.onnx.from_onnx import from_onnx
     from .interpreter import Interpretation, interpret
     from .loading import load
@@ -43,6 +44,8 @@ __all__ = [
     "Interpretation",
     "JSONLinesLogger",
     "Logger",
+    "MLPClassifier",
+    "MLPRegressor",
     "MLflowLogger",
     "Measurement",
     "OpReport",
@@ -74,6 +77,7 @@ _MODULES: Final = {
     "checking.gradcheck": ("GradcheckReport", "gradcheck"),
     "data.digits": ("digits",),
     "importing.onnx.from_onnx": ("from_onnx",),
+    "estimators.door": ("MLPClassifier", "MLPRegressor"),
     "interpreter": ("Interpretation", "interpret"),
     "loading": ("load",),
     "loggers.files": ("CSVLogger", "JSONLinesLogger"),

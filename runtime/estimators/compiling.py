@@ -1,0 +1,48 @@
+"""From an estimator's settings to a program: compiled anew, or as the last one was."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...passes import Optimizer
+from ..backends.registry import Backend
+from ..program import Program, compile
+from .net import Form, declared
+from .starting import optimizer_state, put_values, values_of
+
+
+class Settings(NamedTuple):
+    """All that the program of an estimator is compiled with; without an optimizer for lbfgs."""
+
+    form: Form
+    optimizer: Optimizer | None
+    backend: Backend
+    memory_limit: int | None
+    seed: int
+
+    def compiled(self) -> Program:
+        """A program of its own; its weights are all 0 until they are set."""
+        return compile(
+            declared(self.form),
+            optimizer=self.optimizer,
+            seed=self.seed,
+            dtype=self.form.dtype,
+            memory_limit=self.memory_limit,
+            backend=self.backend,
+        )
+
+
+def going_on(program: Program, before: Settings, now: Settings, rests: bool) -> Program:
+    """A program with the weights of one that was compiled with the settings before.
+
+    With `rests` the optimizer begins anew; else its moments and its steps are taken over.
+    """
+    if now == before:
+        if rests:
+            program.state.update(optimizer_state(program))
+        return program
+    made = now.compiled()
+    put_values(made, values_of(program))
+    if not rests:
+        made.state.update({k: program.state[k] for k in optimizer_state(program)})
+    return made
