@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +12,6 @@ import click
 from ...graph import Array, GraphError, RunError, VerigradError
 from ...graph.errors import WriteError
 from ...graph.writing import (
-    append_line,
     check_writable,
     lock_folder,
     reaching,
@@ -21,17 +19,20 @@ from ...graph.writing import (
     write_whole,
 )
 from ..files.program_file import save
+from ..loggers.files import JSONLinesLogger
+from ..loggers.named import KINDS, LINES
 from ..optional import require
 from ..program import Program
 from ..training.callback import Callback
 from ..training.following import KeepBest
 from ..training.history import History, Row
+from ..training.logged import measured
 from .settings import Setting
 
 CHECKPOINT: Final = "checkpoint.safetensors"
 BUNDLE: Final = "failed-step.safetensors"
 MODEL: Final = "model.safetensors"
-METRICS: Final = "metrics.jsonl"
+METRICS: Final = LINES
 CONFIG: Final = "config.toml"
 DECLARED: Final = "declared.svg"
 TRAINING: Final = "training.svg"
@@ -41,6 +42,7 @@ REPORT_TEXT: Final = "report.txt"
 PICTURES: Final = (DECLARED, TRAINING)
 FILES: Final = (
     CHECKPOINT, MODEL, BUNDLE, METRICS, CONFIG, CURVES, REPORT, REPORT_TEXT, *PICTURES,
+    KINDS["csv"].name,
     *(name.replace(".svg", ".dot") for name in PICTURES),
 )  # fmt: skip
 
@@ -59,6 +61,7 @@ class Folder:
         self.path = path
         self.checkpoint = path / CHECKPOINT
         self.bundle = path / BUNDLE
+        self.lines = JSONLinesLogger(path / METRICS)
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._handle = lock_folder(path)
@@ -110,16 +113,17 @@ class Folder:
     def begin(self, config: Config) -> None:
         """Writes what is known before the first step, in place of a run that was there."""
         # The checkpoint first: what is left of a run that is lost is not resumed as the new one.
-        for name in FILES:
+        curves = (self.path / KINDS["tensorboard"].name).glob("events.out.tfevents.*")
+        for path in (*(self.path / name for name in FILES), *curves):
             try:
-                (self.path / name).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
             except OSError as e:
-                raise RunError(f"{self.path / name} cannot be removed: {e.strerror or e}") from None
+                raise RunError(f"{path} cannot be removed: {e.strerror or e}") from None
         self.describe(config, ())
 
     def describe(self, config: Config, rows: Iterable[Row]) -> None:
         """Writes the metrics so far, and the settings."""
-        self.write(METRICS, "".join([f"{_line(row)}\n" for row in rows]))
+        self.lines.begin({}, [measured(row) for row in rows])
         self.write(CONFIG, require("tomli_w", "cli").dumps(config))
 
     def draw(self, program: Program) -> None:
@@ -181,10 +185,6 @@ class Written(Callback):
 
     def on_epoch(self, row: Row) -> None:
         """Writes the line, and the model where its weights are the best or the last."""
-        append_line(self._folder.path / METRICS, _line(row))
+        self._folder.lines.log(measured(row))
         if self._best is None or self._best.epoch == row.epoch:
             self._folder.save(self._program, self._best)
-
-
-def _line(row: Row) -> str:
-    return json.dumps(row._asdict())

@@ -10,6 +10,7 @@ import click
 
 from ...graph import RunError, shown
 from ..files.told import fitting, read_json
+from ..loggers.named import KINDS
 from ..training.following import MEASURES
 from ..training.sampling import SAMPLERS
 from .groups import RUN, TRAINING, grouped_option
@@ -30,6 +31,7 @@ class RunOptions(NamedTuple):
     early_stopping: int | None = None
     threads: int | None = None
     verify_products: bool = False
+    log_to: tuple[str, ...] = ()
 
     def length(self, steps_per_epoch: int) -> int:
         """How many steps the run makes, unless it is stopped."""
@@ -62,6 +64,11 @@ OPTIONS = (
         "--verify-products", group=RUN, is_flag=True,
         help="Check each product of matrices, to find a bad BLAS or memory.",
     ),
+    grouped_option(
+        "--log-to", group=RUN, multiple=True, metavar="LOGGER",
+        help=f"Tell the numbers of each epoch to {' | '.join(KINDS)}, into DIR, or where a name "
+        "behind a colon says, as csv:FILE; can be given more than once.",
+    ),
 )  # fmt: skip
 
 
@@ -90,11 +97,16 @@ def config(settings: Settings, run_options: RunOptions) -> Config:
 
     train = {
         **settings.as_config(),
-        **{k: v for k, v in run_options._asdict().items() if v is not None},
+        **{k: _plain(v) for k, v in run_options._asdict().items() if v not in (None, ())},
     }
     if run_options.steps is not None:
         del train["epochs"]
     return {"verigrad": {"version": version("verigrad")}, "train": train}
+
+
+def _plain(value: Any) -> Setting:
+    """The value in types that TOML has."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def read_config(text: str) -> tuple[Settings, RunOptions, Config]:

@@ -37,7 +37,7 @@ EPOCHS: Final = 30
 """How often each row is trained on, where nothing else is said."""
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-Setting = str | int | float | bool | list[int] | list[float]
+Setting = str | int | float | bool | list[int] | list[float] | list[str]
 
 
 class Option:

@@ -18,9 +18,12 @@ from .run_options import RunOptions
 from .settings import Settings, takes_settings
 
 R = TypeVar("R")
+Typed = str | bool | list[str]
 
 TABLE: Final = "train"
 """The table of such a file that holds them."""
+_SEVERAL: Final = ("log_to",)
+"""Options that can be given more than once."""
 _KNOWN: Final = (*Settings._fields, *RunOptions._fields)
 
 
@@ -36,7 +39,7 @@ def training_command(name: str | None = None) -> Callable[[Callable[..., R]], cl
     return decorate
 
 
-def read_options(path: Path) -> dict[str, str | bool]:
+def read_options(path: Path) -> dict[str, Typed]:
     """The options of a file, or of a run's folder, by name and as they would be typed.
 
     Raises RunError for what is no TOML, and names what is no option of training.
@@ -66,13 +69,15 @@ def read_options(path: Path) -> dict[str, str | bool]:
     return typed
 
 
-def _typed(path: Path, key: str, value: object) -> str | bool:
+def _typed(path: Path, key: str, value: object) -> Typed:
     """The value as it is typed on a command line."""
     if key not in _KNOWN:
         raise RunError(f"{path}: there is no option {shown(key)}{suggest(key, _KNOWN)}")
-    if isinstance(value, (str, bool)):
+    if isinstance(value, (str, bool)) and key not in _SEVERAL:
         return value
     values = value if isinstance(value, list) else [value]
+    if key in _SEVERAL:
+        return [str(v) for v in values]
     if not all(type(v) in (str, int, float) for v in values):
         raise RunError(f"{path}: {key} is {shown(value)}, where a text or a number is expected")
     return ",".join([str(v) for v in values])

@@ -20,6 +20,7 @@ from ..training.history import History, Row
 from ..training.measure import Measurement, measure
 from ..training.sampling import steps_per_epoch
 from .folder import CURVES, Folder, Written
+from .log_to import loggers_of
 from .report import one_batch
 from .run_options import RunOptions
 from .settings import Settings
@@ -41,6 +42,7 @@ class TrainingRun:
         self.settings = settings
         self.options = run_options
         self.folder = folder
+        self._loggers = loggers_of(settings, run_options, folder.path if folder else None)
 
     def run(self, checkpoint: Checkpoint | None, as_json: bool) -> None:
         """Trains and tests; a run that is interrupted is told how it goes on."""
@@ -71,6 +73,7 @@ class TrainingRun:
                 batch_size=self.settings.batch_size,
                 sampler=self.options.sampler,
                 callbacks=[*rest, *written],
+                loggers=self._loggers,
                 checkpoint=checkpoint,
                 bundle=self.folder.bundle if self.folder is not None else None,
                 progress=True,

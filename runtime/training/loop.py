@@ -53,12 +53,13 @@ class Loop:
         if checkpoint is not None and checkpoint.resume and checkpoint.path.exists():
             self.position, self.losses = checkpoint.load(program, callbacks, identity)
         self.batches = opened(self.position.place)
-        past = self.position.rows[-1].seconds if self.position.rows else 0.0
-        self.began = time.perf_counter() - past
+        self.began = 0.0
 
     def go(self, length: Length, at_end: Callable[[], None]) -> History:
         """Runs to that length from where the run began, in one go or in several; then, however
         that ended, calls `at_end`."""
+        past = self.position.rows[-1].seconds if self.position.rows else 0.0
+        self.began = time.perf_counter() - past
         with self.interruption:
             try:
                 self._go(length)

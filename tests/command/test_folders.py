@@ -15,6 +15,7 @@ from verigrad.graph.errors import WriteError
 from verigrad.graph.pictures import rendering
 from verigrad.graph.writing import lock_folder
 from verigrad.runtime.command import folder as folder_module
+from verigrad.runtime.loggers import files
 
 SHORT = ("train", "--hidden", 8, "--epochs", 1, "--out")
 
@@ -80,9 +81,10 @@ def test_a_full_disk_is_one_line_and_costs_no_result(
             raise WriteError(f"{path} cannot be written: {os.strerror(errno.ENOSPC)}")
         write(path, *text)
 
-    method = "append_line" if name == "metrics.jsonl" else "write_whole"
-    write = getattr(folder_module, method)
-    monkeypatch.setattr(folder_module, method, full)
+    lines = name == "metrics.jsonl"
+    module, method = (files, "append_line") if lines else (folder_module, "write_whole")
+    write = getattr(module, method)
+    monkeypatch.setattr(module, method, full)
     monkeypatch.setattr("verigrad.runtime.command.training_run.draw_curves", lambda *_: "<svg/>")
     monkeypatch.setattr(vg.Graph, "to_svg", lambda g, path: full(path, "<svg/>"))
     result = run(*SHORT, tmp_path)
