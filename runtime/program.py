@@ -481,6 +481,17 @@ class Program(Frozen):
 
         return alone(self._lock, lambda: write_c(self._variants, path, training, sizes))
 
+    def to_numpy(self, path: str | Path, *, training: bool = False) -> None:
+        """Writes the program as one file of Python that needs NumPy alone; its name ends in .py.
+
+        It has a function `predict` and, with `training`, `step`; `state` holds all values by their
+        names, and `init()` sets them to what they are now. Raises RunError for an op that has no
+        form in NumPy.
+        """
+        from .exporting.numpy_file.source import write_numpy
+
+        alone(self._lock, lambda: write_numpy(self._variants, path, training))
+
     def to_onnx(self, path: str | Path, *, training: bool = False) -> None:
         """Writes inference to a file of ONNX, or the whole training step; path ends in .onnx.
 

@@ -118,6 +118,13 @@ class Variants:
         part = Made(g, Pipeline(()), Compilation({"declared": g}, (), {}))
         return self._executable(self._scheduled(g, g.outputs), self.declared, part)
 
+    @property
+    def step_alone(self) -> Graph:
+        """The training step with the loss as its one output, scheduled anew."""
+        self.check_loss()
+        g = self.executable.graph
+        return self._schedule(g.but(outputs={k: n for k, n in g.outputs.items() if k == "loss"}))
+
     def planned(self, g: Graph, sizes: Mapping[str, int]) -> Graph:
         """A compiled graph as its plan for these sizes has it: scheduled anew for them, within the
         memory limit."""

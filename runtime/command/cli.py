@@ -20,6 +20,7 @@ from .bisect import bisect
 from .check import check
 from .compare import compare_command
 from .ending import exit_code, raising
+from .export import export
 from .info import info
 from .opt import opt
 from .picture import graph_command
@@ -103,6 +104,7 @@ for command in (
     resume,
     replay_command,
     predict,
+    export,
     compare_command,
     graph_command,
     check,

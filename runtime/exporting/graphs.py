@@ -24,17 +24,18 @@ from ..variants import Variants
 
 
 class Exported(NamedTuple):
-    """The graphs of a program that a file holds, scheduled for the largest sizes.
+    """The graphs of a program that a file holds.
 
     `predict` gives all outputs but the loss; None where there are none. `step` gives the loss and
-    updates the state; None where it was not asked for. `values` are the parameters and the state.
+    updates the state; None where it was not asked for. `values` are the parameters and the state,
+    `sizes` the largest of the symbols, where these are known.
     """
 
     name: str
     predict: Graph | None
     step: Graph | None
     values: Mapping[str, Array]
-    sizes: Mapping[str, int]
+    sizes: Mapping[str, int] = {}
 
     @property
     def graphs(self) -> list[Graph]:
@@ -42,10 +43,8 @@ class Exported(NamedTuple):
         return [g for g in (self.predict, self.step) if g is not None]
 
 
-def exported(
-    variants: Variants, training: bool, sizes: Mapping[str, int] | None = None
-) -> Exported:
-    """The graphs, checked against what was declared as before any run; `sizes` are the largest.
+def exported(variants: Variants, training: bool) -> Exported:
+    """The graphs, checked against what was declared as before any run.
 
     Without `training`, what inference computes of parameters alone is computed here and now. Raises
     RunError where there is nothing to export, or no optimizer to train with.
@@ -60,13 +59,19 @@ def exported(
     values = variants.values.read(variants.sources)
     if predict is not None and step is None:
         predict = with_fixed(predict, values)
-    whole = [g for g in (predict, step) if g is not None]
-    due = dict.fromkeys([s for g in whole for s in g.symbols], ASSUMED)
+    return Exported(variants.declared.name, predict, step, values)
+
+
+def planned(e: Exported, variants: Variants, sizes: Mapping[str, int] | None) -> Exported:
+    """The graphs scheduled anew for these sizes, which are the largest of any call; as a report
+    assumes them where none are given. RunError for sizes that are none."""
+    due = dict.fromkeys([s for g in e.graphs for s in g.symbols], ASSUMED)
     largest = _sizes(due, sizes)
-    planned = [
-        g and variants.planned(g, {s: largest[s] for s in g.symbols}) for g in (predict, step)
-    ]
-    return Exported(variants.declared.name, planned[0], planned[1], values, largest)
+
+    def of(g: Graph | None) -> Graph | None:
+        return g and variants.planned(g, {s: largest[s] for s in g.symbols})
+
+    return e._replace(predict=of(e.predict), step=of(e.step), sizes=largest)
 
 
 def with_fixed(g: Graph, values: Mapping[str, Array]) -> Graph:
@@ -101,16 +106,14 @@ def checked_path(path: str | Path, ending: str, what: str) -> Path:
 
 def _step(variants: Variants) -> Graph:
     """The training step with the loss as its one output."""
-    variants.check_loss()
-    g = variants.executable.graph
+    g = variants.step_alone
     if not g.updates:
         raise RunError(
             "the program has no optimizer, so there is no step to export; "
             "compile(..., optimizer=vg.SGD(lr=0.1)), or export it without training"
         )
     _check(variants.executable.certifier)
-    assert g.loss is not None
-    return g.but(outputs={"loss": g.loss})
+    return g
 
 
 def _check(certifier: object) -> None:

@@ -22,10 +22,11 @@ from ....graph import (
 )
 from ....graph.text.printer import statement
 from ...planning.typed_arrays import TypedArrays
+from ..identifiers import Names
 from .elements import EXPRESSIONS, expression
 from .helpers import Helpers
 from .loops import Text, in_one_loop, variables
-from .names import Names, comment
+from .names import comment
 from .numbers import TYPES, literal
 
 _OPERATOR: Final = re.compile(r" [-+?<>=!]")

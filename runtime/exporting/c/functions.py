@@ -8,11 +8,11 @@ from typing import NamedTuple
 from ....graph import Graph, Node, Nodes
 from ...planning.phases import is_wrong, late_products, phases, read_late, watched
 from ...planning.typed_arrays import TypedArrays
+from ..identifiers import Names
 from .body import Body, Held
 from .helpers import Helpers
 from .kernels import KERNELS
 from .loops import Text
-from .names import Names, identifier
 from .numbers import TYPES
 
 
@@ -53,12 +53,15 @@ class Writer:
         """What the size of each symbol is called; that of a single one is n."""
         if len(self._sizes) == 1:
             return dict.fromkeys(self._sizes, "n")
-        local = Names()
-        return {s: f"n_{local.new(s).rstrip('_')}" for s in self._sizes}
+        local = Names(lambda _: False)
+        return {s: f"n_{local.new(s)}" for s in self._sizes}
 
     def most(self, symbol: str) -> str:
         """The macro of the largest size of a symbol."""
-        return f"{self._prefix.upper()}_MOST_{identifier(symbol).rstrip('_').upper()}"
+        named = Names(lambda _: False)
+        return {s: f"{self._prefix.upper()}_MOST_{named.new(s.upper())}" for s in self._sizes}[
+            symbol
+        ]
 
     def predict(self, g: Graph, arrays: TypedArrays) -> Function:
         """The outputs of the inference graph, copied into the caller's arrays."""
@@ -88,7 +91,7 @@ class _Made:
     ) -> None:
         self._g, self._prefix = g, w._prefix
         self.text = Text(w.sizes)
-        names = Names(w._names)
+        names = w._names.inner()
         fed, arguments = {}, []
         for n in g.inputs:
             fed[n] = names.new(g.names[n])

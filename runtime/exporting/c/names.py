@@ -1,9 +1,11 @@
-"""Identifiers and comments of C, made of names that a user chose: none can break out."""
+"""The words that C takes, and comments of C that nothing in them ends."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
+
+from ..identifiers import identifier
 
 # Words of C and C++, up to C23 and C++23.
 _KEYWORDS: Final = """
@@ -39,29 +41,14 @@ _TYPE: Final = re.compile(r"\w+_t|(mem|str|wcs)[a-z]+|[A-Z_][A-Z0-9_]+|[ijkl]\d|
 """More names that a system may take: of types, functions of string.h, and macros; and ours."""
 
 
-def identifier(name: str) -> str:
-    """An identifier of C and C++ that tells the name: letters beyond ASCII by their numbers."""
-    ascii_only = "".join(c if c.isascii() else f"u{ord(c):04x}" for c in name)
-    text = re.sub(r"_+", "_", re.sub(r"\W", "_", ascii_only)).lstrip("_") or "v"
-    text = f"v{text}" if text[0].isdigit() else text
-    return f"{text}_" if text in _RESERVED or _TYPE.fullmatch(text) else text
+def reserved(text: str) -> bool:
+    """Whether C, C++ or what a file includes takes the word."""
+    return text in _RESERVED or _TYPE.fullmatch(text) is not None
 
 
-class Names:
-    """Identifiers of one scope, each given once."""
-
-    def __init__(self, taken: Names | None = None) -> None:
-        self._taken: set[str] = set(taken._taken) if taken is not None else set()
-
-    def new(self, name: str) -> str:
-        """An identifier for the name, with a number where another has it."""
-        wanted = chosen = identifier(name)
-        number = 1
-        while chosen in self._taken:
-            number += 1
-            chosen = f"{wanted}_{number}"
-        self._taken.add(chosen)
-        return chosen
+def public(name: str) -> str:
+    """What all public names of a file of that name begin with."""
+    return identifier(name, reserved).lower().rstrip("_") or "net"
 
 
 def comment(text: str, indent: str = "") -> str:

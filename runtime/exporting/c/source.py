@@ -13,10 +13,11 @@ from ....graph import NUMPY_DTYPES, Array, Constant, Node, Parameter, RunError, 
 from ....graph.writing import write_whole
 from ...planning.typed_arrays import TypedArrays, typed_arrays
 from ...variants import Variants
-from ..graphs import Exported, checked_path, exported
+from ..graphs import Exported, checked_path, exported, planned
+from ..identifiers import Names
 from .functions import Function, Writer
 from .helpers import Helpers
-from .names import Names, comment, identifier
+from .names import comment, public, reserved
 from .numbers import TYPES, listed, literal
 
 
@@ -51,7 +52,9 @@ def write_c(
     """Writes the .c file and, beside it, its header; RunError before anything is written."""
     source = checked_path(path, ".c", "C")
     header = checked_path(source.with_suffix(".h"), ".h", "its header")
-    files = c_files(exported(variants, training, sizes), source.stem, variants.metadata)
+    files = c_files(
+        planned(exported(variants, training), variants, sizes), source.stem, variants.metadata
+    )
     write_whole(header, files.header)
     write_whole(source, files.source)
     return files.memory
@@ -67,16 +70,16 @@ class _File:
 
     def __init__(self, e: Exported, name: str, metadata: Mapping[str, str]) -> None:
         self._e, self._name = e, name
-        self._prefix = identifier(name).lower().rstrip("_") or "net"
+        self._prefix = public(name)
         self._upper = self._prefix.upper()
-        self._names, self._helpers = Names(), Helpers()
+        self._names, self._helpers = Names(reserved), Helpers()
         for own in ("state", "before", "arena", "status", "init", "predict", "step", "classes"):
             self._names.new(f"{self._prefix}_{own}")
         self._fields: dict[str, tuple[str, Node]] = {}  # by name: its field, and a node of it
         self._constants: dict[tuple[str, bytes], tuple[str, str]] = {}  # the name, and the text
         self._classes = _class_names(metadata)
         if e.step is not None:
-            own_names = Names()
+            own_names = Names(reserved)
             for g in e.graphs:
                 for n in (*g.parameters, *g.state):
                     if g.names[n] not in self._fields:
