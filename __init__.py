@@ -163,6 +163,7 @@ if TYPE_CHECKING:
         measure,
         replay,
     )
+    from .runtime.data import sets as data
 
 __version__ = "0.1.0"
 __all__ = [
@@ -239,6 +240,7 @@ __all__ = [
     "constant",
     "copy",
     "cos",
+    "data",
     "dense",
     "digits",
     "dim",
@@ -325,6 +327,9 @@ if not TYPE_CHECKING:
             raise AttributeError(name)
         # The ops register themselves, and a graph's text names them: they come with the first name.
         import_module(".ops", __name__)
+        if name == "data":  # runtime.data is the folder that it stands in
+            globals()[name] = import_module(".runtime.data.sets", __name__)
+            return globals()[name]
         for part in ("graph", "ops", "passes", "runtime") if name in __all__ else ():
             module = import_module(f".{part}", __name__)
             if name in module.__all__:

@@ -11,7 +11,7 @@ import pytest
 
 import verigrad as vg
 
-MODULES = {"vg": vg, "vg.schedules": vg.schedules, "vg.init": vg.init}
+MODULES = {"vg": vg, "vg.schedules": vg.schedules, "vg.init": vg.init, "vg.data": vg.data}
 NAMED = [(f"{at}.{name}", getattr(m, name)) for at, m in MODULES.items() for name in m.__all__]
 CALLED = {
     name: found

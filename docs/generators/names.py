@@ -77,7 +77,9 @@ def told(name: str) -> Iterator[str]:
 
 def layer(name: str) -> str:
     """The layer of the package that a name stands in."""
-    module = str(getattr(getattr(vg, name), "__module__", "verigrad.passes.pipelines"))
+    found = getattr(vg, name)
+    own = found.__name__ if isinstance(found, ModuleType) else "verigrad.passes.pipelines"
+    module = str(getattr(found, "__module__", own))
     return [*module.split("."), "graph"][1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from ...graph import Array, RunError, shortened
 from ...ops import words
 from ..metrics.registry import Task
 from .encoding import Encoding
+from .scaling import Scaling, standardizing
 
 TEST_SHARE: Final = 0.2
 """The share of each class that is kept for the test, where a data set has no test part."""
@@ -25,6 +27,20 @@ class Part(NamedTuple):
 
     x: Array
     y: Array
+
+
+class Known(Part):
+    """A part that tells of the data set that it is of, as `schema` reads it: `fit` keeps that in
+    the program's metadata."""
+
+    told: Mapping[str, str] = {}
+
+    @classmethod
+    def of(cls, part: Part, told: Mapping[str, str]) -> Known:
+        """The part, with what is to be told."""
+        known = cls(*part)
+        known.told = told
+        return known
 
 
 class Parts(NamedTuple):
@@ -76,6 +92,17 @@ class TaskData(NamedTuple):
     @property
     def features(self) -> int:
         return int(self.train.x.shape[1])
+
+    @property
+    def parts(self) -> tuple[Part, Part, Part]:
+        """To train on, to validate, and to test."""
+        return self.train, self.validation, self.test
+
+    @property
+    def scaling(self) -> Scaling:
+        """What gives the features of the training part mean 0 and variance 1: in a graph, write
+        `data.scaling.of(x)`."""
+        return standardizing(self.train.x, self.pixels)
 
     @property
     def task(self) -> Task:

@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ...graph import Array
+from ...graph import Array, Node, constant
+from ...ops import cast, multiply, subtract
 from .moments import moments
 
 _ERROR: Final = 1e-3
@@ -25,6 +26,14 @@ class Scaling(NamedTuple):
     mean: Array
     inverse: Array
     dtype: str
+
+    def of(self, x: Node) -> Node:
+        """The features f32[N,features] of an input x that is declared in `dtype`, as a part of the
+        graph, so that a program predicts from features as they are."""
+        mean = constant(self.mean, self.dtype, name="mean")
+        inverse = constant(self.inverse, self.dtype, name="inverse_deviation")
+        scaled = multiply(subtract(x, mean, name="centred"), inverse, name="scaled")
+        return scaled if self.dtype == "f32" else cast(scaled, "f32")
 
 
 def standardizing(x: Array, pixels: bool) -> Scaling:

@@ -113,13 +113,14 @@ def fit(
     kept = _checkpoint(checkpoint, resume)
     how = Drawing(sampler, batch_size, epochs, steps, marked=kept is not None)
     source = source_of(program, data, how)
-    metadata = _with_columns(program, source.columns)
+    metadata = {**source.known, **_with_columns(program, source.columns)}
     valid = _validation_set(program, validation, metadata) if validation is not None else None
     heard, put_back = followers(program, callbacks, keep_best, valid)
     agreed = _agreed(source, valid) if kept is not None else {}
     loop = Loop(program, source.opened, valid, heard, kept, agreed, _bundle(bundle, kept))
     length, at = source.length, loop.position
     check_rates(program.options.optimizer, at.step, at.start + (length.steps or _AT_A_TIME))
+    program.metadata.update({**source.known, **program.metadata})
     program.metadata.update(_with_columns(program, loop.batches.looked_at.columns))
     extent = source.extent(at.start)
     logging = logging_to(loggers, program, at.rows, source.told())

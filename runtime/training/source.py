@@ -9,6 +9,7 @@ import numpy as np
 
 from ...graph import RunError, shown
 from ..arguments import count_of
+from ..data.parts import Known
 from ..program import Program
 from .batches import Batches, Place, RowBatches
 from .checkpoint import Length
@@ -37,12 +38,14 @@ class Drawing(NamedTuple):
 class Source(Protocol):
     """What the batches of a run come from.
 
-    `columns` are those of the frames that it is made of, as far as it is known before it is
-    opened; `agreed` is what a run that goes on has to have in common with it.
+    `columns` are those of the frames that it is made of, as far as they are known before it is
+    opened, and `known` what a data set of `vg.data` tells of itself; `agreed` is what a run that
+    goes on has to have in common with it.
     """
 
     length: Length
     columns: Mapping[str, tuple[str, ...]]
+    known: Mapping[str, str]
 
     def agreed(self) -> dict[str, str | int | None]:
         """By the names that an error gives them."""
@@ -69,6 +72,7 @@ class RowSource:
     def __init__(self, program: Program, data: Any, how: Drawing) -> None:
         self._data = rows = DataSet(program.declared, data, program.metadata)
         self.columns: Mapping[str, tuple[str, ...]] = rows.columns
+        self.known: Mapping[str, str] = data.told if isinstance(data, Known) else {}
         self._how = how
         asked: Any = how.batch_size
         plain = int(asked) if isinstance(asked, np.integer) else asked  # as a checkpoint tells it
@@ -107,6 +111,7 @@ class StreamSource:
     """Batches that are made by somebody else, of rows that nobody may know."""
 
     columns: Mapping[str, tuple[str, ...]] = {}
+    known: Mapping[str, str] = {}
 
     def __init__(self, program: Program, stream: Any, how: Drawing) -> None:
         self._program = program
