@@ -49,6 +49,25 @@ def write_onnx(
 
 def _inference(variants: Variants, metadata: Mapping[str, str]) -> Any:
     """The model of all outputs but the loss, with the values as they are now."""
+    g = inferred(variants)
+    model, _ = model_proto(
+        g, _values(variants, g), _fill(g, metadata), metadata, state_is_fed=False
+    )
+    return model
+
+
+def _step(variants: Variants, metadata: Mapping[str, str]) -> Any:
+    """The model of a training step, from the state as it is now."""
+    g = stepped(variants)
+    model, given = model_proto(
+        g, _values(variants, g), _fill(g, metadata), metadata, state_is_fed=True
+    )
+    add_training_info(model, given.updates, _first_values(variants, given.updates))
+    return model
+
+
+def inferred(variants: Variants) -> Graph:
+    """The graph of inference as it is written. Raises RunError where it gives nothing."""
     declared = variants.declared
     outputs = {k: n for k, n in declared.outputs.items() if k != "loss"}
     if not outputs:
@@ -56,28 +75,22 @@ def _inference(variants: Variants, metadata: Mapping[str, str]) -> Any:
             f"graph {declared.name} has no output but its loss, and inference would give nothing; "
             'declare one, vg.Graph(..., outputs={"scores": scores}), or give training=True'
         )
-    g = meant(declared.but(outputs=outputs, updates={}), variants.options.inference())
-    values = _values(variants, g)
-    model, _ = model_proto(g, values, _fill(g, metadata), metadata, state_is_fed=False)
-    return model
+    return _meant(declared.but(outputs=outputs, updates={}), variants.options.inference())
 
 
-def _step(variants: Variants, metadata: Mapping[str, str]) -> Any:
-    """The model of a training step, from the state as it is now."""
+def stepped(variants: Variants) -> Graph:
+    """The graph of a training step as it is written. Raises RunError where nothing is trained."""
     variants.check_loss()
-    g = meant(variants.declared, variants.options.training())
+    g = _meant(variants.declared, variants.options.training())
     if not g.updates:
         raise RunError(
             "the program has no optimizer, so there is no step to write; "
             "compile(..., optimizer=vg.SGD(lr=0.1)), or leave training=True out"
         )
-    values = _values(variants, g)
-    model, given = model_proto(g, values, _fill(g, metadata), metadata, state_is_fed=True)
-    add_training_info(model, given.updates, _first_values(variants, given.updates))
-    return model
+    return g
 
 
-def meant(declared: Graph, pipeline: Pipeline) -> Graph:
+def _meant(declared: Graph, pipeline: Pipeline) -> Graph:
     """What is written: the declared graph after the passes that define what it computes, with
     constants folded and equal nodes joined.
 
