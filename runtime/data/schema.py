@@ -55,12 +55,10 @@ def schema(metadata: Mapping[str, str], classes: int | None) -> Schema:
     """The schema of a program with so many scores, or of one without classes. Raises RunError for
     what is none."""
     names, columns = (_names(metadata, key) for key in ("classes", "columns"))
-    fill = _read(metadata, "fill", [])
+    fill = fill_of(metadata)
     seed = _read(metadata, "split_seed", 0)
     if names and len(names) != classes:
         raise _damaged("classes", f"{classes or 'no'} different texts")
-    if not isinstance(fill, list) or not all(_is_finite(v) for v in fill):
-        raise _damaged("fill", "finite numbers")
     if fill and len(fill) != len(columns):
         raise _damaged("fill", f"{len(columns)} numbers, one a column,")
     if type(seed) is not int or not 0 <= seed < 2**64:
@@ -68,10 +66,17 @@ def schema(metadata: Mapping[str, str], classes: int | None) -> Schema:
     task = metadata.get("task", "classification")
     if task not in get_args(Task):
         raise _damaged("task", " or ".join(get_args(Task)))
-    means = tuple([float(v) for v in fill])
     encodings = _encodings(metadata, columns)
     known: Task = "regression" if task == "regression" else "classification"
-    return Schema(names, columns, metadata.get("target"), means, seed, known, encodings)
+    return Schema(names, columns, metadata.get("target"), fill, seed, known, encodings)
+
+
+def fill_of(metadata: Mapping[str, str]) -> tuple[float, ...]:
+    """What stands in for a missing value, a number a column. Raises RunError for what is none."""
+    fill = _read(metadata, "fill", [])
+    if not isinstance(fill, list) or not all(_is_finite(v) for v in fill):
+        raise _damaged("fill", "finite numbers")
+    return tuple([float(v) for v in fill])
 
 
 def _encodings(metadata: Mapping[str, str], columns: tuple[str, ...]) -> tuple[Encoding, ...]:

@@ -261,6 +261,16 @@ def test_a_file_that_is_too_large_for_the_format(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("fill", ["", "[", "3", "[null]", "[1e999]", '["a"]'])
+def test_a_damaged_fill_is_named(
+    onnx: Any, fill: str, tmp_path: Path, three_layer: vg.Graph
+) -> None:
+    program = vg.compile(three_layer)
+    program.metadata["fill"] = fill
+    with pytest.raises(vg.RunError, match="'fill' is damaged"):
+        program.to_onnx(tmp_path / "net.onnx")
+
+
 @pytest.mark.parametrize("metadata", [{"a": 3}, {3: "a"}, {"a": None}])
 def test_metadata_that_is_no_text(
     onnx: Any, metadata: Any, tmp_path: Path, three_layer: vg.Graph

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,16 +9,17 @@ from typing import Any, Final
 import numpy as np
 
 from ....graph import Array, Graph, Initializer, Parameter, PassError, RunError, State
-from ....graph.writing import check_writable, given_path, write_whole
+from ....graph.writing import write_whole
 from ....ops import first_value
 from ....passes import Pipeline
+from ...data.schema import fill_of
 from ...files.program_file import check_metadata
 from ...optional import require
 from ...variants import Variants
+from ..graphs import checked_path
 from .model import model_proto
 from .training import add_training_info
 
-ENDING: Final = ".onnx"
 _TIDYING: Final = ("fold_constants", "simplify", "eliminate_common")
 """Passes that leave fewer nodes of the same ops."""
 _MOST: Final = 2**31 - 1
@@ -34,15 +34,9 @@ def write_onnx(
     Raises RunError where the file cannot be written, where an op has no form in ONNX, or where
     there is nothing to write; the file is then as it was.
     """
-    target = given_path(path)
-    if target.suffix.lower() != ENDING:
-        raise RunError(
-            f"{target} would hold ONNX, whose files end in {ENDING}; write e.g. "
-            f"{target.stem or 'net'}{ENDING}"
-        )
+    target = checked_path(path, ".onnx", "ONNX")
     require("onnx", "onnx")
     check_metadata(metadata)
-    check_writable(target)
     model = (_step if training else _inference)(variants, metadata)
     write_whole(target, model.SerializeToString(deterministic=True))
 
@@ -127,7 +121,7 @@ def _first_values(variants: Variants, names: Mapping[str, str]) -> dict[str, Arr
 def _fill(g: Graph, metadata: Mapping[str, str]) -> dict[str, Array]:
     """What stands in for missing values, as `verigrad predict` fills them in: by input, one number
     a column."""
-    means = np.asarray(json.loads(metadata.get("fill", "[]")), np.float64)
+    means = np.asarray(fill_of(metadata), np.float64)
     floats = [n for n in g.inputs if n.type.is_float]
     if not means.size or len(floats) != 1 or floats[0].shape[1:] != means.shape:
         return {}
