@@ -131,11 +131,11 @@ class Op(Record):
         """
         raise NoRuleError(f"op {self.name} has no `exact`")
 
-    def onnx(self, at: Any, *xs: Any) -> Any:
-        """What the op is in ONNX: nodes that `at` writes, `at.op("Softsign", x, attribute=...)`.
+    def onnx(self, *args: Any, **kwargs: Any) -> Any:
+        """What the op is in ONNX, where it is an op of the user's: `onnx(at, *xs)`.
 
-        `xs` are the inputs; of them and of what `at.op` gives +, -, *, / and comparisons write
-        nodes too. Without it no graph that holds the op can be written to a file of ONNX.
+        `at.op("Softsign", x, attribute=...)` writes a node; +, -, *, / and comparisons of inputs,
+        and of what that gives, write others. Without it no graph with the op can be exported so.
         """
         raise NoRuleError(f"op {self.name} has no `onnx`")
 

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from catch.subjects import Subject, subjects
 from conftest import batch, net
 from hypothesis import given
-from onnx_runs import Session, checked, predicted
+from onnx_runs import Session, checked, new_state, predicted
 from random_graphs import chains, graphs, nets, values_of
 
 import verigrad as vg
@@ -44,6 +45,25 @@ def test_a_net_predicts_the_same(
     assert list(found) == ["scores", "raw", "in"]
     for key, expected in program.predict(feeds).items():
         agrees(found[key], expected)
+
+
+@pytest.mark.parametrize("subject", [*subjects()], ids=lambda s: s.net.name)
+def test_nets_with_all_that_there_is_predict_and_step_the_same(
+    onnx: Any, subject: Subject, tmp_path: Path
+) -> None:
+    program = subject.program()
+    path = tmp_path / "step.onnx"
+    program.to_onnx(path, training=True)
+    checked(path)
+    session, state = Session(path), {}
+    for rows in subject.rows * 3:
+        types = {program.declared.names[n]: n.type.numpy for n in program.declared.inputs}
+        feeds = {k: a.astype(types[k]) for k, a in subject.feeds(rows).items()}
+        outputs = session.run({**feeds, **state})
+        agrees(outputs["loss"], np.asarray(program.step(feeds), outputs["loss"].dtype))
+        state = new_state(outputs)
+    for key, value in program.predict(feeds).items():
+        agrees(predicted(program, tmp_path, feeds)[key], value)
 
 
 def test_the_file_says_what_it_is(onnx: Any, tmp_path: Path, three_layer: vg.Graph) -> None:
@@ -87,8 +107,15 @@ def test_what_the_command_trains_takes_raw_columns(
     found = predicted(program, tmp_path, {"x": raw})["scores"]
     filled = np.where(np.isnan(raw), json.loads(program.metadata["fill"]), raw)
     agrees(found, program.predict(x=filled)["scores"])
-    told = {p.key: p.value for p in checked(tmp_path / "net.onnx").metadata_props}
+    path = tmp_path / "step.onnx"
+    exported = CliRunner().invoke(cli, ["export", str(out), "-o", str(path), "--training"])
+    assert (exported.exit_code, exported.output) == (0, f"{path}\n")
+    told = {p.key: p.value for p in checked(path).metadata_props}
     assert json.loads(told["classes"]) == ["high", "low"]
+    feeds = {"x": raw, "y": np.array([0, 1])}
+    assert Session(path).run(feeds)["loss"] == pytest.approx(
+        program.step({**feeds, "x": filled}), rel=1e-5
+    )
 
 
 @given(graph=st.one_of(graphs(), chains(), nets()), size=st.integers(0, 4))
@@ -255,10 +282,15 @@ def test_a_path_that_cannot_be_written_leaves_nothing(
 def test_a_file_that_is_too_large_for_the_format(
     onnx: Any, tmp_path: Path, three_layer: vg.Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("verigrad.runtime.exporting.onnx.files._MOST", 100)
-    with pytest.raises(vg.RunError, match=r"take 744 bytes.* 100 at most"):
-        vg.compile(three_layer).to_onnx(tmp_path / "net.onnx")
-    assert not list(tmp_path.iterdir())
+    program = vg.compile(three_layer, optimizer=vg.SGD(0.1))
+    monkeypatch.setattr("verigrad.runtime.exporting.onnx.files._MOST", 744)
+    program.to_onnx(tmp_path / "net.onnx")
+    with pytest.raises(vg.RunError, match=r"take 1,5.. bytes.* 744 at most"):  # first values, too
+        program.to_onnx(tmp_path / "step.onnx", training=True)
+    monkeypatch.setattr("verigrad.runtime.exporting.onnx.files._MOST", 743)
+    with pytest.raises(vg.RunError, match=r"take 744 bytes.* 743 at most"):
+        program.to_onnx(tmp_path / "other.onnx")
+    assert [p.name for p in tmp_path.iterdir()] == ["net.onnx"]
 
 
 @pytest.mark.parametrize("fill", ["", "[", "3", "[null]", "[1e999]", '["a"]'])

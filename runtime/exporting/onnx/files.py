@@ -99,13 +99,16 @@ def _meant(declared: Graph, pipeline: Pipeline) -> Graph:
 
 
 def _values(variants: Variants, g: Graph) -> dict[str, Array]:
-    values = variants.values.read([g.names[n] for n in (*g.parameters, *g.state)])
-    size = sum(a.nbytes for a in values.values()) + sum(n.type.nbytes({}) for n in g.constants)
+    """The parameters and the state. Raises RunError where a file cannot hold what it has to."""
+    held = (*g.parameters, *g.state, *g.constants)
+    first = g.updates  # whose first values are in the file as well
+    size = sum(n.type.nbytes({}) for n in (*held, *first))
     if size > _MOST:
         raise RunError(
-            f"the parameters take {size:,} bytes, and a file of ONNX holds {_MOST:,} at most"
+            f"the values of {g.name} take {size:,} bytes, and a file of ONNX holds {_MOST:,} at "
+            "most; a program's own file, program.save(...), has no limit"
         )
-    return values
+    return variants.values.read([g.names[n] for n in (*g.parameters, *g.state)])
 
 
 def _first_values(variants: Variants, names: Mapping[str, str]) -> dict[str, Array]:
