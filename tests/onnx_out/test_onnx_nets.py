@@ -72,6 +72,7 @@ def test_the_file_says_what_it_is(onnx: Any, tmp_path: Path, three_layer: vg.Gra
     program.to_onnx(tmp_path / "net.onnx")
     model = checked(tmp_path / "net.onnx")
     told = {p.key: p.value for p in model.metadata_props}
+    assert json.loads(told.pop("verigrad.parameters")) == [*program.parameters]
     assert told == {"classes": program.metadata["classes"], "verigrad.graph": "net"}
     assert model.producer_name == "verigrad" and model.producer_version
     assert [v.name for v in model.graph.input] == ["x"]  # labels are not needed

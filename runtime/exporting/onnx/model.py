@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
@@ -22,6 +23,9 @@ NEW: Final = ".new"
 
 GRAPH: Final = "verigrad.graph"
 """What the graph's own name is called among the texts of a model."""
+PARAMETERS: Final = "verigrad.parameters"
+"""Under which name the parameters are told there, as JSON: other initializers are constants and
+state, which nobody trains who reads the file."""
 
 
 class Named(NamedTuple):
@@ -129,5 +133,6 @@ def _model(proto: Any, g: Graph, metadata: Mapping[str, str]) -> Any:
         producer_name="verigrad",
         producer_version=version("verigrad"),
     )
-    helper().set_model_props(model, {**metadata, GRAPH: g.name})
+    told = json.dumps([g.names[n] for n in g.parameters])
+    helper().set_model_props(model, {**metadata, GRAPH: g.name, PARAMETERS: told})
     return model
