@@ -39,6 +39,12 @@ class Call:
 
     # ---- inputs --------------------------------------------------------------------------------
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it reads something, and nothing that a feed decides on."""
+        known = [isinstance(v, Known) and not v.symbolic for v in self.inputs if v is not None]
+        return bool(known) and all(known)
+
     def has(self, k: int) -> bool:
         """Whether input k is given."""
         return k < len(self.inputs) and self.inputs[k] is not None

@@ -10,7 +10,7 @@ import numpy as np
 
 from ....graph import Dim, Graph, GraphError, Node, VerigradError, check_kind, shown, suggest
 from .loss import with_loss
-from .model import check_known, inlined, opsets, read_model
+from .model import check_known, inlined, opsets, read_model, told_parameters
 from .naming import cleaned
 from .reader import Reader
 from .rules import RULES
@@ -40,10 +40,10 @@ def from_onnx(
 
     Parameters are the float initializers with axes, but for bounds and for what scales an input
     before the first layer, which are constants, and for running values, which are states of
-    `batch_norm`. `trainable` chooses others: their names in the file, or all or none of them.
-    Weights of dense layers are [in,out], as `vg.dense` declares them. `shapes` gives inputs other
-    shapes, as {"x": ("N", 64)} where the file fixed a batch; `constants` fixes inputs or
-    initializers, by name.
+    `batch_norm`; files of verigrad's own tell them. `trainable` chooses others: their names in
+    the file, or all or none of them. Weights of dense layers are [in,out], as `vg.dense` declares
+    them. `shapes` gives inputs other shapes, as {"x": ("N", 64)} where the file fixed a batch;
+    `constants` fixes inputs or initializers, by name.
 
     Opsets from 7 on are read. int32 is read as i64. Texts become class numbers, and ZipMaps the
     probabilities that they hold. Raises RunError for what is no file of ONNX, and GraphError for
@@ -60,7 +60,7 @@ def from_onnx(
         reader = Reader(
             opsets(model) or versions,
             folder,
-            trainable=trainable,
+            trainable=told_parameters(model) if trainable is None else trainable,
             shapes=shapes,
             constants={k: np.asarray(v) for k, v in (constants or {}).items()},
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from ...optional import require
 
 OLDEST: Final = 7
 """The oldest opset that is read: before it, operands were broadcast in another way."""
+PARAMETERS: Final = "verigrad.parameters"
+"""Under which name verigrad's own files tell what is trained."""
 ONNX_DOMAIN: Final = ("", "ai.onnx")
 
 
@@ -46,7 +49,35 @@ def _parsed(data: bytes, what: str) -> Any:
         raise RunError(f"{what} is no ONNX file: {cut(str(e), 300)}") from None
     if not model.HasField("graph") or not model.opset_import:
         raise RunError(f"{what} is no ONNX file, or one that was cut off: it holds no graph")
+    if not all(isinstance(text, str) for text in _texts(model, model.graph)):
+        raise RunError(f"{what} is no ONNX file, or a damaged one: a name in it is no text")
     return model
+
+
+def _texts(model: Any, graph: Any) -> Iterator[object]:
+    """Every name that a file gives: protobuf gives bytes for what is no UTF-8."""
+    for opset in model.opset_import:
+        yield opset.domain
+    for entry in model.metadata_props:
+        yield from (entry.key, entry.value)
+    for function in model.functions:
+        yield from (function.name, function.domain, *function.input, *function.output)
+        yield from (text for n in function.node for text in _texts_of(n))
+    for told in (*graph.input, *graph.output):
+        yield told.name
+        yield from (d.dim_param for d in told.type.tensor_type.shape.dim)
+    yield graph.name
+    yield from (t.name for t in graph.initializer)
+    for n in every_node(graph):
+        yield from _texts_of(n)
+        for a in n.attribute:
+            for inner in (a.g, *a.graphs):
+                yield from (v.name for v in (*inner.input, *inner.output, *inner.initializer))
+
+
+def _texts_of(node: Any) -> Iterator[object]:
+    yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+    yield from (a.name for a in node.attribute)
 
 
 def opsets(model: Any) -> dict[str, int]:
@@ -69,6 +100,17 @@ def opsets(model: Any) -> dict[str, int]:
 def _since(domain: str, op: str, version: int) -> int | None:
     schema = schema_of(domain, op, version)
     return None if schema is None else int(schema.since_version)
+
+
+def told_parameters(model: Any) -> list[str] | None:
+    """The initializers that are parameters, where the file says so, as verigrad's own do."""
+    stored = {t.name for t in model.graph.initializer}
+    told = next((p.value for p in model.metadata_props if p.key == PARAMETERS), None)
+    try:
+        names = None if told is None else json.loads(told)
+    except ValueError:
+        return None
+    return [n for n in names if n in stored] if isinstance(names, list) else None
 
 
 def domain_of(node: Any) -> str:

@@ -17,7 +17,6 @@ from ....graph import (
     Node,
     Parameter,
     VerigradError,
-    constant,
     cut,
     depth_first,
     input,
@@ -68,6 +67,8 @@ class Reader:
         self._constants = dict(constants or {})
         self._sources: dict[str, Node] = {}
         self._uses: Counter[str] = Counter()
+        self.given: frozenset[str] = frozenset()
+        """The names of the graph's outputs."""
         self._reads: dict[Node, bool] = {}
 
     # ---- the graph -----------------------------------------------------------------------------
@@ -75,6 +76,7 @@ class Reader:
     def read(self, graph: Any) -> dict[str, Value]:
         """The values of the graph's outputs, by their names in the file."""
         self._count(graph)
+        self.given = frozenset(o.name for o in graph.output)
         self._check_named(graph)
         self._store(graph)
         for told in graph.input:
@@ -122,7 +124,7 @@ class Reader:
                 f"it is not what its op takes: {type(e).__name__}, {cut(str(e), 300)}"
             ) from None
         results: Sequence[Value | None] = given if isinstance(given, list) else [given]
-        if inputs and call.op != "If" and all(isinstance(v, Known | None) for v in inputs):
+        if call.op != "If" and call.is_known:
             results = [self._folded(v) for v in results]
         for name, result in zip(call.outputs, results, strict=False):
             if not name:
@@ -227,7 +229,7 @@ class Reader:
         if isinstance(value, Known):
             return known_node(value)
         if not (self.is_trained(value) if trained is None else trained):
-            return constant(value.array, "f32" if value.array.dtype == np.float32 else "f64")
+            return known_node(Known(value.array))
         return self._source(value)
 
     def is_trained(self, weight: Weight) -> bool:

@@ -62,8 +62,10 @@ def known_node(value: Known) -> Node:
         return constant(array.astype(np.int64), "i64")
     if array.dtype.kind == "b":
         return constant(array, "bool")
-    if array.dtype in (np.float32, np.float64):
-        return constant(array, "f32" if array.dtype == np.float32 else "f64")
+    if array.dtype == np.float32:  # a number as its text would be: 0.1, and 0.1 in f64 as well
+        return constant(array if array.ndim else float(str(array)), "f32")
+    if array.dtype == np.float64:
+        return constant(array, "f64")
     raise GraphError(
         f"a constant is of the type {array.dtype}, which is none of f32, f64, i64, bool"
     )

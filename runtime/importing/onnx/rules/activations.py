@@ -190,10 +190,10 @@ def _of(function: Callable[[Node], Node]) -> Callable[[Call], Value]:
 
 
 def _identity(c: Call) -> Value:
-    """The input; a weight becomes one of its own under the new name, as exporters keep equal ones
-    once."""
+    """The input; a weight that nodes read becomes one of its own under the new name: PyTorch
+    keeps weights once that are equal as it writes them."""
     value = c.value(0)
-    if isinstance(value, Weight) and value.stored:
+    if isinstance(value, Weight) and value.stored and c.outputs[0] not in c.reader.given:
         return c.reader.stored(c.outputs[0], value.array)
     return value
 

@@ -88,7 +88,9 @@ def _add(c: Call) -> Value:
 
 
 def _multiply(a: Node, b: Node) -> Node:
-    """a b; x sigmoid(x) as exporters write it is silu."""
+    """a b; x x is a square, and x sigmoid(x), as exporters write it, is silu."""
+    if a is b and a.type.is_float:
+        return square(a)
     for x, gate in ((a, b), (b, a)):
         if gate.op.name == "sigmoid" and gate.inputs[0] is x:
             return silu(x)
@@ -203,7 +205,7 @@ def _is_infinite(c: Call) -> Value:
 
 
 def _where(c: Call) -> Value:
-    return where(c.node(0), c.node(1), c.node(2))
+    return where(*operands(c))
 
 
 def _cast(c: Call) -> Value:
