@@ -148,9 +148,11 @@ if TYPE_CHECKING:
         Plan,
         Profile,
         Program,
+        Pruning,
         Replay,
         Sampler,
         TensorBoardLogger,
+        Tuning,
         check_op,
         check_same,
         compile,
@@ -162,6 +164,7 @@ if TYPE_CHECKING:
         load,
         measure,
         replay,
+        tune,
     )
     from .runtime.data import sets as data
 
@@ -210,6 +213,7 @@ __all__ = [
     "Plan",
     "Profile",
     "Program",
+    "Pruning",
     "RMSProp",
     "Recompute",
     "Record",
@@ -222,6 +226,7 @@ __all__ = [
     "Sampler",
     "TensorBoardLogger",
     "TensorType",
+    "Tuning",
     "Value",
     "VerigradError",
     "VerigradWarning",
@@ -314,6 +319,7 @@ __all__ = [
     "sum",
     "tanh",
     "transpose",
+    "tune",
     "verify",
     "where",
 ]

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from .training.measure import Measurement, measure
     from .training.replay import Replay, replay
     from .training.sampling import Sampler
+    from .tuning.pruning import Pruning
+    from .tuning.tune import tune
+    from .tuning.tuning import Tuning
 
 __all__ = [
     "Bisection",
@@ -52,10 +55,12 @@ __all__ = [
     "Plan",
     "Profile",
     "Program",
+    "Pruning",
     "Replay",
     "Row",
     "Sampler",
     "TensorBoardLogger",
+    "Tuning",
     "check_op",
     "check_same",
     "compile",
@@ -67,6 +72,7 @@ __all__ = [
     "load",
     "measure",
     "replay",
+    "tune",
 ]
 
 _MODULES: Final = {
@@ -95,6 +101,9 @@ _MODULES: Final = {
     "training.measure": ("Measurement", "measure"),
     "training.replay": ("Replay", "replay"),
     "training.sampling": ("Sampler",),
+    "tuning.pruning": ("Pruning",),
+    "tuning.tune": ("tune",),
+    "tuning.tuning": ("Tuning",),
 }
 
 if not TYPE_CHECKING:

@@ -26,7 +26,7 @@ FLOORS = (
     ("program",),
     ("checking", "loading"),
     ("training",),
-    ("estimators",),
+    ("estimators", "tuning"),
     ("command",),
 )
 """The rooms of the runtime, from the ground up: each imports from lower floors alone."""

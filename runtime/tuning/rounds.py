@@ -1,0 +1,47 @@
+"""Trials in rounds: the same ones, however many jobs make them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from ..optional import require
+from .study import Study
+from .trial import Ran, Trial, bars
+
+ROUND: Final = 6
+"""So many trials are made without a look at one another: 1, 2, 3 or 6 jobs are never idle."""
+
+Bars = tuple[float | None, ...]
+
+
+class Run(Protocol):
+    """A run with some options, which ends where it is worse than the bar of its epoch."""
+
+    def __call__(self, options: Mapping[str, Any], bars: Bars, /) -> Ran:
+        """What it came to; in a process of its own, maybe."""
+
+
+def rounds(
+    study: Study, run: Run, by: str, trials: int, jobs: int, size: int, prune: bool
+) -> Iterator[Trial]:
+    """Makes trials until there are so many, each given as it is kept, in the order of numbers."""
+    while len(study.trials) < trials:
+        first = len(study.trials) // size * size
+        bar = bars(by, study.trials[:first]) if prune else ()
+        # All of a round, also where some are there or not wanted: one is drawn beside the others.
+        suggested = study.suggest(first, size)
+        due = suggested[len(study.trials) - first : trials - first]
+        made = _made(run, [study.options(s) for s in due], bar, jobs)
+        for suggestion, ran in zip(due, made, strict=True):
+            yield study.add(suggestion, ran)
+
+
+def _made(run: Run, options: Sequence[Mapping[str, Any]], bar: Bars, jobs: int) -> Iterator[Ran]:
+    """The results in the order of the options, each as soon as it and those before it are there."""
+    if jobs == 1 or len(options) == 1:
+        yield from (run(o, bar) for o in options)
+        return
+    joblib = require("joblib", "tune")
+    parallel = joblib.Parallel(jobs, backend="loky", return_as="generator", inner_max_num_threads=1)
+    yield from parallel(joblib.delayed(run)(o, bar) for o in options)
