@@ -10,14 +10,15 @@ ORACLES := .venv-oracles
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses auto --dist worksteal
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
-.PHONY: help train test test-jit test-more test-oracles test-page accuracy fuzz notebooks catch \
-	mutants pictures lint docs bench clean
+.PHONY: help train test test-jit test-more test-oracles test-sklearn-before test-page accuracy fuzz \
+	notebooks catch mutants pictures lint docs bench clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
 	@echo "make test    install what the tests need too, and run them"
 	@echo "make test-jit runs all tests, their programs on the jitted backend"
 	@echo "make test-oracles runs the tests that compare with other libraries, in $(ORACLES)"
+	@echo "make test-sklearn-before runs those of the estimators under the scikit-learn before"
 	@echo "make test-page opens reports in a real browser: Debian's package chromium"
 	@echo "make accuracy measures every op beside mpmath, into tests/accuracy/ACCURACY.md"
 	@echo "make test-more runs them with twenty times as many cases where not all can be tried"
@@ -46,6 +47,12 @@ test-oracles: $(ORACLES)/installed
 	KERAS_BACKEND=jax $(ORACLES)/bin/python -c "import torch, sklearn, onnx, onnxruntime, jax, keras"
 	$(ORACLES)/bin/python -m pytest tests -m oracle $(ARGS)
 	$(ORACLES)/bin/python -m pytest tests -m oracle --backend numba $(ARGS)
+
+# The estimators under the scikit-learn before, which lies in a folder that is looked in first.
+test-sklearn-before: $(ORACLES)/installed
+	$(ORACLES)/bin/python -m pip install --quiet --no-deps --upgrade --target build/sklearn-before \
+		'scikit-learn==1.8.*'
+	PYTHONPATH=build/sklearn-before $(ORACLES)/bin/python -m pytest tests/estimators $(ARGS)
 
 $(ORACLES)/installed: pyproject.toml
 	$(PYTHON) -m venv $(ORACLES)

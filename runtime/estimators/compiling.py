@@ -22,7 +22,7 @@ class Settings(NamedTuple):
 
     def compiled(self) -> Program:
         """A program of its own; its weights are all 0 until they are set."""
-        return compile(
+        program = compile(
             declared(self.form),
             optimizer=self.optimizer,
             seed=self.seed,
@@ -30,6 +30,10 @@ class Settings(NamedTuple):
             memory_limit=self.memory_limit,
             backend=self.backend,
         )
+        if self.optimizer is not None:
+            # scikit-learn's own say nothing of inputs that nobody has scaled.
+            program._stepping.look = None
+        return program
 
 
 def going_on(program: Program, before: Settings, now: Settings, rests: bool) -> Program:

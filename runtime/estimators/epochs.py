@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
 from ...graph import NonFiniteError
@@ -165,7 +166,7 @@ class Epochs:
             e.loss_,
             None,
             e.validation_loss_curve_[-1] if followed else None,
-            e.validation_scores_[-1] if followed and e._estimator_type == "classifier" else None,
+            e.validation_scores_[-1] if followed and is_classifier(e) else None,
             time.perf_counter() - self.began,
         )
         stops = [bool(callback.on_epoch(row)) for callback in self.callbacks]  # all hear of it

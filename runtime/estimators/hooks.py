@@ -47,8 +47,9 @@ class Hooks:
         )
         return task
 
-    def end_iteration(self, task: Any, rebuild: Rebuild) -> bool:
-        """It has ended; true where a callback asks for the end of the fit."""
+    def end_iteration(self, task: Any, rebuild: Rebuild | None) -> bool:
+        """It has ended; true where a callback asks for the end of the fit. Without a `rebuild` it
+        was begun, and nothing was done in it."""
         if task is None:
             return False
         return bool(

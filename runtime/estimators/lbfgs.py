@@ -50,7 +50,7 @@ def minimize(e: Any, rows: Rows, hooks: Hooks) -> None:
         options={"maxfun": e.max_fun, "maxiter": e.max_iter, "gtol": e.tol},
         callback=iterated if hooks.heard else None,
     )
-    hooks.end_iteration(task, dict)
+    hooks.end_iteration(task, None)
     objective.put(result.x)
     e.n_iter_ = min(int(result.nit), e.max_iter)
     e.loss_ = float(result.fun)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
@@ -67,7 +67,7 @@ class MLP(Weights, CallbackSupportMixin, BaseEstimator):
         weights = self._weighted(given, w, incremental)
         self._random_state = check_random_state(self.random_state)
         self._prepare(self._form_of(x, y, weights is not None, first), x.dtype, first, incremental)
-        hooks = Hooks(self, x, given, w, int(self.max_iter))
+        hooks = Hooks(self, x, given, w, int(self.max_iter) + 1)
         rows = self._rows(x, y, weights)
         if self._stochastic:
             train(self, rows, w, incremental, hooks)
@@ -192,6 +192,15 @@ class MLP(Weights, CallbackSupportMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    def _html_repr(self) -> str:
+        """What notebooks show: scikit-learn's picture and, once there is one, the program."""
+        told = str(estimator_html_repr(self))
+        if "program_" not in vars(self):
+            return told
+        shown = self.program_._repr_mimebundle_()
+        program = shown.get("text/html", "")
+        return f"{told}<details><summary>program_</summary>{program}</details>"
 
     def __getstate__(self) -> Any:
         if "program_" in vars(self):

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import pytest
 
-sklearn = pytest.importorskip("sklearn")
-from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
+pytest.importorskip("sklearn")
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
-import verigrad as vg  # noqa: E402
+import verigrad as vg
 
 pytestmark = [
     pytest.mark.oracle,
     pytest.mark.numpy_bits,
-    # The checks fit small sets as often as they like, and so do those of scikit-learn's own.
+    # The checks fit small sets for as long as they like, those of scikit-learn's own as well.
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]
 
+CHECKS = [
+    pair
+    for estimator in (vg.MLPClassifier(), vg.MLPRegressor())
+    for pair in estimator_checks_generator(estimator)
+]
 
-@parametrize_with_checks([vg.MLPClassifier(), vg.MLPRegressor()])
-def test_every_check_passes(estimator, check) -> None:
+
+def named(value: Any) -> str:
+    """An estimator by its class, a check by its function and what it is given beside."""
+    if not isinstance(value, partial):
+        return type(value).__name__
+    more = [f"{k}={v}" for k, v in value.keywords.items()]
+    return "-".join([value.func.__name__, *more])
+
+
+@pytest.mark.parametrize(("estimator", "check"), CHECKS, ids=named)
+def test_every_check_passes(estimator: Any, check: Callable[[Any], None]) -> None:
     check(estimator)
+
+
+def test_there_are_many_checks() -> None:
+    assert len(CHECKS) > 100
