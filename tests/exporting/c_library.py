@@ -38,7 +38,7 @@ class Library:
         assert not made.returncode, made.stderr[:4000]
         self.prefix, self._library = prefix, ctypes.CDLL(str(built))
         self.arguments = {
-            name: [_argument(a) for a in listed.split(", ")]
+            name: [_argument(a) for a in re.split(r",\s+", listed) if a != "void"]
             for name, listed in re.findall(rf"\b{prefix}_(\w+)\(([^)]*)\);", files.header)
         }
         body = re.search(rf"struct {prefix}_state {{\n(.*?)\n}};", files.header, re.DOTALL)
@@ -101,8 +101,8 @@ class Library:
 
 def _argument(text: str) -> tuple[str, bool, bool]:
     """The type of an argument, whether it is a pointer, and whether it is read only."""
-    kind = text.removeprefix("const ").split(" ")[0]
-    return kind, "*" in text, text.startswith("const ")
+    words = [w for w in text.split() if w != "const"]
+    return words[0], "*" in text, text.startswith("const")
 
 
 def close(found: np.ndarray, due: np.ndarray, what: str, units: float = 64) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ....graph import Graph, Node, Nodes
@@ -12,7 +12,7 @@ from ..identifiers import Names
 from .body import Body, Held
 from .helpers import Helpers
 from .kernels import KERNELS
-from .loops import Text
+from .loops import Text, wrapped
 from .numbers import TYPES
 
 
@@ -21,10 +21,6 @@ class Function(NamedTuple):
 
     head: str
     lines: Sequence[str]
-
-    @property
-    def declared(self) -> str:
-        return f"{self.head};"
 
     @property
     def text(self) -> str:
@@ -67,7 +63,7 @@ class Writer:
         """The outputs of the inference graph, copied into the caller's arrays."""
         made = _Made(self, g, arrays, "predict", g.outputs)
         made.body.kernels(_groups(g))
-        made.outputs()
+        made.outputs(lambda _: True)
         return made.function()
 
     def step(self, g: Graph, arrays: TypedArrays) -> Function:
@@ -75,10 +71,13 @@ class Writer:
         made = _Made(self, g, arrays, "step", g.outputs)
         once, early, late = phases(g)
         made.body.kernels([*once, *early])
-        made.check_finite([n for group in late for n in group])
+        written = dict.fromkeys([n for group in late for n in group])
+        made.outputs(lambda n: n not in written)
+        made.check_finite([*written])
         made.begin_writing()
         made.body.kernels(late)
         made.write_others()
+        made.outputs(written.__contains__)
         made.end_writing()
         return made.function()
 
@@ -101,7 +100,7 @@ class _Made:
         self._outputs = {key: names.new(key) for key in outputs}
         arguments += [f"{TYPES[n.type.dtype]} *{self._outputs[k]}" for k, n in outputs.items()]
         listed = ", ".join(arguments) or "void"
-        self._head = f"enum {w._prefix}_status {w._prefix}_{name}({listed})"
+        self._head = wrapped(f"enum {w._prefix}_status {w._prefix}_{name}({listed})")
         status = w._prefix.upper()
         self.body = Body(
             g, self.text, arrays, f"{status}_ARENA", names, w._helpers, w._held, fed, status,
@@ -119,28 +118,28 @@ class _Made:
         self.text.add(f"return {self._prefix.upper()}_OK;")
         return Function(self._head, self.text.lines)
 
-    def outputs(self) -> None:
-        """Copies the outputs to where the caller wants them."""
-        self.text.add("")
-        for key, n in self._g.outputs.items():
-            self._copy(self._outputs[key], n)
+    def outputs(self, chosen: Callable[[Node], bool]) -> None:
+        """Copies the chosen outputs to where the caller wants them; the loss only where it does."""
+        told = [(key, n) for key, n in self._g.outputs.items() if chosen(n)]
+        self.text.add(*[""] * bool(told))
+        for key, n in told:
+            if n is self._g.loss:
+                self.text.add(f"if ({self._outputs[key]})")
+                self.text.add(f"    *{self._outputs[key]} = {self.body.element(n, '')};")
+            else:
+                self._copy(self._outputs[key], n)
 
     def check_finite(self, late: Nodes | Sequence[Node]) -> None:
-        """Gives the loss, and ends the step where it, or what the updates read, is not finite."""
-        g, body = self._g, self.body
+        """Ends the step where the loss, or what the updates read, is not finite."""
+        g = self._g
         done = dict.fromkeys(late)
         factors = dict.fromkeys([i for pair in late_products(done).values() for i in pair])
         conditions = [self._finite(n) for n in watched(g, done, factors)]
         if any(is_wrong(n) for n in read_late(g, done)):
             conditions.append("0")
-        self.text.add(
-            "", "/* The state is written only where the loss and all gradients are finite. */"
-        )
-        assert g.loss is not None
-        with self.text.block(f"if ({self._outputs['loss']})"):
-            self.text.add(f"*{self._outputs['loss']} = {body.element(g.loss, '')};")
         if conditions:
-            body.refuse(" || ".join([f"!{c}" for c in conditions]), "NOT_FINITE")
+            self.text.add("", "/* The state is written only where all this is finite. */")
+            self.body.refuse(" || ".join([f"!{c}" for c in conditions]), "NOT_FINITE")
 
     def begin_writing(self) -> None:
         """Keeps the state as it was, where this is asked for."""

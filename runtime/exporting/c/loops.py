@@ -25,14 +25,7 @@ class Text:
         """Adds lines at the depth that has been reached; long ones go on in the next."""
         indent = "    " * self._depth
         for line in lines:
-            wrapped = textwrap.wrap(
-                line,
-                _WIDTH - len(indent),
-                subsequent_indent="        ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-            self.lines += [indent + part for part in wrapped] or [""]
+            self.lines += wrapped(f"{indent}{line}").split("\n") if line else [""]
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
@@ -112,3 +105,16 @@ def variables(rank: int, taken: int = 0) -> list[str]:
 def in_one_loop(shape: Shape, operands: Sequence[Node]) -> bool:
     """Whether all operands are scalars or of this very shape."""
     return all(not n.type.rank or n.type.shape == shape for n in operands)
+
+
+def wrapped(line: str) -> str:
+    """A line of C, its rest in further ones where it is long."""
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.fill(
+        line.lstrip(),
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}        ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -29,11 +29,13 @@ _MATH: Final = """
 _OTHERS: Final = """
     abs abort assert bcmp bcopy bzero count div errno exit ffs free i j k l labs linux main
     malloc memchr memcmp memcpy memmove memset n offsetof rand stdin stdout stderr strcmp strcpy
-    strlen system total unix
+    strlen system unix
 """
+_OURS: Final = "first log_total most scale shrunk squares sum total"
+"""Variables of kernels."""
 _RESERVED: Final = frozenset(
     [
-        *f"{_KEYWORDS} {_OTHERS}".split(),
+        *f"{_KEYWORDS} {_OTHERS} {_OURS}".split(),
         *[name + ending for name in _MATH.split() for ending in ("", "f", "l")],
     ]
 )
