@@ -66,7 +66,7 @@ def schema(metadata: Mapping[str, str], classes: int | None) -> Schema:
     task = metadata.get("task", "classification")
     if task not in get_args(Task):
         raise _damaged("task", " or ".join(get_args(Task)))
-    encodings = _encodings(metadata, columns)
+    encodings = encodings_of(metadata)
     known: Task = "regression" if task == "regression" else "classification"
     return Schema(names, columns, metadata.get("target"), fill, seed, known, encodings)
 
@@ -79,8 +79,10 @@ def fill_of(metadata: Mapping[str, str]) -> tuple[float, ...]:
     return tuple([float(v) for v in fill])
 
 
-def _encodings(metadata: Mapping[str, str], columns: tuple[str, ...]) -> tuple[Encoding, ...]:
-    """How columns become those features."""
+def encodings_of(metadata: Mapping[str, str]) -> tuple[Encoding, ...]:
+    """How the columns of a table become features, where any is more than a number. Raises RunError
+    for what tells no such thing."""
+    columns = _names(metadata, "columns")
     rows = _read(metadata, "encodings", [])
     due = "a name, a kind and categories a column, which make its columns,"
     made: list[Encoding] = []

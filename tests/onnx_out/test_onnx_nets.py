@@ -81,44 +81,6 @@ def test_the_file_says_what_it_is(onnx: Any, tmp_path: Path, three_layer: vg.Gra
     assert {t.name for t in model.graph.initializer} == set(program.parameters)
 
 
-def test_what_the_command_trains_takes_raw_columns(
-    onnx: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Scaling is in the file, and what `verigrad predict` puts in the place of missing values."""
-    from click.testing import CliRunner
-
-    from verigrad.runtime.command.cli import cli
-    from verigrad.runtime.command.models import load_model
-
-    monkeypatch.setitem(vg.compile.__kwdefaults__, "certify", True)  # which train reads
-
-    rng = np.random.default_rng(1)
-    table = rng.normal([1000.0, -3.0, 0.01], [200.0, 1.0, 0.002], (60, 3))
-    labels = np.where(table[:, 0] > 1000, "high", "low")
-    lines = [f"{a:.6g},{b:.6g},{c:.6g},{y}" for (a, b, c), y in zip(table, labels, strict=True)]
-    lines[3] = lines[3].replace(lines[3].split(",")[1], "", 1)
-    data = tmp_path / "table.csv"
-    data.write_text("\n".join(["a,b,c,kind", *lines]))
-    out = tmp_path / "run"
-    arguments = ["train", "--data", data, "--target", "kind", "--epochs", "3", "--out", out]
-    result = CliRunner().invoke(cli, [*map(str, arguments)])
-    assert result.exit_code == 0, result.output
-    program = load_model(out)
-    raw = np.array([[900.0, -2.0, 0.011], [1100.0, np.nan, 0.009]], np.float32)
-    found = predicted(program, tmp_path, {"x": raw})["scores"]
-    filled = np.where(np.isnan(raw), json.loads(program.metadata["fill"]), raw)
-    agrees(found, program.predict(x=filled)["scores"])
-    path = tmp_path / "step.onnx"
-    exported = CliRunner().invoke(cli, ["export", str(out), "-o", str(path), "--training"])
-    assert (exported.exit_code, exported.output) == (0, f"{path}\n")
-    told = {p.key: p.value for p in checked(path).metadata_props}
-    assert json.loads(told["classes"]) == ["high", "low"]
-    feeds = {"x": raw, "y": np.array([0, 1])}
-    assert Session(path).run(feeds)["loss"] == pytest.approx(
-        program.step({**feeds, "x": filled}), rel=1e-5
-    )
-
-
 @given(graph=st.one_of(graphs(), chains(), nets()), size=st.integers(0, 4))
 def test_random_graphs_are_the_same(
     tmp_path_factory: pytest.TempPathFactory, graph: vg.Graph, size: int

@@ -14,6 +14,13 @@ DTYPES: Final[dict[str, np.dtype[Any]]] = {**NUMPY_DTYPES, "u64": np.dtype(np.ui
 """Those of our graphs, and the one of random words."""
 
 
+class Typed(NamedTuple):
+    """The type of what is fed or given, where it may be none of ours: texts are "str"."""
+
+    dtype: str
+    shape: Shape
+
+
 class Value:
     """A tensor of an ONNX graph; operators on it write nodes. A number takes its dtype.
 
@@ -102,6 +109,7 @@ class Builder:
 
     def __init__(self, outer: Builder | None = None) -> None:
         self.nodes: list[Written] = []
+        self.fed: dict[str, Typed] = {}
         self.inputs: list[Value] = []
         self.outputs: list[Value] = []
         self.constants: dict[tuple[str, tuple[int, ...], bytes], tuple[Value, Array]] = (
@@ -145,6 +153,14 @@ class Builder:
             self.constants[key] = Value(self._root, dtype, owner=_spelled(array)), array
         return self.constants[key][0]
 
+    def texts(self, texts: Sequence[str]) -> Value:
+        """A constant vector of texts."""
+        key = ("str", (len(texts),), "\0".join(texts).encode("utf-8", "surrogatepass"))
+        if key not in self.constants:
+            array = np.array(texts, object)
+            self.constants[key] = Value(self._root, "str", owner="categories"), array
+        return self.constants[key][0]
+
     def whole(self, *numbers: int) -> Value:
         """A vector of whole numbers, such as axes."""
         return self.number(numbers, "i64")
@@ -183,10 +199,10 @@ class Builder:
 
     # ---- what models ask for -------------------------------------------------------------------
 
-    def input(self, name: str, type: TensorType) -> Value:
+    def input(self, name: str, type: TensorType | Typed) -> Value:
         """What is fed; its symbols' sizes are read from it, unless another input has them."""
         value = Value(self, type.dtype, name)
-        self.inputs.append(value)
+        self.fed[name] = Typed(type.dtype, type.shape)
         for axis, d in enumerate(type.shape):
             if isinstance(d, str):
                 self._binders.setdefault(d, (value, axis))

@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from ....graph import Array, Graph, Initializer, Parameter, PassError, RunError, State
 from ....graph.writing import write_whole
 from ....ops import first_value
 from ....passes import Pipeline
-from ...data.schema import fill_of
 from ...files.program_file import check_metadata
 from ...optional import require
 from ...variants import Variants
 from ..graphs import checked_path
+from .columns import raw_input
 from .model import model_proto
 from .training import add_training_info
 
@@ -45,7 +43,7 @@ def _inference(variants: Variants, metadata: Mapping[str, str]) -> Any:
     """The model of all outputs but the loss, with the values as they are now."""
     g = inferred(variants)
     model, _ = model_proto(
-        g, _values(variants, g), _fill(g, metadata), metadata, state_is_fed=False
+        g, _values(variants, g), raw_input(g, metadata), metadata, state_is_fed=False
     )
     return model
 
@@ -54,7 +52,7 @@ def _step(variants: Variants, metadata: Mapping[str, str]) -> Any:
     """The model of a training step, from the state as it is now."""
     g = stepped(variants)
     model, given = model_proto(
-        g, _values(variants, g), _fill(g, metadata), metadata, state_is_fed=True
+        g, _values(variants, g), raw_input(g, metadata), metadata, state_is_fed=True
     )
     add_training_info(model, given.updates, _first_values(variants, given.updates))
     return model
@@ -119,13 +117,3 @@ def _first_values(variants: Variants, names: Mapping[str, str]) -> dict[str, Arr
         assert isinstance(n.op, (Parameter, State)) and isinstance(n.op.init, Initializer)
         first[name] = first_value(n.op.init, n.type, variants.options.seed, name)
     return first
-
-
-def _fill(g: Graph, metadata: Mapping[str, str]) -> dict[str, Array]:
-    """What stands in for missing values, as `verigrad predict` fills them in: by input, one number
-    a column."""
-    means = np.asarray(fill_of(metadata), np.float64)
-    floats = [n for n in g.inputs if n.type.is_float]
-    if not means.size or len(floats) != 1 or floats[0].shape[1:] != means.shape:
-        return {}
-    return {g.names[floats[0]]: means}

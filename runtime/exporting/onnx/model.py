@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from ....graph import Array, Constant, Graph, Input, Node, Source
 from .builder import Builder, Value, named
+from .columns import Raw, assembled, filled
 from .protos import graph_proto, helper
 from .rules import written
 
@@ -39,7 +40,7 @@ class Named(NamedTuple):
 def model_proto(
     g: Graph,
     values: Mapping[str, Array],
-    fill: Mapping[str, Array],
+    raw: Mapping[Node, Raw],
     metadata: Mapping[str, str],
     *,
     state_is_fed: bool,
@@ -47,8 +48,8 @@ def model_proto(
     """The ModelProto of a graph, and what it gives.
 
     `values` are the parameters and the state: initializers, which are inputs as well where
-    `state_is_fed`, so that a value that is fed takes their place. `fill` are, by input, the values
-    that stand in for NaN, one a column.
+    `state_is_fed`, so that a value that is fed takes their place. `raw` is the input that is made
+    of a table's columns, which are then fed in its place.
     """
     at = Builder()
     names = {n: g.names[n] for n in g.sources}
@@ -56,25 +57,34 @@ def model_proto(
     _name_the_rest(g, names, given)
     initializers = {names[n]: values[g.names[n]] for n in (*g.parameters, *g.state)}
     made: dict[Node, Value] = {}
+    taken = {*names.values(), *given.outputs}
     for n in g.sources:
-        made[n] = _source(at, n, names[n], state_is_fed, initializers)
-    fed = {str(v.name): n.type for n, v in made.items() if v in at.inputs}
-    for n in g.inputs:
-        if names[n] in fill:
-            missing = at.op("IsNaN", made[n], dtype="bool")
-            made[n] = at.where(missing, at.number(fill[names[n]], n.dtype), made[n])
+        if n in raw and raw[n].encodings:
+            made[n] = assembled(at, n, raw[n], _columns(raw[n], taken - {names[n]}))
+            taken |= {*at.fed}
+        else:
+            made[n] = _source(at, n, names[n], state_is_fed, initializers)
+    for n in raw:
+        made[n] = filled(at, made[n], raw[n])
     for n in g.order:
         made[n] = written(at, n, g.names[n], *[made[i] for i in n.inputs])
         made[n].name = names[n]
     for key, n in given.outputs.items():
         if made[n].name != key:
             made[n].at.op("Identity", made[n]).name = key
-    taken = {*names.values(), *given.outputs}
     named(at, taken)
     between = {names[n]: n.type for n in g.order if names[n] not in given.outputs}
     outputs = {key: n.type for key, n in given.outputs.items()}
-    proto = graph_proto(at, g.name, fed, outputs, initializers, between)
+    proto = graph_proto(at, g.name, outputs, initializers, between)
     return _model(proto, g, metadata), given
+
+
+def _columns(raw: Raw, taken: set[str]) -> dict[str, str]:
+    """What the inputs of a table's columns are called: as they are, but for what is taken."""
+    called: dict[str, str] = {}
+    for encoding in raw.encodings:
+        called[encoding.name] = _free(encoding.name, {*taken, *called.values()})
+    return called
 
 
 def _given(g: Graph, names: dict[Node, str]) -> Named:

@@ -7,16 +7,15 @@ from typing import Any, Final
 
 from ....graph import Array, TensorType
 from ...optional import require
-from .builder import Builder, Value, Written
+from .builder import Builder, Typed, Value, Written
 
-ELEMENT_TYPES: Final = {"f32": 1, "i64": 7, "bool": 9, "f64": 11, "u64": 13}
+ELEMENT_TYPES: Final = {"f32": 1, "i64": 7, "str": 8, "bool": 9, "f64": 11, "u64": 13}
 """The numbers that the format has for them (TensorProto.DataType)."""
 
 
 def graph_proto(
     builder: Builder,
     name: str,
-    inputs: Mapping[str, TensorType],
     outputs: Mapping[str, TensorType],
     initializers: Mapping[str, Array],
     others: Mapping[str, TensorType],
@@ -26,7 +25,7 @@ def graph_proto(
     return helper().make_graph(
         [_node(n) for n in builder.nodes],
         name,
-        _typed(inputs),
+        _typed(builder.fed),
         _typed(outputs),
         [tensor(array, key) for key, array in {**initializers, **constants}.items()],
         value_info=_typed(others),
@@ -69,6 +68,6 @@ def _names(values: Iterable[Value]) -> list[str]:
     return [str(v.name) for v in values]
 
 
-def _typed(types: Mapping[str, TensorType]) -> list[Any]:
+def _typed(types: Mapping[str, TensorType | Typed]) -> list[Any]:
     tell = helper().make_tensor_value_info
     return [tell(name, ELEMENT_TYPES[t.dtype], t.shape) for name, t in types.items()]
