@@ -66,8 +66,9 @@ def _is(value: Any, kind: Any) -> bool:
 
 def _fields(value: Any, kind: Any, what: str) -> Any:
     hints = get_type_hints(kind)
-    if isinstance(value, list) and len(value) == len(hints):
-        value = dict(zip(hints, value, strict=True))
+    least = len(hints) - len(kind._field_defaults)
+    if isinstance(value, list) and least <= len(value) <= len(hints):
+        value = dict(zip(hints, value, strict=False))  # an older file has fewer fields
     if not isinstance(value, dict):
         problem = f"its {what or 'metadata'} is {shown(value)}"
         raise RunError(f"{problem}, where a dict is expected")

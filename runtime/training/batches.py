@@ -47,8 +47,8 @@ class RowBatches:
 
     place = Place()
 
-    def __init__(self, data: DataSet, sampler: Sampler) -> None:
-        self.looked_at = data
+    def __init__(self, data: DataSet, sampler: Sampler, looked_at: DataSet) -> None:
+        self.looked_at = looked_at
         self._sampler = sampler
         self._gatherer = Gatherer(data, sampler.largest)
 

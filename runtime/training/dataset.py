@@ -32,7 +32,9 @@ class DataSet:
         by_name = _by_name(inputs, data)
         warn_of_order(by_name, metadata)
         self.columns = column_names(by_name)
-        self.arrays = {name: _checked(name, by_name[name], n) for name, n in inputs.items()}
+        self.arrays: Mapping[str, Any] = {
+            name: _checked(name, by_name[name], n) for name, n in inputs.items()
+        }
         self.count = _count(self.arrays)
         for name, n in inputs.items():
             _check_values(name, self.arrays[name], n)
@@ -48,10 +50,37 @@ class DataSet:
         other.arrays = {k: a.copy() for k, a in self.arrays.items()}
         return other
 
+    def chosen(self, rows: Array) -> DataSet:
+        """These rows, which are copied where they are read, some at a time."""
+        other = object.__new__(DataSet)
+        other.columns, other.count = self.columns, len(rows)
+        other.arrays = {k: RowsOf(a, rows) for k, a in self.arrays.items()}
+        return other
+
     def slices(self, most: int) -> Iterator[dict[str, Array]]:
         """The rows in order, in views of `most` at a time."""
         for start in range(0, self.count, most):
             yield {k: a[start : start + most] for k, a in self.arrays.items()}
+
+
+class RowsOf:
+    """Some rows of an array, as an array that is made where it is read."""
+
+    def __init__(self, array: Array, rows: Array) -> None:
+        self._array = array
+        self._rows = rows
+        self.dtype = array.dtype
+        self.shape = (len(rows), *array.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, key: Any) -> Array:
+        part: Array = self._array[self._rows[key]]
+        return part
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(self[:], dtype)
 
 
 class Gatherer:

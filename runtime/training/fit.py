@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...graph import RunError
+from ...graph import RunError, is_number, shown
 from ...graph.writing import given_path
 from ...passes import Optimizer
 from ...passes.methods.learning_rates import Schedule
@@ -20,12 +20,14 @@ from .checkpoint import Checkpoint, Length
 from .checksum import checksum
 from .dataset import Data, DataSet, labelled
 from .dead_layers import DeadLayers
-from .followers import followers
+from .followers import GIVE_VALIDATION, followers
 from .history import History
 from .logged import Loggers, logging_to
 from .loop import Loop
+from .measure import scorer_of
 from .progress import progress as progress_of
 from .sampling import Sampler
+from .scoring import Metrics
 from .source import Drawing, Source, source_of
 from .stream import Stream
 from .watching import OneClass, Rising, ValidationNotFinite, Watcher
@@ -41,6 +43,8 @@ def fit(
     data: Data | Stream,
     *,
     validation: Data | None = None,
+    validation_split: float | None = None,
+    metrics: Metrics = (),
     epochs: int | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
@@ -64,6 +68,10 @@ def fit(
     joined to the one before it), "sequential", "replacement", "balanced" (every class as often),
     or an object of `Sampler`. A batch has 100 rows, or all where there are fewer, unless said.
 
+    `validation_split=0.1` holds a tenth of the rows out, of each class a tenth, and validates on
+    them: which, is a function of the program's seed. `metrics` are measured on the validation after
+    each epoch, as `vg.measure` takes them, and are columns of the history, `validation_f1`.
+
     `loggers` hear of each epoch: `vg.CSVLogger`, `vg.JSONLinesLogger`, `vg.TensorBoardLogger`,
     `vg.MLflowLogger`, or anything with a method `log(values)`, such as a run of wandb. One that
     cannot begin is a RunError before the first step; one that fails later is told in a warning,
@@ -78,7 +86,8 @@ def fit(
     it is in; RunError where the last of these batches is not the one that was trained on.
 
     `keep_best` puts the weights of the best epoch back at the end, however the run ends: True or
-    "loss" for the lowest validation loss, "accuracy" for the highest accuracy.
+    "loss" for the lowest validation loss, "accuracy" for the highest accuracy, the name of a metric
+    for its best.
 
     `checkpoint` names a file that holds the whole state of the run, written before the first step
     and after each epoch. With `resume=True` the run goes on from that file, where it exists, and
@@ -111,13 +120,21 @@ def fit(
         check_switch("progress", progress)
     check_switch("verify_products", verify_products)
     kept = _checkpoint(checkpoint, resume)
-    how = Drawing(sampler, batch_size, epochs, steps, marked=kept is not None)
+    split = _checked_split(validation_split, validation)
+    how = Drawing(sampler, batch_size, epochs, steps, split, marked=kept is not None)
     source = source_of(program, data, how)
     metadata = {**source.known, **_with_columns(program, source.columns)}
-    valid = _validation_set(program, validation, metadata) if validation is not None else None
-    heard, put_back = followers(program, callbacks, keep_best, valid)
+    valid = source.held_out
+    if validation is not None:
+        valid = _validation_set(program, validation, metadata)
+    scorer = scorer_of(program, metrics)
+    if scorer is not None and valid is None:
+        raise RunError(f"metrics are measured on the validation; {GIVE_VALIDATION}")
+    names = scorer.names if scorer is not None else ()
+    heard, put_back = followers(program, callbacks, keep_best, valid, names)
     agreed = _agreed(source, valid) if kept is not None else {}
-    loop = Loop(program, source.opened, valid, heard, kept, agreed, _bundle(bundle, kept))
+    failed = _bundle(bundle, kept)
+    loop = Loop(program, source.opened, valid, scorer, heard, kept, agreed, failed)
     length, at = source.length, loop.position
     check_rates(program.options.optimizer, at.step, at.start + (length.steps or _AT_A_TIME))
     program.metadata.update({**source.known, **program.metadata})
@@ -148,6 +165,20 @@ def _validation_set(program: Program, data: Data, metadata: Mapping[str, str]) -
         return DataSet(program.declared, data, metadata)
     except RunError as e:
         raise RunError(f"validation data: {e}") from None
+
+
+def _checked_split(share: float | None, validation: Data | None) -> float | None:
+    """The share of the rows that is held out; RunError for what is none."""
+    if share is None:
+        return None
+    if not is_number(share) or not 0 < share < 1:
+        raise RunError(
+            f"validation_split is {shown(share)}, where a share between 0 and 1 is expected, e.g. "
+            "0.1"
+        )
+    if validation is not None:
+        raise RunError("validation= and validation_split= are both given; give one of the two")
+    return float(share)
 
 
 def _agreed(source: Source, valid: DataSet | None) -> dict[str, str | int | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final, NamedTuple
 
 from ...graph import RunError, all_of
@@ -13,6 +13,8 @@ from .callback import Callback
 from .dataset import DataSet, labelled
 from .following import Following, KeepBest, ReduceRate
 
+GIVE_VALIDATION: Final = "give fit validation=(x, y), or validation_split=0.1"
+"""What to do where there is none, and one is needed."""
 _CALLED: Final = {KeepBest: "keep_best", ReduceRate: "the plateau schedule"}
 
 
@@ -28,6 +30,7 @@ def followers(
     callbacks: Callback | Iterable[Callback],
     keep_best: bool | str,
     valid: DataSet | None,
+    metrics: Collection[str],
 ) -> Followers:
     """The user's callbacks, between what keeps the best weights and what lowers the rate.
 
@@ -46,20 +49,30 @@ def followers(
     plateau = plateau_in(program.options.optimizer)
     if plateau is not None:
         heard.append(ReduceRate(program, plateau))
-    _check_followed(heard, valid, labelled(program.declared) is not None)
+    measured = {"loss", *metrics}
+    if labelled(program.declared) is not None:
+        measured.add("accuracy")
+    _check_followed(heard, valid, measured)
     return Followers(tuple(heard), best.put_back if best is not None else lambda: None)
 
 
-def _check_followed(callbacks: Iterable[Callback], valid: DataSet | None, scores: bool) -> None:
+def _check_followed(
+    callbacks: Iterable[Callback], valid: DataSet | None, measured: Collection[str]
+) -> None:
     """Raises RunError where a callback follows what will not be measured."""
     for callback in callbacks:
         if not isinstance(callback, Following):
             continue
         name = _CALLED.get(type(callback), type(callback).__name__)
         if valid is None:
-            raise RunError(f"{name} follows the validation; give fit validation=(x, y)")
-        if callback.by == "accuracy" and not scores:
+            raise RunError(f"{name} follows the validation; {GIVE_VALIDATION}")
+        if callback.by in measured:
+            continue
+        if callback.by == "accuracy":
             raise RunError(
                 f"{name} follows the accuracy, but the graph has no scores [N,C] for labels "
                 'i64[N]; follow the "loss"'
             )
+        raise RunError(
+            f"{name} follows {callback.by}, which is not measured; give fit metrics={[callback.by]}"
+        )

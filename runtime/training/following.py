@@ -12,12 +12,13 @@ from ...graph import Array, RunError, check_kind, shown
 from ...passes.methods.learning_rates.plateau import LR_SCALE, Plateau
 from ..arguments import count_of
 from ..files.told import fitting
+from ..metrics.registry import METRICS
 from ..program import Program
 from .callback import Callback, Kept
-from .history import Row
+from .history import MEASURED, Row
 
 MEASURES: Final = ("loss", "accuracy")
-"""What of the validation can be followed."""
+"""What of the validation can be followed of every run."""
 
 
 class _Best(NamedTuple):
@@ -35,14 +36,16 @@ class _Waited(NamedTuple):
 
 
 class Following(Callback):
-    """Knows the best epoch so far: of the lowest validation loss, or the highest accuracy.
+    """Knows the best epoch so far: of the lowest validation loss, the highest accuracy, or the best
+    of a metric that `fit` was asked to measure, such as "f1" or "rmse".
 
     Of equal ones the first is the best. A value that is not finite is never the best.
     """
 
     def __init__(self, by: str = "loss") -> None:
-        if not isinstance(by, str) or by not in MEASURES:
-            raise RunError(f"by is {shown(by)}, where one of {', '.join(MEASURES)} is expected")
+        known = dict.fromkeys([*MEASURES, *METRICS])
+        if not isinstance(by, str) or by not in known:
+            raise RunError(f"by is {shown(by)}, where one of {', '.join(known)} is expected")
         self.by = by
         self.best: float | None = None
         self.epoch = 0
@@ -56,17 +59,18 @@ class Following(Callback):
 
     def better(self, row: Row) -> bool:
         """Whether the epoch is the best so far."""
-        value, sign = self._value(row), 1 if self.by == "loss" else -1
+        larger = METRICS[self.by].larger_is_better if self.by in METRICS else self.by != "loss"
+        value, sign = self._value(row), -1 if larger else 1
         return math.isfinite(value) and (self.best is None or sign * value < sign * self.best)
 
     def _value(self, row: Row) -> float:
         check_kind("row", row, Row, "the Row of an epoch", RunError)
-        value = row.validation_loss if self.by == "loss" else row.validation_accuracy
+        value = row.columns().get(f"{MEASURED}{self.by}")
         if value is None:
+            needed = {"loss": "", "accuracy": ", and a classifier's scores"}
             raise RunError(
                 f"{type(self).__name__} follows the validation {self.by}, which is not measured; "
-                "fit needs validation=(x, y)"
-                + (", and a classifier's scores" if self.by == "accuracy" else "")
+                f"fit needs validation=(x, y){needed.get(self.by, f', and metrics={[self.by]}')}"
             )
         return value
 

@@ -56,7 +56,7 @@ def _listed(loggers: Loggers) -> tuple[Log, ...]:
 
 def measured(row: Row) -> dict[str, float]:
     """What of an epoch was measured, by name."""
-    return {name: value for name, value in row._asdict().items() if value is not None}
+    return {name: value for name, value in row.columns().items() if value is not None}
 
 
 class _Logged(Callback):

@@ -18,6 +18,7 @@ from .dataset import DataSet, labelled
 from .history import History, Row
 from .interrupt import Interruption
 from .measure import Measurement, measure_set
+from .scoring import Scorer
 
 
 class Loop:
@@ -32,6 +33,7 @@ class Loop:
         program: Program,
         opened: Callable[[Place], Batches],
         valid: DataSet | None,
+        scorer: Scorer | None,
         callbacks: tuple[Callback, ...],
         checkpoint: Checkpoint | None,
         identity: Mapping[str, Any],
@@ -39,6 +41,7 @@ class Loop:
     ) -> None:
         self.program = program
         self.valid = valid
+        self.scorer = scorer
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.identity = identity
@@ -119,7 +122,7 @@ class Loop:
         at = self.position
         measured: Measurement | None = None
         if self.valid is not None:
-            measured = measure_set(self.program, self.valid, self.pause)
+            measured = measure_set(self.program, self.valid, self.scorer, self.pause)
         row = Row(
             self.batches.epoch(at.step),
             at.step,
@@ -128,6 +131,7 @@ class Loop:
             measured.loss if measured is not None else None,
             measured.accuracy if measured is not None else None,
             time.perf_counter() - self.began,
+            dict(measured.metrics) if measured is not None else {},
         )
         stops = [bool(callback.on_epoch(row)) for callback in self.callbacks]
         rows = (*at.rows, row)

@@ -170,4 +170,5 @@ def _described(row: Row) -> str:
         parts.append(f"validation loss {row.validation_loss:.4f}")
     if row.validation_accuracy is not None:
         parts.append(f"validation accuracy {row.validation_accuracy:.4f}")
+    parts += [f"validation {name} {value:.4f}" for name, value in row.metrics.items()]
     return ", ".join(parts)

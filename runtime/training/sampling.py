@@ -91,6 +91,21 @@ class Checked:
         return rows.astype(np.int64, copy=False)
 
 
+class Among:
+    """A sampler whose rows are numbers of these rows: it draws from a part of the data."""
+
+    def __init__(self, sampler: Sampler, rows: Array) -> None:
+        self._sampler = sampler
+        self._rows = rows
+        self.largest = sampler.largest
+        self.steps_per_epoch = sampler.steps_per_epoch
+
+    def rows(self, step: int) -> Array:
+        """The row numbers in the whole data, i64, of step `step`."""
+        rows: Array = self._rows[self._sampler.rows(step)]
+        return rows
+
+
 class Sequential:
     """Every row once an epoch, in the order of the data.
 

@@ -7,16 +7,16 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from ...graph import RunError, shown
+from ...graph import Array, RunError, shown
 from ..arguments import count_of
-from ..data.parts import Known
+from ..data.parts import Known, stratified
 from ..program import Program
 from .batches import Batches, Place, RowBatches
 from .checkpoint import Length
 from .checksum import checksum
 from .dataset import Data, DataSet, labelled
 from .progress import Extent
-from .sampling import Sampler, make_sampler
+from .sampling import Among, Sampler, make_sampler
 from .stream import Stream, StreamBatches, is_stream
 
 _BATCH: Final = 100
@@ -26,12 +26,13 @@ SHUFFLED: Final = "shuffled"
 
 class Drawing(NamedTuple):
     """How `fit` was asked to draw batches, and for how long; `marked` are those of a stream of
-    which a checkpoint is kept."""
+    which a checkpoint is kept. `split` is the share of the rows that is held out."""
 
     sampler: str | Sampler
     batch_size: int | None
     epochs: int | None
     steps: int | None
+    split: float | None
     marked: bool
 
 
@@ -39,13 +40,15 @@ class Source(Protocol):
     """What the batches of a run come from.
 
     `columns` are those of the frames that it is made of, as far as they are known before it is
-    opened, and `known` what a data set of `vg.data` tells of itself; `agreed` is what a run that
-    goes on has to have in common with it.
+    opened, and `known` what a data set of `vg.data` tells of itself. `held_out` are the rows to
+    validate on, where they are a share of these; `agreed` is what a run that goes on has to have in
+    common with it.
     """
 
     length: Length
     columns: Mapping[str, tuple[str, ...]]
     known: Mapping[str, str]
+    held_out: DataSet | None
 
     def agreed(self) -> dict[str, str | int | None]:
         """By the names that an error gives them."""
@@ -76,9 +79,17 @@ class RowSource:
         self._how = how
         asked: Any = how.batch_size
         plain = int(asked) if isinstance(asked, np.integer) else asked  # as a checkpoint tells it
-        self._batch_size = size = min(_BATCH, rows.count) if asked is None else plain
-        classifier = labelled(program.declared)
-        self._sampler = make_sampler(how.sampler, rows, classifier, size, program.options.seed)
+        classifier, seed = labelled(program.declared), program.options.seed
+        labels = rows.arrays[classifier.labels] if classifier is not None else None
+        self.held_out: DataSet | None = None
+        chosen: Array | None = None
+        self._train = rows
+        if how.split is not None:
+            chosen, others = _split(rows.count, labels, how.split, seed)
+            self._train, self.held_out = rows.chosen(chosen), rows.chosen(others)
+        self._batch_size = size = min(_BATCH, self._train.count) if asked is None else plain
+        sampler = make_sampler(how.sampler, self._train, classifier, size, seed)
+        self._sampler = sampler if chosen is None else Among(sampler, chosen)
         value, of_epochs = _asked(how)
         each = self._sampler.steps_per_epoch
         self.length = Length(value * each if of_epochs else value, None)
@@ -90,16 +101,17 @@ class RowSource:
             "sampler": chosen if isinstance(chosen, str) else type(chosen).__qualname__,
             "batch_size": self._batch_size,
             "training data": checksum(self._data),
+            **({"validation_split": str(self._how.split)} if self._how.split is not None else {}),
         }
 
     def told(self) -> dict[str, int]:
         """Its rows, and how many of them are drawn."""
-        rows, steps = self._data.count, self.length.steps or 0
+        rows, steps = self._train.count, self.length.steps or 0
         return {"rows": rows, "batch_size": self._batch_size, "steps": steps}
 
     def opened(self, at: Place) -> Batches:
         """Batches are a function of the step: there is nothing to be read up to."""
-        return RowBatches(self._data, self._sampler)
+        return RowBatches(self._data, self._sampler, self._train)
 
     def extent(self, start: int) -> Extent:
         """Steps and epochs, counted from the program's first."""
@@ -112,13 +124,16 @@ class StreamSource:
 
     columns: Mapping[str, tuple[str, ...]] = {}
     known: Mapping[str, str] = {}
+    held_out: DataSet | None = None
 
     def __init__(self, program: Program, stream: Any, how: Drawing) -> None:
         self._program = program
         self._stream = stream
         self._marked = how.marked
         for name, value, usual in (
-            ("batch_size", how.batch_size, None), ("sampler", how.sampler, SHUFFLED)
+            ("batch_size", how.batch_size, None),
+            ("sampler", how.sampler, SHUFFLED),
+            ("validation_split", how.split, None),
         ):  # fmt: skip
             if value != usual:
                 raise RunError(
@@ -150,6 +165,18 @@ class StreamSource:
     def extent(self, start: int) -> Extent:
         """Steps or epochs; the other is known at the end."""
         return Extent(start, self.length.steps, 1, self.length.passes)
+
+
+def _split(count: int, labels: Array | None, share: float, seed: int) -> tuple[Array, Array]:
+    """The rows to train on and those that are held out: of each class, or of all, `share`."""
+    strata = np.zeros(count, np.int8) if labels is None else labels
+    rows, others = stratified(strata, share, "validation", seed)
+    if not len(others):
+        raise RunError(
+            f"validation_split={share:g} of {count:,} rows is no row of any class; give a larger "
+            "share, or validation=(x, y)"
+        )
+    return rows, others
 
 
 def _asked(how: Drawing) -> tuple[int, bool]:

@@ -89,7 +89,10 @@ def outcome(folder: Path) -> dict[str, Any]:
     program, run = load_run(folder / "checkpoint.safetensors")
     assert run is not None
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    position = {**run.told["position"], "rows": [r[:-1] for r in run.told["position"]["rows"]]}
+    position = {
+        **run.told["position"],
+        "rows": [[*r[:6], *r[7:]] for r in run.told["position"]["rows"]],
+    }
     values = {**program.parameters, **program.state, **run.arrays}
     return {
         "files": sorted(p.name for p in folder.iterdir()),

@@ -81,7 +81,7 @@ def fitted(loggers: Any, **options: Any) -> vg.History:
 
 
 def measured(history: vg.History) -> list[dict[str, float]]:
-    return [{k: v for k, v in row._asdict().items() if v is not None} for row in history]
+    return [{k: v for k, v in row.columns().items() if v is not None} for row in history]
 
 
 def test_a_logger_hears_of_the_run_its_epochs_and_its_end() -> None:

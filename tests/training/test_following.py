@@ -177,7 +177,7 @@ def test_a_state_comes_back() -> None:
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"keep_best": True}, "keep_best follows the validation; give fit validation"),
     ({"callbacks": [vg.EarlyStopping(3)]}, "EarlyStopping follows the validation; give fit"),
-    ({"keep_best": "speed"}, "by is 'speed', where one of loss, accuracy is expected"),
+    ({"keep_best": "speed"}, "by is 'speed', where one of loss, accuracy, "),
     ({"sampler": "random"}, "sampler is 'random', where one of shuffled, replacement"),
     ({"sampler": 5}, "sampler 5 has no steps_per_epoch, largest, rows"),
 ]
