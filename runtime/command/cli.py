@@ -32,6 +32,7 @@ from .report import report
 from .resume import resume
 from .selfcheck import selfcheck
 from .train import train
+from .tune import tune_command
 
 CHECK_FAILED: Final = 1
 UNWRITTEN: Final = 1
@@ -106,6 +107,7 @@ for command in (
     predict,
     export,
     compare_command,
+    tune_command,
     graph_command,
     check,
     selfcheck,

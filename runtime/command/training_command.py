@@ -34,7 +34,7 @@ def training_command(name: str | None = None) -> Callable[[Callable[..., R]], cl
     """
 
     def decorate(f: Callable[..., R]) -> click.Command:
-        return click.command(name, cls=GroupedCommand)(_config_option(takes_settings(f)))
+        return click.command(name, cls=GroupedCommand)(config_option(takes_settings(f)))
 
     return decorate
 
@@ -90,7 +90,7 @@ def _take(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path
     return path
 
 
-_config_option: Final = grouped_option(
+config_option: Final = grouped_option(
     "--config",
     group=RUN,
     type=click.Path(path_type=Path),

@@ -58,11 +58,7 @@ class TrainingRun:
         """Trains to the end, from the checkpoint where it says so; writes the model. The history
         of the whole run."""
         steps = steps_of_run(self.data, self.settings, self.options)
-        best = KeepBest(self.program, self.options.keep_best) if self.options.keep_best else None
-        rest: list[Callback] = [best] if best is not None else []
-        if self.options.early_stopping is not None:
-            by = self.options.keep_best or "loss"
-            rest.append(EarlyStopping(self.options.early_stopping, by))
+        best, rest = followed(self.program, self.options)
         written = [Written(self.folder, self.program, best)] if self.folder is not None else []
         try:
             history = fit(
@@ -152,6 +148,15 @@ class TrainingRun:
             f"train loss {last.train_loss:.4f} after {last.step:,} steps in {last.seconds:.1f} s\n"
             f"arena {plan.nbytes:,} bytes a step, {share:.0f} % of unplanned"
         )
+
+
+def followed(program: Program, options: RunOptions) -> tuple[KeepBest | None, list[Callback]]:
+    """What keeps the best weights, if anything, and all that follows the validation."""
+    best = KeepBest(program, options.keep_best) if options.keep_best else None
+    callbacks: list[Callback] = [best] if best is not None else []
+    if options.early_stopping is not None:
+        callbacks.append(EarlyStopping(options.early_stopping, options.keep_best or "loss"))
+    return best, callbacks
 
 
 def steps_of_run(data: TaskData, settings: Settings, run_options: RunOptions) -> int:

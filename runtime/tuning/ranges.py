@@ -28,11 +28,9 @@ def distributions() -> Any:
 
 def numbers(text: str, number: Callable[[str], Any]) -> Range:
     """The range that `A..B` or `log:A..B` says, whose ends `number` reads: whole numbers where both
-    are, and numbers that it wraps into a tuple of one. Raises RunError where A is not below B."""
+    are. Raises RunError where A is not below B."""
     log = text.startswith("log:")
-    ends = [number(end) for end in text.removeprefix("log:").split("..", 1)]
-    wrapped = all(isinstance(end, tuple) and len(end) == 1 for end in ends)
-    low, high = [end[0] for end in ends] if wrapped else ends
+    low, high = [number(end) for end in text.removeprefix("log:").split("..", 1)]
     if not all(type(end) in (int, float) for end in (low, high)):
         raise RunError(f"{text!r} is no range: it takes no numbers")
     whole = isinstance(low, int) and isinstance(high, int)
@@ -40,7 +38,7 @@ def numbers(text: str, number: Callable[[str], Any]) -> Range:
         due = "0 < A < B is expected in log:A..B" if log else "A < B is expected in A..B"
         raise RunError(f"{text!r} is no range: {due}")
     kind = distributions().IntDistribution if whole else distributions().FloatDistribution
-    return Range(kind(low, high, log=log), (lambda v: (v,)) if wrapped else lambda v: v)
+    return Range(kind(low, high, log=log))
 
 
 def choices(values: Sequence[Any], labels: Sequence[Plain] | None = None) -> Range:

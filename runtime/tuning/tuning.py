@@ -8,7 +8,7 @@ from typing import Any
 
 from ...graph import RunError
 from ...graph.writing import write_whole
-from ..figures.scatter import Column, draw_trials
+from ..figures.scatter import Column, Point, draw_trials
 from .ranges import Range
 from .trial import DONE, Trial, worse
 
@@ -65,16 +65,19 @@ class Tuning:
     def as_svg(self) -> str:
         """The picture as a text."""
         shown = [t for t in self.trials if t.values]
-        done = [t.value is not None for t in shown]
-        values = [t.values[-1] if t.value is None else t.value for t in shown]
+        done = [t for t in shown if t.value is not None]
+        best = self.best if done else None
+        points = [
+            Point(t.values[-1] if t.value is None else t.value, t.value is not None, t is best)
+            for t in shown
+        ]
         columns = []
         for name, r in self._ranges.items():
-            options = [t.options[name] for t in shown]
             number = not hasattr(r.distribution, "choices")
-            log = number and bool(getattr(r.distribution, "log", False))
-            columns.append(Column(name, [_number(v) if number else told(v) for v in options], log))
-        title = f"{len(self.trials)} trials, {sum(done)} of them to their end"
-        return draw_trials(title, f"validation {self.by}", columns, values, done)
+            values = [float(v) if number else told(v) for v in (t.options[name] for t in shown)]
+            columns.append(Column(name, values, number and r.distribution.log))
+        title = f"{len(self.trials)} trials, {len(done)} of them to their end"
+        return draw_trials(title, f"validation {self.by}", columns, points)
 
 
 def told(value: Any) -> str:
@@ -82,7 +85,3 @@ def told(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return ",".join([told(v) for v in value])
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _number(value: Any) -> float:
-    return float(value[0] if isinstance(value, tuple) else value)
