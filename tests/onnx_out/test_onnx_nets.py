@@ -47,6 +47,61 @@ def test_a_net_predicts_the_same(
         agrees(found[key], expected)
 
 
+def operators(path: Path) -> list[str]:
+    return [n.op_type for n in checked(path).graph.node]
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_what_a_reader_knows_is_one_node(
+    onnx: Any, dtype: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    x = vg.input("x", ("N", 4))
+    h = vg.layer_norm(vg.relu(vg.batch_norm(vg.dense(x, 5))), eps=1e-3)
+    program = vg.compile(vg.Graph("net", {"p": vg.softmax(vg.dense(h, 3))}), dtype=dtype)
+    for name in ("ln1.weight", "ln1.bias"):
+        program.parameters[name] = rng.standard_normal(5)
+    feeds = {"x": rng.standard_normal((6, 4)).astype("f4" if dtype == "f32" else "f8")}
+    bound = 1e-5 if dtype == "f32" else 1e-12
+    agrees(predicted(program, tmp_path, feeds)["p"], program.predict(feeds)["p"], bound)
+    norms = ["BatchNormalization", "LayerNormalization"] if dtype == "f32" else []
+    written = operators(tmp_path / "net.onnx")
+    assert [k for k in written if "Normalization" in k] == norms
+    assert written[0] == written[-2] == "Gemm" and written[-1] == "Softmax"
+
+
+def almost(x: vg.Node, kind: str) -> dict[str, vg.Node]:
+    """A softmax or a layer normalization, one part of which is another or is read elsewhere."""
+    w, b = vg.parameter("w", (4,), init=vg.init.normal(1.0)), vg.parameter("b", (4,))
+    if kind == "logs":
+        return {"y": vg.exp(logs := vg.log_softmax(x)), "logs": logs}
+    if kind == "logs twice":
+        return {"y": vg.exp(logs := vg.log_softmax(x)) * logs}
+    other = x if kind != "of others" else vg.square(x)
+    axes = [0] if kind == "columns" else [1]
+    centered = other - vg.mean(x, axes=axes, keepdims=True)
+    of = vg.absolute(centered) if kind == "absolute" else vg.square(centered)
+    variance = vg.mean(of, axes=[1], keepdims=True)
+    inverse = (2.0 if kind == "two" else 1.0) / vg.sqrt(variance + 1e-5)
+    y = centered * inverse * (vg.sum(w) if kind == "scalar" else w) + b
+    return {"y": y, "variance": variance} if kind == "variance" else {"y": y}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["logs", "logs twice", "of others", "columns", "absolute", "two", "scalar", "variance"],
+)
+def test_what_is_almost_that_is_written_as_it_is(
+    onnx: Any, kind: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    x = vg.input("x", ("N", 4))
+    program = vg.compile(vg.Graph("net", almost(x, kind)))
+    feeds = {"x": rng.standard_normal((6, 4)).astype(np.float32)}
+    found = predicted(program, tmp_path, feeds)
+    for key, expected in program.predict(feeds).items():
+        agrees(found[key], expected)
+    assert not {"Softmax", "LayerNormalization"} & {*operators(tmp_path / "net.onnx")}
+
+
 @pytest.mark.parametrize("subject", [*subjects()], ids=lambda s: s.net.name)
 def test_nets_with_all_that_there_is_predict_and_step_the_same(
     onnx: Any, subject: Subject, tmp_path: Path

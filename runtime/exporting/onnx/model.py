@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from ....graph import Array, Constant, Graph, Input, Node, Source
 from .builder import Builder, Value, named
 from .columns import Raw, assembled, filled
+from .patterns import patterns
 from .protos import graph_proto, helper
 from .rules import written
 
@@ -66,14 +67,21 @@ def model_proto(
             made[n] = _source(at, n, names[n], state_is_fed, initializers)
     for n in raw:
         made[n] = filled(at, made[n], raw[n])
-    for n in g.order:
-        made[n] = written(at, n, g.names[n], *[made[i] for i in n.inputs])
+    joined = patterns(g)
+    within = {n for pattern in joined.values() for n in pattern.within}
+    order = [n for n in g.order if n not in within]
+    for n in order:
+        if n in joined:
+            at.owner = g.names[n]
+            made[n] = joined[n].write(at, *[made[i] for i in joined[n].inputs])
+        else:
+            made[n] = written(at, n, g.names[n], *[made[i] for i in n.inputs])
         made[n].name = names[n]
     for key, n in given.outputs.items():
         if made[n].name != key:
             made[n].at.op("Identity", made[n]).name = key
     named(at, taken)
-    between = {names[n]: n.type for n in g.order if names[n] not in given.outputs}
+    between = {names[n]: n.type for n in order if names[n] not in given.outputs}
     outputs = {key: n.type for key, n in given.outputs.items()}
     proto = graph_proto(at, g.name, outputs, initializers, between)
     return _model(proto, g, metadata), given

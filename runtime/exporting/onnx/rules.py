@@ -84,10 +84,13 @@ def linear_relu(at: Builder, n: Node, x: Value, weight: Value, bias: Value) -> V
     return at.op("Relu", at.op("Gemm", x, weight, bias))
 
 
-def batch_norm(at: Builder, n: Node, *inputs: Value) -> Value:
-    """By the running values, as in inference."""
+def batch_norm(at: Builder, n: Node, x: Value, *others: Value) -> Value:
+    """By the running values, as in inference; an attribute of ONNX rounds eps to f32."""
     op: Any = n.op
-    return at.op("BatchNormalization", *inputs, epsilon=op.eps)
+    if n.dtype == "f32":
+        return at.op("BatchNormalization", x, *others, epsilon=op.eps)
+    weight, bias, mean, variance = others
+    return (x - mean) * (weight / at.op("Sqrt", variance + op.eps)) + bias
 
 
 # ---- reductions ---------------------------------------------------------------------------------
