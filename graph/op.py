@@ -139,6 +139,21 @@ class Op(Record):
         """
         raise NoRuleError(f"op {self.name} has no `onnx`")
 
+    def c(self, *args: Any, **kwargs: Any) -> str:
+        """An element of the result in C, where it is an elementwise op of the user's: `c(e, *xs)`.
+
+        `xs` are the texts of the inputs' elements; `e.math("fabs", x)` calls a function of math.h
+        for numbers of their width, `e.number(0.5)` writes one: `return f"{x} * {e.number(0.5)}"`.
+        """
+        raise NoRuleError(f"op {self.name} has no `c`")
+
+    def numpy(self, *args: Any, **kwargs: Any) -> str:
+        """The result as an expression of NumPy, where it is an op of the user's: `numpy(*xs)`.
+
+        `xs` are the names of the inputs: `return f"np.tanh({x}) / 2"`.
+        """
+        raise NoRuleError(f"op {self.name} has no `numpy`")
+
     def passes_on(self, inputs: Sequence[object]) -> int | None:
         """The place of the input that the result is, whatever the others hold, where equal objects
         stand for equal inputs; None where it is none: of `where` with equal branches, one of them.

@@ -210,6 +210,43 @@ class OwnOp(vg.Op):
         np.copyto(out, x)
 
 
+@vg.op
+class Softsign(vg.Op):
+    """y = x / (1 + |x|), by an op of the user's that says what it is in C and in NumPy."""
+
+    name = "softsign_for_c"
+    elementwise = True
+
+    def infer(self, *types: vg.TensorType) -> vg.TensorType:
+        return types[0]
+
+    def run(self, x: np.ndarray, *, out: np.ndarray) -> None:
+        np.divide(x, 1 + np.abs(x), out=out)
+
+    def c(self, e, x: str) -> str:
+        return f"{x} / ({e.number(1.0)} + {e.math('fabs', x)})"
+
+    def numpy(self, x: str) -> str:
+        return f"{x} / (1.0 + np.abs({x}))"
+
+
+@needs_gcc
+def test_an_own_op_says_what_it_is(tmp_path: Path) -> None:
+    x = vg.input("x", ("N", 3))
+    y = vg.tanh(vg.apply(Softsign(), vg.square(x)))
+    program = vg.compile(vg.Graph("net", {"y": y}))
+    rows = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    due = program.predict(x=rows)["y"]
+    library = Library(files_of(program), tmp_path)
+    status, out = library.call("predict", {"x": rows}, {"N": 4}, {"y": (4, 3)})
+    assert status == OK
+    np.testing.assert_allclose(out["y"], due, rtol=1e-6)
+    program.to_numpy(tmp_path / "net.py")
+    made: dict[str, object] = {}
+    exec((tmp_path / "net.py").read_text(), made)
+    np.testing.assert_allclose(made["predict"](rows)["y"], due, rtol=1e-6)
+
+
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
     x = vg.input("x", ("N", 3))
     own = vg.compile(vg.Graph("net", {"y": vg.apply(OwnOp(), x, name="mine")}))

@@ -23,7 +23,7 @@ from ....graph import (
 from ....graph.text.printer import statement
 from ...planning.typed_arrays import TypedArrays
 from ..identifiers import Names
-from .elements import EXPRESSIONS, expression
+from .elements import expression, has_expression
 from .helpers import Helpers
 from .loops import Text, in_one_loop, variables
 from .names import comment
@@ -77,15 +77,16 @@ class Body:
                 self._lane(lane)
 
     def _lane(self, lane: Nodes) -> None:
-        if lane[0].op.name in EXPRESSIONS:
+        if has_expression(lane[0].op):
             self._elementwise(lane)
             return
         (n,) = lane
         write = self._kernels.get(n.op.name)
         if write is None:
+            at = f" ({n.where.described})" if n.where else ""
             raise RunError(
-                f"%{self.g.names[n]}: the op {n.op.name} has no form in C"
-                + (f" ({n.where.described})" if n.where else "")
+                f"%{self.g.names[n]}: the op {n.op.name} has no form in C{at}\n  fix: where it "
+                "works element by element, say `elementwise = True`, and give it a method `c`"
             )
         if n.type.rank:
             self.define(n)

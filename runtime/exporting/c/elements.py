@@ -40,9 +40,16 @@ class Element:
         return f"{self._helpers.call(name, self.of)}({', '.join(arguments)})"
 
 
+def has_expression(op: Op) -> bool:
+    """Whether an op is an expression of one element: by the table, or by a user's own `c`."""
+    return op.name in EXPRESSIONS or (op.elementwise and type(op).c is not Op.c)
+
+
 def expression(n: Node, operands: list[str], helpers: Helpers) -> str:
-    """The element of a node whose op is in EXPRESSIONS."""
-    return EXPRESSIONS[n.op.name](Element(n, operands, helpers))
+    """The element of a node whose op is one."""
+    element = Element(n, operands, helpers)
+    written = EXPRESSIONS.get(n.op.name)
+    return written(element) if written is not None else str(n.op.c(element, *operands))
 
 
 def _infix(sign: str) -> Expression:

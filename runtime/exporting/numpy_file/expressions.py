@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ....graph import NUMPY_DTYPES, Node, Shape
+from ....graph import NUMPY_DTYPES, Node, Op, Shape
 from ....ops.activations import SELU_ALPHA, SELU_SCALE
 from ....ops.gelu import CUBIC, LINEAR
 from ....ops.linear import turned
@@ -68,7 +68,7 @@ def expression(n: Node, inputs: list[str], sizes: dict[str, str], helpers: Helpe
     """The expression of a node; None for an op that has none."""
     form = EXPRESSIONS.get(n.op.name)
     if form is None:
-        return None
+        return None if type(n.op).numpy is Op.numpy else str(n.op.numpy(*inputs))
     call = Call(n, inputs, sizes, helpers)
     return form.format(*inputs, op=n.op) if isinstance(form, str) else form(call)
 

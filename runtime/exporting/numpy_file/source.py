@@ -129,7 +129,10 @@ class _File:
         text = expression(n, inputs, sizes, self._helpers)
         if text is None:
             where = f" ({n.where.described})" if n.where else ""
-            raise RunError(f"%{g.names[n]}: the op {n.op.name} has no form in NumPy{where}")
+            raise RunError(
+                f"%{g.names[n]}: the op {n.op.name} has no form in NumPy{where}\n"
+                "  fix: give it a method `numpy`, which returns an expression as text"
+            )
         return text
 
     def names(self) -> Names:
