@@ -11,7 +11,7 @@ PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses au
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
 .PHONY: help train test test-jit test-more test-oracles test-sklearn-before test-page accuracy fuzz \
-	notebooks catch mutants pictures lint docs bench clean
+	notebooks catch mutants pictures on-device lint docs bench clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
@@ -27,6 +27,7 @@ help:
 	@echo "make catch   plants faults in copies, and tabulates what catches each (an hour)"
 	@echo "make mutants changes the passes and the planner everywhere, and tries the tests on each"
 	@echo "make pictures draws examples/pictures anew, but for the curves of what is trained"
+	@echo "make on-device trains a net in C, and tells its size: see examples/on_device"
 	@echo "make lint    check style (ruff) and types (mypy, strict)"
 	@echo "make docs    runs the commands that the pages show, and builds the site into build/docs"
 	@echo "make bench   install the peers into $(BENCH), and time a step beside theirs"
@@ -88,6 +89,9 @@ mutants: $(VENV)/installed-dev $(VENV)/installed-mutants
 # Without PATH, what draws is the graphviz-pure of the environment: the same bytes on each machine.
 pictures: $(VENV)/installed-dev
 	PATH= $(BIN)/python examples/draw_pictures.py examples/pictures
+
+on-device: $(VENV)/installed-dev
+	$(MAKE) -C examples/on_device PYTHON=$(abspath $(BIN)/python)
 
 # mypy wants the root folder to bear the package's name: build/mypy/verigrad is a link to it.
 lint: $(VENV)/installed-dev

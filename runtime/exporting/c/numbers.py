@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +10,7 @@ from ....graph import NUMPY_DTYPES, Array
 
 TYPES: Final = {"f32": "float", "f64": "double", "i64": "int64_t", "bool": "uint8_t"}
 """What C calls our dtypes; a truth value is a byte, 0 or 1, as NumPy has it."""
-_WIDTH: Final = 96
+_IN_A_LINE: Final = 6
 _LEAST: Final = -(2**63)
 
 
@@ -24,15 +23,8 @@ def literal(value: Any, dtype: str) -> str:
 def listed(array: Array, dtype: str) -> str:
     """The elements of an array between braces, row by row."""
     texts = [_written(v, dtype) for v in array.astype(NUMPY_DTYPES[dtype]).reshape(-1)]
-    lines = textwrap.wrap(
-        ", ".join(texts),
-        _WIDTH,
-        initial_indent="    ",
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return "{\n" + "\n".join(lines) + "\n}"
+    lines = [", ".join(texts[k : k + _IN_A_LINE]) for k in range(0, len(texts), _IN_A_LINE)]
+    return "{\n    " + ",\n    ".join(lines) + "\n}"
 
 
 def _written(number: Any, dtype: str) -> str:

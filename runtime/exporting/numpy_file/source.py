@@ -203,7 +203,8 @@ def _value(value: Array) -> str:
     if not little.view(np.uint8).any():
         return f"np.zeros({value.shape}, {dtype_text(kind)})"
     text = b64encode(little.tobytes()).decode()
-    lines = [f'        "{line}"' for line in textwrap.wrap(text, _WIDTH - 12)]
+    width = _WIDTH - 12
+    lines = [f'        "{text[k : k + width]}"' for k in range(0, len(text), width)]
     return "\n".join([f"array({value.shape}, {quoted(little.dtype.str)},", *lines, "    )"])
 
 
