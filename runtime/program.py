@@ -32,6 +32,7 @@ from ..passes import (
     Regularizer,
     with_dtype,
 )
+from .again import Again
 from .arguments import count_of
 from .backends.registry import Backend
 from .doubts import warn_of_doubts, warn_of_unscaled_inputs
@@ -113,17 +114,20 @@ def compile(
 class Program(Frozen):
     """A compiled graph with its state: parameters, optimizer state and the step counter."""
 
-    def __init__(self, net: Graph, options: Options) -> None:
+    def __init__(self, net: Graph, options: Options, like: Program | None = None) -> None:
         if not isinstance(net, Graph):
             raise GraphError(
                 f"compile takes a Graph, not {shown(net)}; write vg.Graph(name, outputs, loss)"
             )
-        warn_of_doubts(net)
-        self.declared = with_dtype(net, options.dtype)
-        self.options = options
         self.metadata: dict[str, str] = {}
         """Texts that are saved with the program, such as the names of classes."""
-        self._variants = Variants(self.declared, options, self.metadata)
+        self.options = options
+        if like is not None:
+            self._variants: Variants = Again(like._variants, self.metadata)
+        else:
+            warn_of_doubts(net)
+            self._variants = Variants(with_dtype(net, options.dtype), options, self.metadata)
+        self.declared = self._variants.declared
         self._blockwise: dict[str | None, Blockwise] = {}
         self._values = self._variants.values
         # Calls share arenas and state: one at a time, whichever thread asks.
@@ -135,6 +139,13 @@ class Program(Frozen):
             "state", {k: types[k] for k in types if k not in parameters}, self._values
         )
         self._made = True
+
+    def again(self) -> Program:
+        """A program of its own that is compiled as this one is, with first values and no step.
+
+        It takes little time: graphs, plans and certificates are those that are there.
+        """
+        return Program(self.declared, self.options, like=self)
 
     def _instead(self, name: str) -> str:
         return instead(name, self.parameters, self.state)

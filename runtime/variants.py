@@ -42,7 +42,12 @@ class Variants:
         # Those that no result needs any more are the user's as well.
         named = {g.names[n]: n for g in (*compiled, declared) for n in (*g.parameters, *g.state)}
         self.sources: Mapping[str, Node] = named
-        self.values = StateArrays(compiled[0], named, options.seed)
+        self.values = StateArrays(self.compiled, named, options.seed)
+
+    @property
+    def compiled(self) -> Graph:
+        """The training step, or inference where there is no loss."""
+        return (self.training or self.inference).graph
 
     def check_loss(self) -> None:
         """Raises RunError where there is no loss."""

@@ -22,7 +22,7 @@ FLOORS = (
     ("backends", "data", "figures", "interpreter", "loggers", "state"),
     ("certificate", "execution", "importing", "options"),
     ("bisection", "files", "profiling", "totals", "variants"),
-    ("exporting", "report"),
+    ("again", "exporting", "report"),
     ("program",),
     ("checking", "loading"),
     ("training",),

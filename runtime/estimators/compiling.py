@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from ...passes import Optimizer
@@ -22,18 +23,31 @@ class Settings(NamedTuple):
 
     def compiled(self) -> Program:
         """A program of its own; its weights are all 0 until they are set."""
-        program = compile(
-            declared(self.form),
-            optimizer=self.optimizer,
-            seed=self.seed,
-            dtype=self.form.dtype,
-            memory_limit=self.memory_limit,
-            backend=self.backend,
-        )
+        program = _template(self).again()
         if self.optimizer is not None:
             # scikit-learn's own say nothing of inputs that nobody has scaled.
             program._stepping.look = None
         return program
+
+    def copied(self, program: Program) -> Program:
+        """A program of its own in the state of one that is compiled with these settings."""
+        copy = self.compiled()
+        copy.parameters.update(program.parameters)
+        copy.state.update(program.state)
+        return copy
+
+
+@lru_cache(maxsize=16)
+def _template(settings: Settings) -> Program:
+    """A program that never runs: fits of the same net share what it was compiled to."""
+    return compile(
+        declared(settings.form),
+        optimizer=settings.optimizer,
+        seed=settings.seed,
+        dtype=settings.form.dtype,
+        memory_limit=settings.memory_limit,
+        backend=settings.backend,
+    )
 
 
 def going_on(program: Program, before: Settings, now: Settings, rests: bool) -> Program:

@@ -175,7 +175,7 @@ class Epochs:
     def rebuilt(self) -> Mapping[str, Any]:
         """What makes a copy of the estimator one whose fit has ended here."""
         held = vars(self.e)
-        program = copy.copy(self.program)
+        program = self.e._settings.copied(self.program)
         if self.valid is not None and held["_best"] is not None:
             put_values(program, held["_best"])
         copies = {k: copy.deepcopy(held[k]) for k in _FOLLOWING if k in held}

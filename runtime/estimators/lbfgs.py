@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Mapping
 from typing import Any, Final
@@ -31,7 +30,7 @@ def minimize(e: Any, rows: Rows, hooks: Hooks) -> None:
     objective = Objective(program, rows.feeds(slice(None)), [*form.coefs, *form.intercepts])
 
     def rebuilt() -> Mapping[str, Any]:
-        return {"program_": copy.copy(program), "_held": None}
+        return {"program_": e._settings.copied(program), "_held": None}
 
     task = hooks.begin_iteration(rebuilt)
 

@@ -76,6 +76,13 @@ class Executable:
         """Looks at the first feeds by their names, once."""
         self._sizes: Mapping[str, int] | None = None  # those of the last, as the reader gave them
 
+    def again(self, values: StateArrays, reader: FeedReader) -> Executable:
+        """The same graph on other values; what is planned and certified is so for both."""
+        how = self._backend, self._threads, self.certifier
+        other = Executable(self.graph, self._unoptimised, values, self._memory, reader, *how)
+        other._plans, other._certified = self._plans, self._certified
+        return other
+
     def plan(self, sizes: Mapping[str, int]) -> Plan:
         """The plan for these sizes, e.g. {"N": 128}; RunError where it is over the limit."""
         symbols = self.graph.symbols
@@ -116,12 +123,8 @@ class Executable:
             return
         if not self._certified:
             certifier.check_graph()
+        self._check_plan(certifier, plan, feeds)
         self._certified.add(key)
-        try:
-            self._check_plan(certifier, plan, feeds)
-        except BaseException:
-            self._certified.discard(key)
-            raise
 
     def _check_plan(self, certifier: Certifier, plan: Plan, feeds: Sequence[Array]) -> None:
         """Raises RefutedError where a plan is unsound, or its step gives other numbers."""
@@ -130,7 +133,7 @@ class Executable:
         skipped = ""
         if _WIDENED * plan.unplanned_nbytes > limit:
             skipped = f"a check would take more than {limit:,} bytes"
-        elif len(self._certified) > _CHECKED:
+        elif len(self._certified) >= _CHECKED:
             skipped = f"{_CHECKED} sizes before it were checked"
         if skipped:
             certifier.skip_plan(plan.sizes, skipped)
