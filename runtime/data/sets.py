@@ -48,7 +48,10 @@ Names = str | Sequence[str]
 """The name of a column, or several."""
 
 _TASKS: Final = ("auto", "classification", "regression")
-_OPTION: Final = re.compile(r"--([a-z][a-z-]*)((?: (?:'[^']*'|[\w.]+)(?= --|[,;.]|$))?)")
+_OPTION: Final = re.compile(
+    r"--(?:(na-is-a-class)|(drop|one-hot|ordinal|task|target)(?: ('[^']*'|[^\s,;]+))?)"
+)
+"""An option of the command line, with what is given for it."""
 
 
 def digits(*, split_seed: int = 0) -> TaskData:
@@ -222,7 +225,9 @@ def _in_python(text: str) -> str:
     """A message of the command line's options with the arguments that they are here."""
 
     def argument(m: re.Match[str]) -> str:
-        value = shlex.split(m[2])
-        return m[1].replace("-", "_") + (f"={value[0]!r}" if value else "")
+        name = (m[1] or m[2]).replace("-", "_")
+        if m[1]:
+            return f"{name}=True"
+        return f"{name}={shlex.split(m[3])[0]!r}" if m[3] else f"{name}="
 
     return _OPTION.sub(argument, text)
