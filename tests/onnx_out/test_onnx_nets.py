@@ -123,12 +123,13 @@ def test_nets_with_all_that_there_is_predict_and_step_the_same(
 
 def test_the_file_says_what_it_is(onnx: Any, tmp_path: Path, three_layer: vg.Graph) -> None:
     program = vg.compile(three_layer, optimizer=vg.SGD(0.1))
-    program.metadata["classes"] = json.dumps(["a", "ü"])
+    program.metadata.update({"classes": json.dumps(["a", "ü"]), "cut \ud800": ""})
     program.to_onnx(tmp_path / "net.onnx")
     model = checked(tmp_path / "net.onnx")
     told = {p.key: p.value for p in model.metadata_props}
     assert json.loads(told.pop("verigrad.parameters")) == [*program.parameters]
-    assert told == {"classes": program.metadata["classes"], "verigrad.graph": "net"}
+    classes = program.metadata["classes"]
+    assert told == {"classes": classes, "cut \\ud800": "", "verigrad.graph": "net"}
     assert model.producer_name == "verigrad" and model.producer_version
     assert [v.name for v in model.graph.input] == ["x"]  # labels are not needed
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "N"

@@ -155,9 +155,9 @@ class Builder:
 
     def texts(self, texts: Sequence[str]) -> Value:
         """A constant vector of texts."""
-        key = ("str", (len(texts),), "\0".join(texts).encode("utf-8", "surrogatepass"))
+        array = np.array([as_utf8(text) for text in texts], object)
+        key = ("str", array.shape, "\0".join(array).encode())
         if key not in self.constants:
-            array = np.array(texts, object)
             self.constants[key] = Value(self._root, "str", owner="categories"), array
         return self.constants[key][0]
 
@@ -242,6 +242,11 @@ def named(builder: Builder, taken: Iterable[str]) -> None:
     within(builder)
     for value, _ in builder.constants.values():
         give(value, value.owner)
+
+
+def as_utf8(text: str) -> str:
+    """A text as messages hold it; code points that UTF-8 lacks are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _spelled(array: Array) -> str:

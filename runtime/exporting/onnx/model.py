@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
-from ....graph import Array, Constant, Graph, Input, Node, Source
-from .builder import Builder, Value, named
+from ....graph import Array, Constant, Graph, Input, Node
+from .builder import Builder, Value, as_utf8, named
 from .columns import Raw, assembled, filled
 from .patterns import patterns
 from .protos import graph_proto, helper
@@ -56,17 +56,32 @@ def model_proto(
     names = {n: g.names[n] for n in g.sources}
     given = _given(g, names)
     _name_the_rest(g, names, given)
-    initializers = {names[n]: values[g.names[n]] for n in (*g.parameters, *g.state)}
-    made: dict[Node, Value] = {}
     taken = {*names.values(), *given.outputs}
+    held = {n: values[g.names[n]] for n in (*g.parameters, *g.state)}
+    held |= {n: n.op.array for n in g.constants if isinstance(n.op, Constant) and n.asked_name}
+    made: dict[Node, Value] = {}
     for n in g.sources:
         if n in raw and raw[n].encodings:
             made[n] = assembled(at, n, raw[n], _columns(raw[n], taken - {names[n]}))
             taken |= {*at.fed}
         else:
-            made[n] = _source(at, n, names[n], state_is_fed, initializers)
+            made[n] = _source(at, n, names[n], state_is_fed)
     for n in raw:
         made[n] = filled(at, made[n], raw[n])
+    order = _write(at, g, names, made)
+    for key, n in given.outputs.items():
+        if made[n].name != key:
+            at.op("Identity", made[n]).name = key
+    named(at, taken)
+    between = {names[n]: n.type for n in order if names[n] not in given.outputs}
+    outputs = {key: n.type for key, n in given.outputs.items()}
+    initializers = {names[n]: array for n, array in held.items()}
+    proto = graph_proto(at, g.name, outputs, initializers, between)
+    return _model(proto, g, metadata), given
+
+
+def _write(at: Builder, g: Graph, names: Mapping[Node, str], made: dict[Node, Value]) -> list[Node]:
+    """Writes all nodes behind the sources, which are in `made`; gives those that have a value."""
     joined = patterns(g)
     within = {n for pattern in joined.values() for n in pattern.within}
     order = [n for n in g.order if n not in within]
@@ -77,21 +92,14 @@ def model_proto(
         else:
             made[n] = written(at, n, g.names[n], *[made[i] for i in n.inputs])
         made[n].name = names[n]
-    for key, n in given.outputs.items():
-        if made[n].name != key:
-            made[n].at.op("Identity", made[n]).name = key
-    named(at, taken)
-    between = {names[n]: n.type for n in order if names[n] not in given.outputs}
-    outputs = {key: n.type for key, n in given.outputs.items()}
-    proto = graph_proto(at, g.name, outputs, initializers, between)
-    return _model(proto, g, metadata), given
+    return order
 
 
 def _columns(raw: Raw, taken: set[str]) -> dict[str, str]:
     """What the inputs of a table's columns are called: as they are, but for what is taken."""
     called: dict[str, str] = {}
     for encoding in raw.encodings:
-        called[encoding.name] = _free(encoding.name, {*taken, *called.values()})
+        called[encoding.name] = _free(as_utf8(encoding.name), {*taken, *called.values()})
     return called
 
 
@@ -130,15 +138,11 @@ def _free(wanted: str, used: Iterable[str]) -> str:
     return name
 
 
-def _source(
-    at: Builder, n: Node, name: str, state_is_fed: bool, initializers: dict[str, Array]
-) -> Value:
-    assert isinstance(n.op, Source)
-    if isinstance(n.op, Constant):
-        if n.asked_name is None:
-            return at.number(n.op.array, n.dtype)
-        initializers[name] = n.op.array
-    elif isinstance(n.op, Input) or state_is_fed:
+def _source(at: Builder, n: Node, name: str, state_is_fed: bool) -> Value:
+    """What is fed, or held under that name; a constant without a name is one of the builder's."""
+    if isinstance(n.op, Constant) and n.asked_name is None:
+        return at.number(n.op.array, n.dtype)
+    if isinstance(n.op, Input) or (state_is_fed and not isinstance(n.op, Constant)):
         return at.input(name, n.type)
     return Value(at, n.dtype, name)
 
@@ -151,6 +155,7 @@ def _model(proto: Any, g: Graph, metadata: Mapping[str, str]) -> Any:
         producer_name="verigrad",
         producer_version=version("verigrad"),
     )
+    texts = {as_utf8(k): as_utf8(text) for k, text in metadata.items()}
     told = json.dumps([g.names[n] for n in g.parameters])
-    helper().set_model_props(model, {**metadata, GRAPH: g.name, PARAMETERS: told})
+    helper().set_model_props(model, {**texts, GRAPH: g.name, PARAMETERS: told})
     return model
