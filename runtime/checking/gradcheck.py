@@ -156,6 +156,15 @@ def _draw(program: Program, values: Mapping[str, Any], seed: int) -> None:
                 n = program.declared[name]
                 value = first_value(Normal(0.1), n.type, seed, name)
         program.parameters[name] = value
+        drawn = program.parameters[name]
+        lost = np.argwhere(~np.isfinite(drawn))
+        if len(lost):
+            at = tuple(int(i) for i in lost[0])
+            raise RunError(
+                f"parameter {name!r} holds {drawn[at]} at [{','.join(map(str, at))}], where "
+                f"nothing has a derivative; give others, gradcheck(..., parameters={{{name!r}: "
+                "array})"
+            )
 
 
 def _widened(name: str, value: Any, n: Node) -> Array:

@@ -118,3 +118,13 @@ def test_a_gradient_of_nan_where_there_is_a_slope_fails(seed: int) -> None:
     report = vg.gradcheck(net(lambda h: vg.apply(Lost(), h)), feeds)
     assert report.verdict == "FAIL", report
     assert report.faults[0].startswith("%fc1.checking_lost at"), report.faults
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_parameter_that_is_not_finite_is_told(value: float) -> None:
+    w = vg.parameter("w", (2, 2), np.array([[1.0, 2.0], [value, 3.0]]))
+    net = vg.Graph("net", loss=vg.sum(vg.tanh(w)))
+    with pytest.raises(vg.RunError, match=r"'w' holds -?(inf|nan) at \[1,0\].*parameters="):
+        vg.gradcheck(net, {})
+    finite = {"w": np.ones((2, 2))}
+    assert vg.gradcheck(net, {}, parameters=finite)
