@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -64,29 +65,50 @@ def is_random(name: str) -> bool:
     return name.startswith(RANDOM) and "zero_ratio" not in name
 
 
+FLAT = {"ArgMax", "ArgMin", "ArrayFeatureExtractor", "Binarizer", "Cast", "CastLike", "Ceil",
+        "EyeLike", "Floor", "Hardmax", "OneHot", "Range", "Round", "Sign"}  # fmt: skip
+"""Ops through which no gradient passes, and casts of what is not finite."""
+SINGULAR = {"test_acosh_example", "test_pow"}
+"""Tests at points without a slope."""
+
+
+def differentiable() -> dict[str, str]:
+    """For each op of floats, its first node test, where the op has a slope."""
+    first: dict[str, str] = {}
+    for name, test in node_tests().items():
+        told = (test.model.graph.input, test.model.graph.output)
+        floats = all(any(v.type.tensor_type.elem_type in (1, 11) for v in side) for side in told)
+        op, *others = ops_of(test.model)
+        smooth = not others and op not in FLAT and name not in SINGULAR
+        if floats and smooth and is_read(test) and not is_random(name):
+            first.setdefault(op, name)
+    return first
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Loaded for one backend alone, since what is compared is the graph and not how it is run."""
     if "name" in metafunc.fixturenames:
-        once = metafunc.config.getoption("--backend") == "numpy"
-        tests = node_tests() if once and _has_onnx() else {}
+        tests = node_tests() if _runs(metafunc) else {}
         names = [k for k, t in tests.items() if is_read(t) and not is_random(k)]
         metafunc.parametrize("name", names)
+    if "op_of" in metafunc.fixturenames:
+        found = [*differentiable().items()] if _runs(metafunc) else []
+        metafunc.parametrize("op_of", found, ids=[op for op, _ in found])
 
 
-def _has_onnx() -> bool:
-    try:
-        import onnx.backend.test.loader  # noqa: F401
-    except ImportError:
-        return False
-    return True
+def _runs(metafunc: pytest.Metafunc) -> bool:
+    once = metafunc.config.getoption("--backend") == "numpy"
+    return once and find_spec("onnx") is not None
+
+
+def numpy_helper() -> Any:
+    return pytest.importorskip("onnx.numpy_helper")
 
 
 def array(value: Any) -> np.ndarray:
     """A value of a test; int32 is i64 here."""
     if hasattr(value, "data_type"):
-        from onnx import numpy_helper
-
-        value = numpy_helper.to_array(value)
+        value = numpy_helper().to_array(value)
     given = np.asarray(value)
     return given.astype(np.int64) if given.dtype == np.int32 else given
 
@@ -117,12 +139,34 @@ def test_a_node_gives_what_onnx_says(name: str) -> None:
             np.testing.assert_allclose(mine, theirs, rtol=test.rtol, atol=test.atol)
 
 
+def test_its_gradient_is_that_of_differences(op_of: tuple[str, str]) -> None:
+    """The floats that a node test feeds are parameters of the net that it makes."""
+    test = node_tests()[op_of[1]]
+    model, fixed = type(test.model)(), {}
+    model.CopyFrom(test.model)
+    for told, value in zip(test.model.graph.input, map(array, test.data_sets[0][0]), strict=True):
+        if value.dtype.kind == "f":
+            model.graph.initializer.append(numpy_helper().from_array(value, told.name))
+        else:
+            fixed[told.name] = value
+    g = vg.from_onnx(model, constants=fixed, trainable=True)
+    rng = np.random.default_rng(0)
+    sums = [
+        vg.cast(vg.sum(n * vg.constant(rng.uniform(0.5, 1.5, n.shape), n.dtype)), "f32")
+        for n in g.outputs.values()
+        if n.type.is_float
+    ]
+    report = vg.gradcheck(vg.Graph("node", loss=sum(sums[1:], sums[0])), {}, entries=6)
+    assert report, report
+
+
 def test_so_many_node_tests_are_of_ops_that_are_read(onnx: Any) -> None:
     tests = node_tests()
     typed = [t for t in tests.values() if is_of_our_types(t.model)]
     mine = [k for k, t in tests.items() if is_read(t) and not is_random(k)]
     assert len(tests) >= 1884 and len(typed) >= 1428
     assert len(mine) >= 1000
+    assert len(differentiable()) >= 90
 
 
 @pytest.mark.parametrize("op", sorted(OUTSIDE))

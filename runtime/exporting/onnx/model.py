@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
 from ....graph import Array, Constant, Graph, Input, Node
+from ...importing.onnx.model import PARAMETERS
 from .builder import Builder, Value, as_utf8, named
 from .columns import Raw, assembled, filled
 from .patterns import patterns
@@ -25,9 +26,6 @@ NEW: Final = ".new"
 
 GRAPH: Final = "verigrad.graph"
 """What the graph's own name is called among the texts of a model."""
-PARAMETERS: Final = "verigrad.parameters"
-"""Under which name the parameters are told there, as JSON: other initializers are constants and
-state, which nobody trains who reads the file."""
 
 
 class Named(NamedTuple):

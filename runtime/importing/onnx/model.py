@@ -15,7 +15,8 @@ from ...optional import require
 OLDEST: Final = 7
 """The oldest opset that is read: before it, operands were broadcast in another way."""
 PARAMETERS: Final = "verigrad.parameters"
-"""Under which name verigrad's own files tell what is trained."""
+"""Under which name verigrad's own files tell the parameters, as JSON: their other initializers are
+constants and state."""
 ONNX_DOMAIN: Final = ("", "ai.onnx")
 
 
@@ -137,8 +138,8 @@ def inlined(model: Any, known: Iterable[tuple[str, str]]) -> Any:
     """The model with each function that it defines, and each op that no rule knows but ONNX
     defines by others, in the place of what calls it."""
     known = set(known)
-    local = {(f.domain, f.name) for f in model.functions}
-    if local:
+    if len(model.functions):
+        _check_written_out(model)
         model = _inlined(model, None, "the functions that it defines")
     for _ in range(_DEEPEST):
         told = opsets(model)
@@ -158,6 +159,38 @@ def inlined(model: Any, known: Iterable[tuple[str, str]]) -> Any:
 
 _DEEPEST: Final = 8
 """How deep definitions by others may stand in one another."""
+
+
+_MOST_NODES: Final = 1 << 20
+"""How many nodes a file may come to with its functions written out."""
+
+
+def _check_written_out(model: Any) -> None:
+    """Raises GraphError where functions of a file call themselves, or come to too many nodes."""
+    functions = {(f.domain, f.name): f for f in model.functions}
+    sizes: dict[tuple[str, str], int] = {}
+
+    def size(nodes: Iterable[Any], within: tuple[tuple[str, str], ...]) -> int:
+        total = 0
+        for n in nodes:
+            called = n.domain, n.op_type
+            if called in within:
+                raise GraphError(f"its function {shown(n.op_type)} calls itself")
+            if called in functions and called not in sizes:
+                sizes[called] = size(functions[called].node, (*within, called))
+            total += sizes.get(called, 1)
+            for a in n.attribute:
+                total += sum(size(g.node, within) for g in (a.g, *a.graphs))
+        return total
+
+    if len(functions) > _MOST_FUNCTIONS or size(model.graph.node, ()) > _MOST_NODES:
+        raise GraphError(
+            f"its functions come to more than {_MOST_NODES:,} nodes when they are written out"
+        )
+
+
+_MOST_FUNCTIONS: Final = 500
+"""How many functions a file may define, which may stand in one another."""
 
 
 def _inlined(model: Any, chosen: list[tuple[str, str]] | None, what: str) -> Any:

@@ -119,6 +119,8 @@ class Reader:
         try:
             folded = with_symbols(call)
             given = RULES[domain, call.op](call) if folded is None else folded
+        except MemoryError:
+            raise GraphError("it takes more memory than there is") from None
         except (ArithmeticError, LookupError, TypeError, ValueError) as e:
             raise GraphError(
                 f"it is not what its op takes: {type(e).__name__}, {cut(str(e), 300)}"

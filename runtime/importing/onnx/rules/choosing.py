@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -11,7 +12,7 @@ from .....graph import Array, GraphError, Node, constant
 from .....ops import add, less, maximum, minimum, multiply, where
 from ..call import Call, counted
 from ..values import Known, Value
-from .parts import as_dtype, in_floats, joined, numbered, ordered, picked, shaped
+from .parts import LONGEST, as_dtype, few, in_floats, joined, numbered, ordered, picked, shaped
 from .products import product
 from .reductions import one_hot
 
@@ -32,7 +33,7 @@ def looked_up(x: Node, places: Node, axis: int) -> Node:
     table = in_floats(x)
     rest = [a for a in range(x.type.rank) if a != axis]
     width = [numbered(x.shape[a]) for a in rest]
-    rows = shaped(ordered(table, [axis, *rest]), (size, int(np.prod(width, dtype=np.int64))))
+    rows = shaped(ordered(table, [axis, *rest]), (size, math.prod(width)))
     chosen = one_hot(where(less(places, 0), places + size, places), size, table.dtype)
     found = shaped(product(chosen, rows), (*places.shape, *width))
     rank, at = places.type.rank, list(range(places.type.rank + len(width)))
@@ -41,13 +42,13 @@ def looked_up(x: Node, places: Node, axis: int) -> Node:
 
 
 def _flat(x: Node) -> Node:
-    return shaped(x, (int(np.prod([numbered(d) for d in x.shape], dtype=np.int64)),))
+    return shaped(x, (math.prod(numbered(d) for d in x.shape),))
 
 
 def _numbered_places(x: Node) -> Array:
     """The flat place of each element of x."""
     shape = [numbered(d) for d in x.shape]
-    return np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
+    return np.arange(few(math.prod(shape), LONGEST)).reshape(shape)
 
 
 def _gather_elements(c: Call) -> Value:
@@ -121,6 +122,7 @@ def _triangle(c: Call) -> Value:
     """The part above a diagonal, or below it; 0 elsewhere."""
     x = c.node(0)
     rows, columns = (numbered(d) for d in x.shape[-2:])
+    few(rows * columns, LONGEST)
     k = int(c.known(1).reshape(-1)[0]) if c.has(1) else 0
     upper = c.integer("upper", 1)
     cut = np.triu if upper else np.tril

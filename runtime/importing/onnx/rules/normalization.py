@@ -112,12 +112,7 @@ def _group(c: Call) -> Value:
 def _norm(c: Call) -> Value:
     """x by its norm along an axis; 0 where that is 0."""
     x = c.node(0)
-    axis = (c.axis(-1, x.type.rank),)
-    if c.integer("p", 2) == 1:
-        size = sum(absolute(x), axes=axis, keepdims=True)
-    else:
-        size = sqrt(sum(square(x), axes=axis, keepdims=True))
-    return where(equal(size, 0.0), 0.0, divide(x, where(equal(size, 0.0), 1.0, size)))
+    return _by_norm(x, "L1" if c.integer("p", 2) == 1 else "L2", c.axis(-1, x.type.rank))
 
 
 def _mean_variance(c: Call) -> Value:
@@ -128,17 +123,22 @@ def _mean_variance(c: Call) -> Value:
 
 def normalizer(c: Call) -> Value:
     """Each row by its norm: the largest, the sum of absolutes, or the Euclidean one."""
-    x = c.node(0)
-    norms: Mapping[str, Callable[[Node], Node]] = {
-        "MAX": lambda x: max(absolute(x), axes=(1,), keepdims=True),
-        "L1": lambda x: sum(absolute(x), axes=(1,), keepdims=True),
-        "L2": lambda x: sqrt(sum(square(x), axes=(1,), keepdims=True)),
-    }
-    kind = c.text("norm", "MAX")
-    if kind not in norms:
-        raise GraphError(f"the norm {kind!r} is unknown")
-    size = norms[kind](x)
-    return divide(x, where(equal(size, 0.0), 1.0, size))
+    return _by_norm(c.node(0), c.text("norm", "MAX"), 1)
+
+
+def _by_norm(x: Node, kind: str, axis: int) -> Node:
+    """x by its norm along an axis, and as it is where that is 0, which has no slope."""
+    size: Node
+    if kind == "MAX":
+        size = max(absolute(x), axes=(axis,), keepdims=True)
+    elif kind == "L1":
+        size = sum(absolute(x), axes=(axis,), keepdims=True)
+    elif kind == "L2":
+        size = sum(square(x), axes=(axis,), keepdims=True)
+    else:
+        raise GraphError(f"the norm {kind!r} is none of MAX, L1 and L2")
+    size = where(equal(size, 0.0), 1.0, size)
+    return divide(x, sqrt(size) if kind == "L2" else size)
 
 
 RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {

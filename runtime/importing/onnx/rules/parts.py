@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from .....graph import Constant, Dim, GraphError, Node, constant
 from .....ops import broadcast_to, cast, concat, not_equal, reshape, slice, transpose, where
+
+MOST_PIECES: Final = 8192
+"""Of how many pieces, at most, a tensor is put together."""
+LONGEST: Final = 1 << 22
+"""Of how many elements a range or a table may be that is made as a file is read."""
 
 
 def true() -> Node:
@@ -61,7 +67,7 @@ def in_floats(x: Node) -> Node:
 
 def counting(size: Dim, dtype: str = "i64") -> Node:
     """0, 1, ... up to a size in numbers."""
-    return constant(np.arange(numbered(size)), dtype)
+    return constant(np.arange(few(size, LONGEST)), dtype)
 
 
 def numbered(size: Dim) -> int:
@@ -72,6 +78,14 @@ def numbered(size: Dim) -> int:
             "shapes in numbers, from_onnx(..., shapes={...})"
         )
     return size
+
+
+def few(size: Dim, most: int = MOST_PIECES) -> int:
+    """A size in numbers of which a node is made for each; GraphError for more than there may be."""
+    number = numbered(size)
+    if number > most:
+        raise GraphError(f"it takes {number:,} pieces, where {most:,} are the most")
+    return number
 
 
 def along(axis: int, rank: int, size: Dim) -> tuple[Dim, ...]:
@@ -104,7 +118,7 @@ def joined(parts: Sequence[Node], axis: int) -> Node:
 
 def picked(x: Node, axis: int, places: Sequence[int]) -> Node:
     """The elements of x at places along an axis, in their order: runs are slices."""
-    size = numbered(x.shape[axis])
+    size, _ = numbered(x.shape[axis]), few(len(places), LONGEST)
     runs: list[tuple[int, int]] = []
     for place in places:
         at = place + size if place < 0 else place
@@ -114,12 +128,7 @@ def picked(x: Node, axis: int, places: Sequence[int]) -> Node:
             runs[-1] = (runs[-1][0], at + 1)
         else:
             runs.append((at, at + 1))
-    if len(runs) > MOST_PIECES:
-        raise GraphError(f"it takes {len(runs)} pieces along axis {axis}; {MOST_PIECES} at most")
+    few(len(runs))
     if runs == [(0, size)]:
         return x
     return joined([slice(x, axis, *run) for run in runs or [(0, 0)]], axis)
-
-
-MOST_PIECES = 8192
-"""Of how many pieces, at most, a tensor is put together."""

@@ -32,10 +32,12 @@ from .....ops.reductions import FirstMax
 from ..call import Call, counted
 from ..values import Value
 from .parts import (
+    LONGEST,
     along,
     as_dtype,
     counting,
     expanded,
+    few,
     full,
     in_floats,
     joined,
@@ -86,7 +88,7 @@ def _min(x: Node, axes: Sequence[int], keep: bool) -> Node:
 def _product(x: Node, axes: Sequence[int], keep: bool) -> Node:
     """The product, one factor after another, along axes whose sizes are numbers."""
     for axis in axes:
-        size = numbered(x.shape[axis])
+        size = few(x.shape[axis])
         ones = full(1.0, [1 if a == axis else d for a, d in enumerate(x.shape)], x.dtype)
         x = reduce(multiply, [slice(x, axis, k, k + 1) for k in range(size)], ones)
     return x if keep else shaped(x, [d for a, d in enumerate(x.shape) if a not in axes])
@@ -113,7 +115,7 @@ def _place(c: Call, sign: int) -> Value:
     """The place of the first extreme along an axis, or of the last one."""
     x = in_floats(c.node(0))
     axis, rank = c.axis(0, x.type.rank), x.type.rank
-    size = numbered(x.shape[axis])
+    size = few(x.shape[axis], LONGEST)
     last = bool(c.integer("select_last_index", 0))
     x = x if sign > 0 else negative(x)
     x = picked(x, axis, range(size - 1, -1, -1)) if last else x
@@ -131,7 +133,7 @@ def _running(c: Call, function: Callable[[Node, Node], Node]) -> Value:
     """The sums, or the products, of all up to each place along an axis."""
     x = c.node(0)
     axis = counted(c.whole(1)[0], x.type.rank)
-    size = numbered(x.shape[axis])
+    size = few(x.shape[axis])
     turned = list(range(size))[:: -1 if c.integer("reverse", 0) else 1]
     neutral = 0.0 if function is add else 1.0
     start = full(neutral, [1 if a == axis else d for a, d in enumerate(x.shape)], x.dtype)
@@ -161,7 +163,7 @@ def _top(c: Call) -> list[Value | None]:
     size = numbered(x.shape[axis])
     steps = shaped(counting(size, left.dtype), along(axis, rank, size))
     values, places = [], []
-    for _ in range(k):
+    for _ in range(few(k)):
         at = first_of(left, axis)
         chosen = equal(at, 1.0)
         values.append(max(left, axes=(axis,), keepdims=True) * sign)

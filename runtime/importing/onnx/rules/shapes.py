@@ -13,7 +13,7 @@ from .....graph import Dim, GraphError, Node
 from .....ops import broadcast_to, slice
 from ..call import Call, counted
 from ..values import Known, Value, Weight, dims_array
-from .parts import joined, numbered, ordered, shaped
+from .parts import few, joined, numbered, ordered, shaped
 
 
 def _shape(c: Call) -> Value:
@@ -167,7 +167,7 @@ def _tile(c: Call) -> Value:
         elif times > 1 and size == 1:
             x = broadcast_to(x, [times if k == axis else d for k, d in enumerate(x.shape)])
         elif times > 1:
-            x = joined([x] * times, axis)
+            x = joined([x] * few(times), axis)
     return x
 
 

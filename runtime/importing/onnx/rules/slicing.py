@@ -11,7 +11,7 @@ from .....graph import GraphError, Node
 from .....ops import broadcast_to, pad, slice
 from ..call import Call, counted
 from ..values import Value
-from .parts import full, joined, number, numbered, picked, shaped
+from .parts import LONGEST, few, full, joined, number, numbered, picked, shaped
 
 _MODES: Final[Mapping[str, Literal["reflect", "edge", "wrap"]]] = {
     "reflect": "reflect", "edge": "edge", "wrap": "wrap",
@@ -56,13 +56,16 @@ def _cut(x: Node, axis: int, start: int, end: int, step: int) -> Node:
     if step == 1:
         first, stop, _ = np.s_[start:end].indices(size)
         return x if (first, stop) == (0, size) else slice(x, axis, first, max(first, stop))
-    return picked(x, axis, range(*np.s_[start:end:step].indices(size)))
+    places = range(*np.s_[start:end:step].indices(size))
+    few(len(places), LONGEST)
+    return picked(x, axis, places)
 
 
 def _split(c: Call) -> list[Value | None]:
     x = c.node(0)
     axis = c.axis(0, x.type.rank)
     size = numbered(x.shape[axis])
+    few(len(c.outputs) if "num_outputs" not in c.attributes else c.integer("num_outputs", 1))
     sizes = c.integers("split") or (c.whole(1) if c.has(1) else None)
     if sizes is None:
         parts = c.integer("num_outputs", len(c.outputs))
@@ -97,6 +100,7 @@ def _padded(x: Node, axis: int, before: int, after: int, mode: str, value: Node 
     if mode != "constant":
         if mode not in _MODES:
             raise GraphError(f"the mode {mode!r} is unknown")
+        few(before + size + after, LONGEST)
         return picked(x, axis, np.pad(np.arange(size), (before, after), _MODES[mode]).tolist())
     if value is None and x.type.is_float:
         return pad(x, axis, before, after)

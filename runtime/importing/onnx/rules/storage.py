@@ -12,7 +12,7 @@ from .....ops import broadcast_to
 from ..call import Call
 from ..tensors import NUMPY_KINDS
 from ..values import Known, Value, known_node
-from .parts import MOST_PIECES, numbered
+from .parts import LONGEST, few, numbered
 
 
 def _constant(c: Call) -> Value:
@@ -40,20 +40,16 @@ def _constant_of_shape(c: Call) -> Value:
 
 def _range(c: Call) -> Value:
     start, stop, step = (c.known(k).reshape(()) for k in range(3))
-    count = int(np.ceil((stop - start) / step)) if step else -1
-    if not -(2**31) < count <= _LONGEST:
-        raise GraphError(f"it counts from {start} to {stop} by {step}; {_LONGEST:,} at most")
-    found: Array = start + step * np.arange(max(0, count), dtype=start.dtype)
+    if not step:
+        raise GraphError("it counts in steps of 0")
+    count = int(np.ceil((stop - start) / step))
+    found: Array = start + step * np.arange(few(max(0, count), LONGEST), dtype=start.dtype)
     return Known(found.astype(start.dtype))
-
-
-_LONGEST: Final = 1 << 22
 
 
 def _eye(c: Call) -> Value:
     rows, columns = (numbered(d) for d in c.node(0).shape)
-    if max(rows, columns) > MOST_PIECES:
-        raise GraphError(f"it makes [{rows},{columns}]; {MOST_PIECES} at most")
+    few(rows * columns, LONGEST)
     like = c.node(0).type.numpy
     kind = np.dtype(NUMPY_KINDS[c.integer("dtype", 1)]) if "dtype" in c.attributes else like
     return Known(np.eye(rows, columns, c.integer("k", 0), dtype=kind))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from .....graph import GraphError, Node
-from .....ops import cast, divide, equal, power, sqrt, square, where
+from .....ops import cast, equal, power, sqrt, square, where
 from ..call import Call
 from ..values import Value
 from .parts import number, shaped
@@ -42,12 +42,10 @@ def _adam(c: Call) -> list[Value | None]:
     values, gradients, firsts, seconds = _parts(c, 4)
     rate, step = _scalar(c.node(0), values[0]), _scalar(c.node(1), values[0])
     alpha, beta = c.number("alpha", 0.9), c.number("beta", 0.999)
-    started = (
-        rate
-        * sqrt(1.0 - power(number(beta, rate), step))
-        / (1.0 - power(number(alpha, rate), step))
-    )
-    rate = where(equal(step, 0.0), rate, divide(started, 1.0))
+    first_step = equal(step, 0.0)
+    steps = where(first_step, 1.0, step)  # so that what is not chosen is finite
+    first_left, second_left = (1.0 - power(number(b, rate), steps) for b in (alpha, beta))
+    rate = where(first_step, rate, rate * sqrt(second_left) / first_left)
     new, first, second = [], [], []
     for x, g, v, h in zip(values, gradients, firsts, seconds, strict=True):
         g = g + x * c.number("norm_coefficient", 0.0)
