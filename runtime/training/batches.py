@@ -22,6 +22,9 @@ class Place(NamedTuple):
 class Batches(Protocol):
     """Gives the batch of each step, and tells where epochs end."""
 
+    waits: bool
+    """Whether somebody else's code makes the batches, which may take any time."""
+
     @property
     def place(self) -> Place: ...
 
@@ -46,6 +49,7 @@ class RowBatches:
     """The rows of arrays that a sampler names; a batch is copied into buffers that are kept."""
 
     place = Place()
+    waits = False
 
     def __init__(self, data: DataSet, sampler: Sampler, looked_at: DataSet) -> None:
         self.looked_at = looked_at

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Final
 
@@ -15,7 +16,8 @@ _ENDING: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Interruption:
-    """While it is entered, signals are only noted; `check` gives them to the handlers before.
+    """While it is entered, signals are only noted; `check` gives them to the handlers before, as it
+    is done at once while somebody else's code is waited for.
 
     These are the signals that ask to end, where Python code handles them: what the system does at
     once, and what is ignored, stays so. Only the main thread can have a handler: off it, nothing
@@ -25,6 +27,18 @@ class Interruption:
     def __init__(self) -> None:
         self._noted: list[int] = []
         self._previous: dict[int, Handler] = {}
+        self._at_once = False
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within the block signals are acted on as they come: it may last for any time, and leaves
+        the state of the run alone."""
+        self._at_once = True  # before what has come is looked for: none is missed between the two
+        try:
+            self.check()
+            yield
+        finally:
+            self._at_once = False
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
@@ -71,3 +85,5 @@ class Interruption:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._noted.append(number)
+        if self._at_once:
+            self.check()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ...graph import Array, NonFiniteError, warn
 from ..program import Program
 from .batches import Batches, Place
-from .bundle import Bundle, told_by_fit
+from .bundle import Batch, Bundle, told_by_fit
 from .callback import Callback
 from .checkpoint import Checkpoint, Length, Position
 from .dataset import DataSet, labelled
@@ -19,6 +19,8 @@ from .history import History, Row
 from .interrupt import Interruption
 from .measure import Measurement, measure_set
 from .scoring import Scorer
+
+T = TypeVar("T")
 
 
 class Loop:
@@ -77,7 +79,7 @@ class Loop:
             self.pause()
             at = self.position
             done = length.reached(at)  # asked first, as nothing is read beyond it
-            if at.seen and (done or self.batches.ends(at.step)):
+            if at.seen and (done or self._ends(at.step)):
                 self.end_epoch(whole=not done)
             elif done:
                 break
@@ -90,7 +92,7 @@ class Loop:
     def step(self) -> bool:
         """One step, and what the callbacks hear of it; False where there is no batch any more."""
         at = self.position
-        batch = self.batches.draw(at.step)
+        batch = self._drawn(at.step)
         if batch is None:
             return False
         try:
@@ -108,6 +110,25 @@ class Loop:
         for callback in self.callbacks:
             callback.on_step(self.position.step, loss)
         return True
+
+    def _ends(self, step: int) -> bool:
+        """Whether an epoch is over, which a stream may not know before it has another batch."""
+        return self._waited(lambda: self.batches.ends(step))
+
+    def _drawn(self, step: int) -> Batch | None:
+        return self._waited(lambda: self.batches.draw(step))
+
+    def _waited(self, call: Callable[[], T]) -> T:
+        """What a call gives; where that waits for somebody else's code, a signal ends it, and the
+        run with its checkpoint."""
+        if not self.batches.waits:
+            return call()
+        try:
+            with self.interruption.at_once():
+                return call()
+        except KeyboardInterrupt:
+            self.save()
+            raise
 
     def _made(self, batch: Mapping[str, Array]) -> tuple[float, int]:
         """The loss of a step on a batch, and of how many rows its scores were right."""

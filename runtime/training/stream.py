@@ -51,6 +51,8 @@ class StreamBatches:
     Raises RunError for a stream without a batch, and for a batch that does not fit.
     """
 
+    waits = True
+
     def __init__(
         self,
         g: Graph,

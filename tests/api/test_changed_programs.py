@@ -19,7 +19,7 @@ def trained(steps: int = 3, **options: object) -> vg.Program:
 def test_another_program_goes_on_where_this_one_is() -> None:
     program = trained()
     program.metadata["classes"] = "[]"
-    other = program.but(backend="numpy", memory_limit=10**9)
+    other = program.but(memory_limit=10**9)
     assert snapshot(other) == snapshot(program)
     assert other.metadata == program.metadata
     for seed in range(3, 6):

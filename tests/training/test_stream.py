@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -339,3 +343,45 @@ def test_a_checkpoint_from_before_streams_is_read(three_layer: vg.Graph, tmp_pat
     told = {"step": 6, "start": 0, "total": 0.0, "seen": 0, "stopped": False, "rows": [row]}
     assert fitting(told, Position).place == (0, 0, "")
     assert fitting(told, Position).rows[0].step == 6
+
+
+@pytest.mark.parametrize("at", [0, 3])
+def test_ctrl_c_ends_what_waits_for_a_batch(three_layer: vg.Graph, tmp_path: Path, at: int) -> None:
+    """A signal is acted on at once where the data lets wait, and the run is kept."""
+    path, whole = tmp_path / "run", compiled(three_layer)
+    due = vg.fit(whole, batches(6), epochs=1)
+
+    def stuck(epoch: int) -> Iterator[Batch]:
+        for k, batch in enumerate(batches(6)):
+            if k == at + 1:
+                threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+                threading.Event().wait(30)
+                raise AssertionError("nobody has ended the wait")
+            yield batch
+
+    before, began = signal.getsignal(signal.SIGINT), time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        vg.fit(compiled(three_layer), stuck, epochs=1, checkpoint=path)
+    assert time.monotonic() - began < 20
+    assert signal.getsignal(signal.SIGINT) is before
+    program = compiled(three_layer)
+    history = vg.fit(program, lambda: batches(6), epochs=1, checkpoint=path, resume=True)
+    assert history.losses == due.losses
+    assert state(program) == state(whole)
+
+
+def test_a_handler_of_ones_own_may_let_the_run_go_on(three_layer: vg.Graph) -> None:
+    heard: list[int] = []
+
+    def signalling() -> Iterator[Batch]:
+        for batch in batches(4):
+            os.kill(os.getpid(), signal.SIGTERM)
+            yield batch
+
+    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    try:
+        history = vg.fit(compiled(three_layer), signalling, epochs=1)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert len(history.losses) == 4
+    assert len(heard) == 4
