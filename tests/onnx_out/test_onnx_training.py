@@ -195,6 +195,28 @@ def test_masks_are_drawn_bit_for_bit(onnx: Any, tmp_path: Path) -> None:
                 assert np.array_equal(found[name], expected[name]), (name, at, n)
 
 
+def test_another_seed_can_be_fed(onnx: Any, tmp_path: Path) -> None:
+    """The steps are those of a program that is compiled with that seed and has the same state."""
+    net, options = smooth_net("inverted"), {"optimizer": vg.Momentum(0.05)}
+    net = net.but(outputs={**net.outputs, "seed": net.inputs[0]})  # the name is taken
+    program, other = (vg.compile(net, seed=seed, **options) for seed in (5, 2**64 - 1))
+    held = {**program.parameters, **program.state}
+    for name in program.parameters:
+        other.parameters[name] = program.parameters[name]
+    program.to_onnx(tmp_path / "step.onnx", training=True)
+    model = checked(tmp_path / "step.onnx")
+    fed = [v.name for v in model.graph.input]
+    (seed,) = set(fed) - {"x", "y", *held}
+    session, feeds = Session(tmp_path / "step.onnx"), batch(1)
+    outputs = session.run({**feeds, seed: np.array(2**64 - 1, np.uint64)})
+    losses = [p.step(feeds) for p in (program, other)]
+    assert session.run(feeds)["loss"] == pytest.approx(losses[0], rel=1e-6)
+    assert outputs["loss"] == pytest.approx(losses[1], rel=1e-6) != losses[0]
+    for name, found in new_state(outputs).items():
+        value = {**other.parameters, **other.state}[name]
+        np.testing.assert_allclose(found, value, rtol=1e-5, atol=1e-6)
+
+
 def test_the_training_info_says_what_becomes_the_state(onnx: Any, tmp_path: Path) -> None:
     """As the format has it: bindings of initializers to what two more graphs give."""
     program = vg.compile(smooth_net("batch_norm"), optimizer=vg.Momentum(0.05), seed=7)

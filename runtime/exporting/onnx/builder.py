@@ -110,6 +110,8 @@ class Builder:
     def __init__(self, outer: Builder | None = None) -> None:
         self.nodes: list[Written] = []
         self.fed: dict[str, Typed] = {}
+        self.seeds: dict[int, Value] = {}
+        """The seeds that are fed, by what they are where they are not."""
         self.inputs: list[Value] = []
         self.outputs: list[Value] = []
         self.constants: dict[tuple[str, tuple[int, ...], bytes], tuple[Value, Array]] = (

@@ -1,9 +1,9 @@
 """Dropout's masks, bit for bit: Philox4x64 in whole numbers of 64 bits.
 
 Ours are a function of the seed, a name and the step, and so a step in ONNX draws the same units as
-`program.step` does, from its state %step alone; masks as inputs would have to be made outside. Of
-the four numbers that Philox turns ten times, two are multiplied and two are mixed in: each pair is
-a matrix [2,blocks], all blocks at a time. Source: Salmon, Moraes, Dror and Shaw 2011.
+`program.step` does, from its seed and its state %step; masks as inputs would have to be made
+outside. Of the four numbers that Philox turns ten times, two are multiplied and two are mixed in:
+each pair is a matrix [2,blocks], all blocks at a time. Source: Salmon, Moraes, Dror and Shaw 2011.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def dropout_mask(at: Builder, n: Node, step: Value) -> Value:
         return at.op("Expand", at.number(op.scale, n.dtype), at.shape(n.shape))
     count = at.op("ReduceProd", at.shape(n.shape), keepdims=0)
     blocks = (count + (_IN_A_BLOCK - 1)) / _IN_A_BLOCK
-    words = philox(at, (op.seed, name_hash(op.key)), step, blocks)
+    seed = at.seeds[op.seed] if op.seed in at.seeds else at.number(op.seed, "u64")
+    words = philox(at, seed, name_hash(op.key), step, blocks)
     halves = at.op("Unsqueeze", words, at.whole(2)) >> at.number([0, 16, 32, 48], "u64")
     flat = at.op("Reshape", halves & 0xFFFF, at.whole(-1))
     drawn = at.op("Slice", flat, at.whole(0), at.op("Unsqueeze", count, at.whole(0)))
@@ -48,8 +49,9 @@ def dropout_mask(at: Builder, n: Node, step: Value) -> Value:
     return kept.cast(n.dtype) if op.scale == 1 else kept.cast(n.dtype) * op.scale
 
 
-def philox(at: Builder, key: tuple[int, int], step: Value, blocks: Value) -> Value:
-    """u64[blocks,4]: the words with counters (1, 0, step, 0), (2, 0, step, 0) and so on."""
+def philox(at: Builder, seed: Value, key: int, step: Value, blocks: Value) -> Value:
+    """u64[blocks,4]: the words of (seed, key) with counters (1, 0, step, 0), (2, 0, step, 0) and so
+    on."""
     row = at.op("Concat", at.whole(1), at.op("Unsqueeze", blocks, at.whole(0)), axis=0)
     counted = at.op("Range", at.number(1, "i64"), blocks + 1, 1)
     steps = at.op("Expand", step, row)
@@ -57,13 +59,12 @@ def philox(at: Builder, key: tuple[int, int], step: Value, blocks: Value) -> Val
         "u64"
     )
     mixed = multiplied ^ multiplied  # zeros
-    keys = [
-        [[(k + r * weyl) % 2**64] for k, weyl in zip(key, _WEYL, strict=True)]
-        for r in range(_ROUNDS)
-    ]
+    first = at.op("Concat", at.op("Unsqueeze", seed, at.whole(0)), at.number([key], "u64"), axis=0)
+    added = [[[r * weyl % 2**64] for weyl in _WEYL] for r in range(_ROUNDS)]
+    keys = at.op("Unsqueeze", first, at.whole(1)) + at.number(np.array(added, np.uint64), "u64")
     pairs = at.ops(
         "Scan",
-        [multiplied, mixed, at.number(np.array(keys, np.uint64), "u64")],
+        [multiplied, mixed, keys],
         ["u64", "u64"],
         body=_round(at),
         num_scan_inputs=1,

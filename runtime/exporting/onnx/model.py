@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+
 from ....graph import Array, Constant, Graph, Input, Node
+from ....ops import DropoutMask
 from ...importing.onnx.model import PARAMETERS
-from .builder import Builder, Value, as_utf8, named
+from .builder import Builder, Typed, Value, as_utf8, named
 from .columns import Raw, assembled, filled
 from .patterns import patterns
 from .protos import graph_proto, helper
@@ -22,8 +25,8 @@ IR_VERSION: Final = 9
 """The format's own version that came with that opset."""
 NEW: Final = ".new"
 """What the name of an update's output ends with: %w becomes `w.new`."""
-
-
+SEED: Final = "seed"
+"""What the input of the dropout masks' seed is called, which is there where there are any."""
 GRAPH: Final = "verigrad.graph"
 """What the graph's own name is called among the texts of a model."""
 
@@ -47,50 +50,95 @@ def model_proto(
     """The ModelProto of a graph, and what it gives.
 
     `values` are the parameters and the state: initializers, which are inputs as well where
-    `state_is_fed`, so that a value that is fed takes their place. `raw` is the input that is made
-    of a table's columns, which are then fed in its place.
+    `state_is_fed`, so that a value that is fed takes their place, and so is the seed of the dropout
+    masks. `raw` is the input that is made of a table's columns, which are then fed in its place.
     """
-    at = Builder()
-    names = {n: g.names[n] for n in g.sources}
-    given = _given(g, names)
-    _name_the_rest(g, names, given)
-    taken = {*names.values(), *given.outputs}
-    held = {n: values[g.names[n]] for n in (*g.parameters, *g.state)}
-    held |= {n: n.op.array for n in g.constants if isinstance(n.op, Constant) and n.asked_name}
-    made: dict[Node, Value] = {}
-    for n in g.sources:
-        if n in raw and raw[n].encodings:
-            made[n] = assembled(at, n, raw[n], _columns(raw[n], taken - {names[n]}))
-            taken |= {*at.fed}
-        else:
-            made[n] = _source(at, n, names[n], state_is_fed)
-    for n in raw:
-        made[n] = filled(at, made[n], raw[n])
-    order = _write(at, g, names, made)
-    for key, n in given.outputs.items():
-        if made[n].name != key:
-            at.op("Identity", made[n]).name = key
-    named(at, taken)
-    between = {names[n]: n.type for n in order if names[n] not in given.outputs}
-    outputs = {key: n.type for key, n in given.outputs.items()}
-    initializers = {names[n]: array for n, array in held.items()}
-    proto = graph_proto(at, g.name, outputs, initializers, between)
-    return _model(proto, g, metadata), given
+    draft = _Draft(g, state_is_fed)
+    draft.hold(values)
+    draft.read(raw)
+    if state_is_fed:
+        draft.feed_seed()
+    draft.write()
+    return _model(draft.proto(), g, metadata), draft.given
 
 
-def _write(at: Builder, g: Graph, names: Mapping[Node, str], made: dict[Node, Value]) -> list[Node]:
-    """Writes all nodes behind the sources, which are in `made`; gives those that have a value."""
-    joined = patterns(g)
-    within = {n for pattern in joined.values() for n in pattern.within}
-    order = [n for n in g.order if n not in within]
-    for n in order:
-        if n in joined:
-            at.owner = g.names[n]
-            made[n] = joined[n].write(at, *[made[i] for i in joined[n].inputs])
-        else:
-            made[n] = written(at, n, g.names[n], *[made[i] for i in n.inputs])
-        made[n].name = names[n]
-    return order
+class _Draft:
+    """A graph as it is written: the values of its nodes, and the names that are taken."""
+
+    def __init__(self, g: Graph, state_is_fed: bool) -> None:
+        self.at = Builder()
+        self.g = g
+        self.state_is_fed = state_is_fed
+        self.names = {n: g.names[n] for n in g.sources}
+        self.given = _given(g, self.names)
+        _name_the_rest(g, self.names, self.given)
+        self.taken = {*self.names.values(), *self.given.outputs}
+        self.initializers: dict[str, Array] = {}
+        self.made: dict[Node, Value] = {}
+
+    def hold(self, values: Mapping[str, Array]) -> None:
+        """Takes in the values of parameters, state and constants that have a name."""
+        for n in (*self.g.parameters, *self.g.state):
+            self.initializers[self.names[n]] = values[self.g.names[n]]
+        for n in self.g.constants:
+            if isinstance(n.op, Constant) and n.asked_name is not None:
+                self.initializers[self.names[n]] = n.op.array
+
+    def read(self, raw: Mapping[Node, Raw]) -> None:
+        """Makes the values of the sources."""
+        for n in self.g.sources:
+            if n in raw and raw[n].encodings:
+                columns = _columns(raw[n], self.taken - {self.names[n]})
+                self.made[n] = assembled(self.at, n, raw[n], columns)
+                self.taken |= {*columns.values()}
+            else:
+                self.made[n] = self._source(n)
+        for n in raw:
+            self.made[n] = filled(self.at, self.made[n], raw[n])
+
+    def _source(self, n: Node) -> Value:
+        """What is fed, or held; a constant without a name is one of the builder's."""
+        if isinstance(n.op, Constant) and n.asked_name is None:
+            return self.at.number(n.op.array, n.dtype)
+        if isinstance(n.op, Input) or (self.state_is_fed and not isinstance(n.op, Constant)):
+            return self.at.input(self.names[n], n.type)
+        return Value(self.at, n.dtype, self.names[n])
+
+    def feed_seed(self) -> None:
+        """Makes the seed of the dropout masks an input, where there is one of all."""
+        seeds = {n.op.seed for n in self.g.order if isinstance(n.op, DropoutMask)}
+        if len(seeds) == 1:
+            name, (seed,) = _free(SEED, self.taken), seeds
+            self.at.seeds[seed] = self.at.input(name, Typed("u64", ()))
+            self.initializers[name] = np.array(seed, np.uint64)
+            self.taken.add(name)
+
+    def write(self) -> None:
+        """Writes all nodes behind the sources."""
+        joined = patterns(self.g)
+        within = {n for pattern in joined.values() for n in pattern.within}
+        for n in self.g.order:
+            if n in within:
+                continue
+            if n in joined:
+                self.at.owner = self.g.names[n]
+                value = joined[n].write(self.at, *[self.made[i] for i in joined[n].inputs])
+            else:
+                inputs = [self.made[i] for i in n.inputs]
+                value = written(self.at, n, self.g.names[n], *inputs)
+            value.name = self.names[n]
+            self.made[n] = value
+        for key, n in self.given.outputs.items():
+            if self.made[n].name != key:
+                self.at.op("Identity", self.made[n]).name = key
+
+    def proto(self) -> Any:
+        """The GraphProto."""
+        named(self.at, self.taken)
+        outputs = {key: n.type for key, n in self.given.outputs.items()}
+        between = {self.names[n]: n.type for n in self.g.order if n in self.made}
+        between = {name: t for name, t in between.items() if name not in outputs}
+        return graph_proto(self.at, self.g.name, outputs, self.initializers, between)
 
 
 def _columns(raw: Raw, taken: set[str]) -> dict[str, str]:
@@ -134,15 +182,6 @@ def _free(wanted: str, used: Iterable[str]) -> str:
         k += 1
         name = f"{wanted}.{k}"
     return name
-
-
-def _source(at: Builder, n: Node, name: str, state_is_fed: bool) -> Value:
-    """What is fed, or held under that name; a constant without a name is one of the builder's."""
-    if isinstance(n.op, Constant) and n.asked_name is None:
-        return at.number(n.op.array, n.dtype)
-    if isinstance(n.op, Input) or (state_is_fed and not isinstance(n.op, Constant)):
-        return at.input(name, n.type)
-    return Value(at, n.dtype, name)
 
 
 def _model(proto: Any, g: Graph, metadata: Mapping[str, str]) -> Any:
