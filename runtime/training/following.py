@@ -21,6 +21,11 @@ MEASURES: Final = ("loss", "accuracy")
 """What of the validation can be followed of every run."""
 
 
+def larger_is_better(by: str) -> bool:
+    """Whether a measure is to grow: one of MEASURES, or a metric's name."""
+    return METRICS[by].larger_is_better if by in METRICS else by != "loss"
+
+
 class _Best(NamedTuple):
     """What `Following.state` gives."""
 
@@ -59,8 +64,7 @@ class Following(Callback):
 
     def better(self, row: Row) -> bool:
         """Whether the epoch is the best so far."""
-        larger = METRICS[self.by].larger_is_better if self.by in METRICS else self.by != "loss"
-        value, sign = self._value(row), -1 if larger else 1
+        value, sign = self._value(row), -1 if larger_is_better(self.by) else 1
         return math.isfinite(value) and (self.best is None or sign * value < sign * self.best)
 
     def _value(self, row: Row) -> float:

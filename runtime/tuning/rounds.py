@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from ...graph import RunError
 from ..optional import require
 from .study import Study
-from .trial import Ran, Trial, bars
+from .trial import FAILED, Ran, Trial, bars
 
 ROUND: Final = 6
 """So many trials are made without a look at one another: 1, 2, 3 or 6 jobs are never idle."""
@@ -25,7 +26,10 @@ class Run(Protocol):
 def rounds(
     study: Study, run: Run, by: str, trials: int, jobs: int, size: int, prune: bool
 ) -> Iterator[Trial]:
-    """Makes trials until there are so many, each given as it is kept, in the order of numbers."""
+    """Makes trials until there are so many, each given as it is kept, in the order of numbers.
+
+    Raises RunError where all of the first round failed: so would the rest.
+    """
     while len(study.trials) < trials:
         first = len(study.trials) // size * size
         bar = bars(by, study.trials[:first]) if prune else ()
@@ -35,6 +39,8 @@ def rounds(
         made = _made(run, [study.options(s) for s in due], bar, jobs)
         for suggestion, ran in zip(due, made, strict=True):
             yield study.add(suggestion, ran)
+        if all(t.ended.startswith(FAILED) for t in study.trials):
+            raise RunError(f"every trial {study.trials[0].ended}")
 
 
 def _made(run: Run, options: Sequence[Mapping[str, Any]], bar: Bars, jobs: int) -> Iterator[Ran]:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from ...graph import NonFiniteError, VerigradError, VerigradWarning, cut
 from ..optional import require
-from ..training.following import Following
+from ..training.following import Following, larger_is_better
 from ..training.history import Row
 
 STARTUP: Final = 5
@@ -69,7 +69,7 @@ class Watch(Following):
 
 def worse(by: str, value: float, other: float) -> bool:
     """Whether a value of the measure is worse than another."""
-    return value > other if by == "loss" else value < other
+    return value < other if larger_is_better(by) else value > other
 
 
 def bars(by: str, earlier: Sequence[Trial]) -> tuple[float | None, ...]:
@@ -85,7 +85,7 @@ def bars(by: str, earlier: Sequence[Trial]) -> tuple[float | None, ...]:
 
 
 def _worst(by: str) -> float:
-    return math.inf if by == "loss" else -math.inf
+    return -math.inf if larger_is_better(by) else math.inf
 
 
 def watched(watch: Watch, train: Callable[[Watch], float | None]) -> Ran:

@@ -13,6 +13,7 @@ from ..optional import require
 from ..program import Program, check_program
 from ..training.dataset import Data
 from ..training.fit import fit
+from ..training.following import MEASURES, larger_is_better
 from .ranges import ranged
 from .rounds import ROUND, Bars, rounds
 from .study import Asked, Study, opened
@@ -40,7 +41,7 @@ class _Fitted(NamedTuple):
             fitted = self.fixed | {k: v for k, v in options.items() if k in _OF_FIT}
             fit(
                 program, self.data, validation=self.validation, callbacks=watch,
-                progress=False, **fitted,
+                metrics=() if self.by in MEASURES else [self.by], progress=False, **fitted,
             )  # fmt: skip
             return watch.best if self.keep_best else None
 
@@ -65,7 +66,8 @@ def tune(
     round_size: int = ROUND,
 ) -> Tuning:
     """Tries options, so many trials, and says what each came to: the measure `by` of the
-    validation, "loss" or "accuracy", after the last epoch; with `keep_best` after the best one.
+    validation, "loss", "accuracy" or a metric by name, after the last epoch; with `keep_best` after
+    the best one.
 
     `build(**options)` compiles a program. `ranges` says by name what is tried: "16..128" is a whole
     number, "0.5..1" any number, "log:1e-4..1e-1" one of equal chance in each power of ten, a list
@@ -128,4 +130,4 @@ def _opened(study: Any, asked: Asked, by: str) -> Any:
 
 def direction_of(by: str) -> str:
     """What is to become of the measure, as Optuna says it."""
-    return "minimize" if by == "loss" else "maximize"
+    return "maximize" if larger_is_better(by) else "minimize"
