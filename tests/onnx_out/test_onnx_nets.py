@@ -185,7 +185,7 @@ class Softsign(Halved):
 
     def onnx(self, at: Any, *xs: Any) -> Any:
         (x,) = xs
-        return at.op("Softsign", x) * self.factor
+        return at.op("Softsign", x) ** 1.0 * self.factor
 
 
 class Doubled(vg.Pass):
@@ -264,6 +264,29 @@ def test_a_pass_of_ones_own_is_in_the_file(
         pipeline = pipeline.insert(doubling, before="schedule")
         program = vg.compile(net(12, 8, 4), inference_pipeline=pipeline)
         agrees(predicted(program, tmp_path, feeds)["scores"], 2 * plain)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda at, x: at.op("NoSuchOp", x),
+        lambda at, x: at.op("Softsign", x, alpha=3.0),
+        lambda at, x: at.op("Softsign", x, x),
+        lambda at, x: at.op("ReduceSum", x, keepdims=0),
+        lambda at, x: at.op("Cast", x, to="i64"),
+        lambda at, x: at.op("Softsign", x, domain="com.example"),
+    ],
+)
+def test_an_op_whose_form_is_no_onnx(
+    onnx: Any, form: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No such op, attribute or input; a result of another type or shape than the op says."""
+    monkeypatch.setattr(Softsign, "onnx", lambda self, at, *xs: form(at, *xs))
+    x = vg.input("x", ("N", 3))
+    program = vg.compile(vg.Graph("g", {"y": vg.relu(vg.apply(Softsign(), x))}))
+    with pytest.raises(vg.RunError, match=r"g would be no valid ONNX: .*"):
+        program.to_onnx(tmp_path / "g.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 # ---- files -------------------------------------------------------------------------------------

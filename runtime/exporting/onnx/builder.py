@@ -59,6 +59,12 @@ class Value:
     def __rtruediv__(self, other: Operand) -> Value:
         return self.at.op("Div", other, self)
 
+    def __matmul__(self, other: Value) -> Value:
+        return self.at.op("MatMul", self, other)
+
+    def __pow__(self, exponent: Operand) -> Value:
+        return self.at.op("Pow", self, exponent)
+
     def __neg__(self) -> Value:
         return self.at.op("Neg", self)
 

@@ -47,6 +47,7 @@ def filled(at: Builder, x: Value, raw: Raw) -> Value:
     """The features with what stands in for NaN."""
     if raw.fill is None:
         return x
+    at.owner = "filled"
     return at.where(at.op("IsNaN", x, dtype="bool"), at.number(raw.fill, x.dtype), x)
 
 

@@ -36,7 +36,18 @@ def write_onnx(
     require("onnx", "onnx")
     check_metadata(metadata)
     model = (_step if training else _inference)(variants, metadata)
+    _check(model)
     write_whole(target, model.SerializeToString(deterministic=True))
+
+
+def _check(model: Any) -> None:
+    """Raises RunError for what the format's own checker refuses, every shape inferred: what a
+    user's op wrote may be no ONNX."""
+    onnx = require("onnx", "onnx")
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as e:
+        raise RunError(f"{model.graph.name} would be no valid ONNX: {str(e).strip()}") from None
 
 
 def _inference(variants: Variants, metadata: Mapping[str, str]) -> Any:
