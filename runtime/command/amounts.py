@@ -1,4 +1,4 @@
-"""What options take beside single numbers: layer sizes, probabilities, bytes."""
+"""What options take beside single numbers: layer sizes, probabilities, names, bytes."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ def shares(text: str) -> tuple[float, ...]:
         raise click.BadParameter(
             f"{text!r} are no probabilities; write e.g. 0.5, or 0.8,0.5 for two layers"
         ) from None
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names, such as f1,auc; nothing for none."""
+    return tuple([name.strip() for name in text.split(",")]) if text.strip() else ()
 
 
 _UNITS: Final[dict[str, int]] = {"": 1, "B": 1} | {

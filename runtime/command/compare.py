@@ -90,8 +90,9 @@ def compare_command(
     """Train one net in several ways, from the same start and on the same batches.
 
     Compares optimizers, or the values of --keeps or of --l2s. Prints a table of the ends; the
-    figure has the training loss and both accuracies by step. The accuracies are of the validation
-    part, and of as many rows of the training part. The test part is not touched.
+    figure has the training loss and both accuracies by step, or R2 where a number is predicted.
+    They are of the validation part, and of as many rows of the training part. The test part is
+    not touched.
     """
     _one_thing(ctx)
     if keeps is not None:
@@ -129,7 +130,7 @@ def _show(
     """Prints the runs, and draws the figure where one is wanted."""
     click.echo(json.dumps({**header, "runs": _plain(runs)}) if as_json else _table(runs))
     if output is not None:
-        write_whole(output, draw_comparison(title, _curves(runs)))
+        write_whole(output, draw_comparison(title, _curves(runs), runs[0].measure))
         click.echo(f"figure in {output}", err=True)
 
 
@@ -137,7 +138,7 @@ def _curves(runs: Sequence[Run]) -> dict[str, list[Curve]]:
     """The runs of each variant, as the figure takes them."""
     curves: dict[str, list[Curve]] = {}
     for run in runs:
-        measured = run.accuracy_steps, run.train_accuracies, run.validation_accuracies
+        measured = run.score_steps, run.train_scores, run.validation_scores
         curves.setdefault(run.label, []).append(Curve(run.loss_steps, run.losses, *measured))
     return curves
 
@@ -198,7 +199,7 @@ def _end(run: Run) -> str:
         return f"not finite at step {run.stopped:,}"
     return (
         f"training loss {run.final_loss:.4f}, "
-        f"validation accuracy {run.validation_accuracies[-1]:.4f}, {run.seconds:.1f} s"
+        f"validation {run.measure} {run.validation_scores[-1]:.4f}, {run.seconds:.1f} s"
     )
 
 
@@ -215,7 +216,8 @@ def _same(settings: Settings, variants: list[Variant]) -> str:
 
 def _table(runs: list[Run]) -> str:
     """A row a variant: its last values, over seeds with their spread."""
-    head = ("", "lr", "training loss", "training acc.", "validation acc.", "seconds")
+    score = runs[0].measure.replace("accuracy", "acc.")
+    head = ("", "lr", "training loss", f"training {score}", f"validation {score}", "seconds")
     rows = [head]
     for label, variant in groupby(runs, key=lambda run: run.label):
         group = list(variant)
@@ -226,8 +228,8 @@ def _table(runs: list[Run]) -> str:
             continue
         ends = (
             [run.final_loss for run in group],
-            [run.train_accuracies[-1] for run in group],
-            [run.validation_accuracies[-1] for run in group],
+            [run.train_scores[-1] for run in group],
+            [run.validation_scores[-1] for run in group],
         )
         seconds = f"{fmean(run.seconds for run in group):.1f}"
         rows.append((label, rate, *map(_spread, ends), seconds))
@@ -249,7 +251,13 @@ def _plain(runs: list[Run]) -> list[dict[str, object]]:
     """The runs in types that JSON has."""
     plain = []
     for run in runs:
-        values = {k: v for k, v in run._asdict().items() if k != "settings"}
+        values = {_key(k, run.measure): v for k, v in run._asdict().items() if k != "settings"}
         values["final_loss"] = run.final_loss if math.isfinite(run.final_loss) else None
         plain.append({**values, "settings": run.settings.as_config()})
     return plain
+
+
+def _key(field: str, measure: str) -> str:
+    """What JSON calls a field: scores are accuracies, or R2."""
+    one, several = ("accuracy", "accuracies") if measure == "accuracy" else ("r2", "r2")
+    return field.replace("scores", several).replace("score", one)

@@ -12,17 +12,21 @@ import numpy as np
 from ...graph import Array, NonFiniteError, RunError
 from ...ops import words
 from ..data.parts import Part, TaskData
+from ..metrics.registry import Task
 from ..program import Program
 from ..training.callback import Callback
 from ..training.dataset import DataSet
 from ..training.fit import fit
 from ..training.measure import measure_set
 from ..training.sampling import ShuffledEpochs
-from .network import compiled
+from .network import PREDICTIONS, compiled
+from .scoring import measured
 from .settings import Settings
 
 POINTS: Final = 50
-"""How often the accuracies are measured in a run."""
+"""How often the scores are measured in a run."""
+MEASURES: Final[dict[Task, str]] = {"classification": "accuracy", "regression": "R2"}
+"""What runs are compared by, beside their losses."""
 _BINS: Final = 150
 """Into how many points the losses of a run's steps are averaged."""
 
@@ -35,7 +39,8 @@ class Variant(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One training run: the loss by step, and both accuracies at some of the steps.
+    """One training run: the loss by step, and the scores of both parts at some of the steps:
+    accuracies, or R2 where a number is predicted, as `measure` says.
 
     `losses` holds a mean over equal stretches of steps, each at its middle, penalties and dropout
     included. `stopped` is the step that was not finite, if there was one.
@@ -43,12 +48,13 @@ class Run(NamedTuple):
 
     label: str
     settings: Settings
+    measure: str
     steps: int
     loss_steps: list[float]
     losses: list[float]
-    accuracy_steps: list[int]
-    train_accuracies: list[float]
-    validation_accuracies: list[float]
+    score_steps: list[int]
+    train_scores: list[float]
+    validation_scores: list[float]
     final_loss: float
     seconds: float
     stopped: int | None
@@ -88,7 +94,7 @@ def _run(
     sampler = ShuffledEpochs(len(data.train.y), settings.batch_size, settings.seed)
     steps = epochs * sampler.steps_per_epoch
     program = compiled(data, settings, steps, threads)
-    recorder = _Recorder(program, _drawn(data.train, len(data.validation.y)), data.validation)
+    recorder = _Recorder(program, data)
     recorder.measure(0)
     recorder.at = {round(k * steps / POINTS) for k in range(1, POINTS + 1)}
     began = time.perf_counter()
@@ -110,12 +116,13 @@ def _run(
     return Run(
         label,
         settings,
+        MEASURES[data.task],
         steps,
         at,
         losses,
         recorder.steps,
-        recorder.train_accuracies,
-        recorder.validation_accuracies,
+        recorder.train_scores,
+        recorder.validation_scores,
         float(np.mean(last)) if last else float("nan"),
         seconds,
         stopped,
@@ -123,17 +130,18 @@ def _run(
 
 
 class _Recorder(Callback):
-    """Keeps every loss, and measures both accuracies at the steps `at`."""
+    """Keeps every loss, and the scores of both parts at the steps `at`."""
 
-    def __init__(self, program: Program, train: Part, validation: Part) -> None:
+    def __init__(self, program: Program, data: TaskData) -> None:
         self._program = program
-        self._train = DataSet(program.declared, train, program.metadata)
-        self._validation = DataSet(program.declared, validation, program.metadata)
+        self._task = data.task
+        self._parts = _drawn(data.train, len(data.validation.y)), data.validation
+        self._sets = [DataSet(program.declared, part, program.metadata) for part in self._parts]
         self.at: set[int] = set()
         self.losses: list[float] = []
         self.steps: list[int] = []
-        self.train_accuracies: list[float] = []
-        self.validation_accuracies: list[float] = []
+        self.train_scores: list[float] = []
+        self.validation_scores: list[float] = []
 
     def on_step(self, step: int, loss: float) -> None:
         self.losses.append(loss)
@@ -141,13 +149,18 @@ class _Recorder(Callback):
             self.measure(step)
 
     def measure(self, step: int) -> None:
-        """Measures both accuracies."""
+        """Measures both parts."""
         self.steps.append(step)
-        parts = (self._train, self.train_accuracies), (self._validation, self.validation_accuracies)
-        for part, kept in parts:
-            accuracy = measure_set(self._program, part).accuracy
-            assert accuracy is not None
-            kept.append(accuracy)
+        for place, kept in enumerate((self.train_scores, self.validation_scores)):
+            kept.append(self._score(place))
+
+    def _score(self, place: int) -> float:
+        if self._task == "regression":
+            part = self._parts[place]
+            return measured(self._program, PREDICTIONS, part, self._task, ["r2"])["r2"]
+        accuracy = measure_set(self._program, self._sets[place]).accuracy
+        assert accuracy is not None
+        return accuracy
 
 
 def _drawn(part: Part, count: int) -> Part:

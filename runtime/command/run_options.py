@@ -11,8 +11,10 @@ import click
 from ...graph import RunError, shown
 from ..files.told import fitting, read_json
 from ..loggers.named import KINDS
+from ..metrics.registry import METRICS
 from ..training.following import MEASURES
 from ..training.sampling import SAMPLERS
+from .amounts import names
 from .groups import RUN, TRAINING, grouped_option
 from .settings import EPOCHS, Setting, Settings, check_choices, outranked
 from .threads import threads_option
@@ -32,6 +34,7 @@ class RunOptions(NamedTuple):
     threads: int | None = None
     verify_products: bool = False
     log_to: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
 
     def length(self, steps_per_epoch: int) -> int:
         """How many steps the run makes, unless it is stopped."""
@@ -63,6 +66,10 @@ OPTIONS = (
     grouped_option(
         "--verify-products", group=RUN, is_flag=True,
         help="Check each product of matrices, to find a bad BLAS or memory.",
+    ),
+    grouped_option(
+        "--metrics", group=TRAINING, type=names, default="", metavar="NAMES",
+        help=f"Measure these at the end, too: {','.join(METRICS)}.",
     ),
     grouped_option(
         "--log-to", group=RUN, multiple=True, metavar="LOGGER",

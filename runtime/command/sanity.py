@@ -60,13 +60,15 @@ def sanity_checks(subject: Subject) -> Iterator[Result]:
 
 
 def first_loss(subject: Subject) -> Iterator[Result]:
-    """With weights of 0.01 times normal numbers every class is as likely: the loss is ln C."""
+    """With weights of 0.01 times normal numbers every class is as likely: the loss is ln C, and
+    that of margins C - 1."""
     program = subject.program(**PLAIN, init="normal:0.01")
     x, y = subject.rows(200)
     loss = program.loss(x=x, y=y)
     classes = len(subject.data.classes)
-    wanted = math.log(classes)
-    bound = f"within {NEAR:g} of ln {classes} = {wanted:.4f}"
+    hinge = subject.settings.loss == "hinge"
+    wanted = classes - 1 if hinge else math.log(classes)
+    bound = f"within {NEAR:g} of {f'{classes} - 1' if hinge else f'ln {classes}'} = {wanted:.4f}"
     yield Result("first loss", abs(loss - wanted) <= NEAR, f"{loss:.4f}", bound, loss)
 
 

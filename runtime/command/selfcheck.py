@@ -32,7 +32,14 @@ def selfcheck(ctx: click.Context, settings: Settings, threads: int | None, as_js
     """
     refuse_settings(ctx, "each check takes a batch of its own", ["batch_size"])
     with limited(threads):
-        subject = Subject(settings.load_data(), settings)
+        data = settings.load_data()
+        if data.task == "regression":
+            raise click.UsageError(
+                f"the checks are those of a classifier, and {data.name} is {data.task}; verigrad "
+                "check has the gradients of its net",
+                ctx,
+            )
+        subject = Subject(data, settings)
         subject.program()  # Options that cannot be are errors of usage, and no red lines.
         results = sanity_checks(subject)
         done = list(results) if as_json else list(_shown(results))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_args, get_type_hints
 
 import click
 from click.core import ParameterSource
@@ -24,11 +24,14 @@ from ...passes import (
 )
 from ...passes.methods.optimizers import DIALECTS, Dialect
 from ..backends.registry import BACKENDS, Backend
+from ..data.categories import Columns
 from ..data.parts import TaskData
 from ..data.source import FORMS, load_data
+from ..data.target import AskedTask
 from ..files.told import fitting
 from .amounts import MOST, byte_count, layer_sizes, shares
 from .groups import DATA, NET, REGULARIZATION, RUN, TRAINING, grouped_option
+from .losses import BALANCED, LOSSES, loss_name
 from .named_methods import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, initializer
 
 R = TypeVar("R")
@@ -49,6 +52,8 @@ class Option:
         self.attributes = attributes
 
 
+_SEVERAL: Final[dict[str, Any]] = {"multiple": True, "metavar": "NAME"}
+_losses = "; ".join(f"{name}: {row.words}" for name, row in LOSSES.items())
 _rates = ", ".join(f"{name} {row.lr:g}" for name, row in OPTIMIZERS.items())
 _shapes = "; ".join(f"{name}: {row.words}" for name, row in SCHEDULES.items())
 
@@ -60,8 +65,32 @@ class Settings(NamedTuple):
         "digits"
     )
     target: Annotated[
-        str | None, Option(DATA, "The column of a CSV file that holds the class.", metavar="NAME")
+        str | None, Option(DATA, "The column of a table that is to be predicted.", metavar="NAME")
     ] = None
+    task: Annotated[
+        AskedTask,
+        Option(
+            DATA,
+            "Whether that is a class or a number; auto says what it takes it for, and why.",
+            type=click.Choice(get_args(AskedTask)),
+        ),
+    ] = "auto"
+    drop: Annotated[
+        tuple[str, ...],
+        Option(DATA, "Leave this column out; can be given more than once.", **_SEVERAL),
+    ] = ()
+    one_hot: Annotated[
+        tuple[str, ...],
+        Option(DATA, "Take this column's values for categories, numbers too.", **_SEVERAL),
+    ] = ()
+    ordinal: Annotated[
+        tuple[str, ...],
+        Option(
+            DATA,
+            "Take this column's texts for places in an order, that of the alphabet or a,b,c.",
+            **{**_SEVERAL, "metavar": "NAME[=a,b,c]"},
+        ),
+    ] = ()
     na_is_a_class: Annotated[
         bool,
         Option(
@@ -84,6 +113,22 @@ class Settings(NamedTuple):
     init: Annotated[
         str, Option(NET, f"How weights begin: {' | '.join(INITIALIZERS)}.", metavar="INIT")
     ] = "he_normal"
+    loss: Annotated[
+        str | None,
+        Option(
+            TRAINING,
+            f"What is made small; unsaid, softmax, or mse for a number. {_losses}.",
+            type=click.Choice(list(LOSSES)),
+        ),
+    ] = None
+    class_weight: Annotated[
+        str | None,
+        Option(
+            TRAINING,
+            "How much rows of a class count: as its rows are fewer, or NAME=W,...",
+            metavar=f"{BALANCED}|NAME=W,...",
+        ),
+    ] = None
     optimizer: Annotated[
         str, Option(TRAINING, "How weights are updated.", type=click.Choice(list(OPTIMIZERS)))
     ] = "momentum"
@@ -168,7 +213,11 @@ class Settings(NamedTuple):
 
     def load_data(self) -> TaskData:
         """The data set to learn; RunError where there is none."""
-        return load_data(self.data, self.target, self.split_seed, self.na_is_a_class)
+        columns = Columns(self.drop, self.one_hot, self.ordinal)
+        seed, na = self.split_seed, self.na_is_a_class
+        data = load_data(self.data, self.target, seed, na, self.task, columns)
+        loss_name(self.loss, data.task)
+        return data
 
     def for_rows(self, rows: int) -> Settings:
         """The settings for so many rows: a batch that was not asked for has no more."""
@@ -240,15 +289,15 @@ def _options() -> list[Decorator]:
     options: list[Decorator] = []
     for field, hint in get_type_hints(Settings, include_extras=True).items():
         default = Settings._field_defaults[field]
-        if isinstance(default, tuple):
-            default = ",".join([f"{v:g}" for v in default])
         (described,) = hint.__metadata__
+        if isinstance(default, tuple) and "multiple" not in described.attributes:
+            default = ",".join([f"{v:g}" for v in default])
         options.append(
             grouped_option(
                 f"--{field.replace('_', '-')}",
                 group=described.group,
                 default=default,
-                show_default=default is not None and default is not False,
+                show_default=default not in (None, False, "", ()),
                 help=described.help,
                 **described.attributes,
             )

@@ -22,7 +22,7 @@ Typed = str | bool | list[str]
 
 TABLE: Final = "train"
 """The table of such a file that holds them."""
-_SEVERAL: Final = ("log_to",)
+_SEVERAL: Final = ("drop", "one_hot", "ordinal", "log_to")
 """Options that can be given more than once."""
 _KNOWN: Final = (*Settings._fields, *RunOptions._fields)
 

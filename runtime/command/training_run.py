@@ -17,13 +17,14 @@ from ..training.checkpoint import Checkpoint
 from ..training.fit import fit
 from ..training.following import EarlyStopping, KeepBest
 from ..training.history import History, Row
-from ..training.measure import Measurement, measure
 from ..training.sampling import steps_per_epoch
 from .folder import CURVES, Folder, Written
 from .log_to import loggers_of
 from .report import one_batch
 from .run_options import RunOptions
+from .scoring import doubt, names_of, plain
 from .settings import Settings
+from .tested import Tested
 
 
 class TrainingRun:
@@ -42,6 +43,7 @@ class TrainingRun:
         self.settings = settings
         self.options = run_options
         self.folder = folder
+        self.metrics = names_of(data.task, run_options.metrics)
         self._loggers = loggers_of(settings, run_options, folder.path if folder else None)
 
     def run(self, checkpoint: Checkpoint | None, as_json: bool) -> None:
@@ -103,26 +105,28 @@ class TrainingRun:
         """Tests the program, draws the curves, writes the report and prints the result."""
         rows = history.rows
         click.echo(self.program.certificate.line, err=True)
-        tested = measure(self.program, self.data.test)
-        assert tested.accuracy is not None
+        tested = Tested(self.data, self.program, self.metrics)
         try:
             if self.folder is not None:
                 s = self.settings
                 title = f"{self.data.name}, {s.optimizer}, lr {s.rate:g}, seed {s.seed}"
-                self.folder.write(CURVES, _curves(title, rows, tested.accuracy))
+                self.folder.write(CURVES, _curves(title, rows, tested.on_test.accuracy))
                 self.folder.draw(self.program)
                 batch = one_batch(self.data, s.batch_size)
                 self.folder.report(self.program, batch, history)
         finally:
             self._tell(rows[-1], tested, as_json)
 
-    def _tell(self, last: Row, tested: Measurement, as_json: bool) -> None:
+    def _tell(self, last: Row, tested: Tested, as_json: bool) -> None:
         """Prints how the run ended."""
-        assert tested.accuracy is not None
         plan = self.program.plan(N=self.settings.batch_size)
+        doubted = doubt(self.data, tested.test) if self.settings.class_weight is None else None
+        if doubted is not None:
+            click.echo(f"Warning: {doubted}", err=True)
         if as_json:
             result = {
                 "data": self.data.name,
+                "task": self.data.task,
                 "seed": self.settings.seed,
                 "epochs": last.epoch,
                 "steps": last.step,
@@ -131,8 +135,10 @@ class TrainingRun:
                 "train_accuracy": last.train_accuracy,
                 "validation_loss": last.validation_loss,
                 "validation_accuracy": last.validation_accuracy,
-                "test_loss": tested.loss,
-                "test_accuracy": tested.accuracy,
+                "test_loss": tested.on_test.loss,
+                "test_accuracy": tested.on_test.accuracy,
+                "validation": plain(tested.validation),
+                "test": plain(tested.test),
                 "parameters": sum(v.size for v in self.program.parameters.values()),
                 "arena_bytes": plan.nbytes,
                 "unplanned_bytes": plan.unplanned_nbytes,
@@ -140,11 +146,9 @@ class TrainingRun:
             }
             click.echo(json.dumps(result))
             return
-        right = round(tested.accuracy * len(self.data.test.y))
         share = 100 * plan.nbytes / plan.unplanned_nbytes
         click.echo(
-            f"test accuracy {tested.accuracy:.4f} ({right:,} of {len(self.data.test.y):,}), "
-            f"test loss {tested.loss:.4f}\n"
+            f"{tested}\n"
             f"train loss {last.train_loss:.4f} after {last.step:,} steps in {last.seconds:.1f} s\n"
             f"arena {plan.nbytes:,} bytes a step, {share:.0f} % of unplanned"
         )
@@ -181,7 +185,7 @@ def describe(data: TaskData, program: Program) -> None:
     )
 
 
-def _curves(title: str, rows: Sequence[Row], test_accuracy: float) -> str:
+def _curves(title: str, rows: Sequence[Row], test_accuracy: float | None) -> str:
     epochs, losses = [row.epoch for row in rows], [row.train_loss for row in rows]
     measured = [row.validation_loss for row in rows], [row.validation_accuracy for row in rows]
     return draw_curves(title, epochs, losses, *measured, test_accuracy)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from ...graph import Array, RunError, shown
 from .cells import is_number
 from .encoding import Encoding, features
@@ -79,8 +81,10 @@ def learned(table: Table, planned: Plan, rows: Array) -> Learned:
     for encoding in planned.encodings:
         given = bool(encoding.categories)
         if encoding.kind in ("one-hot", "ordinal") and not given:
-            found = _categories(table.columns[encoding.name], rows)
-            if encoding.kind == "ordinal":
+            column, ordinal = table.columns[encoding.name], encoding.kind == "ordinal"
+            # An order is no secret of the rows to test on: they have their places in it, too.
+            found = _categories(column, np.arange(table.rows) if ordinal else rows)
+            if ordinal:
                 found = tuple([category for category in found if category is not None])
             elif encoding.name not in planned.forced:
                 _check_count(table, encoding.name, found, len(rows))
@@ -101,9 +105,11 @@ def _planned(column: Column, asked: Columns, orders: dict[str, tuple[str, ...]])
 
 def _order(table: Table, text: str) -> tuple[str, tuple[str, ...]]:
     """The column of NAME=a,b,c, and the order; none where it is the name of a column."""
-    name, equals, order = text.partition("=")
-    if text in table.columns or not equals:
+    if text in table.columns or "=" not in text:
         return text, ()
+    cuts = [i for i, character in enumerate(text) if character == "="]
+    at = max([i for i in cuts if text[:i] in table.columns], default=cuts[0])
+    name, order = text[:at], text[at + 1 :]
     places = tuple([category.strip() for category in order.split(",")])
     if "" in places or len(set(places)) < len(places):
         raise RunError(

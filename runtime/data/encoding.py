@@ -36,6 +36,11 @@ class Encoding(NamedTuple):
     categories: tuple[str | None, ...] = ()
 
     @property
+    def is_indicator(self) -> bool:
+        """Whether its features are 0 or 1, which stay as they are."""
+        return self.kind in ("boolean", "one-hot")
+
+    @property
     def features(self) -> tuple[str, ...]:
         """What its features are called, such as rooms, or town=Rome and town=Oslo."""
         if self.kind != "one-hot":

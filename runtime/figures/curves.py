@@ -15,13 +15,13 @@ _COLORS = ("#1f5a99", "#c2570c", "#2e8b57", "#8a3ffc", "#b8860b", "#d6336c", "#5
 
 
 class Curve(NamedTuple):
-    """One run by step: its losses, and both accuracies at some of the steps."""
+    """One run by step: its losses, and the scores of both parts at some of the steps."""
 
     loss_steps: Sequence[float]
     losses: Sequence[float]
-    accuracy_steps: Sequence[float]
-    train_accuracies: Sequence[float]
-    validation_accuracies: Sequence[float]
+    score_steps: Sequence[float]
+    train_scores: Sequence[float]
+    validation_scores: Sequence[float]
 
 
 def draw_curves(
@@ -32,24 +32,28 @@ def draw_curves(
     validation_accuracies: Sequence[float | None],
     test_accuracy: float | None,
 ) -> str:
-    """Training and validation loss on the left, accuracy on the right; the same bytes each time.
+    """Training and validation loss on the left, accuracy, where there is any, on the right; the
+    same bytes each time.
 
     The columns have a number for each epoch, None where it was not measured.
     """
+    has_accuracy = test_accuracy is not None or any(v is not None for v in validation_accuracies)
 
     def draw(figure: Any) -> None:
-        loss, accuracy = figure.subplots(1, 2)
+        panels = figure.subplots(1, 1 + has_accuracy, squeeze=False)[0]
+        loss = panels[0]
         _line(loss, epochs, train_losses, "training", _BLUE)
         _line(loss, epochs, validation_losses, "validation", _ORANGE)
         if all(value > 0 for line in loss.lines for value in line.get_ydata()):
             loss.set_yscale("log")
         loss.set(xlabel="epoch", ylabel="loss")
-        _line(accuracy, epochs, validation_accuracies, "validation", _ORANGE)
-        if test_accuracy is not None:
-            label = f"test, at the end: {test_accuracy:.4f}"
-            accuracy.axhline(test_accuracy, color="#333333", linestyle=":", label=label)
-        accuracy.set(xlabel="epoch", ylabel="accuracy")
-        for panel in (loss, accuracy):
+        for accuracy in panels[1:]:
+            _line(accuracy, epochs, validation_accuracies, "validation", _ORANGE)
+            if test_accuracy is not None:
+                label = f"test, at the end: {test_accuracy:.4f}"
+                accuracy.axhline(test_accuracy, color="#333333", linestyle=":", label=label)
+            accuracy.set(xlabel="epoch", ylabel="accuracy")
+        for panel in panels:
             panel.xaxis.set_major_locator(
                 require("matplotlib.ticker", "plot").MaxNLocator(integer=True)
             )
@@ -59,8 +63,10 @@ def draw_curves(
     return drawn(title, (9, 3.6), draw)
 
 
-def draw_comparison(title: str, variants: Mapping[str, Sequence[Curve]]) -> str:
-    """The course's figure: training loss, training and validation accuracy by step.
+def draw_comparison(
+    title: str, variants: Mapping[str, Sequence[Curve]], measure: str = "accuracy"
+) -> str:
+    """The course's figure: training loss, and a measure of training and validation, by step.
 
     A line a variant; over several curves their mean, with a band from the least to the most. The
     same bytes each time.
@@ -77,14 +83,16 @@ def draw_comparison(title: str, variants: Mapping[str, Sequence[Curve]]) -> str:
             }
             look["linestyle"] = "--" if k % 3 == 2 else "-"  # Two that coincide are both seen.
             _band(loss, group[0].loss_steps, [curve.losses for curve in group], look)
-            at = group[0].accuracy_steps
-            _band(train, at, [curve.train_accuracies for curve in group], look)
-            _band(validation, at, [curve.validation_accuracies for curve in group], look)
+            at = group[0].score_steps
+            _band(train, at, [curve.train_scores for curve in group], look)
+            _band(validation, at, [curve.validation_scores for curve in group], look)
             highest = max([highest, *(curve.losses[0] for curve in group if curve.losses)])
         loss.set(xlabel="step", title="training loss", ylim=(0, 1.05 * highest or 1))
-        train.set(xlabel="step", title="training accuracy")
-        validation.set(xlabel="step", title="validation accuracy")
+        train.set(xlabel="step", title=f"training {measure}")
+        validation.set(xlabel="step", title=f"validation {measure}")
         train.sharey(validation)
+        if measure == "R2":  # which may be of any size below 0, as before the first step
+            validation.set_ylim(-0.2, 1.02)
         handles, labels = validation.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)))
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from verigrad.runtime.figures.curves import draw_comparison, draw_curves
 from verigrad.runtime.figures.figure import literal
+from verigrad.runtime.figures.predicted import draw_confusion, draw_predicted
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,13 @@ from verigrad.runtime.figures.figure import literal
     ],
 )
 def test_any_text_may_stand_in_a_title(text: str) -> None:
-    for drawn in (draw_curves(text, [1], [0.5], [None], [None], 0.5), draw_comparison(text, {})):
+    numbers = np.arange(3.0)
+    for drawn in (
+        draw_curves(text, [1], [0.5], [None], [None], 0.5),
+        draw_comparison(text, {}),
+        draw_confusion(text, "", [text, f"{text} 2"], np.eye(2, dtype=int)),
+        draw_predicted(text, "", numbers, numbers),
+    ):
         ElementTree.fromstring(drawn)
 
 

@@ -61,7 +61,7 @@ def test_a_run_is_what_fit_would_have_done() -> None:
     vg.fit(program, data.train, epochs=1, batch_size=50, callbacks=[Keep()])
     assert found.losses == losses
     assert found.loss_steps == list(range(1, 27))
-    assert found.validation_accuracies[-1] == vg.measure(program, data.validation).accuracy
+    assert found.validation_scores[-1] == vg.measure(program, data.validation).accuracy
     assert found.final_loss == pytest.approx(np.mean(losses), rel=1e-12)
 
 

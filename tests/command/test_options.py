@@ -17,11 +17,17 @@ from verigrad.runtime.command.settings import VALUES, Settings
 OTHER: dict[str, tuple[str, ...]] = {
     "data": ("--data", "other.csv"),
     "target": ("--data", "two.csv", "--target", "second"),
+    "task": ("--data", "two.csv", "--target", "second", "--task", "regression"),
+    "drop": ("--drop", "b"),
+    "one_hot": ("--one-hot", "b"),
+    "ordinal": ("--ordinal", "b"),
     "na_is_a_class": ("--data", "missing.csv", "--na-is-a-class"),
     "hidden": ("--hidden", "5"),
     "activation": ("--activation", "tanh"),
     "batch_norm": ("--batch-norm",),
     "init": ("--init", "xavier_normal"),
+    "loss": ("--loss", "hinge"),
+    "class_weight": ("--class-weight", "x=3"),
     "optimizer": ("--optimizer", "adam"),
     "dialect": ("--dialect", "onnx"),
     "lr": ("--lr", "0.03"),
@@ -75,6 +81,7 @@ UNSEEN = {
     ("compare", "backend"),
     ("check", "backend"),  # the same numbers; that kernels are compiled is tested beside gradcheck
     ("plan", "data"),  # a net of the same sizes
+    ("plan", "ordinal"),  # the same
     ("plan", "keep"),  # another share of as many units
     ("plan", "dropout_mode"),  # a factor
     ("plan", "dialect"),  # numbers, with this optimizer
