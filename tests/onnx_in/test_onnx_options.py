@@ -254,6 +254,40 @@ def test_a_branch_whose_condition_is_known(onnx: Any, condition: bool) -> None:
         vg.from_onnx(fed)
 
 
+SLOPES = {"Sinh": 1, "Asinh": 1, "Atan": 1, "Asin": 1, "Acos": -1, "Tan": 1, "Atanh": 1, "Cosh": 0,
+          "Softsign": 1, "Mish": 0.6, "Celu": 1}  # fmt: skip
+
+
+@pytest.mark.parametrize("op", SLOPES)
+def test_the_slope_at_zero(onnx: Any, op: str) -> None:
+    """Of what is composed, where a choice between two sides may take it away."""
+    g = vg.from_onnx(model(node(op, "w"), inputs={}, stored={"w": np.zeros(2, np.float32)}))
+    program = vg.compile(vg.Graph("g", loss=vg.sum(g.outputs["y"])))
+    np.testing.assert_allclose(program.gradients({})[1]["w"], SLOPES[op], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("op", "function", "low", "high"),
+    [
+        ("Atan", np.arctan, -1e9, 1e9),
+        ("Atan", np.arctan, -2, 2),
+        ("Asin", np.arcsin, -1, 1),
+        ("Acos", np.arccos, -1, 1),
+        ("Sinh", np.sinh, -90, 90),
+        ("Cosh", np.cosh, -90, 90),
+        ("Asinh", np.arcsinh, -1e9, 1e9),
+        ("Tan", np.tan, -1.5, 1.5),
+    ],
+)
+def test_composed_functions_in_f64(
+    onnx: Any, op: str, function: Any, low: float, high: float, rng: np.random.Generator
+) -> None:
+    x = np.concatenate([[low, high, 0.0], rng.uniform(low, high, 500)])
+    m = model(node(op, "x"), inputs={"x": (11, ["N"])}, outputs={"y": (11, None)})
+    y = vg.compile(vg.from_onnx(m)).predict(x=x)["y"]
+    np.testing.assert_allclose(y, function(x), rtol=1e-14, atol=1e-15)
+
+
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(vg.RunError, match=r"'onnx', which is not installed; run: .*onnx"):
