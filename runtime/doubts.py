@@ -63,7 +63,7 @@ def warn_of_unscaled_inputs(g: Graph, arrays: Mapping[str, Array]) -> None:
         name = g.names[n]
         products = [r.op.matrix_product for r in _readers(g, n)]
         if name in arrays and products and all(products):
-            rows = arrays[name][:_LOOKED_AT]
+            rows = np.atleast_1d(arrays[name])[:_LOOKED_AT]
             text = _unscaled(name, rows) if rows.size else None
             if text is not None:
                 warn(text)

@@ -113,6 +113,13 @@ def test_one_column_that_is_far_larger_is_enough(rng: np.random.Generator) -> No
     assert warned(lambda: vg.compile(net(), optimizer=vg.SGD(1e-9)).step(x=constant, y=y)) == []
 
 
+def test_a_number_that_a_weight_meets_is_no_column() -> None:
+    x = vg.input("x", ())
+    y = vg.matmul(vg.reshape(x, (1, 1)), vg.parameter("w", (1, 1)))
+    program = vg.compile(vg.Graph("net", loss=vg.sum(y)), optimizer=vg.SGD(0.1))
+    assert warned(lambda: program.step(x=np.float32(3))) == []
+
+
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_a_loss_that_grows_is_warned_of_once(epochs: int) -> None:
     x, t = vg.input("x", ("N", 4)), vg.input("t", ("N", 1))
