@@ -106,14 +106,14 @@ def checked_path(path: str | Path, ending: str, what: str) -> Path:
 
 def _step(variants: Variants) -> Graph:
     """The training step with the loss as its one output."""
-    g = variants.step_alone
-    if not g.updates:
+    variants.check_loss()
+    if variants.options.optimizer is None and not variants.declared.updates:
         raise RunError(
             "the program has no optimizer, so there is no step to export; "
             "compile(..., optimizer=vg.SGD(lr=0.1)), or export it without training"
         )
     _check(variants.executable.certifier)
-    return g
+    return variants.step_alone
 
 
 def _check(certifier: object) -> None:

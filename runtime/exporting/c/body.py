@@ -149,13 +149,20 @@ class Body:
 
     def element(self, n: Node, place: str) -> str:
         """An element of a value, or the scalar."""
-        if isinstance(n.op, Constant):
-            flat = n.op.array.reshape(-1)
-            if flat.size and flat.tobytes() == np.repeat(flat[:1], flat.size).tobytes():
-                return literal(flat[0], n.type.dtype)
+        number = self.uniform(n)
+        if number is not None:
+            return number
         if n in self._inside or not n.type.rank:
             return self.array(n)
         return f"{self.array(n)}[{place}]"
+
+    def uniform(self, n: Node) -> str | None:
+        """The number that all elements of a constant are; None of another value."""
+        if not isinstance(n.op, Constant):
+            return None
+        flat = n.op.array.reshape(-1)
+        same = flat.size and flat.tobytes() == np.repeat(flat[:1], flat.size).tobytes()
+        return literal(flat[0], n.type.dtype) if same else None
 
     def put(self, n: Node, place: str, text: str) -> None:
         """Writes an element of a result, or a scalar that has been defined; what has no name yet, a

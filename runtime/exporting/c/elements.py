@@ -63,7 +63,13 @@ def _infix(sign: str) -> Expression:
 
 
 def _compared(sign: str) -> Expression:
-    return lambda e: f"(uint8_t)({e.operands[0]} {sign} {e.operands[1]})"
+    def written(e: Element) -> str:
+        a, b = e.operands
+        if a == b and e.of == "i64":  # which compilers take for a mistake
+            return e.helper("told", a, "1" if sign in ("==", ">=", "<=") else "0")
+        return f"(uint8_t)({a} {sign} {b})"
+
+    return written
 
 
 def _function(name: str) -> Expression:
@@ -83,12 +89,8 @@ def _itself(e: Element) -> str:
     return e.operands[0]
 
 
-def _extreme(name: str, sign: str) -> Expression:
-    def written(e: Element) -> str:
-        a, b = e.operands
-        return f"{a} {sign} {b} ? {a} : {b}" if e.of == "i64" else e.helper(name, a, b)
-
-    return written
+def _extreme(floats: str, whole: str) -> Expression:
+    return lambda e: e.helper(whole if e.of == "i64" else floats, *e.operands)
 
 
 def _negative(e: Element) -> str:
@@ -206,8 +208,8 @@ EXPRESSIONS: Final[dict[str, Expression]] = {
     "less": _compared("<"),
     "less_equal": _compared("<="),
     "log": _function("log"),
-    "maximum": _extreme("max", ">"),
-    "minimum": _extreme("min", "<"),
+    "maximum": _extreme("max", "larger"),
+    "minimum": _extreme("min", "smaller"),
     "multiply": _infix("*"),
     "negative": _negative,
     "not_equal": _compared("!="),

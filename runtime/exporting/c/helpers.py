@@ -14,6 +14,7 @@ from typing import Final
 from ....ops.clipping import NORM_EPS, SHRINK
 from ....ops.gelu import CUBIC, DENSITY, LINEAR
 from ....ops.pointwise import SURE
+from .numbers import TYPES
 
 _CONSTANTS: Final = {
     "eps": repr(NORM_EPS),
@@ -33,6 +34,19 @@ static {T} vg_max_{d}({T} a, {T} b) {{ return a > b || a != a ? a : b; }}
     "min": """
 /* The smaller, or NaN where either is. */
 static {T} vg_min_{d}({T} a, {T} b) {{ return a < b || a != a ? a : b; }}
+""",
+    "larger": """
+static int64_t vg_larger(int64_t a, int64_t b) {{ return a > b ? a : b; }}
+""",
+    "smaller": """
+static int64_t vg_smaller(int64_t a, int64_t b) {{ return a < b ? a : b; }}
+""",
+    "told": """
+/* What a whole number compared with itself gives. */
+static uint8_t vg_told(int64_t x, uint8_t told) {{
+    (void)x;
+    return told;
+}}
 """,
     "sign": """
 static {T} vg_sign_{d}({T} x) {{ return x != x ? x : ({T})((x > 0) - (x < 0)); }}
@@ -276,7 +290,7 @@ class Helpers:
     def texts(self) -> Iterable[str]:
         """The text of each."""
         for name, text in _TEXTS.items():
-            for dtype in ("", "f32", "f64"):
+            for dtype in ("", *TYPES):
                 if (name, dtype) in self._needed:
-                    real, ending = ("float", "f") if dtype == "f32" else ("double", "")
-                    yield text.format(T=real, d=dtype, f=ending, **_CONSTANTS).strip("\n")
+                    kind, ending = TYPES.get(dtype, ""), "f" if dtype == "f32" else ""
+                    yield text.format(T=kind, d=dtype, f=ending, **_CONSTANTS).strip("\n")

@@ -72,7 +72,7 @@ def write_nll_at(b: Body, n: Node) -> None:
     """-p of the place of each row."""
     p, places = n.inputs
     with b.text.block(b.text.head("i", b.text.size(n.type.shape[0]))):
-        at = f"{b.helper('place', n.type)}({b.element(places, 'i')}, {b.text.count(p.type.shape)})"
+        at = "0" if b.uniform(p) else _place(b, p, places)
         b.put(n, "i", f"-{b.element(p, at)}")
 
 
@@ -85,8 +85,7 @@ def write_softmax_nll_grad(b: Body, n: Node) -> None:
         with b.text.block(b.text.head("j", columns)):
             place = f"i * {columns} + j"
             b.put(n, place, f"{exp}({b.element(p, place)}) * {b.element(dy, 'i')}")
-        at = f"{b.helper('place', n.type)}({b.element(places, 'i')}, {b.text.count(n.type.shape)})"
-        b.text.add(f"{b.array(n)}[{at}] -= {b.element(dy, 'i')};")
+        b.text.add(f"{b.array(n)}[{_place(b, n, places)}] -= {b.element(dy, 'i')};")
 
 
 def write_batch_norm(b: Body, n: Node) -> None:
@@ -109,3 +108,9 @@ def _check(b: Body, labels: Node, classes: object) -> None:
     rows = b.text.size(labels.type.shape[0])
     array = b.array(labels)
     b.refuse(f"!{b.helper('labels', labels.type)}({rows}, {array}, {classes})", "LABEL")
+
+
+def _place(b: Body, of: Node, places: Node) -> str:
+    """The place in an array that row i of `places` tells, kept within the array."""
+    count = b.text.count(of.type.shape)
+    return f"{b.helper('place', of.type)}({b.element(places, 'i')}, {count})"

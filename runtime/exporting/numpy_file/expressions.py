@@ -14,6 +14,29 @@ from ....ops.linear import turned
 from ....ops.random import name_hash
 from .helpers import Helpers
 
+MEETING: Final = frozenset(
+    [
+        "add",
+        "axpy",
+        "descend",
+        "descend_scaled",
+        "divide",
+        "equal",
+        "greater",
+        "greater_equal",
+        "less",
+        "less_equal",
+        "maximum",
+        "minimum",
+        "multiply",
+        "not_equal",
+        "power",
+        "subtract",
+        "where",
+    ]
+)
+"""Ops whose inputs meet each other in NumPy, so that a number takes the dtype of an array."""
+
 Expression = Callable[["Call"], str]
 
 

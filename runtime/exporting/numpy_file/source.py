@@ -19,7 +19,7 @@ from ...planning.phases import late_products, phases, watched
 from ...variants import Variants
 from ..graphs import Exported, checked_path, exported
 from ..identifiers import Names
-from .expressions import dtype_text, expression, number_text
+from .expressions import MEETING, dtype_text, expression, number_text
 from .helpers import NAMES, Helpers
 
 _OWN: Final = frozenset(
@@ -81,7 +81,7 @@ class _File:
 
     def _predict(self, g: Graph) -> Iterator[str]:
         inputs = self._inputs(g)
-        yield f"def predict({', '.join(inputs.values())}, *, state=state):"
+        yield f"def predict({', '.join([*inputs.values(), '*', 'state=state'])}):"
         yield f'    """{self._fed(g)}: a dict of {", ".join(g.outputs)}."""'
         body = _Lines(self, g, inputs)
         yield from body.lines(g.order)
@@ -90,7 +90,7 @@ class _File:
 
     def _step(self, g: Graph) -> Iterator[str]:
         inputs = self._inputs(g)
-        yield f"def step({', '.join(inputs.values())}, *, state=state):"
+        yield f"def step({', '.join([*inputs.values(), '*', 'state=state'])}):"
         yield f'    """One training step on {self._fed(g)}: the loss before it; updates the state.'
         yield ""
         yield "    Raises FloatingPointError where numbers are not finite; the state is as it was."
@@ -187,7 +187,8 @@ class _Lines:
         """A value as a node reads it: a number meets an array, or has a dtype of its own."""
         if isinstance(i.op, Constant) and not i.type.rank:
             others = [o for o in n.inputs if not (isinstance(o.op, Constant) and not o.type.rank)]
-            if not any(o.type.dtype == i.type.dtype for o in others):
+            met = n.op.name in MEETING and any(o.type.dtype == i.type.dtype for o in others)
+            if not met:
                 return f"{dtype_text(i.type.dtype)}({self.called[i]})"
         return self.called[i]
 
