@@ -59,7 +59,7 @@ class RowBatches:
     def draw(self, step: int) -> Batch:
         """The rows that the sampler names for a step."""
         rows = self._sampler.rows(step)
-        return Batch(self._gatherer.gather(rows), rows, step)
+        return Batch(self._gatherer.gather(rows), rows, step, len(rows))
 
     def ends(self, step: int) -> bool:
         """Whether all steps of an epoch are made."""

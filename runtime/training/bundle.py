@@ -79,11 +79,8 @@ class Batch(NamedTuple):
     arrays: Mapping[str, Array]
     rows: Array | None
     step: int
-
-    @property
-    def size(self) -> int:
-        """How many rows it has."""
-        return len(next(iter(self.arrays.values())))
+    size: int
+    """How many rows it has."""
 
     def fed(self, g: Graph) -> dict[str, Array]:
         """The arrays as the step reads them, in the types of the inputs."""

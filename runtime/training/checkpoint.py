@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -48,11 +49,10 @@ class Length(NamedTuple):
     steps: int | None
     passes: int | None
 
-    def reached(self, at: Position) -> bool:
-        """Whether a run that is there is at its end."""
-        if self.steps is not None:
-            return at.step >= at.start + self.steps
-        return self.passes is not None and at.place.passes >= self.passes
+    def last(self, start: int) -> float:
+        """The step that a run ends before which begins at step `start`; infinite where the steps
+        are not known."""
+        return start + self.steps if self.steps is not None else inf
 
 
 class Checkpoint:

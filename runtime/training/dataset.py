@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,18 @@ _CHUNK: Final = 1024
 """How many rows are searched for NaN at a time, which bounds the memory that it takes."""
 
 
+class Inputs(NamedTuple):
+    """The inputs of a graph by their names, and what of them are labels."""
+
+    nodes: Mapping[str, Node]
+    classifier: Labelled | None
+
+    @classmethod
+    def of(cls, g: Graph) -> Inputs:
+        """Those of a graph."""
+        return cls({g.names[n]: n for n in g.inputs}, labelled(g))
+
+
 class DataSet:
     """One row of each input a sample, all inputs of the same length, every value usable.
 
@@ -27,8 +39,11 @@ class DataSet:
     `metadata` are the program's: a frame whose columns they name in another order is warned of.
     """
 
-    def __init__(self, g: Graph, data: Data, metadata: Mapping[str, str]) -> None:
-        inputs = {g.names[n]: n for n in g.inputs}
+    def __init__(
+        self, g: Graph, data: Data, metadata: Mapping[str, str], known: Inputs | None = None
+    ) -> None:
+        """`known` are the inputs of g, where many data sets are read."""
+        inputs, classifier = known if known is not None else Inputs.of(g)
         by_name = _by_name(inputs, data)
         warn_of_order(by_name, metadata)
         self.columns = column_names(by_name)
@@ -38,7 +53,6 @@ class DataSet:
         self.count = _count(self.arrays)
         for name, n in inputs.items():
             _check_values(name, self.arrays[name], n)
-        classifier = labelled(g)
         if classifier is not None:
             labels = self.arrays[classifier.labels].astype(np.int64, copy=False)
             check_labels(labels, classifier.classes, classifier.labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from ...graph import Array, NonFiniteError, warn
 from ..program import Program
 from .batches import Batches, Place
-from .bundle import Batch, Bundle, told_by_fit
+from .bundle import Bundle, told_by_fit
 from .callback import Callback
 from .checkpoint import Checkpoint, Length, Position
 from .dataset import DataSet, labelled
@@ -57,7 +58,13 @@ class Loop:
         )
         if checkpoint is not None and checkpoint.resume and checkpoint.path.exists():
             self.position, self.losses = checkpoint.load(program, callbacks, identity)
-        self.batches = opened(self.position.place)
+        self.batches = batches = opened(self.position.place)
+        self._draw, self._ends = batches.draw, batches.ends
+        if batches.waits:
+            self._draw, self._ends = (
+                partial(self._waited, batches.draw),
+                partial(self._waited, batches.ends),
+            )
         self.began = 0.0
 
     def go(self, length: Length, at_end: Callable[[], None]) -> History:
@@ -75,10 +82,13 @@ class Loop:
     def _go(self, length: Length) -> None:
         if self.position.step == self.position.start:
             self.save()
+        last, passes = length.last(self.position.start), length.passes
         while not self.position.stopped:
-            self.pause()
+            if self.interruption.noted:
+                self.pause()
             at = self.position
-            done = length.reached(at)  # asked first, as nothing is read beyond it
+            # Asked first, as nothing is read beyond it.
+            done = at.step >= last if passes is None else at.place.passes >= passes
             if at.seen and (done or self._ends(at.step)):
                 self.end_epoch(whole=not done)
             elif done:
@@ -92,7 +102,7 @@ class Loop:
     def step(self) -> bool:
         """One step, and what the callbacks hear of it; False where there is no batch any more."""
         at = self.position
-        batch = self._drawn(at.step)
+        batch = self._draw(at.step)
         if batch is None:
             return False
         try:
@@ -100,32 +110,27 @@ class Loop:
         except NonFiniteError as e:
             raise told_by_fit(e, self.program, batch, self.bundle) from None
         self.losses[at.step - at.start :] = [loss]
-        self.position = at._replace(
-            step=at.step + 1,
-            total=at.total + loss * batch.size,
-            seen=at.seen + batch.size,
-            right=at.right + right,
-            place=self.batches.place,
+        # Written out, as `_replace` takes several times as long.
+        self.position = Position(
+            at.step + 1,
+            at.start,
+            at.total + loss * batch.size,
+            at.seen + batch.size,
+            at.right + right,
+            at.stopped,
+            at.rows,
+            self.batches.place,
         )
         for callback in self.callbacks:
             callback.on_step(self.position.step, loss)
         return True
 
-    def _ends(self, step: int) -> bool:
-        """Whether an epoch is over, which a stream may not know before it has another batch."""
-        return self._waited(lambda: self.batches.ends(step))
-
-    def _drawn(self, step: int) -> Batch | None:
-        return self._waited(lambda: self.batches.draw(step))
-
-    def _waited(self, call: Callable[[], T]) -> T:
-        """What a call gives; where that waits for somebody else's code, a signal ends it, and the
-        run with its checkpoint."""
-        if not self.batches.waits:
-            return call()
+    def _waited(self, call: Callable[[int], T], step: int) -> T:
+        """What a call gives that waits for somebody else's code: a signal ends it, and the run with
+        its checkpoint."""
         try:
             with self.interruption.at_once():
-                return call()
+                return call(step)
         except KeyboardInterrupt:
             self.save()
             raise

@@ -12,7 +12,7 @@ import numpy as np
 from ...graph import Array, Graph, RunError, has, shown
 from .batches import Place
 from .bundle import Batch
-from .dataset import Data, DataSet
+from .dataset import Data, DataSet, Inputs
 
 Stream = Iterable[Data] | Callable[..., Iterable[Data]]
 """Batches, each as `fit` takes data; a function is called for each epoch, with its number from 0
@@ -62,7 +62,7 @@ class StreamBatches:
         *,
         marked: bool,
     ) -> None:
-        self._g = g
+        self._g, self._inputs = g, Inputs.of(g)
         self._stream: Any = stream
         self._metadata = metadata
         self._marked = marked
@@ -91,7 +91,7 @@ class StreamBatches:
                 return None
             raise self._empty()
         self._take(drawn)
-        return Batch(drawn.arrays, None, step)
+        return Batch(drawn.arrays, None, step, drawn.count)
 
     def ends(self, step: int) -> bool:
         """Whether the pass that was begun has no batch more."""
@@ -160,7 +160,7 @@ class StreamBatches:
             if batch is _END:
                 return None
             try:
-                self._ahead = DataSet(self._g, batch, self._metadata)  # type: ignore[arg-type]
+                self._ahead = DataSet(self._g, batch, self._metadata, self._inputs)  # type: ignore[arg-type]
             except RunError as e:
                 raise RunError(f"{self._named()}: {e}") from None
         return self._ahead
