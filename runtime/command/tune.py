@@ -203,6 +203,10 @@ class _Tuned:
                     not how.no_prune,
                 ):  # fmt: skip
                     _tell(trial, how.trials, how.by)
+            except KeyboardInterrupt:
+                if study is not None:
+                    click.echo(f"the same command goes on with {study}", err=True)
+                raise
             finally:
                 found = Tuning(trials.trials[: how.trials], how.by, self._asked.ranges)
                 if found.trials:

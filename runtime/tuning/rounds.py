@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from ...graph import RunError
@@ -50,4 +52,21 @@ def _made(run: Run, options: Sequence[Mapping[str, Any]], bar: Bars, jobs: int) 
         return
     joblib = require("joblib", "tune")
     parallel = joblib.Parallel(jobs, backend="loky", return_as="generator", inner_max_num_threads=1)
-    yield from parallel(joblib.delayed(run)(o, bar) for o in options)
+    results = parallel(joblib.delayed(run)(o, bar) for o in options)
+    try:
+        for _ in options:
+            with _without_advice():
+                ran = next(results)
+            yield ran
+    finally:
+        with _without_advice():
+            results.close()
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Without a warning of results that nobody fetched, where a tuning is stopped."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* cancelled", UserWarning)
+        warnings.filterwarnings("ignore", ".* not used", UserWarning)
+        yield

@@ -73,11 +73,15 @@ def worse(by: str, value: float, other: float) -> bool:
 
 
 def bars(by: str, earlier: Sequence[Trial]) -> tuple[float | None, ...]:
-    """For each epoch but the last, which ends a run anyway, the median of the trials that were made
-    to their end, where they are enough."""
+    """For each epoch the median of the trials that were made to their end, where they are enough.
+
+    None for the first third of the epochs, in which rates warm up: there, those that are best in
+    the end are often behind; and for the last epoch, which ends a run anyway.
+    """
     done = [t.values for t in earlier if t.value is not None]
-    found: list[float | None] = []
-    for epoch in range(max(map(len, done), default=0) - 1):
+    epochs = max(map(len, done), default=0)
+    found: list[float | None] = [None] * (epochs // 3)
+    for epoch in range(epochs // 3, epochs - 1):
         there = [values[epoch] for values in done if len(values) > epoch]
         finite = [v if math.isfinite(v) else _worst(by) for v in there]
         found.append(median(finite) if len(there) >= STARTUP else None)

@@ -74,10 +74,10 @@ def tune(
     is something to choose from, and distributions of Optuna are what they are. Options called
     `epochs`, `batch_size` and `sampler` go to `fit`, as do those two where they are given here.
 
-    What is tried next is Optuna's choice, by all trials of earlier rounds, of `round_size` each. A
-    trial ends after an epoch at which its best measure so far is worse than the median of those
-    (Golovin et al., Google Vizier, KDD 2017), unless `prune=False`. The table is a function of the
-    arguments: `jobs`, in processes of one thread each, change nothing but the time.
+    What is tried next is Optuna's choice, by all trials of earlier rounds, of `round_size` each.
+    After a third of its epochs, a trial ends where its best measure so far is worse than the median
+    of those (Golovin et al., Google Vizier, KDD 2017), unless `prune=False`. The table is a
+    function of the arguments: `jobs`, in processes of one thread each, change nothing but the time.
 
     `study` is a file (SQLite), in which every trial is kept: the tuning goes on with it, however it
     was ended, to the same table; more `trials` add to it. Or a study of Optuna's, with the sampler

@@ -268,11 +268,11 @@ def test_bars_are_medians_of_runs_that_came_to_their_end() -> None:
     def trial(*values: float, done: bool = True) -> Trial:
         return Trial(0, {}, values[-1] if done else None, values, "done" if done else "pruned")
 
-    few = [trial(float(k), 1.0, 1.0) for k in range(STARTUP - 1)]
+    few = [trial(9.0, float(k), 1.0) for k in range(STARTUP - 1)]
     assert bars("loss", []) == () and bars("loss", few) == (None, None)
-    assert bars("loss", [*few, trial(9.0, done=False)]) == (None, None)
-    assert bars("loss", [*few, trial(math.nan, 1.0, 1.0)]) == (2.0, 1.0)
-    assert bars("accuracy", [*few, trial(math.nan, 1.0, 1.0)]) == (1.0, 1.0)
+    assert bars("loss", [*few, trial(9.0, 9.0, done=False)]) == (None, None)
+    assert bars("loss", [*few, trial(9.0, math.nan, 1.0)]) == (None, 2.0)
+    assert bars("accuracy", [*few, trial(9.0, math.nan, 1.0)]) == (None, 1.0)
 
 
 def test_the_table_and_the_picture_show_each_trial(whole: vg.Tuning, tmp_path: Path) -> None:
