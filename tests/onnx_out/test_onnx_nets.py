@@ -102,6 +102,22 @@ def test_what_is_almost_that_is_written_as_it_is(
     assert not {"Softmax", "LayerNormalization"} & {*operators(tmp_path / "net.onnx")}
 
 
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_a_factor_of_one_over_is_loaded(
+    onnx: Any, dtype: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """Beside nodes that onnxruntime takes away: it once lost what these gave."""
+    x, y = (vg.input(k, ("N", 1)) for k in "xy")
+    normalized = vg.batch_norm(x, name="bn")
+    g = vg.Graph("g", {"a": vg.copy(x) * (1.0 / y), "b": (y + 0.0) * (1.0 / x), "n": normalized})
+    program = vg.compile(g, dtype=dtype)
+    kind = "f4" if dtype == "f32" else "f8"
+    feeds = {k: rng.standard_normal((3, 1)).astype(kind) for k in "xy"}
+    found = predicted(program, tmp_path, feeds)
+    for key, expected in program.predict(feeds).items():
+        agrees(found[key], expected)
+
+
 @pytest.mark.parametrize("subject", [*subjects()], ids=lambda s: s.net.name)
 def test_nets_with_all_that_there_is_predict_and_step_the_same(
     onnx: Any, subject: Subject, tmp_path: Path

@@ -12,6 +12,7 @@ from ....graph import Node
 from ....ops.activations import SELU_ALPHA, SELU_SCALE
 from ....ops.clipping import LEAST, NORM_EPS, SHRINK
 from ....ops.gelu import CUBIC, DENSITY, LINEAR
+from ....passes.base import is_constant
 from .builder import Builder, Operand, Value
 from .normal import erf_in_f64
 
@@ -30,6 +31,15 @@ def where(at: Builder, n: Node, condition: Value, a: Value, b: Value) -> Value:
         return at.op("Where", condition, a, b, dtype=n.dtype)
     chosen = at.op("And", at.op("Not", condition), b)
     return at.op("Or", at.op("And", condition, a), chosen)
+
+
+def divide(at: Builder, n: Node, a: Value, b: Value) -> Value:
+    """a / b. For 1 / b there is an op, and onnxruntime does not load x (1 / b), made of a division,
+    where it takes away the node that gives x (github.com/microsoft/onnxruntime/issues/32413)."""
+    numerator, denominator = n.inputs
+    if n.type == denominator.type and is_constant(numerator, 1.0):
+        return at.op("Reciprocal", b)
+    return at.op("Div", a, b)
 
 
 def square(at: Builder, n: Node, x: Value) -> Value:

@@ -90,7 +90,7 @@ def batch_norm(at: Builder, n: Node, x: Value, *others: Value) -> Value:
     if n.dtype == "f32":
         return at.op("BatchNormalization", x, *others, epsilon=op.eps)
     weight, bias, mean, variance = others
-    return (x - mean) * (weight / at.op("Sqrt", variance + op.eps)) + bias
+    return (x - mean) / at.op("Sqrt", variance + op.eps) * weight + bias
 
 
 # ---- reductions ---------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ RULES: Final[dict[str, Rule]] = {
     "add": direct("Add"),
     "copy": direct("Identity"),
     "cos": direct("Cos"),
-    "divide": direct("Div"),
+    "divide": formulas.divide,
     "exp": direct("Exp"),
     "floor": direct("Floor"),
     "label_places": direct("Add"),
