@@ -17,10 +17,9 @@ from ..program import Program
 from ..training.callback import Callback
 from ..training.dataset import DataSet
 from ..training.fit import fit
-from ..training.measure import measure_set
+from ..training.measure import measure_set, scorer_of
 from ..training.sampling import ShuffledEpochs
-from .network import PREDICTIONS, compiled
-from .scoring import measured
+from .network import compiled
 from .settings import Settings
 
 POINTS: Final = 50
@@ -134,9 +133,10 @@ class _Recorder(Callback):
 
     def __init__(self, program: Program, data: TaskData) -> None:
         self._program = program
-        self._task = data.task
-        self._parts = _drawn(data.train, len(data.validation.y)), data.validation
-        self._sets = [DataSet(program.declared, part, program.metadata) for part in self._parts]
+        regression = data.task == "regression"
+        self._scorer = scorer_of(program, ["r2"]) if regression else None
+        parts = _drawn(data.train, len(data.validation.y)), data.validation
+        self._sets = [DataSet(program.declared, part, program.metadata) for part in parts]
         self.at: set[int] = set()
         self.losses: list[float] = []
         self.steps: list[int] = []
@@ -151,16 +151,12 @@ class _Recorder(Callback):
     def measure(self, step: int) -> None:
         """Measures both parts."""
         self.steps.append(step)
-        for place, kept in enumerate((self.train_scores, self.validation_scores)):
-            kept.append(self._score(place))
-
-    def _score(self, place: int) -> float:
-        if self._task == "regression":
-            part = self._parts[place]
-            return measured(self._program, PREDICTIONS, part, self._task, ["r2"])["r2"]
-        accuracy = measure_set(self._program, self._sets[place]).accuracy
-        assert accuracy is not None
-        return accuracy
+        scores = self.train_scores, self.validation_scores
+        for part, kept in zip(self._sets, scores, strict=True):
+            found = measure_set(self._program, part, self._scorer)
+            score = found.accuracy if self._scorer is None else found.metrics["r2"]
+            assert score is not None
+            kept.append(score)
 
 
 def _drawn(part: Part, count: int) -> Part:

@@ -55,8 +55,9 @@ OPTIONS = (
         type=click.Choice(SAMPLERS), help="Which rows a step takes.",
     ),
     grouped_option(
-        "--keep-best", group=TRAINING, type=click.Choice(MEASURES), is_flag=False,
-        flag_value="loss", help="Keep the weights of the best validation loss or accuracy.",
+        "--keep-best", group=TRAINING, metavar="[loss|accuracy|METRIC]",
+        type=click.Choice([*MEASURES, *(k for k in METRICS if k not in MEASURES)]), is_flag=False,
+        flag_value="loss", help="Keep the weights of the best validation loss, accuracy or metric.",
     ),
     grouped_option(
         "--early-stopping", group=TRAINING, type=click.IntRange(min=1), metavar="EPOCHS",
@@ -69,7 +70,7 @@ OPTIONS = (
     ),
     grouped_option(
         "--metrics", group=TRAINING, type=names, default="", metavar="NAMES",
-        help=f"Measure these at the end, too: {','.join(METRICS)}.",
+        help=f"Measure these, too, after each epoch and at the end: {','.join(METRICS)}.",
     ),
     grouped_option(
         "--log-to", group=RUN, multiple=True, metavar="LOGGER",

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from ...graph import Array, RunError
-from ..data.parts import Part, TaskData
-from ..metrics.registry import Task, metric
+from ..data.parts import TaskData
+from ..metrics.registry import METRICS, Task, metric
 from ..program import Program
 
 AT_A_TIME: Final = 1024
@@ -27,12 +27,13 @@ def names_of(task: Task, asked: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*OWN[task], *(metric(name, task).name for name in asked)]))
 
 
-def measured(
-    program: Program, key: str, part: Part, task: Task, names: Iterable[str]
-) -> dict[str, float]:
-    """The metrics of those names, of what the output `key` is for a part's rows."""
-    found = np.concatenate(list(outputs(program, key, part.x)))
-    return metrics_of(part.y, found, task, names)
+def of_epochs(task: Task, asked: Iterable[str], followed: str | None) -> tuple[str, ...]:
+    """What is measured of the validation after each epoch, beside loss and accuracy: what is asked
+    for or followed, and how good a number is."""
+    own = ("r2",) if task == "regression" else ()
+    also = (followed,) if followed in METRICS else ()
+    wanted = dict.fromkeys([*own, *asked, *also])
+    return tuple([metric(name, task).name for name in wanted if name != "accuracy"])
 
 
 def metrics_of(true: Array, found: Array, task: Task, names: Iterable[str]) -> dict[str, float]:

@@ -297,7 +297,7 @@ def _options() -> list[Decorator]:
                 f"--{field.replace('_', '-')}",
                 group=described.group,
                 default=default,
-                show_default=default not in (None, False, "", ()),
+                show_default=default not in (None, "", ()) and default is not False,
                 help=described.help,
                 **described.attributes,
             )

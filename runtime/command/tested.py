@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..data.parts import TaskData
 from ..program import Program
 from ..training.measure import measure
-from .network import PREDICTIONS
-from .scoring import line_of, measured
+from .scoring import line_of
 
 
 class Tested:
@@ -17,12 +16,11 @@ class Tested:
 
     def __init__(self, data: TaskData, program: Program, names: Sequence[str]) -> None:
         self._data = data
-        self.on_test = measure(program, data.test)
-        key = PREDICTIONS if data.task == "regression" else "scores"
-        self.test = measured(program, key, data.test, data.task, names)
-        parts = [data.validation] if len(data.validation.y) else []
-        found = [measured(program, key, part, data.task, names) for part in parts]
-        self.validation = found[0] if found else {}
+        self.on_test = measure(program, data.test, metrics=names)
+        self.test = self.on_test.metrics
+        self.validation: Mapping[str, float] = {}
+        if len(data.validation.y):
+            self.validation = measure(program, data.validation, metrics=names).metrics
 
     def __str__(self) -> str:
         count, values = len(self._data.test.y), dict(self.test)

@@ -22,7 +22,7 @@ from .folder import CURVES, Folder, Written
 from .log_to import loggers_of
 from .report import one_batch
 from .run_options import RunOptions
-from .scoring import doubt, names_of, plain
+from .scoring import doubt, names_of, of_epochs, plain
 from .settings import Settings
 from .tested import Tested
 
@@ -44,6 +44,8 @@ class TrainingRun:
         self.options = run_options
         self.folder = folder
         self.metrics = names_of(data.task, run_options.metrics)
+        asked = of_epochs(data.task, run_options.metrics, run_options.keep_best)
+        self.of_epochs = asked if len(data.validation.y) else ()
         self._loggers = loggers_of(settings, run_options, folder.path if folder else None)
 
     def run(self, checkpoint: Checkpoint | None, as_json: bool) -> None:
@@ -70,6 +72,7 @@ class TrainingRun:
                 steps=steps,
                 batch_size=self.settings.batch_size,
                 sampler=self.options.sampler,
+                metrics=self.of_epochs,
                 callbacks=[*rest, *written],
                 loggers=self._loggers,
                 checkpoint=checkpoint,

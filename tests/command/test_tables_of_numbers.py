@@ -234,6 +234,8 @@ TRAIN_REFUSED = [
     (("--metrics", "rmes"), "there is no metric 'rmes'; did you mean 'rmse'?"),
     (("--label-smoothing", "0.1"), "--label-smoothing is for classes, and this is regression"),
     (("--sampler", "balanced"), "balanced"),
+    (("--keep-best", "f1"), "f1 is a metric of classification, and this is regression"),
+    (("--keep-best", "accuracy"), "keep_best follows the accuracy, but"),
     (("--task", "classification"), "240 rows have 240 different labels"),
 ]
 
