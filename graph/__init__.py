@@ -60,7 +60,7 @@ from .types import (
     check_shape,
     dtype_name,
 )
-from .verify import verify, violations
+from .verify import Verifier, verify, violations
 from .walk import depth_first, readers_of
 
 __all__ = [
@@ -110,6 +110,7 @@ __all__ = [
     "State",
     "TensorType",
     "Value",
+    "Verifier",
     "VerigradError",
     "VerigradWarning",
     "all_of",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from .errors import GraphError
@@ -26,42 +26,69 @@ def verify(g: Graph) -> None:
     updates change parameters or state and keep the type; a schedule runs everything once, after
     its inputs, and its take-overs destroy nothing that is read later.
     """
-    if not isinstance(g, Graph):
-        raise GraphError(f"verify takes a Graph, not {shown(g)}")
-    problems = list(violations(g))
-    if problems:
-        listed = "\n".join(f"  - {v}" for v in problems)
-        raise GraphError(f"graph {g.name} has {len(problems)} violation(s):\n{listed}")
+    Verifier().verify(g)
 
 
 def violations(g: Graph) -> Iterator[str]:
     """Each violation, in words."""
-    roots = [*g.outputs.values(), *g.updates, *g.updates.values()]
-    try:
-        reached = depth_first(roots)
-    except GraphError as e:
-        yield str(e)
-        return
-    nodes = set(g.nodes)
-    for n in reached:
-        if n not in nodes:
-            yield f"{n!r} is reached, but not among the graph's nodes"
+    return Verifier().violations(g)
+
+
+class Verifier:
+    """Verifies graphs one after another: nodes never change, and what is checked of a node alone
+    is checked of each once."""
+
+    def __init__(self) -> None:
+        self._sound: dict[Node, tuple[str, ...]] = {}  # and the symbols that each needs
+
+    def verify(self, g: Graph) -> None:
+        """Raises GraphError with every violation."""
+        if not isinstance(g, Graph):
+            raise GraphError(f"verify takes a Graph, not {shown(g)}")
+        problems = list(self.violations(g))
+        if problems:
+            listed = "\n".join(f"  - {v}" for v in problems)
+            raise GraphError(f"graph {g.name} has {len(problems)} violation(s):\n{listed}")
+
+    def violations(self, g: Graph) -> Iterator[str]:
+        """Each violation, in words."""
+        roots = [*g.outputs.values(), *g.updates, *g.updates.values()]
+        try:
+            reached = depth_first(roots)
+        except GraphError as e:
+            yield str(e)
             return
-    yield from _names(g)
-    bound = set(g.symbols)
-    for n in reached:
-        for problem in _node(n, bound):
-            yield f"%{g.names[n]}: {n.type} = {n.op.name}: {problem}"
-    loss = g.loss
-    if loss is not None and (loss.type.rank or not loss.type.is_float):
-        yield f"the loss %{g.names[loss]} is {loss.type}, not a float scalar"
-    for target, value in g.updates.items():
-        if not isinstance(target.op, (Parameter, State)):
-            yield f"update of %{g.names[target]}, which is neither parameter nor state"
-        if target.type != value.type:
-            yield f"update of %{g.names[target]}: {target.type} by %{g.names[value]}: {value.type}"
-    if g.schedule is not None:
-        yield from _schedule(g, g.schedule)
+        nodes = set(g.nodes)
+        for n in reached:
+            if n not in nodes:
+                yield f"{n!r} is reached, but not among the graph's nodes"
+                return
+        yield from _names(g)
+        bound = set(g.symbols)
+        for n in reached:
+            for problem in self._node(n, bound):
+                yield f"%{g.names[n]}: {n.type} = {n.op.name}: {problem}"
+        loss = g.loss
+        if loss is not None and (loss.type.rank or not loss.type.is_float):
+            yield f"the loss %{g.names[loss]} is {loss.type}, not a float scalar"
+        for target, value in g.updates.items():
+            if not isinstance(target.op, (Parameter, State)):
+                yield f"update of %{g.names[target]}, which is neither parameter nor state"
+            if target.type != value.type:
+                by = f"%{g.names[value]}: {value.type}"
+                yield f"update of %{g.names[target]}: {target.type} by {by}"
+        if g.schedule is not None:
+            yield from _schedule(g, g.schedule)
+
+    def _node(self, n: Node, bound: set[str]) -> Iterator[str]:
+        """What is wrong with a node by itself, where inputs bind these symbols."""
+        if n in self._sound and bound.issuperset(self._sound[n]):
+            return
+        symbols = (*n.type.symbols, *n.op.free_symbols())
+        problems = list(_node(n, symbols, bound))
+        if not problems:
+            self._sound[n] = symbols
+        yield from problems
 
 
 def _names(g: Graph) -> Iterator[str]:
@@ -74,14 +101,13 @@ def _names(g: Graph) -> Iterator[str]:
         seen[name] = n
 
 
-def _node(n: Node, bound: set[str]) -> Iterator[str]:
+def _node(n: Node, symbols: Iterable[str], bound: set[str]) -> Iterator[str]:
     if OPS.get(n.op.name) is not type(n.op):
         yield "the op is not the registered one; put @vg.op before its class"
     if isinstance(n.op, Source) and n.inputs:
         yield "a source has no inputs"
-    symbols = (*n.type.symbols, *n.op.free_symbols())
-    if not bound.issuperset(symbols):
-        lost = next(s for s in symbols if s not in bound)
+    lost = next((s for s in symbols if s not in bound), None)
+    if lost is not None:
         yield f"no input binds the symbol {lost}; keep one, Graph(..., inputs=[x]), that does"
     try:
         inferred = n.op.infer(*[i.type for i in n.inputs])

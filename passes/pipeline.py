@@ -10,13 +10,13 @@ from ..graph import (
     Frozen,
     Graph,
     PassError,
+    Verifier,
     VerigradError,
     check_callable,
     check_kind,
     raised_at,
     shown,
     suggest,
-    verify,
 )
 from .base import SWEEPS, Pass, Refused, Rewrite, apply_rewrites
 
@@ -153,14 +153,15 @@ class Pipeline(Frozen):
         """
         if callback is not None:
             check_callable("callback", callback, "a function of a name and a graph", PassError)
-        verify(g)
+        verifier = Verifier()
+        verifier.verify(g)
         stages = {"declared": g}
         records: list[Record] = []
         seconds: dict[str, float] = {}
         steps: list[Step] = []
         for batch in _batches(self.passes):
             start = time.perf_counter()
-            for step in _sweeps(batch, g, stages, records):
+            for step in _sweeps(batch, g, stages, records, verifier):
                 name = step.stage.name
                 seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
                 if step.sweep and step.after is not stages[name]:
@@ -190,8 +191,9 @@ def run_steps(
     """
     ran: dict[str, None] = {}
     records = [] if records is None else records
+    verifier = Verifier() if verified else None
     for batch in _batches(tuple(passes)):
-        for step in _sweeps(batch, g, ran, records, begins, verified):
+        for step in _sweeps(batch, g, ran, records, verifier, begins):
             yield step.stage, step.before, step.after
             ran[step.stage.name] = None
             g = step.after
@@ -202,17 +204,17 @@ def _sweeps(
     g: Graph,
     ran: Iterable[str],
     records: list[Record],
+    verifier: Verifier | None,
     begins: Begins | None = None,
-    verified: bool = True,
 ) -> Iterator[Step]:
-    """Each pass as it is run."""
+    """Each pass as it is run; its graph is verified where something is to verify it."""
     for sweep in range(SWEEPS + 1):
         start = g
         for p in batch:
             if begins is not None:
                 begins(p, g)
             before = g
-            g, outcomes = _run_one(p, g, tuple(ran), records, verified)
+            g, outcomes = _run_one(p, g, tuple(ran), records, verifier)
             yield Step(p, sweep, before, g, outcomes)
         if g is start or not batch[0].repeated:
             return
@@ -221,7 +223,7 @@ def _sweeps(
 
 
 def _run_one(
-    p: Pass, g: Graph, ran: tuple[str, ...], records: list[Record], verified: bool = True
+    p: Pass, g: Graph, ran: tuple[str, ...], records: list[Record], verifier: Verifier | None
 ) -> tuple[Graph, tuple[Rewrite | Refused, ...]]:
     """The graph after a pass, verified, and why; the same graph where nothing changed."""
     behind = f"after {', '.join(ran)}" if ran else "the first that runs"
@@ -241,8 +243,8 @@ def _run_one(
         after = p.apply(g) if whole else apply_rewrites(g, rewrites)
         if not isinstance(after, Graph):
             raise PassError(f"apply gave {shown(after)}, where a Graph is expected")
-        if after is not g and verified:
-            verify(after)
+        if after is not g and verifier is not None:
+            verifier.verify(after)
     except VerigradError as e:
         e.args = (f"{e}\n  in the pass {p.name}, {behind}",)
         raise e from None

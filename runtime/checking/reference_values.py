@@ -15,8 +15,9 @@ from ... import ops
 from ...graph import Array, Graph, Node, TensorType, apply, compute, constant, input
 from ...graph.text.attributes import Reader
 from ...ops import DropoutMask, dense, dropout, first_value, init, mean, mean_squared_error, tanh
+from ...passes import Pipeline, Regularizer
 from ..backends.registry import Backend
-from ..program import compile
+from ..program import Program, compile
 
 
 class Departure(NamedTuple):
@@ -33,6 +34,14 @@ def reference_values(reference: Mapping[str, Any], backend: Backend) -> Iterator
     yield from _first_values(reference["first_values"])
     yield from _losses(reference["losses"], backend)
     yield from _penalties(reference, backend)
+
+
+def training(net: Graph, backend: Backend, **how: Any) -> Program:
+    """A program in f64 that is not asked for inference, which is then not compiled."""
+    unused = Pipeline(())
+    return compile(
+        net, dtype="f64", backend=backend, certify=False, inference_pipeline=unused, **how
+    )
 
 
 def value(text: str) -> Any:
@@ -94,8 +103,7 @@ def _losses(reference: Mapping[str, Any], backend: Backend) -> Iterator[Departur
     for text, due in reference["cases"].items():
         net = Graph("loss", loss=_loss(json.loads(text)))
         read = {n.name: feeds[n.name] for n in net.inputs if n.name}
-        program = compile(net, dtype="f64", backend=backend, certify=False)
-        yield Departure(text, off(program.loss(read), due))
+        yield Departure(text, off(training(net, backend).loss(read), due))
 
 
 def _loss(case: list[Any]) -> Node:
@@ -127,12 +135,12 @@ def _loss(case: list[Any]) -> Node:
 
 def _penalties(reference: Mapping[str, Any], backend: Backend) -> Iterator[Departure]:
     batch, start = arrays(reference["batches"][0]), arrays(reference["start"])
+
+    def loss(regularizer: Regularizer | None) -> float:
+        program = training(smooth_net(), backend, regularizer=regularizer)
+        program.parameters.update(start)
+        return program.loss(batch)
+
+    without = loss(None)
     for text, due in reference["penalties"].items():
-        losses = []
-        for regularizer in (value(text), None):
-            program = compile(
-                smooth_net(), regularizer=regularizer, dtype="f64", backend=backend, certify=False
-            )
-            program.parameters.update(start)
-            losses.append(program.loss(batch))
-        yield Departure(text, off(losses[0] - losses[1], due))
+        yield Departure(text, off(loss(value(text)) - without, due))

@@ -22,8 +22,7 @@ from ...ops import batch_norm, mean
 from ...passes import SGD
 from ..backends.registry import Backend
 from ..files.told import read_json
-from ..program import compile
-from .reference_values import Departure, arrays, off, reference_values, smooth_net, value
+from .reference_values import Departure, arrays, off, reference_values, smooth_net, training, value
 
 TOLERANCE: Final = 1e-10
 """By how much a number may be off, relatively to the largest of its tensor."""
@@ -49,18 +48,20 @@ def stored() -> dict[str, Any]:
 
 def _optimizers(reference: Mapping[str, Any], backend: Backend) -> Iterator[Departure]:
     for text, expected in reference["optimizers"].items():
-        yield Departure(text, _trained(reference, expected, optimizer=value(text), backend=backend))
+        yield Departure(text, _trained(reference, expected, backend, optimizer=value(text)))
 
 
 def _clips(reference: Mapping[str, Any], backend: Backend) -> Iterator[Departure]:
     for text, expected in reference["clips"].items():
-        how = {"optimizer": SGD(lr=0.1), "clip": value(text), "backend": backend}
-        yield Departure(text, _trained(reference, expected, **how))
+        how = {"optimizer": SGD(lr=0.1), "clip": value(text)}
+        yield Departure(text, _trained(reference, expected, backend, **how))
 
 
-def _trained(reference: Mapping[str, Any], expected: Mapping[str, Any], **how: Any) -> float:
+def _trained(
+    reference: Mapping[str, Any], expected: Mapping[str, Any], backend: Backend, **how: Any
+) -> float:
     """By how much the parameters of the smooth net are off behind the last batch."""
-    program = compile(smooth_net(), dtype="f64", certify=False, **how)
+    program = training(smooth_net(), backend, **how)
     program.parameters.update(arrays(reference["start"]))
     for batch in reference["batches"]:
         program.step(arrays(batch))
@@ -78,7 +79,7 @@ def _running_values(reference: Mapping[str, Any], backend: Backend) -> Iterator[
         options = json.loads(text)
         y = batch_norm(input("x", ("N", 2)), name="bn", **options)
         net = Graph("normalized", loss=mean(y * y))
-        program = compile(net, optimizer=SGD(lr=0.0), dtype="f64", backend=backend, certify=False)
+        program = training(net, backend, optimizer=SGD(lr=0.0))
         for batch in reference["batches"]:
             program.step(x=np.array(batch, np.float64))
         yield Departure(

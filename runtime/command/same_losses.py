@@ -22,7 +22,7 @@ def passes(subject: Subject) -> Iterator[Result]:
     x, y = subject.rows(100)
 
     def losses(pipeline: Pipeline, **changed: Any) -> list[float]:
-        program = subject._replace(pipeline=pipeline).program(STEPS, **changed)
+        program = subject.untested()._replace(pipeline=pipeline).program(STEPS, **changed)
         return [program.step(x=x, y=y) for _ in range(STEPS)]
 
     yield from _on_and_off("pass", subject.pipeline, losses, subject.settings.dtype)
@@ -31,12 +31,14 @@ def passes(subject: Subject) -> Iterator[Result]:
 def inference_passes(subject: Subject) -> Iterator[Result]:
     """Each pass that inference could do without changes nothing, after some training."""
     x, y = subject.rows(100)
-    trained = subject.program(STEPS)
+    trained = subject.untested().program(STEPS)
     for _ in range(STEPS):
         trained.step(x=x, y=y)
 
     def losses(pipeline: Pipeline, **changed: Any) -> list[float]:
-        program = subject._replace(inference_pipeline=pipeline).program(STEPS, **changed)
+        program = (
+            subject.untrained()._replace(inference_pipeline=pipeline).program(STEPS, **changed)
+        )
         program.parameters.update(trained.parameters)
         program.state.update(trained.state)
         parts = [slice(i, i + 20) for i in range(0, len(y), 20)]
@@ -74,6 +76,7 @@ def reference(subject: Subject) -> Iterator[Result]:
     """The steps of a backend have the losses of another: numba's those of numpy, and numpy's
     those of the interpreter, which computes node by node."""
     x, y = subject.rows(100)
+    subject = subject.untested()
     program = subject.program(STEPS)
     losses = [program.step(x=x, y=y) for _ in range(STEPS)]
     if subject.settings.backend == "numpy":

@@ -62,7 +62,7 @@ def sanity_checks(subject: Subject) -> Iterator[Result]:
 def first_loss(subject: Subject) -> Iterator[Result]:
     """With weights of 0.01 times normal numbers every class is as likely: the loss is ln C, and
     that of margins C - 1."""
-    program = subject.program(**PLAIN, init="normal:0.01")
+    program = subject.untested().program(**PLAIN, init="normal:0.01")
     x, y = subject.rows(200)
     loss = program.loss(x=x, y=y)
     classes = len(subject.data.classes)
@@ -75,7 +75,8 @@ def first_loss(subject: Subject) -> Iterator[Result]:
 def growing_loss(subject: Subject) -> Iterator[Result]:
     """The same weights cost more, the stronger the penalty."""
     x, y = subject.rows(200)
-    losses = [subject.program(**{**PLAIN, "l2": s}).loss(x=x, y=y) for s in STRENGTHS]
+    programs = [subject.untested().program(**{**PLAIN, "l2": s}) for s in STRENGTHS]
+    losses = [program.loss(x=x, y=y) for program in programs]
     least = min(after - before for before, after in pairwise(losses))
     text = ", ".join(f"{loss:.4f}" for loss in losses)
     bound = f"growing at L2 {', '.join(f'{s:g}' for s in STRENGTHS)}"
@@ -143,6 +144,7 @@ def gradients(subject: Subject) -> Iterator[Result]:
 def resumed(subject: Subject) -> Iterator[Result]:
     """A run that is saved in the middle and loaded ends with the bits of one that was not."""
     part = subject.rows(100)
+    subject = subject.untested()
     size = min(30, len(part.y))
     straight = subject.program(STEPS)
     fit(straight, part, steps=STEPS, batch_size=size)

@@ -58,6 +58,14 @@ class Subject(NamedTuple):
             certify=False,  # each check is to find for itself what is wrong
         )
 
+    def untested(self) -> Subject:
+        """The same with programs of which only training is asked: inference is not compiled."""
+        return self._replace(inference_pipeline=Pipeline(()))
+
+    def untrained(self) -> Subject:
+        """The same with programs of which only inference is asked: training is not optimised."""
+        return self._replace(pipeline=Pipeline([p for p in self.pipeline if p.defines]))
+
     def net(self, settings: Settings) -> Graph:
         """The net that these settings declare."""
         return declare(self.data, settings)

@@ -10,7 +10,7 @@ from hypothesis import given
 from random_graphs import graphs, nets
 
 import verigrad as vg
-from verigrad.graph import OPS, Graph, Input, Node, Schedule, TensorType, violations
+from verigrad.graph import OPS, Graph, Input, Node, Schedule, TensorType, Verifier, violations
 from verigrad.graph.types import parse_type
 from verigrad.passes.scheduling.schedule import ScheduleBuffers
 from verigrad.runtime.planning.plan import Plan
@@ -64,6 +64,25 @@ def test_a_node_that_was_smuggled_in_is_reported() -> None:
     x = vg.input("x", ("N", 4))
     g = smuggle(Graph("g", {"y": vg.exp(x)}), outputs={"z": vg.tanh(x, name="late")})
     assert found(g) == ["<%late: f32[N,4] = tanh> is reached, but not among the graph's nodes"]
+
+
+def test_a_symbol_that_a_later_graph_does_not_bind_is_reported_of_a_node_that_was_sound() -> None:
+    x = vg.input("x", ("N",))
+    rows = raw("broadcast_to", "f32[N]", vg.constant(1.0), name="rows", shape=("N",))
+    verifier = Verifier()
+    verifier.verify(Graph("g", {"y": rows}, inputs=[x]))
+    (violation,) = verifier.violations(Graph("g", {"y": rows}))
+    assert violation.startswith("%rows: f32[N] = broadcast_to: no input binds the symbol N")
+
+
+def test_a_node_that_is_no_sound_one_is_reported_beside_sound_ones_and_again() -> None:
+    x = vg.input("x", ("N", 4))
+    verifier = Verifier()
+    verifier.verify(Graph("g", {"y": vg.exp(x)}))
+    broken = Graph("g", {"y": raw("exp", "f32[N,5]", x, name="lying")})
+    for _ in range(2):
+        (violation,) = verifier.violations(broken)
+        assert violation == "%lying: f32[N,5] = exp: the op gives f32[N,4]"
 
 
 def test_a_cycle_is_reported() -> None:
