@@ -507,11 +507,11 @@ class Program(Frozen):
         """Writes inference to a file of ONNX, or the whole training step; path ends in .onnx.
 
         Inputs, outputs and parameters keep their names (an output that is called as an input is
-        gets a number), the batch its symbol; `metadata` is the file's too. The step is forward, backward and update in ordinary ops: parameters and state
-        are inputs whose defaults are the values as they are now, and the new value of %w is the
-        output `w.new`. It draws the dropout masks that `step` draws, and does not look whether its
-        numbers are finite. Takes the extra onnx. Raises RunError for an op of the user's that has
-        no `onnx`.
+        gets a number), the batch its symbol; `metadata` is the file's too. The step is forward,
+        backward and update in ordinary ops: parameters and state are inputs whose defaults are the
+        values as they are now, and the new value of %w is the output `w.new`. It draws the dropout
+        masks that `step` draws, and does not look whether its numbers are finite. Takes the extra
+        onnx. Raises RunError for an op of the user's that has no `onnx`.
         """
         from .exporting.onnx.files import write_onnx
 

@@ -108,8 +108,11 @@ def test_a_factor_of_one_over_is_loaded(
 ) -> None:
     """Beside nodes that onnxruntime takes away: it once lost what these gave."""
     x, y = (vg.input(k, ("N", 1)) for k in "xy")
-    normalized = vg.batch_norm(x, name="bn")
-    g = vg.Graph("g", {"a": vg.copy(x) * (1.0 / y), "b": (y + 0.0) * (1.0 / x), "n": normalized})
+    zero, one = (vg.parameter(k, (1,), init=k) for k in ("zeros", "ones"))
+    normalized = vg.batch_norm(vg.tanh(x), name="bn")
+    inverse = 1.0 / vg.sqrt(one + 1e-5)
+    added, scaled = (vg.tanh(x) - zero) * inverse, (1.0 / y) * (vg.tanh(x) * one)
+    g = vg.Graph("g", {"added": added, "scaled": scaled, "normalized": normalized})
     program = vg.compile(g, dtype=dtype)
     kind = "f4" if dtype == "f32" else "f8"
     feeds = {k: rng.standard_normal((3, 1)).astype(kind) for k in "xy"}
