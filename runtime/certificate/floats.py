@@ -61,7 +61,9 @@ class Floats(NamedTuple):
         what = f"{self.at}: {self.verdict}" if self.at else self.verdict
         if self.reason:
             return f"{what}: {self.reason}"
-        far = f"{self.tensor} at {self.ratio:.2g} of its bound" if self.tensor else "none off at all"
+        far = (
+            f"{self.tensor} at {self.ratio:.2g} of its bound" if self.tensor else "none off at all"
+        )
         return f"{what}: {self.compared} tensors, {far}, in {1e3 * self.seconds:.0f} ms"
 
 
