@@ -14,7 +14,7 @@ from ...graph.writing import reaching
 from .folder import CONFIG
 from .groups import RUN, GroupedCommand, grouped_option
 from .named_methods import OPTIMIZERS
-from .run_options import RunOptions
+from .run_options import RunOptions, takes_run_options
 from .settings import Settings, takes_settings
 
 R = TypeVar("R")
@@ -22,9 +22,17 @@ Typed = str | bool | list[str]
 
 TABLE: Final = "train"
 """The table of such a file that holds them."""
-_SEVERAL: Final = ("drop", "one_hot", "ordinal", "log_to")
-"""Options that can be given more than once."""
 _KNOWN: Final = (*Settings._fields, *RunOptions._fields)
+
+
+@takes_settings
+@takes_run_options
+def _options(settings: Settings, run_options: RunOptions) -> None:
+    """Takes all options, to be asked for them."""
+
+
+_SEVERAL: Final = {p.name for p in click.command()(_options).params if getattr(p, "multiple", 0)}
+"""Options that can be given more than once."""
 
 
 def training_command(name: str | None = None) -> Callable[[Callable[..., R]], click.Command]:

@@ -16,6 +16,7 @@ import click
 from ...graph import RunError
 from ...graph.writing import reaching, write_whole
 from ..data.parts import TaskData
+from ..metrics.registry import METRICS, metric
 from ..optional import require
 from ..training.checkpoint import Checkpoint
 from ..training.fit import fit
@@ -35,6 +36,7 @@ from .run_options import config
 from .training_command import config_option
 from .training_run import TrainingRun, describe, followed, steps_of_run
 
+BY: Final = tuple(dict.fromkeys([*MEASURES, *METRICS]))
 TUNING: Final = "tuning.json"
 """What the folder of the best run has of the tuning: ranges and trials."""
 PICTURE: Final = "tuning.svg"
@@ -66,6 +68,7 @@ class _Trained(NamedTuple):
                 batch_size=settings.batch_size,
                 sampler=run_options.sampler,
                 callbacks=[*callbacks, watch],
+                metrics=() if self.by in MEASURES else [self.by],
                 progress=False,
                 verify_products=run_options.verify_products,
             )
@@ -85,7 +88,7 @@ class _Trained(NamedTuple):
     help="Runs at the same time, each on one thread. The result is the same for any number.",
 )  # fmt: skip
 @click.option(
-    "--by", default="loss", show_default=True, type=click.Choice(MEASURES),
+    "--by", default="loss", show_default=True, type=click.Choice(BY),
     help="The measure of the validation that is to be best.",
 )  # fmt: skip
 @click.option(
@@ -146,6 +149,8 @@ def tune_command(
     data = settings.load_data()
     if not len(data.validation.y):
         raise RunError(f"{data.name} has too few rows to hold a validation part out of them")
+    if how["by"] != "loss":
+        metric(how["by"], data.task)  # or says which there are
     tuned = _Tuned(data, asked, settings.seed, _How(**how), out)
     folder = ctx.with_resource(_folder(out, overwrite, tuned.facts)) if out is not None else None
     tuning = tuned.run(study, as_json)
@@ -260,8 +265,8 @@ def _train_best(data: TaskData, options: Values, best: Trial, folder: Folder, by
         folder.begin(recorded)
         checkpoint = Checkpoint(folder.checkpoint, notes={"config": json.dumps(recorded)})
         history = running.train(checkpoint)
-        values = history[f"validation_{by}"]
-        if tuple(values) != best.values:
+        values = history[f"validation_{by}"] if by in MEASURES else []
+        if values and tuple(values) != best.values:
             click.echo(
                 f"Warning: the run came to {values[-1]:.6g}, and to {best.values[-1]:.6g} as trial "
                 f"{best.number}, on another machine or with other versions maybe",

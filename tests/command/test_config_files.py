@@ -43,6 +43,15 @@ def test_what_a_run_leaves_makes_that_run_again(tmp_path: Path) -> None:
     assert configs[0] == configs[1]
 
 
+def test_options_that_are_given_more_than_once_come_back(tmp_path: Path) -> None:
+    rows = [f"{i % 7},{i % 5},{'uvw'[i % 3]},{i % 2}" for i in range(80)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,c,y", *rows, ""]))
+    told = ("--data", tmp_path / "t.csv", "--target", "y", "--hidden", "", "--epochs", 1)
+    first = trained(*told, "--drop", "a", "--drop", "b", "--out", tmp_path / "run")
+    assert trained("--config", tmp_path / "run") == first
+    assert first["parameters"] == 3 * 2 + 2  # of c alone
+
+
 def test_the_line_has_the_last_word(tmp_path: Path) -> None:
     path = tmp_path / "some run.toml"
     path.write_text('[train]\nsteps = 5\nhidden = [8]\nseed = 3\nclip_value = 1.0\ndtype = "f64"\n')

@@ -15,6 +15,7 @@ from invoking import run
 from test_options import DROPPED, OTHER
 
 import verigrad as vg
+from verigrad.runtime.command.cli import cli
 from verigrad.runtime.command.ranged import read_options
 from verigrad.runtime.command.run_options import RunOptions
 from verigrad.runtime.command.settings import Settings
@@ -133,6 +134,8 @@ def test_every_option_of_training_is_read_as_train_reads_it(name: str) -> None:
     for option, value in zip(given, [*given[1:], "--"], strict=True):
         if option.startswith("--"):
             values[option[2:].replace("-", "_")] = True if value.startswith("--") else value
+    several = {p.name for p in cli.commands["train"].params if getattr(p, "multiple", False)}
+    values = {k: [v] if k in several else v for k, v in values.items()}
     settings, run_options = read_options(values)
     assert getattr(settings, name) != Settings._field_defaults[name]
     assert run_options == RunOptions()
@@ -168,6 +171,18 @@ def test_every_option_of_training_is_read_as_train_reads_it(name: str) -> None:
 def test_what_is_no_range_is_named(given: tuple[str, ...], message: str) -> None:
     result = run("tune", *given)
     assert result.exit_code == 2 and message in " ".join(result.stderr.split()), result.stderr
+
+
+def test_a_metric_is_that_of_the_task(tmp_path: Path) -> None:
+    rows = [f"{i % 7},{i % 5},{i % 7 + i % 5}" for i in range(80)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,y", *rows, ""]))
+    data = ("--data", tmp_path / "t.csv", "--target", "y", "--task", "regression")
+    given = ("tune", *data, "--loss", "mae:mse", "--hidden", "", "--epochs", 1, "--trials", 2)
+    result = run(*given, "--by", "rmse")
+    assert result.exit_code == 0 and "validation rmse" in result.stdout
+    result = run(*given, "--by", "accuracy")
+    assert result.exit_code == 2
+    assert "accuracy is a metric of classification, and this is regression" in result.stderr
 
 
 def test_choices_with_colons_are_divided_by_bars() -> None:
