@@ -184,6 +184,11 @@ FUNCTIONS |= {"Graph": vg.Graph, "TensorType": vg.TensorType, "Pipeline": vg.Pip
 for _own in ("apply", "bisect", "op", "check_op", "digits", "fit", "gradcheck", "measure"):
     del FUNCTIONS[_own]
 
+
+def refuse(**options: Any) -> vg.Program:
+    raise vg.RunError(f"nothing is built with {options}")
+
+
 GIVEN: dict[str, Any] = {
     **dict.fromkeys(("x", "a", "b", "predictions", "targets", "log_rates", "counts", "logits"), X),
     **dict.fromkeys(("scores", "log_probabilities"), X),
@@ -194,7 +199,8 @@ GIVEN: dict[str, Any] = {
     **{"xs": [X], "g": vg.Graph("g", {"x": X}), "values": {}, "net": vg.Graph("g", {"x": X})},
     **{"text": "graph g {\n}", "path": "none", "lr": 0.1, "every": 2, "steps": 10, "decay": 0.9},
     **{"then": 0.1, "low": 0.0, "high": 1.0, "strength": 0.1, "l1": 0.1, "l2": 0.1, "limit": 1.0},
-    **{"pattern": "*", "passes": []},
+    **{"pattern": "*", "passes": [], "build": refuse, "ranges": {"l2": "0..1"}},
+    **{"data": {"x": np.zeros((2, 4))}, "validation": {"x": np.zeros((2, 4))}},
 }
 
 
