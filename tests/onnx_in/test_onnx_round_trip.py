@@ -84,3 +84,58 @@ def test_random_graphs_come_back(tmp_path_factory: pytest.TempPathFactory, graph
     found = found.but(outputs=dict(zip(g.outputs, found.outputs.values(), strict=True)))
     exact = compare(g, found)
     assert not exact.differences, f"{g}\n{found}\n{exact.differences}"
+
+
+OPTIMIZERS = {
+    "sgd": vg.SGD(vg.schedules.exponential(0.1, 0.9)),
+    "momentum": vg.Momentum(0.1, weight_decay=0.01, dialect="torch"),
+    "nesterov": vg.Nesterov(0.1, lookahead=False),
+    "look-ahead": vg.Nesterov(0.1),
+    "adagrad": vg.AdaGrad(0.1),
+    "rmsprop": vg.RMSProp(0.01),
+    "adam": vg.Adam(0.01),
+    "adamw": vg.AdamW(vg.schedules.warmup(0.01, 5)),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_whole_training_step_comes_back(onnx: Any, name: str, tmp_path: Path) -> None:
+    """Forward, backward and update of a file are the program's compiled step, as proved."""
+    x, y = vg.input("x", ("N", 5)), vg.input("y", ("N",), dtype="i64")
+    scores = vg.dense(vg.batch_norm(vg.relu(vg.dense(x, 4))), 3)
+    g = vg.Graph("net", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
+    options = {"regularizer": vg.L2(1e-3), "clip": vg.ClipValue(0.1)}
+    program = vg.compile(g, optimizer=OPTIMIZERS[name], seed=2, **options)
+    program.to_onnx(tmp_path / "step.onnx", training=True)
+    found = vg.from_onnx(tmp_path / "step.onnx")
+    assert proved(program.training, found)
+    updated = [{g.names[w] for w in g.updates} for g in (program.training, found)]
+    assert updated[0] == updated[1]
+    assert {found.names[n] for n in found.state} == set(program.state)
+
+
+def test_a_step_that_is_not_the_programs_is_told(onnx: Any, tmp_path: Path) -> None:
+    """The proof is one that can fail: another rate, in the file alone, is found."""
+    x, y = vg.input("x", ("N", 5)), vg.input("y", ("N", 2))
+    scores = vg.dense(x, 2)
+    g = vg.Graph("net", {"scores": scores}, loss=vg.mean_squared_error(scores, y))
+    one, other = (vg.compile(g, optimizer=vg.SGD(rate)) for rate in (0.1, 0.1001))
+    one.to_onnx(tmp_path / "step.onnx", training=True)
+    found = vg.from_onnx(tmp_path / "step.onnx")
+    vg.check_same(one.training, found)
+    with pytest.raises(vg.RefutedError, match="the new fc1"):
+        vg.check_same(other.training, found)
+
+
+def test_a_net_of_a_step_is_trained_on_by_a_loss(
+    onnx: Any, tmp_path: Path, three_layer: vg.Graph, rng: np.random.Generator
+) -> None:
+    program = vg.compile(three_layer, optimizer=vg.Adam(0.01), seed=1)
+    program.to_onnx(tmp_path / "step.onnx", training=True)
+    g = vg.from_onnx(
+        tmp_path / "step.onnx", output="scores", loss="softmax_cross_entropy", target="labels"
+    )
+    again = vg.compile(g, optimizer=vg.Adam(0.01), seed=7)
+    x, y = rng.standard_normal((9, 12)).astype(np.float32), rng.integers(0, 4, 9)
+    for _ in range(3):
+        assert again.step(x=x, labels=y) == program.step(x=x, y=y)

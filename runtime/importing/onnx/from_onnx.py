@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ....graph import Dim, Graph, GraphError, Node, VerigradError, check_kind, shown, suggest
 from .loss import with_loss
-from .model import check_known, inlined, opsets, read_model, told_parameters
+from .model import check_known, inlined, opsets, read_model, step_of, told_parameters
 from .naming import cleaned
 from .reader import Reader
 from .rules import RULES
@@ -45,6 +45,10 @@ def from_onnx(
     them. `shapes` gives inputs other shapes, as {"x": ("N", 64)} where the file fixed a batch;
     `constants` fixes inputs or initializers, by name.
 
+    Where a file describes a training step, as `program.to_onnx(..., training=True)` writes it, the
+    graph has its updates, and the step's state, unless a loss is asked for: run it with
+    `vg.interpret`, and compare it with `vg.check_same`.
+
     Opsets from 7 on are read. int32 is read as i64. Texts become class numbers, and ZipMaps the
     probabilities that they hold. Raises RunError for what is no file of ONNX, and GraphError for
     what cannot be read, naming all ops that are missing. Nothing in a file is executed.
@@ -57,30 +61,35 @@ def from_onnx(
         versions = opsets(model)
         model = inlined(model, RULES)
         check_known(model, RULES)
+        step, bindings = step_of(model)
         reader = Reader(
             opsets(model) or versions,
             folder,
             trainable=told_parameters(model) if trainable is None else trainable,
             shapes=shapes,
             constants={k: np.asarray(v) for k, v in (constants or {}).items()},
+            updated=bindings,
         )
-        values = reader.read(model.graph)
-        outputs = _outputs(reader, values)
+        values = reader.read(model.graph, step)
+        updates = reader.updates(bindings)
+        outputs = _outputs(reader, values, {*updates.values()})
         name = cleaned(model.graph.name or "onnx")
         if loss is None and output is None:
-            return Graph(name, outputs, inputs=[*reader.inputs])
+            return Graph(name, outputs, updates=updates, inputs=[*reader.inputs])
         return with_loss(name, outputs, [*reader.inputs], loss, output, target)
     except VerigradError as e:
         raise type(e)(f"{called} cannot be read: {e}") from None
 
 
-def _outputs(reader: Reader, values: Mapping[str, Value]) -> dict[str, Node]:
-    """The outputs by our names for them; texts are left out, where there are others."""
+def _outputs(reader: Reader, values: Mapping[str, Value], updates: Set[Node]) -> dict[str, Node]:
+    """The outputs by our names for them; texts and updates are left out, where there are others."""
     outputs: dict[str, Node] = {}
     for name, value in values.items():
         if isinstance(value, Known) and value.array.dtype.kind == "U":
             continue
         n = reader.node(value)
+        if n in updates:
+            continue
         wanted = cleaned(name)
         if wanted == "loss" and (n.type.rank or not n.type.is_float):
             wanted = "loss_"

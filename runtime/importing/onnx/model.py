@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,9 +51,14 @@ def _parsed(data: bytes, what: str) -> Any:
         raise RunError(f"{what} is no ONNX file: {cut(str(e), 300)}") from None
     if not model.HasField("graph") or not model.opset_import:
         raise RunError(f"{what} is no ONNX file, or one that was cut off: it holds no graph")
-    if not all(isinstance(text, str) for text in _texts(model, model.graph)):
+    names = chain(*[_texts(model, g) for g in (model.graph, *_steps(model))])
+    if not all(isinstance(name, str) for name in names):
         raise RunError(f"{what} is no ONNX file, or a damaged one: a name in it is no text")
     return model
+
+
+def _steps(model: Any) -> list[Any]:
+    return [info.algorithm for info in model.training_info]
 
 
 def _texts(model: Any, graph: Any) -> Iterator[object]:
@@ -61,6 +67,8 @@ def _texts(model: Any, graph: Any) -> Iterator[object]:
         yield opset.domain
     for entry in model.metadata_props:
         yield from (entry.key, entry.value)
+    for info in model.training_info:
+        yield from (text for b in info.update_binding for text in (b.key, b.value))
     for function in model.functions:
         yield from (function.name, function.domain, *function.input, *function.output)
         yield from (text for n in function.node for text in _texts_of(n))
@@ -112,6 +120,26 @@ def told_parameters(model: Any) -> list[str] | None:
     except ValueError:
         return None
     return [n for n in names if n in stored] if isinstance(names, list) else None
+
+
+def step_of(model: Any) -> tuple[Any | None, dict[str, str]]:
+    """The graph of a training step that a file describes, and what becomes of each initializer,
+    by the names of both; the last step, where there are several."""
+    if not len(model.training_info):
+        return None, {}
+    info = model.training_info[-1]
+    stored = {t.name for t in model.graph.initializer}
+    bindings = {b.key: b.value for b in info.update_binding}
+    for key in bindings:
+        if key not in stored:
+            raise GraphError(f"its step updates {shown(key)}, which the file does not store")
+    return info.algorithm, bindings
+
+
+def graphs_of(model: Any) -> list[Any]:
+    """The graphs that are read: of the net, and of a step."""
+    step, _ = step_of(model)
+    return [model.graph] if step is None else [model.graph, step]
 
 
 def domain_of(node: Any) -> str:
@@ -236,7 +264,7 @@ def check_known(model: Any, known: Iterable[tuple[str, str]]) -> None:
     """Raises one GraphError that names all ops without a rule, with the nodes that want them."""
     known = set(known)
     missing: dict[str, list[str]] = {}
-    for n in every_node(model.graph):
+    for n in chain.from_iterable(map(every_node, graphs_of(model))):
         if (domain_of(n), n.op_type) not in known:
             missing.setdefault(".".join(filter(None, (domain_of(n), n.op_type))), []).append(
                 shown(n.name or (n.output[0] if n.output else ""))

@@ -19,6 +19,7 @@ from ....graph import (
     VerigradError,
     cut,
     depth_first,
+    dtype_name,
     input,
     parameter,
     shown,
@@ -32,7 +33,7 @@ from .model import domain_of, label
 from .naming import Names
 from .rules import RULES
 from .symbolic import with_symbols
-from .tensors import our_dtype, to_array
+from .tensors import NUMPY_KINDS, our_dtype, to_array
 from .values import Known, Value, Weight, is_small, known_node
 
 Trainable = bool | Iterable[str] | None
@@ -42,7 +43,8 @@ class Reader:
     """A file's graph on its way to ours: what each of its names stands for.
 
     `trainable` names the initializers that are trained; None chooses (see `is_trained`). `shapes`
-    replaces those of inputs, `constants` fixes inputs and stored tensors.
+    replaces those of inputs, `constants` fixes inputs and stored tensors; what is `updated` and no
+    parameter is state.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Reader:
         trainable: Trainable = None,
         shapes: Mapping[str, Sequence[Dim]] | None = None,
         constants: Mapping[str, Array] | None = None,
+        updated: Iterable[str] = (),
     ) -> None:
         self.versions = versions
         self.folder = folder
@@ -65,6 +68,7 @@ class Reader:
         self._trainable = trainable if isinstance(trainable, bool) else _set(trainable)
         self._shapes = dict(shapes or {})
         self._constants = dict(constants or {})
+        self._updated = frozenset(updated)
         self._sources: dict[str, Node] = {}
         self._uses: Counter[str] = Counter()
         self.given: frozenset[str] = frozenset()
@@ -73,17 +77,29 @@ class Reader:
 
     # ---- the graph -----------------------------------------------------------------------------
 
-    def read(self, graph: Any) -> dict[str, Value]:
-        """The values of the graph's outputs, by their names in the file."""
-        self._count(graph)
-        self.given = frozenset(o.name for o in graph.output)
+    def read(self, graph: Any, step: Any | None = None) -> dict[str, Value]:
+        """The values of the graph's outputs, by their names in the file; then those of the graph
+        of a step, which reads this one's names."""
+        graphs = [graph] if step is None else [graph, step]
+        self._uses.update(self._updated)
+        for one in graphs:
+            self._count(one)
+        self.given = frozenset(o.name for one in graphs for o in one.output)
         self._check_named(graph)
         self._store(graph)
         for told in graph.input:
             if told.name not in self.values:
                 self._input(told)
-        self.walk(graph)
+        for one in graphs:
+            self.walk(one)
         return {o.name: self.value(o.name, "the graph's outputs") for o in graph.output}
+
+    def updates(self, bindings: Mapping[str, str]) -> dict[Node, Node]:
+        """What each parameter or state becomes, by the names of both in the file."""
+        return {
+            self.node(self.value(key), trained=True): self.node(self.value(value))
+            for key, value in bindings.items()
+        }
 
     def walk(self, graph: Any) -> None:
         """Reads the nodes in their order, which is that of ONNX: what is read comes before."""
@@ -175,12 +191,18 @@ class Reader:
         for tensor in graph.initializer:
             if tensor.name in self.values:
                 raise GraphError(f"it stores {shown(tensor.name)} twice")
+            stored = self.stored(tensor.name, to_array(tensor, self.folder))
+            trained = isinstance(stored, Weight) and self.is_trained(stored)
             if tensor.name in self._constants:
-                self.values[tensor.name] = Known(np.asarray(self._constants[tensor.name]))
+                fixed = np.asarray(self._constants[tensor.name])
+                self.values[tensor.name] = Known(fixed.astype(stored.array.dtype))
+            elif tensor.name in self._updated and not trained:
+                own = Weight(tensor.name, stored.array, alone=False)
+                self.values[tensor.name] = self._source(own, state=True)
             else:
-                self.values[tensor.name] = self.stored(tensor.name, to_array(tensor, self.folder))
+                self.values[tensor.name] = stored
 
-    def stored(self, name: str, array: Array, *, initializer: bool = True) -> Value:
+    def stored(self, name: str, array: Array, *, initializer: bool = True) -> Known | Weight:
         """A stored tensor: a weight where it is one of our floats."""
         if array.dtype in (np.float32, np.float64):
             return Weight(name, array, self._uses[name] <= 1, initializer)
@@ -189,8 +211,7 @@ class Reader:
     def _input(self, told: Any) -> None:
         name, what = str(told.name), f"the input {shown(told.name)}"
         if name in self._constants:
-            given = np.asarray(self._constants[name])
-            self.values[name] = Known(given.astype(np.int64) if given.dtype.kind in "iu" else given)
+            self.values[name] = Known(self._fixed(name, told))
             return
         if not told.type.HasField("tensor_type"):
             raise GraphError(f"{what} is no tensor, but {told.type.WhichOneof('value')}")
@@ -208,6 +229,11 @@ class Reader:
         node = input(self.names.of(name), shape, dtype)
         self.inputs[node] = name
         self.values[name] = node
+
+    def _fixed(self, name: str, told: Any) -> Array:
+        """The array that an input is fixed to, in its type."""
+        array = np.asarray(self._constants[name])
+        return array.astype(NUMPY_KINDS.get(told.type.tensor_type.elem_type, array.dtype))
 
     def _dim(self, told: Any, axis: int) -> Dim:
         if told.HasField("dim_value") and told.dim_value >= 0:
@@ -262,7 +288,7 @@ class Reader:
     def _source(self, weight: Weight, state: bool = False) -> Node:
         kind = "state " if state else "parameter "
         if kind + weight.name not in self._sources:
-            dtype = "f32" if weight.array.dtype == np.float32 else "f64"
+            dtype = dtype_name(weight.array.dtype)
             declare = _state if state else _parameter
             name = self.names.of(weight.name)
             self._sources[kind + weight.name] = declare(name, weight.array, dtype)

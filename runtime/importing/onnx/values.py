@@ -57,7 +57,7 @@ def known_node(value: Known) -> Node:
     """The constant of an array in the nearest of our dtypes."""
     array = value.array
     if value.symbolic:
-        return _counted(array)
+        return sizes_node(array)
     if array.dtype.kind in "iu":
         return constant(array.astype(np.int64), "i64")
     if array.dtype.kind == "b":
@@ -71,10 +71,13 @@ def known_node(value: Known) -> Node:
     )
 
 
-def _counted(array: Array) -> Node:
-    """The sizes of an array of them, as i64; those that are symbols are read from the feeds."""
+def sizes_node(array: Array, dtype: str = "i64") -> Node:
+    """The sizes of an array of them; those that are symbols are read from the feeds."""
     each = [
-        cast(dim(d), "i64") if isinstance(d, str) else constant(d, "i64") for d in array.reshape(-1)
+        (dim(d) if dtype == "f64" else cast(dim(d), dtype))
+        if isinstance(d, str)
+        else constant(d, dtype)
+        for d in array.reshape(-1)
     ]
     if array.ndim == 0:
         return each[0]

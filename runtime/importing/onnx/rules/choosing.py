@@ -9,10 +9,21 @@ from typing import Final
 import numpy as np
 
 from .....graph import Array, GraphError, Node, constant
-from .....ops import add, less, maximum, minimum, multiply, where
+from .....ops import add, less, maximum, minimum, multiply, sum, where
 from ..call import Call, counted
-from ..values import Known, Value
-from .parts import LONGEST, as_dtype, few, in_floats, joined, numbered, ordered, picked, shaped
+from ..values import Known, UnknownError, Value
+from .parts import (
+    LONGEST,
+    as_dtype,
+    expanded,
+    few,
+    in_floats,
+    joined,
+    numbered,
+    ordered,
+    picked,
+    shaped,
+)
 from .products import product
 from .reductions import one_hot
 
@@ -52,10 +63,28 @@ def _numbered_places(x: Node) -> Array:
 
 
 def _gather_elements(c: Call) -> Value:
-    x, places = c.node(0), c.known(1).astype(np.int64)
+    """Of each row along an axis the elements at its own places."""
+    x, fed = c.node(0), c.value(1)
     axis = c.axis(0, x.type.rank)
+    if isinstance(fed, Node):
+        return _chosen_along(x, fed, axis)
+    places = c.known(1).astype(np.int64)
     taken = np.take_along_axis(_numbered_places(x), places % numbered(x.shape[axis]), axis)
     return shaped(picked(_flat(x), 0, taken.reshape(-1).tolist()), taken.shape)
+
+
+def _chosen_along(x: Node, places: Node, axis: int) -> Node:
+    """The elements at places that a feed tells: sums of which one is not 0."""
+    rest = [[d for a, d in enumerate(n.shape) if a != axis] for n in (x, places)]
+    if rest[0] != rest[1]:
+        raise UnknownError(f"it takes places {places.type} of {x.type}, which a feed tells")
+    size = numbered(x.shape[axis])
+    hot = one_hot(where(less(places, 0), places + size, places), size, "bool")
+    order = [a for a in range(x.type.rank) if a != axis] + [axis]
+    rows = expanded(ordered(x, order), [x.type.rank - 1])  # [..., 1, size]
+    back = ordered(hot, [*order, x.type.rank])  # [..., places, size]
+    found = sum(where(back, in_floats(rows), 0.0), axes=(x.type.rank,))
+    return as_dtype(ordered(found, [order.index(a) for a in range(x.type.rank)]), x.dtype)
 
 
 def _gather_nd(c: Call) -> Value:

@@ -43,7 +43,7 @@ from .....ops import (
 )
 from ..call import Call
 from ..tensors import NUMPY_KINDS, our_dtype
-from ..values import Known, Value, Weight
+from ..values import Known, Value, Weight, sizes_node
 from .parts import as_dtype, both, either, false, in_floats, number, unless
 from .products import biased
 
@@ -254,6 +254,8 @@ def _as_type(c: Call, kind: int) -> Value:
         with np.errstate(all="ignore"):
             return Known(value.array.astype(NUMPY_KINDS[kind]))
     dtype = our_dtype(kind, "what it casts to")
+    if isinstance(value, Known) and value.symbolic and dtype != "bool":
+        return sizes_node(value.array, dtype)
     if isinstance(value, Weight) and value.array.dtype == NUMPY_KINDS[kind]:
         return value
     return as_dtype(c.node(0), dtype)
