@@ -63,7 +63,7 @@ def line_of(values: Mapping[str, float]) -> str:
 
 def number(value: float) -> str:
     """A number to four decimals, or to six digits where it is large or small."""
-    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.6g}"
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 100 else f"{value:.6g}"
 
 
 def plain(values: Mapping[str, float]) -> dict[str, float | None]:
