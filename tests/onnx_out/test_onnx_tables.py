@@ -16,6 +16,8 @@ from verigrad.runtime.command.cli import cli
 from verigrad.runtime.command.models import load_model
 from verigrad.runtime.data.csv_file import read_csv
 from verigrad.runtime.data.encoding import Encoding, encoded, features
+from verigrad.runtime.data.schema import schema
+from verigrad.runtime.data.source import load_rows
 
 pytestmark = [pytest.mark.oracle, pytest.mark.numpy_bits]
 
@@ -60,6 +62,30 @@ def test_scaling_and_what_is_missing_are_in_the_file(onnx: Any, tmp_path: Path) 
     loss = program.step(x=filled, y=np.array([0, 1]))
     outputs = Session(path).run({"x": raw, "y": np.array([0, 1])})
     assert outputs["loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_a_regression_takes_texts_and_gives_the_unit_of_its_target(
+    onnx: Any, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(3)
+    town, rooms = rng.choice(["Rome", "Oslo", ""], 60), rng.integers(1, 9, 60)
+    price = 1e5 * rooms + 3e5 * (town == "Rome") + rng.normal(0, 1e4, 60)
+    lines = [f"{t},{'' if k == 2 else r},{p:.0f}"
+             for k, (t, r, p) in enumerate(zip(town, rooms, price, strict=True))]  # fmt: skip
+    options = "--target", "price", "--task", "regression"
+    program = trained(tmp_path, ["town,rooms,price", *lines], *options)
+    known = schema(program.metadata, None)
+    x = load_rows(str(tmp_path / "table.csv"), known).x
+    rooms_fed = np.where(np.arange(60) == 2, np.nan, rooms).astype("f4")
+    feeds = {"town": town.astype(object), "rooms": rooms_fed}
+    expected = program.predict(x=x)["predictions"]
+    found = predicted(program, tmp_path, feeds)["predictions"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    program.to_onnx(tmp_path / "step.onnx", training=True)
+    checked(tmp_path / "step.onnx")
+    y = price.astype(program.declared["y"].type.numpy)
+    outputs = Session(tmp_path / "step.onnx").run({**feeds, "y": y})
+    assert outputs["loss"] == pytest.approx(program.step(x=x, y=y), rel=1e-5)
 
 
 ENCODINGS = [

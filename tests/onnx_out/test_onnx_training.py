@@ -93,6 +93,20 @@ def test_every_schedule_gives_the_same_rates(onnx: Any, case: str, tmp_path: Pat
     np.testing.assert_allclose(taken, schedule.rates(STEPS), rtol=1e-11)
 
 
+def test_what_is_frozen_is_fed_and_stays(onnx: Any, tmp_path: Path) -> None:
+    x = vg.input("x", ("N", 2))
+    scale = vg.parameter("scale", (2,), init="ones", trainable=False)
+    loss = vg.mean(vg.square(vg.dense(x * scale, 1, name="fc1")))
+    program = vg.compile(vg.Graph("g", loss=loss), optimizer=vg.Adam(0.1))
+    program.to_onnx(tmp_path / "g.onnx", training=True)
+    checked(tmp_path / "g.onnx")
+    session, feeds = Session(tmp_path / "g.onnx"), {"x": np.ones((3, 2), np.float32)}
+    assert {"fc1.weight.new", "fc1.bias.new", "step.new"} < {*session.outputs}
+    assert not [k for k in session.outputs if k.startswith("scale")]
+    other = session.run({**feeds, "scale": np.array([2, -1], np.float32)})["loss"]
+    assert session.run(feeds)["loss"] == pytest.approx(program.step(feeds), rel=1e-6) != other
+
+
 def test_a_plateau_is_a_state_that_is_fed(onnx: Any, tmp_path: Path) -> None:
     w = vg.parameter("w", (1,), init="zeros")
     rate = vg.SGD(vg.schedules.plateau(0.5))

@@ -27,14 +27,12 @@ class Raw(NamedTuple):
 
 def raw_input(g: Graph, metadata: Mapping[str, str]) -> dict[Node, Raw]:
     """The input of a graph that is made of a table's columns, if one is."""
-    floats = [n for n in g.inputs if n.type.is_float]
-    if len(floats) != 1 or floats[0].type.rank != 2:
-        return {}
-    (x,) = floats
     fill, encodings = np.asarray(fill_of(metadata), np.float64), encodings_of(metadata)
-    filled = fill if fill.shape == x.shape[1:] else None
-    made = encodings if len(features(encodings)) == x.shape[1] else ()
-    return {x: Raw(made, filled)} if made or filled is not None else {}
+    width = len(features(encodings)) or fill.size
+    tables = [n for n in g.inputs if n.type.is_float and n.shape[1:] == (width,)]
+    if not width or len(tables) != 1:
+        return {}
+    return {tables[0]: Raw(encodings, fill if fill.size == width else None)}
 
 
 def assembled(at: Builder, x: Node, raw: Raw, names: Mapping[str, str]) -> Value:
