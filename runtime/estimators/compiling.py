@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+from ...graph import unplaced
 from ...passes import Optimizer
 from ..backends.registry import Backend
 from ..program import Program, compile
@@ -40,8 +41,10 @@ class Settings(NamedTuple):
 @lru_cache(maxsize=16)
 def _template(settings: Settings) -> Program:
     """A program that never runs: fits of the same net share what it was compiled to."""
+    with unplaced():  # no line of the fit that happens to be the first made a node
+        net = declared(settings.form)
     return compile(
-        declared(settings.form),
+        net,
         optimizer=settings.optimizer,
         seed=settings.seed,
         dtype=settings.form.dtype,

@@ -16,7 +16,7 @@ from ..program import Program
 from ..training.history import Row
 from ..training.interrupt import Interruption
 from .batches import Batches, Rows
-from .errors import DivergedError
+from .errors import DivergedError, FitError
 from .hooks import Hooks
 from .net import data_loss
 from .predicting import scores_of
@@ -109,6 +109,11 @@ class Epochs:
                 if noted.noted:
                     noted.check()
         except NonFiniteError as error:
+            if "w" in feeds and not feeds["w"].sum():
+                raise FitError(
+                    f"the weights of the {rows} rows of a batch sum to 0, and their mean loss is "
+                    "not defined; give larger batches, or leave such rows out"
+                ) from None
             raise DivergedError(
                 f"epoch {self.e.n_iter_}: {error}\n  fix: scale the inputs, e.g. by a "
                 "StandardScaler, or give a smaller learning_rate_init"

@@ -16,7 +16,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ...graph import Array
+from ...graph import Array, is_whole, shown
+from ..training.callback import Callback
 from .batches import Rows
 from .compiling import Settings, going_on
 from .errors import FitError
@@ -84,6 +85,12 @@ class MLP(Weights, CallbackSupportMixin, BaseEstimator):
         """Raises FitError for parameters that do not go together."""
         if incremental and self.early_stopping:
             raise FitError("partial_fit does not take early_stopping=True: it sees no whole set")
+        others = [c for c in self.callbacks or () if not isinstance(c, Callback)]
+        if others:
+            raise FitError(
+                f"callbacks holds {shown(others[0])}, where a vg.Callback is expected; one of "
+                "scikit-learn's is given to set_callbacks"
+            )
         other = "dropout" if self.dropout else "batch_norm" if self.batch_norm else None
         if other is not None and not self._stochastic:
             raise FitError(
@@ -100,9 +107,12 @@ class MLP(Weights, CallbackSupportMixin, BaseEstimator):
 
     def _form_of(self, x: Any, y: Array, weighted: bool, first: bool) -> Form:
         """The graph's form for these arguments; ValueError for other layers than are trained."""
-        hidden = np.ravel(self.hidden_layer_sizes).tolist()
-        if any(not float(size).is_integer() or size <= 0 for size in hidden):
-            raise FitError(f"hidden_layer_sizes must be > 0, and whole numbers, but are {hidden}")
+        given = self.hidden_layer_sizes
+        hidden = list(given) if hasattr(given, "__iter__") else [given]
+        if not all(is_whole(size, 1) for size in hidden):
+            raise FitError(
+                f"hidden_layer_sizes must be whole numbers from 1, one a layer, but are {given}"
+            )
         loss, outputs = self._loss_and_outputs(y)
         dtype = self.dtype or ("f64" if x.dtype == np.float64 or not self._stochastic else "f32")
         sizes = (x.shape[1], *map(int, hidden), outputs)

@@ -372,6 +372,31 @@ def test_a_fit_that_diverges_says_so_and_keeps_finite_weights() -> None:
     assert all(np.isfinite(w).all() for w in e.coefs_)
 
 
+def test_weights_of_a_batch_that_sum_to_0_are_named() -> None:
+    x, y = rows()
+    w = np.r_[np.zeros(20), np.ones(41)]
+    with pytest.raises(ValueError, match="the 10 rows of a batch sum to 0"):
+        classifier(batch_size=10, shuffle=False).fit(x, y, sample_weight=w)
+
+
+@pytest.mark.parametrize("sizes", [(0,), (3.0,), [[3, 2]], (5, -1), (True,), ("4",)], ids=str)
+def test_sizes_that_are_none(sizes: Any) -> None:
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        classifier(hidden_layer_sizes=sizes).fit(*rows())
+
+
+def test_a_callback_of_another_kind_is_told_where_to_go() -> None:
+    with pytest.raises(ValueError, match="set_callbacks"):
+        classifier(callbacks=[object()]).fit(*rows())
+
+
+def test_errors_name_no_line_of_other_libraries() -> None:
+    x, y = rows()
+    with pytest.raises(ValueError, match="not finite") as caught:
+        regressor().fit(x * 1e200, y)
+    assert "base.py" not in str(caught.value)
+
+
 def test_a_warm_start_goes_on_with_the_same_layers_alone() -> None:
     x, y = rows()
     e = classifier(warm_start=True).fit(x, y)
