@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from .bisection.bisection import Bisection
     from .certificate.certificate import Certificate
     from .execution.twin import Twin
-    from .exporting.c.source import StaticMemory
+    from .exporting.c.header import StaticMemory
     from .files.program_file import Content
     from .profiling.cost import Cost
     from .profiling.report import Profile

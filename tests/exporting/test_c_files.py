@@ -283,6 +283,19 @@ def test_a_header_that_cannot_be_written_leaves_no_source(tmp_path: Path) -> Non
     assert not (tmp_path / "net.c").exists()
 
 
+def test_the_same_program_is_the_same_text(tmp_path: Path) -> None:
+    texts = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        program = vg.compile(classifier(), optimizer=vg.Adam(0.01), seed=3)
+        memory = program.to_c(tmp_path / name / "net.c", training=True)
+        program.to_numpy(tmp_path / name / "net.py", training=True)
+        texts.append([(tmp_path / name / f"net.{e}").read_bytes() for e in ("c", "h", "py")])
+    assert texts[0] == texts[1]
+    header = texts[0][1].decode()
+    assert f"{memory.arena:,} bytes" in header and f"{memory.state:,} bytes" in header
+
+
 def planned_step(most: int) -> vg.Graph:
     program = vg.compile(
         classifier(vg.relu, "batch"), optimizer=vg.Adam(0.01), dropout=vg.Dropout(keep=0.9)

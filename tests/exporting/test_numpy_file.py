@@ -63,11 +63,11 @@ def test_a_hundred_steps_end_where_the_programs_do(case: str, tmp_path: Path) ->
     exported = file_of(program, tmp_path, training=True)
     for batch in batches(program):
         loss = exported.step(**batch)
-        assert loss == pytest.approx(program.step(batch), rel=1e-9)
+        assert loss == pytest.approx(program.step(batch), rel=1e-12)
     assert_alike(exported.state, program)
     (key,) = program.inference.outputs.keys() - {"loss"}
     due = program.predict(x=batch["x"])[key]
-    np.testing.assert_allclose(exported.predict(batch["x"])[key], due, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(exported.predict(batch["x"])[key], due, rtol=0, atol=1e-11)
 
 
 @pytest.fixture(scope="module")

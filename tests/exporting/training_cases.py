@@ -110,7 +110,7 @@ def batches(program: vg.Program, steps: int = STEPS) -> Iterator[dict[str, np.nd
         yield {name: a[chosen] for name, a in whole.items()}
 
 
-def assert_alike(found: dict[str, np.ndarray], program: vg.Program, part: float = 1e-9) -> None:
+def assert_alike(found: dict[str, np.ndarray], program: vg.Program, part: float = 1e-12) -> None:
     """Asserts that all parameters and states are the program's, but for rounding."""
     for name, value in state_of(program).items():
         scale = max(1e-3, float(np.abs(value).max()))

@@ -21,18 +21,36 @@ _STATUSES: Final = {
 }
 _IN_STEPS: Final = ("NOT_FINITE", "OVERFLOW")
 _STATE: Final = (
-    "All that is trained and kept between steps: read and set it as you like, copy it to save it.\n"
-    "It holds no values before init, or before you have set all of them."
+    "All that is trained and kept between steps, {nbytes:,} bytes: read and set it as you like,\n"
+    "copy it to save it. It holds no values before init, or before you have set all of them."
 )
 _ARENA: Final = (
-    "The memory that calls work in; what it holds means nothing between two calls. The .c file\n"
-    "has one of its own, or takes yours: define {up}_ARENA as the name of a global of this type."
+    "The {nbytes:,} bytes that a call works in, one call at a time; between two calls they mean\n"
+    "nothing. The .c file has an arena of its own, or takes yours: define {up}_ARENA for it as\n"
+    "the name of a global of this type."
 )
 _DOCUMENTED: Final = {
     "init": "Sets the state to what it was when this file was written.",
     "predict": "Computes the outputs, row by row, into arrays of the caller.",
     "step": "Makes a training step, and gives the loss before it, where that pointer is not NULL.",
 }
+
+
+class StaticMemory(NamedTuple):
+    """The bytes that a program in C takes beside its code: to work in, of state, of constants.
+
+    The arena and the state are written to; constants, such as parameters that are not trained and
+    first values of those that are, may lie in read-only memory.
+    """
+
+    arena: int
+    state: int
+    constants: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.arena:,} bytes of arena, {self.state:,} of state, {self.constants:,} constant"
+        )
 
 
 class Header(NamedTuple):
@@ -49,6 +67,7 @@ class Header(NamedTuple):
     state: Iterable[str]
     classes: int
     functions: Mapping[str, Function]
+    memory: StaticMemory
 
     @property
     def text(self) -> str:
@@ -67,10 +86,11 @@ class Header(NamedTuple):
         if "step" in self.functions:
             fields = [f"struct {low}_state {{", *self.state, "};"]
             named = f"extern struct {low}_state {low}_state;"
-            yield "\n".join([comment(_STATE), *fields, named])
+            said = comment(_STATE.format(nbytes=self.memory.state))
+            yield "\n".join([said, *fields, named])
         if self.arena:
             arrays = [f"    {TYPES[d]} {d}[{max(1, count)}];" for d, count in self.arena.items()]
-            said = comment(_ARENA.format(up=up))
+            said = comment(_ARENA.format(up=up, nbytes=self.memory.arena))
             yield "\n".join([said, f"struct {low}_arena {{", *arrays, "};"])
         if self.classes:
             said = comment("The names of the classes, in the order of their scores.")

@@ -15,7 +15,7 @@ from ...variants import Variants
 from ..graphs import Exported, checked_path, exported, planned
 from ..identifiers import Names
 from .functions import Function, Writer
-from .header import Header
+from .header import Header, StaticMemory
 from .helpers import Helpers
 from .names import comment, public, reserved
 from .storage import Storage
@@ -23,23 +23,6 @@ from .storage import Storage
 _OWN: Final = ("state", "before", "arena", "status", "classes", "init", "predict", "step")
 _INCLUDED: Final = re.compile(r'[^"\\\x00-\x1f]+')
 _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,_-")
-
-
-class StaticMemory(NamedTuple):
-    """The bytes that a program in C takes beside its code: to work in, of state, of constants.
-
-    The arena and the state are written to; constants, such as parameters that are not trained and
-    first values of those that are, may lie in read-only memory.
-    """
-
-    arena: int
-    state: int
-    constants: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.arena:,} bytes of arena, {self.state:,} of state, {self.constants:,} constant"
-        )
 
 
 class Files(NamedTuple):
@@ -82,7 +65,12 @@ def c_files(e: Exported, name: str, metadata: Mapping[str, str]) -> Files:
             functions[kind] = write(g, arrays[-1])
     arena, classes = _joined(arrays), _class_names(metadata)
     most = {writer.most(s): size for s, size in e.sizes.items()}
-    header = Header(e.name, prefix, most, arena, storage.fields, len(classes), functions)
+    memory = StaticMemory(
+        sum(NUMPY_DTYPES[d].itemsize * count for d, count in arena.items()),
+        storage.state_nbytes,
+        storage.constant_nbytes,
+    )
+    header = Header(e.name, prefix, most, arena, storage.fields, len(classes), functions, memory)
     bodies = [*helpers.texts(), storage.init, *[f.text for f in functions.values() if f.lines]]
     parts = [
         comment(f"{e.name}, as verigrad compiled it; {name}.h says how to call it."),
@@ -91,11 +79,6 @@ def c_files(e: Exported, name: str, metadata: Mapping[str, str]) -> Files:
         *storage.constants,
         *bodies,
     ]
-    memory = StaticMemory(
-        sum(NUMPY_DTYPES[d].itemsize * count for d, count in arena.items()),
-        storage.state_nbytes,
-        storage.constant_nbytes,
-    )
     return Files(header.text, "\n\n".join([p for p in parts if p]) + "\n", memory)
 
 
