@@ -69,6 +69,10 @@ CASES: dict[str, tuple[Callable[[], vg.Graph], dict[str, object]]] = {
          "regularizer": vg.L1(1e-4)},
     ),
     "batch norm": (lambda: classifier(vg.tanh, "batch"), {"optimizer": vg.Adam(0.01)}),
+    "frozen": (
+        lambda: classifier(vg.relu, "batch").freeze("fc1.*", "bn1.*"),
+        {"optimizer": vg.AdamW(0.01), "regularizer": vg.L2(1e-3), "clip": vg.ClipNorm(0.5)},
+    ),
     "layer norm": (
         lambda: classifier(vg.silu, "layer"),
         {"optimizer": vg.SGD(0.1), "clip": vg.ClipNorm(0.5),

@@ -78,14 +78,15 @@ class Pool:
         return self.add(vg.input(name, shape, dtype))
 
     def trained(self, name: str, shape: tuple[int, ...]) -> Node:
-        """A parameter; now and then of its own dtype, or of its own regularization."""
+        """A parameter; now and then of its own dtype or regularization, or frozen."""
         c = self.choices
         init = c.one(("xavier_normal", "ones", vg.init.normal(1.0))) if len(shape) > 1 else None
         n = vg.parameter(
             name, shape, init or vg.init.normal(0.5), dtype="f64" if c.flag(0.05) else "f32",
-            regularized=c.one((None, None, True, False)),
+            regularized=c.one((None, None, True, False)), trainable=not c.flag(0.1),
         )  # fmt: skip
-        self.parameters.append(n)
+        if n.op.trainable:  # what is frozen cannot be updated either
+            self.parameters.append(n)
         return self.add(n)
 
     def kept(self, name: str, shape: tuple[int, ...], dtype: str = "f32") -> Node:

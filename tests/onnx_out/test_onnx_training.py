@@ -140,6 +140,17 @@ def test_penalties(onnx: Any, regularizer: vg.Regularizer, tmp_path: Path) -> No
     trained_alike(tmp_path, smooth_net(), optimizer=vg.SGD(0.1), regularizer=regularizer)
 
 
+@pytest.mark.parametrize("declared", ["batch_norm", "layer_norm"])
+def test_what_is_frozen_stays(onnx: Any, declared: str, tmp_path: Path) -> None:
+    trained_alike(
+        tmp_path,
+        smooth_net(declared).freeze("fc1.*", "norm.*"),
+        optimizer=vg.AdamW(0.02),
+        regularizer=vg.L2(1e-3),
+        clip=vg.ClipNorm(0.2),
+    )
+
+
 def test_all_at_once(onnx: Any, tmp_path: Path) -> None:
     rate = vg.schedules.warmup(vg.schedules.cosine(0.02, steps=80), steps=10)
     trained_alike(
