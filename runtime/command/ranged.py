@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from ...graph import RunError
-from ..tuning.ranges import Range, choices, numbers
+from ..tuning.ranges import Range, choices, distributions, numbers
 from .groups import DATA, GroupedOption
 from .run_options import RunOptions, takes_run_options
 from .settings import Settings, takes_settings
@@ -62,6 +62,7 @@ def takes_ranges(f: Callable[..., R]) -> Callable[..., R]:
 
     @functools.wraps(f)
     def call(**options: Any) -> R:
+        distributions()  # or says what is not installed
         context = click.get_current_context()
         given = {p.name: options.pop(p.name) for p in _OPTIONS}
         for rivals in (*_RIVALS, *(pair[::-1] for pair in _RIVALS)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,7 +120,7 @@ def opened(path: str | Path | None, asked: Asked, direction: str) -> Iterator[An
     path = given_path(path)
     check_writable(path)
     # Not by a URL: a path may hold what these read otherwise.
-    engine = {"creator": lambda: sqlite3.connect(path)}
+    engine = {"creator": lambda: require("sqlite3", "tune").connect(path)}
     with writing(), quiet():
         storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs=engine)
     try:
@@ -152,10 +151,11 @@ def agree(path: Path, study: Any, asked: Asked) -> None:
 @contextmanager
 def writing() -> Iterator[None]:
     """Errors of a store, of Optuna or SQLite, as ours."""
-    optuna, database = require("optuna", "tune"), require("sqlalchemy.exc", "tune")
+    internal = require("optuna.exceptions", "tune").StorageInternalError
+    database = require("sqlalchemy.exc", "tune").SQLAlchemyError
     try:
         yield
-    except (optuna.exceptions.StorageInternalError, database.SQLAlchemyError, sqlite3.Error) as e:
+    except (internal, database, require("sqlite3", "tune").Error) as e:
         cause = e.__cause__ or e
         said = str(getattr(cause, "orig", None) or cause).splitlines()[0]
         raise WriteError(f"the study cannot be kept: {said}") from None
