@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from ...graph.sources import Constant
 from ...graph.text.attributes import print_value
+from ..data.schema import ENCODINGS, schema
 from ..files.description import Certified
 from ..files.program_file import opened
 from ..program import Program
+from ..training.dataset import labelled
 from .models import file_of, load_model
+from .network import TARGET_SCALE
 
 _SHOWN: Final = 6
-"""So many skipped tensors are named."""
+"""So many skipped tensors, and categories of a column, are named."""
 
 
 def model_rows(path: Path) -> Iterator[tuple[str, str]]:
@@ -37,8 +41,28 @@ def model_rows(path: Path) -> Iterator[tuple[str, str]]:
     if run is not None:
         yield "checkpoint", f"of a run, after {program.step_number:,} steps"
     for key, text in program.metadata.items():
-        yield f"metadata {key}", text
+        if key != ENCODINGS:
+            yield f"metadata {key}", text
+    yield from _columns(program)
     yield from _certificate(certificate)
+
+
+def _columns(program: Program) -> Iterator[tuple[str, str]]:
+    """How each column of a table becomes features, where any is more than a number; and how the
+    number to predict is scaled."""
+    if ENCODINGS in program.metadata:
+        classes = labelled(program.declared)
+        known = schema(program.metadata, classes.classes if classes is not None else None)
+        for encoding in known.encodings:
+            named = ["(missing)" if c is None else c for c in encoding.categories]
+            more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+            listed = f": {', '.join(named[:_SHOWN])}{more}" if named else ""
+            yield f"column {encoding.name}", f"{encoding.kind}{listed}"
+    scale = [program.declared.named.get(name) for name in TARGET_SCALE]
+    numbers = [float(n.op.array) for n in scale if n is not None and isinstance(n.op, Constant)]
+    if len(numbers) == len(scale):
+        mean, deviation = numbers
+        yield "target scale", f"mean {mean:.6g}, deviation {deviation:.6g}; undone in predictions"
 
 
 def _compiled(program: Program) -> str:

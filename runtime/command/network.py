@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,10 @@ from ..program import Program, compile
 from .losses import REGRESSIONS, class_weights, classifier_loss, loss_name
 from .settings import EPOCHS, Settings
 
-PREDICTIONS = "predictions"
+PREDICTIONS: Final = "predictions"
 """The output of a regression: numbers [N], in the unit of the target."""
+TARGET_SCALE: Final = ("target_mean", "target_deviation")
+"""The constants of a regression's graph by which predictions are brought to that unit."""
 
 
 def declare(data: TaskData, settings: Settings) -> Graph:
@@ -105,8 +107,8 @@ def _regressor(raw: Node, data: TaskData, loss: str) -> Graph:
     value = exp(raw) if loss == "poisson" else raw
     if scale.dtype != "f32":
         value, target = cast(value, scale.dtype), cast(target, "f32")
-    deviation = constant(1.0 / scale.inverse, scale.dtype, name="target_deviation")
-    centre = constant(scale.mean, scale.dtype, name="target_mean")
+    deviation = constant(1.0 / scale.inverse, scale.dtype, name=TARGET_SCALE[1])
+    centre = constant(scale.mean, scale.dtype, name=TARGET_SCALE[0])
     predictions = add(multiply(value, deviation), centre, name="undone")
     return Graph("mlp", {PREDICTIONS: predictions}, loss=REGRESSIONS[loss](raw, target))
 

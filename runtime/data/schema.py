@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import NamedTuple, get_args
+from typing import Final, NamedTuple, get_args
 
 from ...graph import RunError
 from ..metrics.registry import Task
 from .encoding import Encoded, Encoding, features
 from .parts import TaskData
+
+ENCODINGS: Final = "encodings"
+"""What metadata call the encodings of a table's columns."""
 
 
 class Schema(NamedTuple):
@@ -47,7 +50,7 @@ def described(data: TaskData) -> dict[str, str]:
     if data.target is not None:
         metadata["target"] = data.target
     if any(encoding.kind != "number" for encoding in data.encodings):
-        metadata["encodings"] = json.dumps(data.encodings)
+        metadata[ENCODINGS] = json.dumps(data.encodings)
     return metadata
 
 
@@ -83,19 +86,19 @@ def encodings_of(metadata: Mapping[str, str]) -> tuple[Encoding, ...]:
     """How the columns of a table become features, where any is more than a number. Raises RunError
     for what tells no such thing."""
     columns = _names(metadata, "columns")
-    rows = _read(metadata, "encodings", [])
+    rows = _read(metadata, ENCODINGS, [])
     due = "a name, a kind and categories a column, which make its columns,"
     made: list[Encoding] = []
     for row in rows if isinstance(rows, list) else [None]:
         if not isinstance(row, list) or len(row) != 3 or not isinstance(row[0], str):
-            raise _damaged("encodings", due)
+            raise _damaged(ENCODINGS, due)
         name, kind, categories = row
         known = isinstance(categories, list) and all(isinstance(c, str | None) for c in categories)
         if kind not in get_args(Encoded) or not known or len({*categories}) < len(categories):
-            raise _damaged("encodings", due)
+            raise _damaged(ENCODINGS, due)
         made.append(Encoding(name, kind, tuple(categories)))
     if made and features(made) != columns:
-        raise _damaged("encodings", due)
+        raise _damaged(ENCODINGS, due)
     return tuple(made)
 
 

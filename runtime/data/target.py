@@ -8,12 +8,15 @@ import numpy as np
 
 from ...graph import Array, RunError, shown
 from ..metrics.registry import Task
+from .cells import is_number
 from .table import Column, Table
 
 AskedTask = Literal["auto", "classification", "regression"]
 
 _MOST_CLASSES: Final = 20
 """Whole numbers of which there are no more different ones are taken for classes."""
+
+_NO_NUMBER: Final = "leave such rows out, or give --task classification where they are classes"
 
 
 class Target(NamedTuple):
@@ -64,7 +67,7 @@ def numbers_of(column: Column) -> Array:
             "where numbers to predict are expected; give --task classification where they are "
             "classes"
         )
-    numbers = column.numbers("leave such rows out")
+    numbers = column.numbers(_NO_NUMBER)
     gaps = np.flatnonzero(np.isnan(numbers))
     if gaps.size:
         raise RunError(
@@ -74,15 +77,22 @@ def numbers_of(column: Column) -> Array:
 
 
 def _if_numbers(column: Column) -> Array | None:
-    """The numbers of a column that holds nothing else but what is missing; else None."""
+    """The numbers of a column that measures something, or counts; None where it names classes.
+
+    Raises RunError for what is no number among numbers that are measured: few different whole
+    ones may be the names of classes beside texts, such as 1, 2 and many.
+    """
     if column.kind != "number":
         return None
     try:
-        numbers = column.numbers("")
+        numbers = column.numbers(_NO_NUMBER)
     except RunError:
-        return None
-    present = numbers[~np.isnan(numbers)]
-    return numbers_of(column) if len(present) else None
+        texts = [text for text in column.texts() if text is not None]
+        values = [float(text) for text in dict.fromkeys(texts) if is_number(text)]
+        if len(set(texts)) <= _MOST_CLASSES and all(value.is_integer() for value in values):
+            return None
+        raise
+    return None if np.isnan(numbers).all() else numbers_of(column)
 
 
 def _told(name: str, labels: Array, what: str, task: Task) -> str:

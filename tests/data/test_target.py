@@ -40,6 +40,7 @@ SUGGESTED: list[tuple[list[object], str, str]] = [
     ([0.5, 1.5] * 20, "regression", "y: 2 different numbers in 40 rows: regression"),
     (["3-4", "5-6"] * 20, "classification", "y: 2 different texts in 40 rows: classification"),
     (["1", "2", "many"] * 20, "classification", "y: 3 different texts in 60 rows: classification"),
+    ([10**18 + 1, 10**18] * 20, "classification", "y: 2 different texts in 40 rows: classificat"),
     ([1e300, 2e300, 0.5] * 20, "regression", "y: 3 different numbers in 60 rows: regression"),
 ]
 
@@ -87,6 +88,14 @@ REFUSED: list[tuple[list[object], AskedTask, str]] = [
     ([7.5] * 10, "auto", "the number to predict is 7.5 in all 10 rows; there is nothing to learn"),
     ([1.5], "regression", "1 row is too few to set a test part of 20% aside"),
     ([1.5, 2], "regression", "2 rows are too few to set a test part of 20% aside"),
+    ([0.5, 1.5, "inf"] * 9, "auto", "line 4, column 'y': found 'inf', where a finite number"),
+    ([0.5, 1.5, "n/k"] * 9, "auto", "line 4, column 'y': found 'n/k', where a number is expected"),
+    ([10**18 + i for i in range(30)], "auto", "column 'y': found '1000000000000000001', an inte"),
+    (
+        [*range(30), "30+"],
+        "auto",
+        "line 32, column 'y': found '30.', .* give --task classification",
+    ),
     (["", ""], "auto", "line 2: the class in column 'y' is missing"),
     (["", ""], "regression", "line 2, column 'y': the number to predict is missing"),
 ]
