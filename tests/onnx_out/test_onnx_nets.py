@@ -193,6 +193,13 @@ class Halved(vg.Op):
 
 
 @vg.op
+class Other(Halved):
+    """Another one."""
+
+    name: ClassVar[str] = "other_without_onnx"
+
+
+@vg.op
 class Softsign(Halved):
     """y = factor x / (1 + |x|)."""
 
@@ -243,12 +250,24 @@ def test_an_op_of_ones_own_says_what_it_is_in_onnx(
     agrees(predicted(program, tmp_path, feeds)["y"], program.predict(feeds)["y"])
 
 
+def test_an_op_whose_form_fails_is_named_with_both_lines(
+    onnx: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Softsign, "onnx", lambda self, at, x: at.op("Softsign", x) + "one")
+    x = vg.input("x", ("N", 3))
+    program = vg.compile(vg.Graph("g", {"y": vg.apply(Softsign(), x, name="soft")}))
+    lines = r"(?s)%soft = softsign_with_onnx, at test_onnx_nets.py.*failed with .*Error.*\n  at "
+    with pytest.raises(vg.RunError, match=lines):
+        program.to_onnx(tmp_path / "g.onnx")
+
+
 def test_an_op_without_is_named_with_its_line(onnx: Any, tmp_path: Path) -> None:
     x = vg.input("x", ("N", 3))
-    program = vg.compile(vg.Graph("g", {"y": vg.apply(Halved(), x, name="half")}))
-    with pytest.raises(
-        vg.RunError, match=r"(?s)%half = halved_without_onnx.*at test_onnx_nets.py.*fix"
-    ):
+    half = vg.apply(Halved(), x, name="half")
+    outputs = {"y": vg.apply(Halved(), half), "z": vg.apply(Other(), half, name="other")}
+    program = vg.compile(vg.Graph("g", outputs))
+    lines = r"(?s)%half = halved_without_onnx, at test_onnx_nets.py:.*and %other = other_w.*fix: "
+    with pytest.raises(vg.RunError, match=lines):
         program.to_onnx(tmp_path / "g.onnx")
     assert not list(tmp_path.iterdir())
 

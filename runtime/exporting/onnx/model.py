@@ -16,7 +16,7 @@ from .builder import Builder, Typed, Value, as_utf8, named
 from .columns import Raw, assembled, filled
 from .patterns import patterns
 from .protos import graph_proto, helper
-from .rules import written
+from .rules import check_forms, written
 
 OPSET: Final = 20
 """The first that has Gelu, the youngest of the ops that are written: runtimes since the start of
@@ -115,6 +115,7 @@ class _Draft:
 
     def write(self) -> None:
         """Writes all nodes behind the sources."""
+        check_forms(self.g)
         joined = patterns(self.g)
         within = {n for pattern in joined.values() for n in pattern.within}
         for n in self.g.order:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from ....graph import Node, NoRuleError, Op, RunError
+from ....graph import Graph, Node, Op, RunError, VerigradError, raised_at
 from . import formulas, masks, places
 from .builder import Builder, Value
 
@@ -29,34 +29,55 @@ def rule_of(op: Op) -> Rule | None:
     """How an op is written: by the table, or by a method `onnx` of the user's op; None without."""
     if op.name in RULES and type(op).__module__.startswith(__name__.partition(".")[0] + "."):
         return RULES[op.name]
-    if type(op).onnx is not Op.onnx:
-        return lambda at, n, *xs: n.op.onnx(at, *xs)
-    return None
+    return _by_its_method if type(op).onnx is not Op.onnx else None
+
+
+def check_forms(g: Graph) -> None:
+    """Raises RunError naming every node that has no form in ONNX, each op once."""
+    missing = {n.op.name: n for n in reversed(g.order) if rule_of(n.op) is None}
+    if missing:
+        told = "\n  and ".join(_told(n, g.names[n]) for n in reversed(missing.values()))
+        raise RunError(f"there is no op of ONNX for {told}\n  fix: {_FIX}")
 
 
 def written(at: Builder, n: Node, name: str, *xs: Value) -> Value:
     """The value of a node of that name, whose nodes are written.
 
-    Raises RunError where there is no rule, or the user's gives something else.
+    Raises RunError where the `onnx` of a user's op fails, or gives something else.
     """
     rule = rule_of(n.op)
+    assert rule is not None
     at.owner = name
-    if rule is None:
-        raise _error(n, name, "there is no op of ONNX for it", f"\n  fix: {_FIX}")
     try:
         value = rule(at, n, *xs)
-    except NoRuleError as e:
-        raise _error(n, name, str(e)) from None
+    except VerigradError as e:
+        raise RunError(f"{_told(n, name)}: {e}") from None
     if not isinstance(value, Value) or value.dtype != n.dtype:
         found = value.dtype if isinstance(value, Value) else type(value).__name__
-        raise _error(n, name, f"its `onnx` gave {found}, where a value of {n.dtype} is expected")
+        raise RunError(
+            f"{_told(n, name)}: its `onnx` gave {found}, where a value of {n.dtype} is expected"
+        )
     # What is an input, or was written for another node, has a name of its own.
     return value if value.name is None and value.owner == name else at.op("Identity", value)
 
 
-def _error(n: Node, name: str, what: str, fix: str = "") -> RunError:
-    at = f"\n  at {n.where.described}" if n.where is not None else ""
-    return RunError(f"%{name} = {n.op.name}: {what}{at}{fix}")
+def _by_its_method(at: Builder, n: Node, *xs: Value) -> Value:
+    """As a user's op says; errors are told with the line that raised them."""
+    try:
+        value: Value = n.op.onnx(at, *xs)
+    except VerigradError:
+        raise
+    except Exception as e:
+        line = raised_at(e)
+        where = f"\n  at {line.described}" if line is not None else ""
+        failure = RunError(f"its `onnx` failed with {type(e).__name__}: {e}{where}")
+        raise failure.with_traceback(e.__traceback__) from None
+    return value
+
+
+def _told(n: Node, name: str) -> str:
+    at = f", at {n.where.described}" if n.where is not None else ""
+    return f"%{name} = {n.op.name}{at}"
 
 
 # ---- linear algebra ---------------------------------------------------------------------------
