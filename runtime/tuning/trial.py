@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from importlib.util import find_spec
+from contextlib import AbstractContextManager
 from statistics import median
 from typing import Any, Final, NamedTuple
 
@@ -117,8 +116,6 @@ def watched(watch: Watch, train: Callable[[Watch], float | None]) -> Ran:
 
 def one_thread() -> AbstractContextManager[object]:
     """The matrix products kept to one thread: jobs take the others, and the bits are the same."""
-    if find_spec("threadpoolctl") is None:
-        return nullcontext()
-    pools = require("threadpoolctl", "threads")
+    pools = require("threadpoolctl", "tune")
     limits: AbstractContextManager[object] = pools.threadpool_limits(1)
     return limits

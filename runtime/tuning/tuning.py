@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...graph import RunError
+from ...graph.notebook import Table, as_html, page
 from ...graph.writing import write_whole
 from ..figures.scatter import Column, Point, draw_trials
 from .ranges import Range
@@ -22,7 +23,7 @@ class Tuning:
     def __init__(self, trials: Iterable[Trial], by: str, ranges: Mapping[str, Range]) -> None:
         self.trials = tuple(trials)
         self.by = by
-        self._ranges = ranges
+        self._drawn = {name: r.distribution for name, r in ranges.items()}
 
     @property
     def best(self) -> Trial:
@@ -38,13 +39,18 @@ class Tuning:
             raise RunError(f"none of {len(self.trials)} trials came to its end{why}")
         return best
 
-    def __str__(self) -> str:
-        rows = [["trial", *self._ranges, f"validation {self.by}", "epochs", ""]]
+    def _rows(self) -> list[list[str]]:
+        """The head of the table, and a row for each trial."""
+        rows = [["trial", *self._drawn, f"validation {self.by}", "epochs", ""]]
         for t in self.trials:
-            options = [told(t.options[name]) for name in self._ranges]
+            options = [told(t.options[name]) for name in self._drawn]
             value = "" if t.value is None else f"{t.value:.4f}"
             ended = "" if t.ended == DONE else t.ended
             rows.append([str(t.number), *options, value, str(len(t.values)), ended])
+        return rows
+
+    def __str__(self) -> str:
+        rows = self._rows()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         last = len(widths) - 1
         lines = [
@@ -57,6 +63,11 @@ class Tuning:
         return "\n".join(line.rstrip() for line in lines)
 
     __repr__ = __str__
+
+    @as_html
+    def _repr_mimebundle_(self) -> str:
+        head, *rows = self._rows()
+        return page(f"tuning by {self.by}", Table(head, rows))
 
     def to_svg(self, path: str | Path) -> None:
         """Draws the measure by each of the options. Raises WriteError; needs the extra `plot`."""
@@ -72,10 +83,10 @@ class Tuning:
             for t in shown
         ]
         columns = []
-        for name, r in self._ranges.items():
-            number = not hasattr(r.distribution, "choices")
+        for name, drawn in self._drawn.items():
+            number = not hasattr(drawn, "choices")
             values = [float(v) if number else told(v) for v in (t.options[name] for t in shown)]
-            columns.append(Column(name, values, number and r.distribution.log))
+            columns.append(Column(name, values, number and drawn.log))
         title = f"{len(self.trials)} trials, {len(done)} of them to their end"
         return draw_trials(title, f"validation {self.by}", columns, points)
 

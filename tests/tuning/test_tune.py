@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import sqlite3
 import subprocess
 import sys
@@ -283,5 +284,8 @@ def test_the_table_and_the_picture_show_each_trial(whole: vg.Tuning, tmp_path: P
     text = (tmp_path / "tuning.svg").read_text()
     for words in ("lr", "width", "kind", "relu", "tanh", "validation loss", "ended early"):
         assert f"<!-- {words} -->" in text
-    whole.to_svg(tmp_path / "again.svg")
+    assert "pruned" in whole._repr_mimebundle_()["text/html"]
+    again = pickle.loads(pickle.dumps(whole))
+    assert again.trials == whole.trials and str(again) == str(whole)
+    again.to_svg(tmp_path / "again.svg")
     assert (tmp_path / "again.svg").read_text() == text
