@@ -137,6 +137,18 @@ def test_all_kinds_of_tables_are_read_alike(tmp_path: Path, rng: np.random.Gener
     assert vg.measure(program, due.test).accuracy is None
 
 
+@pytest.mark.oracle
+def test_frames_of_polars_are_read_alike(rng: np.random.Generator) -> None:
+    polars, pandas = pytest.importorskip("polars"), pytest.importorskip("pandas")
+    held = columns(rng)
+    due = vg.data.table(pandas.DataFrame(held), "price")
+    frame = polars.DataFrame(held)
+    for form in (frame, frame.with_columns(polars.col("town").cast(polars.Categorical))):
+        data = vg.data.table(form, "price")
+        assert data.columns == due.columns
+        np.testing.assert_array_equal(data.train.x, due.train.x)
+
+
 def test_columns_are_read_as_said(tmp_path: Path, rng: np.random.Generator) -> None:
     path = written(tmp_path / "a.csv", columns(rng))
     assert vg.data.csv(path, "price", drop="size").columns == ("town=Köln", "town=Ulm", "town=a,b")

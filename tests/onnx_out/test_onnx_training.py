@@ -58,7 +58,9 @@ def trained_alike(
         state = new_state(outputs)
         assert abs(outputs["loss"] - loss) <= bound * max(1.0, abs(loss)), step
     held = {**program.parameters, **program.state}
-    assert set(state) <= set(held) and set(program.parameters) <= set(state)
+    trained = {program.declared.names[p] for p in program.declared.trained}
+    frozen = set(program.parameters) - trained  # is part of the model, and no state of it
+    assert set(state) <= set(held) and trained <= set(state) and not frozen & set(state)
     for name, found in state.items():
         assert found.dtype == held[name].dtype and found.shape == held[name].shape, name
         size = max(1.0, float(np.abs(held[name]).max()))
