@@ -185,6 +185,23 @@ class MLP(Weights, CallbackSupportMixin, BaseEstimator):
 
     # ---- predict ------------------------------------------------------------------------------
 
+    def _adopt(self) -> None:
+        held = self._read("coefs_")
+        weights, biases = len(held.coefs), len(held.intercepts)
+        if not weights or weights != biases:
+            raise FitError(
+                f"coefs_ has {weights} arrays and intercepts_ {biases}, where one of each a layer "
+                "is expected"
+            )
+        loss = next(k for k, v in LOSSES.items() if v.out_activation == self.out_activation_)
+        sizes = (held.coefs[0].shape[0], *[len(b) for b in held.intercepts])
+        dtype = "f32" if held.coefs[0].dtype == np.float32 else "f64"
+        form = Form(sizes, self.activation, loss, 0.0, 0.0, False, 0.0, False, self.dtype or dtype)
+        self._settings = Settings(form, None, self.backend, self.memory_limit, 0)
+        program = self._settings.compiled()
+        program.parameters.update(held.by_name(form))
+        self.program_, self._held = program, None
+
     def _scores(self, x: Any) -> Array:
         """What the last layer computes for these rows, [n,K]."""
         check_is_fitted(self)
@@ -213,8 +230,8 @@ class MLP(Weights, CallbackSupportMixin, BaseEstimator):
         return f"{told}<details><summary>program_</summary>{program}</details>"
 
     def __getstate__(self) -> Any:
-        if "program_" in vars(self):
-            self._settle()
-        state = super().__getstate__()
-        state.pop("_held", None)  # copies of what the program has
-        return state
+        if "program_" not in vars(self):
+            return super().__getstate__()
+        self._settle()
+        # Without what are copies of what the program has.
+        return {k: v for k, v in super().__getstate__().items() if k != "_held"}

@@ -44,7 +44,7 @@ class Weights:
 
     @coefs_.setter
     def coefs_(self, value: Iterable[Any]) -> None:
-        self._held = self._read("coefs_")._replace(coefs=[np.asarray(a) for a in value])
+        self._held = self._settable()._replace(coefs=[np.asarray(a) for a in value])
 
     @property
     def intercepts_(self) -> list[Array]:
@@ -53,12 +53,23 @@ class Weights:
 
     @intercepts_.setter
     def intercepts_(self, value: Iterable[Any]) -> None:
-        self._held = self._read("intercepts_")._replace(intercepts=[np.asarray(a) for a in value])
+        self._held = self._settable()._replace(intercepts=[np.asarray(a) for a in value])
+
+    def _settable(self) -> Held:
+        """What there is of weights: none where nobody has fitted the estimator, or set any."""
+        unfitted = "program_" not in vars(self) and self._held is None
+        return Held(0, [], []) if unfitted else self._read("coefs_")
+
+    def _adopt(self) -> None:
+        """Makes a program of the weights that were set, where there is none."""
+        raise NotImplementedError
 
     def _read(self, name: str) -> Held:
         if "program_" not in vars(self):
-            kind = type(self).__name__
-            raise AttributeError(f"{kind!r} object has no attribute {name!r} before it is fitted")
+            if self._held is None:
+                kind = type(self).__name__
+                raise AttributeError(f"{kind!r} object has no attribute {name!r}: fit it first")
+            return self._held
         version = self.program_._values.version
         held = self._held
         if held is None or held.version != version:
@@ -72,6 +83,8 @@ class Weights:
 
     def _settle(self) -> Program:
         """The program, with what was written into the weights."""
+        if "program_" not in vars(self):
+            self._adopt()
         held, program = self._held, self.program_
         if held is None:
             return program

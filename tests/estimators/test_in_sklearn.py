@@ -199,7 +199,9 @@ def test_written_weights_are_what_predicts(data: tuple[Array, Array]) -> None:
     x, y = data
     e = small().fit(x, y)
     before = e.predict_proba(x)
-    e.coefs_[0][:] = 0.0
+    held = e.coefs_
+    pickle.dumps(e)  # after which they are still the estimator's
+    held[0][:] = 0.0
     e.intercepts_ = [np.zeros(6), np.full(1, 2.0)]
     p = e.predict_proba(x)
     np.testing.assert_allclose(p[:, 1], 1 / (1 + np.exp(-2)))
@@ -226,6 +228,40 @@ def test_weights_of_another_shape_are_refused(data: tuple[Array, Array]) -> None
     e.coefs_ = [np.zeros((4, 6)), np.zeros((6, 1))]
     with pytest.raises(vg.VerigradError, match=r"fc1\.weight"):
         e.predict(x)
+
+
+@pytest.mark.parametrize("kind", ["classifier", "regressor", "counts"])
+def test_weights_that_are_set_on_an_estimator_that_was_never_fitted(kind: str, data: Any) -> None:
+    import sklearn.neural_network as theirs
+
+    x, y = data
+    more = {"loss": "poisson"} if kind == "counts" else {}
+    name = "MLPClassifier" if kind == "classifier" else "MLPRegressor"
+    targets = y if kind == "classifier" else np.abs(x[:, 0])
+    how = {"hidden_layer_sizes": (6, 4), "random_state": 0, "max_iter": 3, **more}
+    fitted = getattr(theirs, name)(**how)
+    fitted.fit(x, targets)
+    ours = getattr(vg, name)(**more)
+    for key in ("coefs_", "intercepts_", "n_layers_", "n_outputs_", "out_activation_"):
+        setattr(ours, key, getattr(fitted, key))
+    if kind == "classifier":
+        ours.classes_, ours._label_binarizer = fitted.classes_, fitted._label_binarizer
+        np.testing.assert_allclose(ours.predict_proba(x), fitted.predict_proba(x), rtol=1e-12)
+        np.testing.assert_array_equal(ours.predict(x), fitted.predict(x))
+    else:
+        np.testing.assert_allclose(ours.predict(x), fitted.predict(x), rtol=1e-12)
+    np.testing.assert_array_equal(ours.coefs_[1], fitted.coefs_[1])
+    ours.fit(x, targets)
+    assert ours.n_iter_ > 3
+
+
+def test_half_of_the_weights_is_not_enough(data: tuple[Array, Array]) -> None:
+    e = vg.MLPRegressor()
+    e.coefs_, e.out_activation_ = [np.ones((3, 1))], "identity"
+    with pytest.raises(ValueError, match="coefs_ has 1 arrays and intercepts_ 0"):
+        e.predict(data[0])
+    e.intercepts_ = [np.ones(1)]
+    np.testing.assert_allclose(e.predict(data[0]), data[0].sum(axis=1) + 1)
 
 
 def test_an_interrupted_fit_keeps_what_it_has(data: tuple[Array, Array]) -> None:
