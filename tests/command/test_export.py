@@ -33,6 +33,7 @@ def test_c_is_two_files_and_their_sizes(model: Path, tmp_path: Path) -> None:
     assert "net.c and net.h: " in result.stdout and "bytes of arena" in result.stdout
     header = (tmp_path / "net.h").read_text(encoding="utf-8")
     assert "#define NET_MOST_N 8\n" in header and "net_classes[2]" in header
+    assert "0: a (where it is missing, " in header and "1: b (" in header
     assert {p.name for p in tmp_path.iterdir()} == {"net.c", "net.h"}
 
 
@@ -45,7 +46,8 @@ def test_python_predicts_what_the_model_does(model: Path, tmp_path: Path) -> Non
     program = vg.load(next(model.glob("*.safetensors")))
     (name,) = [program.inference.names[n] for n in program.inference.inputs if n.type.is_float]
     due = program.predict({name: rows})
-    found = made["predict"](rows)
+    assert made["columns"] == ["a", "b"] and made["classes"] == ["groß", "klein"]
+    found = made["predict"](np.where(np.isnan(rows), made["fill"], rows))
     for key, y in due.items():
         np.testing.assert_allclose(found[key], y, rtol=1e-5, atol=1e-6)
 

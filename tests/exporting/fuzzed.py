@@ -63,7 +63,7 @@ class InNumpy:
     def __init__(self, program: vg.Program, training: bool, most: int, folder: Path) -> None:
         self._e = exported(program._variants, training)
         self._made: dict[str, object] = {}
-        exec(compile(numpy_text(self._e), "net.py", "exec"), self._made)
+        exec(compile(numpy_text(self._e, {}), "net.py", "exec"), self._made)
 
     def step(self, feeds: Feeds) -> Found:
         return self._told(self._e.step, "step", feeds)

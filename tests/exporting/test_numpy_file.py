@@ -40,7 +40,7 @@ def test_every_op_has_a_form_in_numpy() -> None:
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
 def test_rows_give_what_their_kernels_give(dtype: str) -> None:
     made = Rows(dtype)
-    exported = module(numpy_text(Exported("rows", made.graph, None, {})))
+    exported = module(numpy_text(Exported("rows", made.graph, None, {}), {}))
     for size in (5, 2):
         for special in (False, True):
             feeds = made.feeds(size, special)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
+from ....graph.quoting import on_one_line
+from ..table import Told
 from .functions import Function
 from .names import comment
 from .numbers import TYPES
@@ -24,6 +26,7 @@ _STATE: Final = (
     "All that is trained and kept between steps, {nbytes:,} bytes: read and set it as you like,\n"
     "copy it to save it. It holds no values before init, or before you have set all of them."
 )
+_COLUMNS: Final = "What the numbers of a row are, in order; none may be NaN."
 _ARENA: Final = (
     "The {nbytes:,} bytes that a call works in, one call at a time; between two calls they mean\n"
     "nothing. The .c file has an arena of its own, or takes yours: define {up}_ARENA for it as\n"
@@ -57,7 +60,7 @@ class Header(NamedTuple):
     """What a header declares; `prefix` is what all its names begin with.
 
     `most` are the macros of the largest sizes, `arena` the elements of each dtype, `state` the
-    fields of the state (none without a step), `classes` how many names of classes there are.
+    fields of the state (none without a step).
     """
 
     title: str
@@ -65,7 +68,7 @@ class Header(NamedTuple):
     most: Mapping[str, int]
     arena: Mapping[str, int]
     state: Iterable[str]
-    classes: int
+    table: Told
     functions: Mapping[str, Function]
     memory: StaticMemory
 
@@ -92,12 +95,21 @@ class Header(NamedTuple):
             arrays = [f"    {TYPES[d]} {d}[{max(1, count)}];" for d, count in self.arena.items()]
             said = comment(_ARENA.format(up=up, nbytes=self.memory.arena))
             yield "\n".join([said, f"struct {low}_arena {{", *arrays, "};"])
-        if self.classes:
+        if self.table.columns:
+            yield comment("\n".join([_COLUMNS, *self._columns()]))
+        if self.table.classes:
             said = comment("The names of the classes, in the order of their scores.")
-            yield f"{said}\nextern const char *const {low}_classes[{self.classes}];"
+            yield f"{said}\nextern const char *const {low}_classes[{len(self.table.classes)}];"
         for kind, function in self.functions.items():
             yield f"{comment(_DOCUMENTED[kind])}\n{function.head};"
         yield f"#ifdef __cplusplus\n}}\n#endif\n\n#endif /* {up}_H */"
+
+    def _columns(self) -> Iterator[str]:
+        """A line for each number of a row."""
+        fill = self.table.fill
+        for k, name in enumerate(self.table.columns):
+            missing = f" (where it is missing, {fill[k]:g})" if k < len(fill) else ""
+            yield f"  {k}: {on_one_line(name)}{missing}"
 
     def _status(self, up: str) -> str:
         told = [s for s in _STATUSES if "step" in self.functions or s not in _IN_STEPS]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from ...planning.typed_arrays import TypedArrays, typed_arrays
 from ...variants import Variants
 from ..graphs import Exported, checked_path, exported, planned
 from ..identifiers import Names
+from ..table import told
 from .functions import Function, Writer
 from .header import Header, StaticMemory
 from .helpers import Helpers
@@ -63,19 +63,19 @@ def c_files(e: Exported, name: str, metadata: Mapping[str, str]) -> Files:
         if g is not None:
             arrays.append(typed_arrays(g, {s: e.sizes[s] for s in g.symbols}))
             functions[kind] = write(g, arrays[-1])
-    arena, classes = _joined(arrays), _class_names(metadata)
+    arena, table = _joined(arrays), told(metadata)
     most = {writer.most(s): size for s, size in e.sizes.items()}
     memory = StaticMemory(
         sum(NUMPY_DTYPES[d].itemsize * count for d, count in arena.items()),
         storage.state_nbytes,
         storage.constant_nbytes,
     )
-    header = Header(e.name, prefix, most, arena, storage.fields, len(classes), functions, memory)
+    header = Header(e.name, prefix, most, arena, storage.fields, table, functions, memory)
     bodies = [*helpers.texts(), storage.init, *[f.text for f in functions.values() if f.lines]]
     parts = [
         comment(f"{e.name}, as verigrad compiled it; {name}.h says how to call it."),
         f'#include "{name}.h"\n\n#include <math.h>\n#include <string.h>',
-        *_globals(prefix, bool(arena), e.step is not None, classes),
+        *_globals(prefix, bool(arena), e.step is not None, table.classes),
         *storage.constants,
         *bodies,
     ]
@@ -105,15 +105,6 @@ def _joined(arrays: list[TypedArrays]) -> dict[str, int]:
     """One arena that serves each of several functions."""
     dtypes = dict.fromkeys([d for a in arrays for d in a.counts])
     return {d: max(a.counts.get(d, 0) for a in arrays) for d in dtypes}
-
-
-def _class_names(metadata: Mapping[str, str]) -> list[str]:
-    """The names of classes that a program tells, where it does."""
-    try:
-        names = json.loads(metadata.get("classes", "[]"))
-    except ValueError:
-        raise RunError("the program's metadata 'classes' is no JSON") from None
-    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def _string(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import keyword
 import textwrap
 from base64 import b64encode
@@ -19,11 +20,26 @@ from ...planning.phases import late_products, phases, watched
 from ...variants import Variants
 from ..graphs import Exported, checked_path, exported
 from ..identifiers import Names
+from ..table import Told, told
 from .expressions import MEETING, dtype_text, expression, number_text
 from .helpers import NAMES, Helpers
 
 _OWN: Final = frozenset(
-    ["np", "b64decode", "array", "first", "state", "init", "predict", "step", "given", "check"]
+    [
+        "np",
+        "b64decode",
+        "array",
+        "first",
+        "state",
+        "init",
+        "predict",
+        "step",
+        "given",
+        "check",
+        "columns",
+        "fill",
+        "classes",
+    ]
 )
 _WIDTH: Final = 100
 _VIEWS: Final = frozenset(["dropout", "broadcast_to"])
@@ -35,12 +51,12 @@ _SHOWN: Final = 16
 def write_numpy(variants: Variants, path: str | Path, training: bool) -> None:
     """Writes the file; RunError before anything is written."""
     target = checked_path(path, ".py", "Python")
-    write_whole(target, numpy_text(exported(variants, training)))
+    write_whole(target, numpy_text(exported(variants, training), variants.metadata))
 
 
-def numpy_text(e: Exported) -> str:
+def numpy_text(e: Exported, metadata: Mapping[str, str]) -> str:
     """A program as Python."""
-    return _File(e).text()
+    return _File(e, told(metadata)).text()
 
 
 def _reserved(text: str) -> bool:
@@ -56,8 +72,8 @@ def _reserved(text: str) -> bool:
 class _File:
     """One file while it is gathered."""
 
-    def __init__(self, e: Exported) -> None:
-        self._e = e
+    def __init__(self, e: Exported, table: Told) -> None:
+        self._e, self._table = e, table
         self._helpers, self._names = Helpers(), Names(_reserved)
         self._constants: dict[tuple[str, tuple[int, ...], bytes], tuple[str, str]] = {}
 
@@ -76,8 +92,17 @@ class _File:
         parts += ["\n".join(["# The values of all parameters and states, by name.",
                              "first = {", *values, "}"])]  # fmt: skip
         parts += [_STATE, *self._helpers.texts(), _GIVEN, *functions]
-        order = [parts[0], parts[2], parts[1], *parts[3:]]
+        order = [parts[0], *self._names_told(), parts[2], parts[1], *parts[3:]]
         return "\n\n\n".join([p for p in order if p]) + "\n"
+
+    def _names_told(self) -> Iterator[str]:
+        """The names of a table's features and classes, where there are some."""
+        if self._table.columns:
+            said = "# What the numbers of a row are; and what stands for a missing one."
+            columns = f"columns = {_texts(self._table.columns)}"
+            yield f"{said}\n{columns}\nfill = {list(self._table.fill)}"
+        if self._table.classes:
+            yield f"classes = {_texts(self._table.classes)}"
 
     def _predict(self, g: Graph) -> Iterator[str]:
         inputs = self._inputs(g)
@@ -191,6 +216,11 @@ class _Lines:
             if not met:
                 return f"{dtype_text(i.type.dtype)}({self.called[i]})"
         return self.called[i]
+
+
+def _texts(names: list[str]) -> str:
+    """A list of texts; in ASCII, so that no name ends a line or hides."""
+    return f"[{', '.join([json.dumps(name) for name in names])}]"
 
 
 def _value(value: Array) -> str:
