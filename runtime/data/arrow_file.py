@@ -153,8 +153,19 @@ def _decoded(values: Any) -> Any:
     """One array of the values; of a dictionary, of what its numbers stand for."""
     pa = require("pyarrow", _EXTRA)
     if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
+        chunks = values.chunks if hasattr(values, "chunks") else [values]
+        values = pa.chunked_array([_looked_up(chunk) for chunk in chunks])
     return values.combine_chunks() if hasattr(values, "combine_chunks") else values
+
+
+def _looked_up(chunk: Any) -> Any:
+    """What the numbers of a dictionary stand for; pyarrow looks nothing up in views of texts, which
+    polars has."""
+    pa = require("pyarrow", _EXTRA)
+    words = chunk.dictionary
+    if pa.types.is_string_view(words.type):
+        words = words.cast(pa.string())
+    return pa.DictionaryArray.from_arrays(chunk.indices, words).dictionary_decode()
 
 
 def _kind(t: Any) -> tuple[Kind, str]:
