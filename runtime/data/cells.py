@@ -44,10 +44,13 @@ def kind_of_cells(cells: Iterable[str]) -> tuple[Kind, str]:
     present = [c for c in dict.fromkeys(c.strip() for c in cells) if not is_missing(c)]
     if not present:
         return "number", ""
-    dates = [c for c in present if _DATE.fullmatch(c) and not is_number(c)]
+    numbers = [c for c in present if is_number(c)]
+    if 2 * len(numbers) >= len(present):
+        return "number", numbers[0]
+    dates = [c for c in present if _DATE.fullmatch(c)]
     if 2 * len(dates) > len(present):
         return "date", dates[0]
-    numbers = [c for c in present if is_number(c) or _MEANT.fullmatch(c)]
+    numbers += [c for c in present if _MEANT.fullmatch(c)]
     if numbers:
         return "number", numbers[0]
     words = {c.lower() for c in present}

@@ -123,7 +123,8 @@ def read_csv(path: Path) -> Table:
                 f"{path}, line {row.line}: found {len(row.cells)} values, where the header has "
                 f"{len(header)}"
             )
-        _check_quotes(path, row)
+        if row.further:
+            _check_quotes(path, row)
         lines.append(row.line)
         for column, cell in zip(cells, row.cells, strict=True):
             column.append(cell)
