@@ -143,6 +143,7 @@ class MLP(Weights, CallbackSupportMixin, BaseEstimator):
             settings = Settings(*how)
             self.program_ = going_on(self._settle(), self._settings, settings, rests=not goes_on)
             self._settings = settings
+            self._follow(early=bool(self.early_stopping))
             return
         values = first_values(form, rng)
         seed = int(rng.randint(2**31 - 1)) if form.dropout else 0
@@ -162,19 +163,28 @@ class MLP(Weights, CallbackSupportMixin, BaseEstimator):
         self.out_activation_ = LOSSES[form.loss].out_activation
         self._best = None
         self._no_improvement_count = 0
+        for name in ("loss_curve_", "validation_scores_", "best_loss_"):
+            self.__dict__.pop(name, None)
+        self._follow(early=bool(self.early_stopping))
+
+    def _follow(self, early: bool) -> None:
+        """The attributes that follow a fit with batches, where there are none of its kind yet."""
         if not self._stochastic:
             return
-        early = self.early_stopping
-        self.loss_curve_: list[float] = []
-        self.validation_scores_: list[float] | None = [] if early else None
-        self.validation_loss_curve_: list[float] | None = [] if early else None
-        self.best_validation_score_ = -np.inf if early else None
-        self.best_loss_ = None if early else np.inf
+        if "loss_curve_" not in vars(self):
+            self.loss_curve_: list[float] = []
+        followed = "validation_scores_" if early else "best_loss_"
+        if vars(self).get(followed) is None:
+            self._no_improvement_count = 0
+            self.validation_scores_: list[float] | None = [] if early else None
+            self.validation_loss_curve_: list[float] | None = [] if early else None
+            self.best_validation_score_ = -np.inf if early else None
+            self.best_loss_ = None if early else np.inf
 
     def _rows(self, x: Any, y: Array, w: Array | None) -> Rows:
         """The data in the dtype of the graph, its rows one after another in memory."""
         dtype = self.program_.declared["x"].type.numpy
-        x = x.tocsr().astype(dtype) if issparse(x) else np.ascontiguousarray(x, dtype)
+        x = x.tocsr().astype(dtype, copy=False) if issparse(x) else np.ascontiguousarray(x, dtype)
         targets = y if LOSSES[self._settings.form.loss].of_classes else y.astype(dtype)
         return Rows(x, targets, None if w is None else w.astype(dtype))
 

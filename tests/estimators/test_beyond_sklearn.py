@@ -372,6 +372,22 @@ def test_a_fit_that_diverges_says_so_and_keeps_finite_weights() -> None:
     assert all(np.isfinite(w).all() for w in e.coefs_)
 
 
+def test_a_warm_start_may_follow_something_else() -> None:
+    x, y = rows()
+    e = classifier(warm_start=True).fit(x, y)
+    e.set_params(early_stopping=True).fit(x, y)
+    assert len(e.loss_curve_) == 8 and len(e.validation_scores_) == 4 and e.best_loss_ is None
+    e.set_params(early_stopping=False).fit(x, y)
+    assert len(e.loss_curve_) == 12 and e.best_loss_ == min(e.loss_curve_[8:])
+    e.set_params(solver="lbfgs").fit(x, y)
+    assert e.set_params(solver="sgd").fit(x, y).n_iter_ == 4
+    first = classifier(warm_start=True, solver="lbfgs").fit(x, y)
+    assert not hasattr(first, "loss_curve_")
+    assert len(first.set_params(solver="adam").fit(x, y).loss_curve_) == 4
+    again = classifier(solver="adam").fit(x, y).set_params(solver="lbfgs").fit(x, y)
+    assert not hasattr(again, "loss_curve_"), "nothing of a fit before is left"
+
+
 def test_weights_of_a_batch_that_sum_to_0_are_named() -> None:
     x, y = rows()
     w = np.r_[np.zeros(20), np.ones(41)]
