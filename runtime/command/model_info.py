@@ -32,7 +32,9 @@ def model_rows(path: Path) -> Iterator[tuple[str, str]]:
     yield "inputs", ", ".join([f"{g.names[n]}: {n.type}" for n in g.inputs])
     yield "outputs", ", ".join([f"{key}: {n.type}" for key, n in g.outputs.items()])
     count = sum(v.size for v in program.parameters.values())
-    yield "parameters", f"{count:,} numbers in {len(program.parameters)} tensors"
+    frozen = len(g.parameters) - len(g.trained)
+    held = f"{count:,} numbers in {len(program.parameters)} tensors"
+    yield "parameters", held + (f", of which {frozen} are frozen" if frozen else "")
     yield "steps", f"{program.step_number:,}"
     for name in ("optimizer", "regularizer", "dropout", "clip"):
         if (value := getattr(options, name)) is not None:

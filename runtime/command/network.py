@@ -33,7 +33,8 @@ def declare(data: TaskData, settings: Settings) -> Graph:
     init = settings.make_init()
     weights = class_weights(settings.class_weight, data)
     loss = loss_name(settings.loss, data.task)
-    h = _scaled(data)
+    scaling = data.scaling
+    h = scaling.of(input("x", ("N", data.features), scaling.dtype))
     for size in settings.hidden:
         h = dense(h, size, init=init, bias=not settings.batch_norm)
         h = activation(batch_norm(h) if settings.batch_norm else h)
@@ -75,25 +76,6 @@ def compiled(
     )
     program.metadata.update(described(data), loss=loss_name(settings.loss, data.task))
     return program
-
-
-def _scaled(data: TaskData) -> Node:
-    """The input `x` as features of mean 0 and variance 1, by constants that the training part gave;
-    what is 0 or 1 stays so.
-
-    What f32 does not hold beside its size is read, and centred, in f64.
-    """
-    scaling = standardizing(data.train.x, data.pixels)
-    kept = np.array([f for e in data.encodings for f in [e.is_indicator] * len(e.features)], bool)
-    if kept.any():
-        scaling = scaling._replace(
-            mean=np.where(kept, 0.0, scaling.mean), inverse=np.where(kept, 1.0, scaling.inverse)
-        )
-    x = input("x", ("N", data.features), scaling.dtype)
-    mean = constant(scaling.mean, scaling.dtype, name="mean")
-    inverse = constant(scaling.inverse, scaling.dtype, name="inverse_deviation")
-    scaled = multiply(subtract(x, mean, name="centred"), inverse, name="scaled")
-    return scaled if scaling.dtype == "f32" else cast(scaled, "f32")
 
 
 def _regressor(raw: Node, data: TaskData, loss: str) -> Graph:

@@ -100,9 +100,14 @@ class TaskData(NamedTuple):
 
     @property
     def scaling(self) -> Scaling:
-        """What gives the features of the training part mean 0 and variance 1: in a graph, write
-        `data.scaling.of(x)`."""
-        return standardizing(self.train.x, self.pixels)
+        """What gives the features of the training part mean 0 and variance 1, and leaves those of
+        categories, which are 0 or 1: in a graph, write `data.scaling.of(x)`."""
+        scaling = standardizing(self.train.x, self.pixels)
+        kept = [e.is_indicator for e in self.encodings for _ in e.features]
+        if not any(kept):
+            return scaling
+        mean, inverse = np.where(kept, 0.0, scaling.mean), np.where(kept, 1.0, scaling.inverse)
+        return scaling._replace(mean=mean, inverse=inverse)
 
     @property
     def task(self) -> Task:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...graph import RunError, is_number, shown
+from ...graph import RunError, is_number, shown, warn
 from ...graph.writing import given_path
 from ...passes import Optimizer
 from ...passes.methods.learning_rates import Schedule
@@ -140,6 +140,8 @@ def fit(
     program.metadata.update({**source.known, **program.metadata})
     program.metadata.update(_with_columns(program, loop.batches.looked_at.columns))
     extent = source.extent(at.start)
+    if program.parameters and not program.declared.trained:
+        warn("all parameters are frozen, and nothing is trained; program.but(g.unfreeze('*'))")
     logging = logging_to(loggers, program, at.rows, source.told())
     with (
         program.executable.verifying(verify_products),

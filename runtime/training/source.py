@@ -9,7 +9,7 @@ import numpy as np
 
 from ...graph import Array, RunError, shown
 from ..arguments import count_of
-from ..data.parts import Known, stratified
+from ..data.parts import Known, TaskData, stratified
 from ..program import Program
 from .batches import Batches, Place, RowBatches
 from .checkpoint import Length
@@ -65,6 +65,11 @@ class Source(Protocol):
 
 def source_of(program: Program, data: Data | Stream, how: Drawing) -> Source:
     """What is given as data; RunError where it cannot be, or cannot be drawn from so."""
+    if isinstance(data, TaskData):
+        raise RunError(
+            f"the data is all of {data.name}; write vg.fit(program, data.train, "
+            "validation=data.validation), and keep data.test for vg.measure"
+        )
     kind = StreamSource if is_stream(data) else RowSource
     return kind(program, data, how)
 

@@ -150,10 +150,12 @@ class StreamBatches:
     def _peek(self) -> DataSet | None:
         """The next batch of this pass, which stays the next one."""
         if self._ahead is None:
-            if self._batches is None:
-                self._batches = self._opened()
             try:
+                if self._batches is None:
+                    self._batches = self._opened()
                 batch = next(self._batches, _END)
+            except RunError:
+                raise
             except Exception as e:
                 e.add_note(f"raised by the data, for {self._named()}")
                 raise

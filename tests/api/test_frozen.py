@@ -165,6 +165,12 @@ def test_a_net_that_is_frozen_as_a_whole_steps_and_changes_nothing() -> None:
     assert all((before[k] == v).all() for k, v in program.parameters.items())
 
 
+def test_fit_warns_where_nothing_is_trained() -> None:
+    feeds = rows(8)
+    with pytest.warns(vg.VerigradWarning, match="all parameters are frozen, and nothing is"):
+        vg.fit(vg.compile(net().freeze("*"), optimizer=vg.SGD(lr=0.1)), feeds, steps=1)
+
+
 def test_a_parameter_of_two_readers_is_frozen_for_both() -> None:
     w = vg.parameter("w", (3, 3), trainable=False)
     x = vg.input("x", ("N", 3))

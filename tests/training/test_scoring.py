@@ -149,6 +149,7 @@ BAD: list[tuple[Callable[[vg.Program, Data], object], str]] = [
     (lambda p, d: vg.fit(p, d, validation_split="a", epochs=1), "validation_split is 'a'"),
     (lambda p, d: vg.fit(p, d, validation=d, validation_split=0.1, epochs=1), "give one of the"),
     (lambda p, d: vg.fit(p, d, validation_split=1e-4, epochs=1), "is no row of any class"),
+    (lambda p, d: vg.fit(p, vg.data.digits(), epochs=1), r"write vg.fit\(program, data.train"),
     (lambda p, d: vg.fit(p, [d], validation_split=0.1, epochs=1), "the data comes in batches"),
 ]
 

@@ -239,6 +239,12 @@ def test_options_that_are_for_arrays_are_refused(
         vg.fit(program, batches(2), **{"epochs": 1, **options})
 
 
+def test_a_function_that_cannot_be_called_so_says_for_what(program: vg.Program) -> None:
+    with pytest.raises(TypeError, match="missing 1 required") as caught:
+        vg.fit(program, lambda epoch, rows: [], epochs=1)
+    assert caught.value.__notes__ == ["raised by the data, for batch 1 of epoch 1"]
+
+
 def test_a_function_that_gives_no_batches_is_named(program: vg.Program) -> None:
     with pytest.raises(vg.RunError, match="a function that gives 3 for an epoch"):
         vg.fit(program, lambda: 3, epochs=1)
