@@ -128,7 +128,9 @@ def read_config(text: str) -> tuple[Settings, RunOptions, Config]:
             f"the run was begun with {shown(sorted(unknown))}, which this verigrad does not know; "
             f"it was begun with version {shown(begun)}"
         )
-    settings = Settings.from_config({k: v for k, v in train.items() if k in Settings._fields})
+    # Runs that were begun before a number could be predicted took every label for a class.
+    told = {"task": "classification", **train}
+    settings = Settings.from_config({k: v for k, v in told.items() if k in Settings._fields})
     rest = {k: v for k, v in train.items() if k in RunOptions._fields}
     check_choices(OPTIONS, rest)
     return settings, fitting(rest, RunOptions, "config"), content

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from invoking import run
 
+from verigrad.runtime.command.run_options import read_config
+
 SMALL = ("--hidden", 6, "--epochs", 12, "--batch-size", 20, "--optimizer", "adam", "--lr", 0.02)
 CLASSES = ("fail", "pass", "so, so")
 
@@ -202,3 +204,25 @@ def test_columns_called_like_options_are_options_values(tmp_path: Path) -> None:
     )
     dropped = run("train", "--data", tmp_path / "odd.csv", "--target=-o", "--drop=--drop", *SMALL)
     assert dropped.exit_code == 0 and "net 3-6-3" in dropped.stderr
+
+
+def test_a_run_of_before_there_was_a_task_goes_on_with_its_classes() -> None:
+    settings, _, _ = read_config('{"train": {"data": "a.csv", "target": "y"}}')
+    assert settings.task == "classification"
+    settings, _, _ = read_config('{"train": {"task": "auto", "drop": ["a,b", "c"]}}')
+    assert settings.task == "auto" and settings.drop == ("a,b", "c")
+
+
+@pytest.mark.parametrize("spec", ["digits", "rows.npz"])
+def test_only_a_table_has_a_target_and_columns(
+    trained: Path, tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("rows.npz", x=np.zeros((20, 4)), y=[0, 1] * 10)
+    for option in ("--target", "--drop", "--one-hot", "--ordinal"):
+        result = run("train", "--data", spec, option, "a")
+        assert result.exit_code == 2 and f"{option} names a column of a" in result.stderr
+    result = run("train", "--data", spec, "--task", "regression")
+    assert result.exit_code == 2 and "--task regression predicts a column" in result.stderr
+    result = run("predict", trained / "run", spec, "--target", "a")
+    assert result.exit_code == 2 and f"a table; {spec} has none" in result.stderr
