@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 import sys
-from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import click
 
@@ -19,14 +17,10 @@ from ..data.parts import TaskData
 from ..metrics.registry import METRICS, metric
 from ..optional import require
 from ..training.checkpoint import Checkpoint
-from ..training.fit import fit
 from ..training.following import MEASURES
-from ..tuning.rounds import ROUND, Bars, rounds
+from ..tuning.rounds import ROUND
 from ..tuning.study import Asked as Facts
-from ..tuning.study import Study, opened
-from ..tuning.trial import Ran, Trial, Watch, one_thread, watched
-from ..tuning.tune import direction_of
-from ..tuning.tuning import Tuning, told
+from ..tuning.trial import Trial, one_thread
 from .folder import Folder
 from .groups import RUN, GroupedCommand, grouped_option
 from .network import compiled
@@ -34,47 +28,15 @@ from .outputs import check_figure
 from .ranged import Asked, Values, read_options, takes_ranges, typed
 from .run_options import config
 from .training_command import config_option
-from .training_run import TrainingRun, describe, followed, steps_of_run
+from .training_run import TrainingRun, describe, steps_of_run
+from .trials import How, Trials
 
 BY: Final = tuple(dict.fromkeys([*MEASURES, *METRICS]))
+_OF_THE_LOSS: Final = ("loss", "class_weight", "label_smoothing")
+"""Options by which losses cannot be compared."""
 TUNING: Final = "tuning.json"
 """What the folder of the best run has of the tuning: ranges and trials."""
 PICTURE: Final = "tuning.svg"
-
-
-class _Trained(NamedTuple):
-    """How a trial is made, in any process: as `train` makes its run, on one thread."""
-
-    data: TaskData
-    fixed: Values
-    by: str
-
-    def __call__(self, options: Mapping[str, Any], bars: Bars) -> Ran:
-        def train(watch: Watch) -> float | None:
-            try:
-                settings, run_options = read_options(
-                    self.fixed | typed(options), len(self.data.train.y)
-                )
-            except click.ClickException as e:
-                raise RunError(e.format_message()) from None
-            steps = steps_of_run(self.data, settings, run_options)
-            program = compiled(self.data, settings, steps, 1)
-            best, callbacks = followed(program, run_options)
-            fit(
-                program,
-                self.data.train,
-                validation=self.data.validation,
-                steps=steps,
-                batch_size=settings.batch_size,
-                sampler=run_options.sampler,
-                callbacks=[*callbacks, watch],
-                metrics=() if self.by in MEASURES else [self.by],
-                progress=False,
-                verify_products=run_options.verify_products,
-            )
-            return watch.values[best.epoch - 1] if best is not None and best.epoch else None
-
-        return watched(Watch(self.by, bars), train)
 
 
 @click.command("tune", cls=GroupedCommand)
@@ -149,9 +111,8 @@ def tune_command(
     data = settings.load_data()
     if not len(data.validation.y):
         raise RunError(f"{data.name} has too few rows to hold a validation part out of them")
-    if how["by"] != "loss":
-        metric(how["by"], data.task)  # or says which there are
-    tuned = _Tuned(data, asked, settings.seed, _How(**how), out)
+    asked = _measuring(ctx, asked, data, how["by"])
+    tuned = Trials(data, asked, settings.seed, How(**how), out)
     folder = ctx.with_resource(_folder(out, overwrite, tuned.facts)) if out is not None else None
     tuning = tuned.run(study, as_json)
     best = tuning.best
@@ -168,74 +129,23 @@ def tune_command(
         folder.write(TUNING, json.dumps(tuned.plain(tuning)))
 
 
-class _How(NamedTuple):
-    """How trials are made and judged, as the options say."""
-
-    trials: int
-    jobs: int
-    by: str
-    no_prune: bool
-    round_size: int
-
-
-class _Tuned:
-    """The trials of a command, and what is printed of them."""
-
-    def __init__(
-        self, data: TaskData, asked: Asked, seed: int, how: _How, out: Path | None
-    ) -> None:
-        self._asked = asked
-        self._seed = seed
-        self._how = how
-        self._out = out
-        self._run = _Trained(data, asked.fixed, how.by)
-        ranges = {k: repr(r.distribution) for k, r in asked.ranges.items()}
-        what = {"by": how.by, "prune": not how.no_prune, "round_size": how.round_size}
-        self.facts = Facts(ranges, {**asked.fixed, **what})
-
-    def run(self, study: Path | None, as_json: bool) -> Tuning:
-        """Makes the trials that the study has not; those that are finished are printed, however the
-        rest ended."""
-        how, found = self._how, Tuning((), self._how.by, self._asked.ranges)
-        with opened(study, self.facts, direction_of(how.by)) as kept:
-            trials = Study(kept, self._asked.ranges, self._seed)
-            if trials.trials:
-                there = len(trials.trials[: how.trials])
-                click.echo(f"{study} has {there} of {how.trials} trials", err=True)
-            try:
-                for trial in rounds(
-                    trials, self._run, how.by, how.trials, how.jobs, how.round_size,
-                    not how.no_prune,
-                ):  # fmt: skip
-                    _tell(trial, how.trials, how.by)
-            except KeyboardInterrupt:
-                if study is not None:
-                    click.echo(f"the same command goes on with {study}", err=True)
-                raise
-            finally:
-                found = Tuning(trials.trials[: how.trials], how.by, self._asked.ranges)
-                if found.trials:
-                    click.echo(json.dumps(self.plain(found)) if as_json else str(found))
-        return found
-
-    def plain(self, tuning: Tuning) -> dict[str, Any]:
-        """The tuning in types that JSON has."""
-        trials = [
-            {
-                **t._asdict(),
-                "options": dict(t.options),
-                "values": [v if math.isfinite(v) else None for v in t.values],
-            }
-            for t in tuning.trials
-        ]
-        done = any(t.value is not None for t in tuning.trials)
-        return {
-            "asked": self.facts.as_dict(),
-            "by": tuning.by,
-            "trials": trials,
-            "best": tuning.best.number if done else None,
-            "out": str(self._out) if self._out is not None else None,
-        }
+def _measuring(ctx: click.Context, asked: Asked, data: TaskData, by: str) -> Asked:
+    """What is asked, and that the measure is one of the trials', of which no range is."""
+    if by == "loss":
+        for name in _OF_THE_LOSS:
+            if name in asked.ranges:
+                option = f"--{name.replace('_', '-')}"
+                raise click.UsageError(
+                    f"{option} changes the loss itself: judge --by another measure, such as "
+                    f"{'rmse' if data.task == 'regression' else 'accuracy'}",
+                    ctx,
+                )
+        return asked
+    metric(by, data.task)  # or says which there are
+    if by in MEASURES:
+        return asked
+    names = [name for name in [*asked.fixed.get("metrics", "").split(","), by] if name]
+    return asked._replace(fixed=asked.fixed | {"metrics": ",".join(dict.fromkeys(names))})
 
 
 def _folder(out: Path, overwrite: bool, facts: Facts) -> Folder:
@@ -265,20 +175,14 @@ def _train_best(data: TaskData, options: Values, best: Trial, folder: Folder, by
         folder.begin(recorded)
         checkpoint = Checkpoint(folder.checkpoint, notes={"config": json.dumps(recorded)})
         history = running.train(checkpoint)
-        values = history[f"validation_{by}"] if by in MEASURES else []
-        if values and tuple(values) != best.values:
+        values = history[f"validation_{by}"]
+        if tuple(values) != best.values:
             click.echo(
                 f"Warning: the run came to {values[-1]:.6g}, and to {best.values[-1]:.6g} as trial "
                 f"{best.number}, on another machine or with other versions maybe",
                 err=True,
             )
         running.finish(history, as_json=False)
-
-
-def _tell(trial: Trial, of: int, by: str) -> None:
-    options = ", ".join([f"{name} {told(v)}" for name, v in trial.options.items()])
-    came = f"validation {by} {trial.value:.4f}" if trial.value is not None else trial.ended
-    click.echo(f"{trial.number + 1:>{len(str(of))}}/{of}  {options}: {came}", err=True)
 
 
 def _line(options: Values) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -37,6 +38,13 @@ class Asked(NamedTuple):
             json.dumps({"ranges": dict(self.ranges), **self.fixed}, default=str)
         )
         return plain
+
+
+def fingerprint(*data: object) -> str:
+    """What tells data from others, in any process; nothing of what cannot be pickled: streams."""
+    with suppress(pickle.PicklingError, AttributeError, TypeError):
+        return str(require("joblib", "tune").hash(data))
+    return ""
 
 
 class Study:

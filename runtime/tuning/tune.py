@@ -16,7 +16,7 @@ from ..training.fit import fit
 from ..training.following import MEASURES, larger_is_better
 from .ranges import ranged
 from .rounds import ROUND, Bars, rounds
-from .study import Asked, Study, opened
+from .study import Asked, Study, fingerprint, opened
 from .trial import Ran, Watch, watched
 from .tuning import Tuning
 
@@ -105,6 +105,8 @@ def tune(
         "seed": seed,
         "round_size": round_size,
     }
+    if isinstance(study, (str, Path)):
+        facts["data"] = fingerprint(data, validation)
     asked = Asked({k: repr(r.distribution) for k, r in found.items()}, facts | fixed)
     run = _Fitted(build, data, validation, by, keep_best, fixed)
     with _opened(study, asked, by) as kept:

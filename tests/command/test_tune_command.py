@@ -74,7 +74,7 @@ def test_a_tuning_that_is_killed_goes_on(whole: dict[str, Any], tmp_path: Path) 
     given = [str(a) for a in (*TUNE, *kept)]
     script = f"""
 import os, signal, sys
-from verigrad.runtime.command import tune
+from verigrad.runtime.command import trials
 from verigrad.runtime.command.cli import cli
 from verigrad.runtime.command.folder import Folder
 def deadly(owner, name, left):
@@ -87,7 +87,7 @@ def deadly(owner, name, left):
         return call(*args, **options)
     setattr(owner, name, counted)
 if sys.argv[1] == "trial":
-    deadly(tune, "compiled", 4)
+    deadly(trials, "compiled", 4)
 else:
     deadly(Folder, sys.argv[1], 1)
 cli({given})
@@ -161,6 +161,8 @@ def test_every_option_of_training_is_read_as_train_reads_it(name: str) -> None:
         (("--data", "digits:digits", "--lr", "0..1"), "digits:digits"),
         (("--split-seed", "0..3", "--lr", "0..1"), "'--split-seed': '0..3' is not a valid integer"),
         (("--lr", "0..1", "--steps", "3", "--epochs", "3"), "--epochs and --steps exclude each"),
+        (("--label-smoothing", "0..0.5"), "--label-smoothing changes the loss itself"),
+        (("--class-weight", "balanced:1=2"), "--class-weight changes the loss itself"),
         (("--lr", "0..1", "--overwrite"), "--overwrite has no effect without --out"),
         (("--lr", "0..1", "--jobs", "0"), "--jobs"),
         (("--lr", "0..1", "--svg", "/no/such/a.svg"), "/no/such/a.svg"),
@@ -178,8 +180,13 @@ def test_a_metric_is_that_of_the_task(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("\n".join(["a,b,y", *rows, ""]))
     data = ("--data", tmp_path / "t.csv", "--target", "y", "--task", "regression")
     given = ("tune", *data, "--loss", "mae:mse", "--hidden", "", "--epochs", 1, "--trials", 2)
-    result = run(*given, "--by", "rmse")
+    result = run(*given, "--by", "rmse", "--metrics", "mae", "--out", tmp_path / "best")
     assert result.exit_code == 0 and "validation rmse" in result.stdout
+    assert "--metrics mae,rmse" in result.stdout and "Warning: the run came" not in result.stderr
+    row = json.loads((tmp_path / "best" / "metrics.jsonl").read_text())
+    assert {"validation_rmse", "validation_mae"} <= set(row)
+    result = run(*given)
+    assert result.exit_code == 2 and "--loss changes the loss itself" in result.stderr
     result = run(*given, "--by", "accuracy")
     assert result.exit_code == 2
     assert "accuracy is a metric of classification, and this is regression" in result.stderr

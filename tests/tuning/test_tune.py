@@ -129,6 +129,8 @@ def test_a_file_of_another_tuning_is_named(tmp_path: Path) -> None:
     for other in ({"seed": 6}, {"epochs": 5}, {"by": "accuracy"}, {"ranges": {"lr": "1..2"}}):
         with pytest.raises(vg.RunError, match=r"was begun with|the study"):
             tuned(study=path, **other)
+    with pytest.raises(vg.RunError, match="was begun with data"):
+        tuned(study=path, validation={**VALID, "x": VALID["x"] + 1})
     path.write_bytes(b"garbage" * 1000)
     with pytest.raises(vg.RunError, match="the study cannot be kept: file is not a database"):
         tuned(study=path)
