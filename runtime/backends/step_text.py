@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
+from types import CodeType
 from typing import Any, Final, NamedTuple
 
 from ...graph import Node
@@ -80,7 +82,7 @@ class StepText:
                 objects[f"{called[1]}_{at}"] = function
                 lines[at - 1] = lines[at - 1].replace(called[1], f"objects['{called[1]}_{at}']", 1)
         space: dict[str, Any] = {}
-        exec(compile("\n".join(lines), file, "exec"), space)
+        exec(_code("\n".join(lines), file), space)
         functions: dict[str, Callable[..., Any]] = space["make"](objects)
         return functions
 
@@ -93,3 +95,9 @@ class StepText:
         used = set(re.findall(r"\w+", "\n".join(self.lines)))
         named = [f"    {name} = objects[{name!r}]" for name in self.names.objects if name in used]
         return ["def make(objects):", *named]
+
+
+@lru_cache(maxsize=32)
+def _code(text: str, file: str) -> CodeType:
+    """The text, compiled: programs of the same graph and size have the same."""
+    return compile(text, file, "exec")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from ...passes import Optimizer
@@ -12,6 +13,7 @@ from ..program import Program
 
 _SMALLEST: Final = 1e-6
 """At this rate "adaptive" ends instead of dividing it again."""
+_ALL: Final = math.nextafter(1.0, 0.0)
 
 
 class Rate:
@@ -60,4 +62,5 @@ def optimizer_of(estimator: Any, rate: Rate) -> Optimizer:
     if e.momentum == 0:
         return SGD(lr)
     kind = Nesterov if e.nesterovs_momentum else Momentum
-    return kind(lr, rho=e.momentum, dialect="sklearn")
+    # A velocity that forgets nothing, as scikit-learn allows it: 1, to the last place.
+    return kind(lr, rho=min(float(e.momentum), _ALL), dialect="sklearn")

@@ -110,6 +110,7 @@ CASES: dict[str, dict[str, Any]] = {
     "adam": {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-3, "learning_rate_init": 0.02},
     "sgd": {"solver": "sgd", "learning_rate_init": 0.05},
     "momentum": {"solver": "sgd", "nesterovs_momentum": False, "momentum": 0.7},
+    "all momentum": {"solver": "sgd", "momentum": 1.0},
     "no momentum": {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.1},
     "invscaling": {"solver": "sgd", "learning_rate": "invscaling", "learning_rate_init": 0.3},
     "adaptive": {
