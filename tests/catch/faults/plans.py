@@ -23,8 +23,8 @@ FAULTS: Final = (
     _plan(
         "gap-of-half-the-size",
         "runtime/planning/plan.py",
-        "fits = np.flatnonzero(gaps >= _aligned(life.nbytes))",
-        "fits = np.flatnonzero(gaps >= _aligned(life.nbytes) // 2)",
+        "fits = np.flatnonzero(gaps >= self._end(life.nbytes))",
+        "fits = np.flatnonzero(gaps >= self._end(life.nbytes) // 2)",
     ),
     _plan(
         "meets-but-at-its-last-call",
@@ -41,7 +41,7 @@ FAULTS: Final = (
     _plan(
         "arena-not-aligned",
         "runtime/planning/plan.py",
-        "return -(-nbytes // ALIGNMENT) * ALIGNMENT",
+        "return -(-nbytes // alignment) * alignment",
         "return -(-nbytes // 4) * 4",
     ),
     _plan(
