@@ -58,17 +58,18 @@ def from_onnx(
             check_kind(f"from_onnx: {what}", given, Mapping, "a dict by the names of inputs")
     model, folder, called = read_model(path)
     try:
-        versions = opsets(model)
         model = inlined(model, RULES)
         check_known(model, RULES)
         step, bindings = step_of(model)
+        told = told_parameters(model)
         reader = Reader(
-            opsets(model) or versions,
+            opsets(model),
             folder,
-            trainable=told_parameters(model) if trainable is None else trainable,
+            trainable=told if trainable is None else trainable,
             shapes=shapes,
             constants={k: np.asarray(v) for k, v in (constants or {}).items()},
             updated=bindings,
+            turns=told is None,
         )
         values = reader.read(model.graph, step)
         updates = reader.updates(bindings)

@@ -44,7 +44,7 @@ class Reader:
 
     `trainable` names the initializers that are trained; None chooses (see `is_trained`). `shapes`
     replaces those of inputs, `constants` fixes inputs and stored tensors; what is `updated` and no
-    parameter is state.
+    parameter is state. Unless it `turns` weights, they keep the order that they have in the file.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Reader:
         shapes: Mapping[str, Sequence[Dim]] | None = None,
         constants: Mapping[str, Array] | None = None,
         updated: Iterable[str] = (),
+        turns: bool = True,
     ) -> None:
         self.versions = versions
         self.folder = folder
@@ -69,6 +70,7 @@ class Reader:
         self._shapes = dict(shapes or {})
         self._constants = dict(constants or {})
         self._updated = frozenset(updated)
+        self._turns = turns
         self._sources: dict[str, Node] = {}
         self._uses: Counter[str] = Counter()
         self.given: frozenset[str] = frozenset()
@@ -205,7 +207,7 @@ class Reader:
     def stored(self, name: str, array: Array, *, initializer: bool = True) -> Known | Weight:
         """A stored tensor: a weight where it is one of our floats."""
         if array.dtype in (np.float32, np.float64):
-            return Weight(name, array, self._uses[name] <= 1, initializer)
+            return Weight(name, array, self._turns and self._uses[name] <= 1, initializer)
         return Known(array)
 
     def _input(self, told: Any) -> None:
