@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -258,3 +262,44 @@ def test_what_tf2onnx_writes_of_keras(onnx: Any, rng: np.random.Generator) -> No
     ]  # fmt: skip
     assert len(g.parameters) == 6 and len(g.state) == 2
     assert program.step(x=x, y=np.zeros(6, np.int64)) > 0
+
+
+KERAS = """
+import os
+os.environ["KERAS_BACKEND"] = "torch"
+import keras, numpy as np
+from keras import layers
+keras.utils.set_random_seed(0)
+parts = [keras.Input((12,)), layers.Dense(8, activation="relu"), layers.BatchNormalization()]
+parts += [layers.Dropout(0.2), layers.Dense(8, activation="elu")]
+parts += [layers.Dense(8, activation="silu")]
+net = keras.Sequential([*parts, layers.Dense(3, activation="softmax")])
+x = np.random.default_rng(0).random((5, 12), np.float32)
+np.savez("told.npz", x=x, y=net.predict(x, verbose=0))
+net.export("net.onnx", format="onnx", verbose=False)
+"""
+
+
+def test_keras_predicts_the_same(tmp_path: Path) -> None:
+    """In a process of its own, since Keras has one backend, and PyTorch's writes ONNX."""
+    for package in ("keras", "torch", "onnx"):
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    environment = dict(os.environ, KERAS_HOME=str(tmp_path))
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KERAS],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-2000:]
+    g = vg.from_onnx(tmp_path / "net.onnx", loss="softmax_cross_entropy")
+    (x, _), told = g.inputs, np.load(tmp_path / "told.npz")
+    program = vg.compile(g, optimizer=vg.Adam(0.01))
+    (found,) = program.predict({g.names[x]: told["x"]}).values()
+    np.testing.assert_allclose(found, told["y"], rtol=1e-5, atol=1e-6)
+    assert [n.op.name for n in g.order if n.op.name in ("linear", "elu", "silu")] == [
+        "linear", "linear", "elu", "linear", "silu", "linear",
+    ]  # fmt: skip
+    before = program.step({g.names[x]: told["x"], "y": np.arange(5) % 3})
+    for _ in range(20):
+        after = program.step({g.names[x]: told["x"], "y": np.arange(5) % 3})
+    assert after < before

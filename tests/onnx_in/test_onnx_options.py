@@ -254,6 +254,37 @@ def test_a_branch_whose_condition_is_known(onnx: Any, condition: bool) -> None:
         vg.from_onnx(fed)
 
 
+def test_branches_store_under_names_of_their_own(onnx: Any) -> None:
+    helper = onnx.helper
+    out = helper.make_tensor_value_info("b", 1, None)
+
+    def branch(value: float) -> Any:
+        weight = onnx.numpy_helper.from_array(np.full(4, value, np.float32), "w")
+        return helper.make_graph([node("Mul", "x w", "b")], "b", [], [out], [weight])
+
+    both = [
+        node("If", "c", name, then_branch=branch(k), else_branch=branch(-1))
+        for k, name in ((2.0, "p"), (3.0, "q"))
+    ]
+    m = model(*both, node("Add", "p q"), stored={"c": True})
+    g = vg.from_onnx(m, trainable=True)
+    assert parameters(g) == ["w", "w_2"]
+    y = vg.compile(g).predict(x=np.ones((1, 4)))["y"]
+    np.testing.assert_array_equal(y, np.full((1, 4), 5))
+
+
+@pytest.mark.parametrize("value", ["abc", [[1], [2, 3]], object(), None, {1: 2}])
+def test_constants_that_are_no_numbers(onnx: Any, rng: np.random.Generator, value: object) -> None:
+    with pytest.raises(vg.GraphError, match=r"constants\['fc1.bias'\] is"):
+        vg.from_onnx(dense(rng), constants={"fc1.bias": value})
+
+
+def test_an_initializer_that_is_fixed(onnx: Any, rng: np.random.Generator) -> None:
+    g = vg.from_onnx(dense(rng), constants={"fc1.bias": [0.5] * 8})
+    assert parameters(g) == ["fc1.weight", "fc2.weight", "fc2.bias"]
+    assert 0.5 in [n.op.array.flat[0] for n in g.constants]
+
+
 SLOPES = {"Sinh": 1, "Asinh": 1, "Atan": 1, "Asin": 1, "Acos": -1, "Tan": 1, "Atanh": 1, "Cosh": 0,
           "Softsign": 1, "Mish": 0.6, "Celu": 1}  # fmt: skip
 

@@ -129,7 +129,7 @@ class Call:
     def tensor(self, name: str) -> Array | None:
         """An attribute that is a tensor; None where it is left out."""
         a = self.attributes.get(name)
-        return None if a is None else to_array(a.t, self.reader.folder)
+        return None if a is None else to_array(a.t, self.reader.sources.folder)
 
     def axes(self, k: int) -> list[int] | None:
         """The attribute `axes`, which newer opsets have as input k; None where it is left out."""

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ....graph import Dim, Graph, GraphError, Node, VerigradError, check_kind, shown, suggest
 from .loss import with_loss
 from .model import check_known, inlined, opsets, read_model, step_of, told_parameters
 from .naming import cleaned
 from .reader import Reader
 from .rules import RULES
+from .sources import Sources, Wishes
 from .values import Known, Value
 
 if TYPE_CHECKING:
@@ -62,22 +61,20 @@ def from_onnx(
         check_known(model, RULES)
         step, bindings = step_of(model)
         told = told_parameters(model)
-        reader = Reader(
-            opsets(model),
-            folder,
-            trainable=told if trainable is None else trainable,
-            shapes=shapes,
-            constants={k: np.asarray(v) for k, v in (constants or {}).items()},
-            updated=bindings,
+        wishes = Wishes(
+            told if trainable is None else trainable, shapes or {}, constants or {}, bindings,
             turns=told is None,
-        )
-        values = reader.read(model.graph, step)
+        )  # fmt: skip
+        graphs = [model.graph] if step is None else [model.graph, step]
+        reader = Reader(opsets(model), Sources(folder, wishes, graphs))
+        values = reader.read(graphs)
+        inputs = [*reader.sources.inputs]
         updates = reader.updates(bindings)
         outputs = _outputs(reader, values, {*updates.values()})
         name = cleaned(model.graph.name or "onnx")
         if loss is None and output is None:
-            return Graph(name, outputs, updates=updates, inputs=[*reader.inputs])
-        return with_loss(name, outputs, [*reader.inputs], loss, output, target)
+            return Graph(name, outputs, updates=updates, inputs=inputs)
+        return with_loss(name, outputs, inputs, loss, output, target)
     except VerigradError as e:
         raise type(e)(f"{called} cannot be read: {e}") from None
 

@@ -14,6 +14,7 @@ from ..values import Value
 from . import (
     activations,
     choosing,
+    circular,
     classical,
     control,
     elementwise,
@@ -30,8 +31,8 @@ from . import (
 Rule = Callable[[Call], Value | list[Value | None]]
 
 _TABLES: Final = (
-    activations, choosing, control, elementwise, losses, normalization, products, reductions,
-    shapes, slicing, storage,
+    activations, choosing, circular, control, elementwise, losses, normalization, products,
+    reductions, shapes, slicing, storage,
 )  # fmt: skip
 
 RULES: Final[Mapping[tuple[str, str], Rule]] = {

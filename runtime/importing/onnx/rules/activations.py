@@ -13,6 +13,7 @@ from .....graph import Dim, GraphError, Node
 from .....ops import (
     absolute,
     divide,
+    dropout,
     elu,
     exp,
     expm1,
@@ -33,7 +34,7 @@ from .....ops import (
     where,
 )
 from ..call import Call, counted
-from ..values import Known, Value, Weight
+from ..values import Known, Value
 from .parts import as_dtype, in_floats, ordered, shaped
 from .reductions import first_of
 
@@ -181,21 +182,12 @@ def _dropout(c: Call) -> list[Value | None]:
     if c.has(1):
         share = float(c.known(1).reshape(()))
     training = c.has(2) and bool(c.known(2).reshape(()))
-    dropped = c.reader.dropped(x, share) if training and share else x
+    dropped = dropout(x, keep=1 - share) if training and share else x
     return [dropped, Known(np.ones(x.type.bind({}), np.bool_)) if not x.type.symbols else None]
 
 
 def _of(function: Callable[[Node], Node]) -> Callable[[Call], Value]:
     return lambda c: function(c.node(0))
-
-
-def _identity(c: Call) -> Value:
-    """The input; a weight that nodes read becomes one of its own under the new name: PyTorch
-    keeps weights once that are equal as it writes them."""
-    value = c.value(0)
-    if isinstance(value, Weight) and value.stored and c.outputs[0] not in c.reader.given:
-        return c.reader.stored(c.outputs[0], value.array)
-    return value
 
 
 RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
@@ -207,7 +199,6 @@ RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
     "HardSigmoid": lambda c: _hard(c.node(0), c.number("alpha", 0.2), c.number("beta", 0.5)),
     "HardSwish": lambda c: c.node(0) * _hard(c.node(0), 1 / 6, 0.5),
     "Hardmax": partial(_of_rows, function=_hardmax),
-    "Identity": _identity,
     "LeakyRelu": _leaky_relu,
     "LogSoftmax": partial(_of_rows, function=log_softmax),
     "Mish": _of(_mish),

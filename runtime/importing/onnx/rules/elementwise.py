@@ -18,7 +18,6 @@ from .....ops import (
     equal,
     erf,
     exp,
-    expm1,
     floor,
     greater,
     greater_equal,
@@ -58,7 +57,7 @@ def operands(c: Call) -> list[Node]:
     """
     beside = [v for v in c.inputs if isinstance(v, Node)]
     scaling = (
-        not c.reader.is_chosen
+        not c.reader.sources.is_chosen
         and bool(beside)
         and not any(c.reader.reads_parameters(n) for n in beside)
     )
@@ -66,7 +65,8 @@ def operands(c: Call) -> list[Node]:
             for k, v in enumerate(c.inputs)]  # fmt: skip
 
 
-def _unary(function: Function) -> Callable[[Call], Value]:
+def of_one(function: Function) -> Callable[[Call], Value]:
+    """The rule of a function of one input."""
     return lambda c: function(c.node(0))
 
 
@@ -164,57 +164,6 @@ def _round(x: Node) -> Node:
     return where(both(halfway, odd), up - 1.0, up)
 
 
-def _sinh(x: Node) -> Node:
-    return (expm1(x) - expm1(-x)) * 0.5
-
-
-def _cosh(x: Node) -> Node:
-    return (exp(x) + exp(-x)) * 0.5
-
-
-def _asinh(x: Node) -> Node:
-    """ln(x + sqrt(x x + 1)) of the distance to 0, and odd; the slope at 0 is 1."""
-    below = less(x, 0.0)
-    distance = where(below, -x, x)
-    y = log(distance + sqrt(square(x) + 1.0))
-    return where(below, -y, y)
-
-
-def _acosh(x: Node) -> Node:
-    return log(x + sqrt(x + 1.0) * sqrt(x - 1.0))
-
-
-def _atanh(x: Node) -> Node:
-    return 0.5 * log((1.0 + x) / (1.0 - x))
-
-
-def _atan(x: Node) -> Node:
-    """The angle whose tangent is x: halved three times, by its series, exact to the last places.
-
-    Beyond 1 it is a right angle without that of 1 / x; tan(a / 2) = t / (1 + sqrt(1 + t t)) for
-    t = tan(a). Below tan(pi / 32) eight terms of t - t^3 / 3 + t^5 / 5 ... are enough for f64.
-    """
-    far = greater(square(x), 1.0)
-    t = where(far, 1.0 / where(far, x, 1.0), x)
-    for _ in range(3):
-        t = t / (sqrt(square(t) + 1.0) + 1.0)
-    squares = square(t)
-    series = number(-1 / 15, x)
-    for k in range(13, 0, -2):
-        series = series * squares + (1 / k if k % 4 == 1 else -1 / k)
-    y = series * t * 8.0
-    right = where(greater(x, 0.0), number(math.pi / 2, x), -math.pi / 2)
-    return where(far, right - y, y)
-
-
-def _asin(x: Node) -> Node:
-    return _atan(x / (sqrt(1.0 - square(x)) + 1.0)) * 2.0
-
-
-def _acos(x: Node) -> Node:
-    return _atan(sqrt((1.0 - x) / (1.0 + x))) * 2.0
-
-
 def _equal(a: Node, b: Node) -> Node:
     if a.dtype == "bool":
         return where(a, b, unless(b))
@@ -261,57 +210,44 @@ def _as_type(c: Call, kind: int) -> Value:
     return as_dtype(c.node(0), dtype)
 
 
-def _tan(x: Node) -> Node:
-    return sin(x) / cos(x)
-
-
 RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
-    "Abs": _unary(_absolute),
-    "Acos": _unary(_acos),
-    "Acosh": _unary(_acosh),
+    "Abs": of_one(_absolute),
     "Add": _add,
     "And": _binary(both),
-    "Asin": _unary(_asin),
-    "Asinh": _unary(_asinh),
-    "Atan": _unary(_atan),
-    "Atanh": _unary(_atanh),
     "Cast": _cast,
     "CastLike": _cast_like,
-    "Ceil": _unary(_ceil),
-    "Cos": _unary(cos),
-    "Cosh": _unary(_cosh),
+    "Ceil": of_one(_ceil),
+    "Cos": of_one(cos),
     "Div": _binary(_divide),
     "Equal": _binary(_equal),
-    "Erf": _unary(erf),
-    "Exp": _unary(exp),
-    "Floor": _unary(floor),
+    "Erf": of_one(erf),
+    "Exp": of_one(exp),
+    "Floor": of_one(floor),
     "Greater": _binary(greater),
     "GreaterOrEqual": _binary(greater_equal),
     "IsInf": _is_infinite,
-    "IsNaN": _unary(lambda x: not_equal(x, x)),
+    "IsNaN": of_one(lambda x: not_equal(x, x)),
     "Less": _binary(less),
     "LessOrEqual": _binary(less_equal),
-    "Log": _unary(log),
+    "Log": of_one(log),
     "Max": _many(maximum),
     "Mean": _mean,
     "Min": _many(minimum),
     "Mod": _mod,
     "Mul": _many(_multiply),
-    "Neg": _unary(negative),
-    "Not": _unary(unless),
+    "Neg": of_one(negative),
+    "Not": of_one(unless),
     "Or": _binary(either),
     "Pow": _power,
-    "Reciprocal": _unary(lambda x: divide(1.0, x)),
-    "Round": _unary(_round),
-    "Sigmoid": _unary(sigmoid),
-    "Sign": _unary(_sign),
-    "Sin": _unary(sin),
-    "Sinh": _unary(_sinh),
-    "Sqrt": _unary(sqrt),
+    "Reciprocal": of_one(lambda x: divide(1.0, x)),
+    "Round": of_one(_round),
+    "Sigmoid": of_one(sigmoid),
+    "Sign": of_one(_sign),
+    "Sin": of_one(sin),
+    "Sqrt": of_one(sqrt),
     "Sub": _binary(subtract),
     "Sum": _many(add),
-    "Tan": _unary(_tan),
-    "Tanh": _unary(tanh),
+    "Tanh": of_one(tanh),
     "Where": _where,
     "Xor": _binary(_exclusive),
 }

@@ -34,9 +34,9 @@ def _batch(c: Call) -> list[Value | None]:
     """Batch normalization. Of rows, with stored running values, it is ours: these are states,
     which training updates. What else there is is normalized by what is given."""
     x, epsilon, kept = c.node(0), c.number("epsilon", 1e-5), c.number("momentum", 0.9)
-    stored = all(isinstance(c.value(k), Weight) for k in (3, 4))
-    if x.type.rank == 2 and stored:
-        mean, variance = (c.reader.state(c.value(k)) for k in (3, 4))
+    stored = [v for v in (c.value(3), c.value(4)) if isinstance(v, Weight)]
+    if x.type.rank == 2 and len(stored) == 2:
+        mean, variance = map(c.reader.sources.state, stored)
         weight, bias = (as_dtype(c.node(k), x.dtype) for k in (1, 2))
         y = apply(BatchNorm(epsilon, kept), x, weight, bias, mean, variance)
         layer = (weight.name or "").rpartition(".")[0]

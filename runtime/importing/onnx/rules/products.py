@@ -35,7 +35,7 @@ def biased(c: Call) -> Node | None:
     """A dense layer, where a node adds a bias to a product that nothing else reads."""
     for k in (0, 1):
         product = c.value(k)
-        if isinstance(product, Node) and c.reader.read_once(c.names[k]):
+        if isinstance(product, Node) and c.reader.sources.read_once(c.names[k]):
             layer = _layer(c, product, c.value(1 - k))
             if layer is not None:
                 return layer

@@ -56,7 +56,7 @@ def _target(c: Call, shape: Sequence[Dim], wanted: Sequence[Dim], keep_zero: boo
 
     A batch's size that was fixed in the file is the symbol that the user put in its place.
     """
-    freed = c.reader.freed
+    freed = c.reader.sources.freed
     target = [
         shape[k] if d == 0 and not keep_zero and k < len(shape) else d for k, d in enumerate(wanted)
     ]
@@ -149,8 +149,8 @@ def _expand(c: Call) -> Value:
     if (
         wanted
         and x.shape
-        and wanted[0] in c.reader.freed
-        and x.shape[0] == c.reader.freed[int(wanted[0])]
+        and wanted[0] in c.reader.sources.freed
+        and x.shape[0] == c.reader.sources.freed[int(wanted[0])]
     ):
         wanted[0] = x.shape[0]
     rank = max(len(wanted), x.type.rank)

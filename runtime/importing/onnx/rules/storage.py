@@ -1,4 +1,4 @@
-"""Tensors that a node makes of nothing, or of a shape alone."""
+"""Tensors that a node makes of nothing or of a shape, and what stores them under other names."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .....graph import Array, GraphError
 from .....ops import broadcast_to
 from ..call import Call
 from ..tensors import NUMPY_KINDS
-from ..values import Known, Value, known_node
+from ..values import Known, Value, Weight, known_node
 from .parts import LONGEST, few, numbered
 
 
 def _constant(c: Call) -> Value:
     """A constant; a float one is a weight that is not trained unless `trainable` names it."""
     if (tensor := c.tensor("value")) is not None:
-        return c.reader.stored(c.outputs[0], tensor, initializer=False)
+        return c.reader.sources.stored(c.outputs[0], tensor, initializer=False)
     for name, array in (
         ("value_float", lambda: np.array(c.number("value_float", 0), np.float32)),
         ("value_floats", lambda: np.array(c.numbers("value_floats"), np.float32)),
@@ -55,9 +55,19 @@ def _eye(c: Call) -> Value:
     return Known(np.eye(rows, columns, c.integer("k", 0), dtype=kind))
 
 
+def _identity(c: Call) -> Value:
+    """The input; a weight that nodes read becomes one of its own under the new name: PyTorch
+    keeps weights once that are equal as it writes them."""
+    value = c.value(0)
+    if isinstance(value, Weight) and value.stored and c.outputs[0] not in c.reader.given:
+        return c.reader.sources.stored(c.outputs[0], value.array)
+    return value
+
+
 RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
     "Constant": _constant,
     "ConstantOfShape": _constant_of_shape,
     "EyeLike": _eye,
+    "Identity": _identity,
     "Range": _range,
 }
