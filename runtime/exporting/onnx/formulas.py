@@ -47,6 +47,14 @@ def square(at: Builder, n: Node, x: Value) -> Value:
     return x * x
 
 
+def cos(at: Builder, n: Node, x: Value) -> Value:
+    """cos(x); in f64 1 - 2 sin(x / 2)^2, as rates of schedules are computed."""
+    if n.dtype == "f32":
+        return at.op("Cos", x)
+    s = at.op("Sin", x * 0.5)
+    return 1.0 - s * s * 2.0
+
+
 def expm1(at: Builder, n: Node, x: Value) -> Value:
     """tanh(x / 2) (exp(x) + 1), which is as exact near 0 as tanh is."""
     return at.op("Tanh", x * 0.5) * (at.op("Exp", x) + 1.0)
@@ -93,8 +101,11 @@ def softplus(at: Builder, n: Node, x: Value) -> Value:
 
 
 def silu(at: Builder, n: Node, x: Value) -> Value:
-    """x s for s = sigmoid(x)."""
-    return x * at.op("Sigmoid", x)
+    """x s for s = sigmoid(x); in f64, where onnxruntime makes an op of that which it lacks,
+    x / (1 + exp(-x))."""
+    if n.dtype == "f32":
+        return x * at.op("Sigmoid", x)
+    return x / (at.op("Exp", -x) + 1.0)
 
 
 def silu_grad(at: Builder, n: Node, x: Value, dy: Value) -> Value:

@@ -20,7 +20,7 @@ from .rules import check_forms, written
 
 OPSET: Final = 20
 """The first that has Gelu, the youngest of the ops that are written: runtimes since the start of
-2024 read it (onnxruntime 1.17), and what is newer is not needed."""
+2024 read it (onnxruntime 1.17; 1.21 for masks, which count in u64), and no newer one is needed."""
 IR_VERSION: Final = 9
 """The format's own version that came with that opset."""
 NEW: Final = ".new"

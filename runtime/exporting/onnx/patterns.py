@@ -50,9 +50,10 @@ def _softmax(n: Node) -> Found | None:
 def _layer_norm(n: Node) -> Found | None:
     """(x - mean) (1 / sqrt(mean((x - mean)^2) + eps)) weight + bias, along the last axis.
 
-    In f32 alone: an attribute of ONNX rounds eps to that.
+    In f32 alone, as an attribute of ONNX rounds eps to that; and of more than one column, as
+    onnxruntime had none of one.
     """
-    if n.dtype != "f32":
+    if n.dtype != "f32" or n.shape[-1:] == (1,):
         return None
     try:
         scaled, bias = _operands(n, "add")

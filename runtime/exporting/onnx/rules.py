@@ -1,7 +1,7 @@
 """What each op of ours is in ONNX: one table, by the name of the op.
 
-onnxruntime has no kernels of some ops for f64: of these, and of what ONNX does not have, the
-formulas are in `formulas`, in ordinary ops.
+onnxruntime has no kernels of some ops for f64, or had none until lately: of these, and of what ONNX
+does not have, the formulas are in `formulas`, in ordinary ops.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ RULES: Final[dict[str, Rule]] = {
     "absolute": direct("Abs"),
     "add": direct("Add"),
     "copy": direct("Identity"),
-    "cos": direct("Cos"),
+    "cos": formulas.cos,
     "divide": formulas.divide,
     "exp": direct("Exp"),
     "floor": direct("Floor"),
