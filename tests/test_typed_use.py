@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import pydoc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import numpy as np
@@ -26,6 +26,30 @@ class Shift(vg.Value):
     name: ClassVar[str] = "shift_of_a_typed_user"
     by: float
     times: int = 1
+
+
+def test_right_calls_with_data() -> None:
+    data = vg.data.digits(split_seed=1)
+    x, y = vg.input("x", ("N", data.features)), vg.input("y", ("N",), dtype="i64")
+    scores = vg.dense(vg.dense(data.scaling.of(x), 4, trainable=False), 10)
+    net = vg.Graph("net", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
+    program = vg.compile(net.freeze("fc1.*"), optimizer=vg.SGD(lr=0.1))
+    program = program.but(net.unfreeze("*"), clip=vg.ClipNorm(1.0))
+
+    def batches(epoch: int) -> Iterator[tuple[Array, Array]]:
+        yield data.train.x, data.train.y + epoch
+
+    def worst(true: Array, scores: Array) -> float:
+        return float(np.abs(true - scores.argmax(axis=1)).max())
+
+    vg.fit(program, batches, validation=data.validation, metrics=["f1", worst], epochs=1)
+    vg.fit(program, [(data.train.x, data.train.y)], epochs=1)
+    vg.fit(program, data.train, validation_split=0.1, metrics={"a": worst, "b": "f1"}, steps=1)
+    value: float = vg.measure(program, data.test, metrics="auc").metrics["auc"]
+    assert 0 <= value <= 1
+    program.reset()
+    with pytest.raises(TypeError):
+        vg.data.csv("a.csv")  # type: ignore[call-arg]
 
 
 def test_right_calls() -> None:

@@ -69,7 +69,8 @@ def fit(
     or an object of `Sampler`. A batch has 100 rows, or all where there are fewer, unless said.
 
     `validation_split=0.1` holds a tenth of the rows out, of each class a tenth, and validates on
-    them: which, is a function of the program's seed. `metrics` are measured on the validation after
+    them: which, is a function of the program's seed, and a sampler of your own numbers the others
+    from 0. `metrics` are measured on the validation after
     each epoch, as `vg.measure` takes them, and are columns of the history, `validation_f1`.
 
     `loggers` hear of each epoch: `vg.CSVLogger`, `vg.JSONLinesLogger`, `vg.TensorBoardLogger`,

@@ -131,7 +131,7 @@ class Loop:
         try:
             with self.interruption.at_once():
                 return call(step)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             self.save()
             raise
 
