@@ -53,7 +53,7 @@ class NumberCard(Scorecard):
     def line(self) -> str:
         """Such as: RMSE 3.2104, MAE 2.1000, R2 0.8712 of 89 rows."""
         first = {name: self.metrics[name] for name in _OF_NUMBERS[:3]}
-        return f"{line_of(first)} of {self.rows:,} rows"
+        return f"{line_of(first)} of {_rows(self.rows)}"
 
     def __str__(self) -> str:
         rest = {name: self.metrics[name] for name in _OF_NUMBERS[3:]}
@@ -92,13 +92,13 @@ class ClassCard(Scorecard):
     @property
     def line(self) -> str:
         """Such as: accuracy 0.9333 of 30 rows."""
-        return f"accuracy {self.metrics['accuracy']:.4f} of {self.rows:,} rows"
+        return f"accuracy {self.metrics['accuracy']:.4f} of {_rows(self.rows)}"
 
     def __str__(self) -> str:
         rest = {name: v for name, v in self.metrics.items() if name != "accuracy"}
         parts = [self.line, *([line_of(rest)] if rest else [])]
         if self.others:
-            parts.append(f"{self.others:,} rows of other classes are in none of the tables below")
+            parts.append(f"not in the tables below: {_rows(self.others)} of other classes")
         parts += ["", *self._by_class()]
         if len(self.classes) <= _MOST:
             parts += ["", *self._matrix()]
@@ -140,6 +140,10 @@ class ClassCard(Scorecard):
             "confusion matrix: rows are true, columns predicted",
             *aligned([["", *names], *rows]),
         ]
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' if count != 1 else ''}"
 
 
 def aligned(table: Sequence[Sequence[str]]) -> list[str]:

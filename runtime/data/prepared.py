@@ -64,7 +64,7 @@ def rows_of(table: Table, known: Schema, target: str | None) -> Samples:
     if target is not None:
         column = table.column(target)
         if known.task == "regression":
-            labels = numbers_of(column)
+            labels = numbers_of(column, "leave such rows out, or the column")
         else:
             labels = column.labels(any(map(says_missing, known.classes)))
     notes = tuple(_passed_over(table, names, others))

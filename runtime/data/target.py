@@ -59,15 +59,14 @@ def target_of(table: Table, name: str, asked: AskedTask, na_is_a_class: bool = F
     return Target("regression", numbers, (told + other,))
 
 
-def numbers_of(column: Column) -> Array:
-    """The numbers to predict; RunError where one is missing."""
+def numbers_of(column: Column, mend: str = _NO_NUMBER) -> Array:
+    """The numbers to predict; RunError where one is missing, or is none, with what to do then."""
     if column.kind not in ("number", "boolean"):
         raise RunError(
             f"{column.where(0)}: the column holds {column.found}, such as {column.example!r}, "
-            "where numbers to predict are expected; give --task classification where they are "
-            "classes"
+            f"where numbers to predict are expected; {mend}"
         )
-    numbers = column.numbers(_NO_NUMBER)
+    numbers = column.numbers(mend)
     gaps = np.flatnonzero(np.isnan(numbers))
     if gaps.size:
         raise RunError(

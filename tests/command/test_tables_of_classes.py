@@ -106,13 +106,13 @@ def test_rows_of_classes_that_are_not_known_are_wrong_and_in_no_table(
     (tmp_path / "new.csv").write_text("hours,school,result\n9.5,south,pass\n9.5,south,PASS\n")
     result = run("predict", trained / "run", tmp_path / "new.csv", "--target", "result")
     assert "accuracy 0.5000 of 2 rows" in result.stderr
-    assert "1 rows of other classes are in none" in result.stderr
+    assert "not in the tables below: 1 row of other classes\n" in result.stderr
     told = run("predict", trained / "run", tmp_path / "new.csv", "--json").stdout
     scores = json.loads(told)["scores"]
     assert scores["metrics"]["auc"] is None and scores["by_class"]["fail"]["auc"] is None
     (tmp_path / "new.csv").write_text("hours,school,result\n9.5,south,PASS\n")
     result = run("predict", trained / "run", tmp_path / "new.csv", "--target", "result")
-    assert result.exit_code == 0 and "accuracy 0.0000 of 1 rows" in result.stderr
+    assert result.exit_code == 0 and "accuracy 0.0000 of 1 row\n" in result.stderr
 
 
 def test_weights_of_classes_change_what_is_predicted(

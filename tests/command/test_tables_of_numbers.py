@@ -158,6 +158,30 @@ def test_what_predict_cannot_do_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("dear", "line 2, column 'price': the column holds texts, such as 'dear', where numbers "),
+        ("", "line 2, column 'price': the number to predict is missing; leave such rows out"),
+    ],
+)
+def test_what_is_true_and_no_number_is_named(
+    trained: Path, tmp_path: Path, cell: str, message: str
+) -> None:
+    (tmp_path / "new.csv").write_text(f"rooms,town,garden,price\n3,Oslo,no,{cell}\n")
+    result = run("predict", trained / "run", tmp_path / "new.csv")
+    assert result.exit_code == 2 and message in result.stderr and "--task" not in result.stderr
+
+
+def test_one_row_is_scored_as_far_as_it_can_be(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("rooms,town,garden,price\n3,Oslo,no,160000\n")
+    svg = tmp_path / "one.svg"
+    result = run("predict", trained / "run", tmp_path / "new.csv", "--svg", svg, "--json")
+    told = json.loads(result.stdout)["scores"]
+    assert told["metrics"]["r2"] is None and told["metrics"]["mae"] == told["metrics"]["rmse"]
+    assert "R2 nan of 1 row\n" in result.stderr and svg.exists()
+
+
 def test_a_picture_needs_what_is_true(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("rooms,town,garden\n3,Oslo,no\n")
     svg = tmp_path / "x.svg"
