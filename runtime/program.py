@@ -485,7 +485,8 @@ class Program(Frozen):
         `net.c` has a function `net_predict`, and with `training` also `net_step`, one training
         step, on the state `net_state`, which `net_init` sets to what it is now. `sizes`, {"N": 64},
         are the largest that calls take, of 128 rows where nothing is said; memory is static, and
-        what is returned tells how many bytes. The header says how to call it all.
+        what is returned tells how many bytes. The header says how to call it all; compiled with
+        the macro `NET_CHECK`, `net_check` tells whether a device computes what was computed here.
         Raises RunError where an op has no form in C, or the path does not end in .c.
         """
         from .exporting.c.source import write_c

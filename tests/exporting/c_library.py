@@ -85,6 +85,11 @@ class Library:
         """Sets the state as it was exported."""
         getattr(self._library, f"{self.prefix}_init")()
 
+    def check(self) -> int | None:
+        """What the check of the device says, with -DNET_CHECK; None where there is none."""
+        function = getattr(self._library, f"{self.prefix}_check", None)
+        return None if function is None else int(function())
+
     def __getitem__(self, name: str) -> np.ndarray:
         """A copy of a value of the state, flat."""
         field, dtype = self.fields[name]

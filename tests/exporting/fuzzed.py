@@ -32,7 +32,8 @@ class InC:
         e = exported(variants, training)
         sizes = dict.fromkeys([s for g in e.graphs for s in g.symbols], most)
         self._e = planned(e, variants, sizes)
-        self._library = Library(c_files(self._e, "net", {}), folder, "net", "-O0")
+        self._library = Library(c_files(self._e, "net", {}), folder, "net", "-O0", "-DNET_CHECK")
+        assert self._library.check() in (0, None)
         if training:
             self._library.init()
 

@@ -97,9 +97,10 @@ def test_truths_whole_numbers_scalars_and_two_symbols(tmp_path: Path) -> None:
         "none": vg.constant(np.zeros((0, 3), np.float32)),
     }
     program = vg.compile(vg.Graph("net", outputs))
-    library = Library(files_of(program), tmp_path)
+    library = Library(files_of(program), tmp_path, "net", "-DNET_CHECK")
     rng = np.random.default_rng(0)
     order = [program.inference.names[n] for n in program.inference.inputs]
+    assert library.check() == 0
     for n, m in ((4, 3), (1, 4), (0, 0)):
         feeds = {
             "a": rng.standard_normal((n, 3)).astype(np.float32),
@@ -126,7 +127,8 @@ def test_truths_whole_numbers_scalars_and_two_symbols(tmp_path: Path) -> None:
 def test_no_symbol_and_no_input(tmp_path: Path) -> None:
     w = vg.parameter("w", (3,), vg.init.normal(1.0))
     program = vg.compile(vg.Graph("net", {"y": vg.square(w), "w": w}), seed=4)
-    library = Library(files_of(program), tmp_path)
+    library = Library(files_of(program), tmp_path, "net", "-DNET_CHECK")
+    assert library.check() == 0
     status, out = library.call("predict", {}, {}, {"y": (3,), "w": (3,)})
     assert status == OK
     np.testing.assert_array_equal(out["y"], program.predict()["y"])
@@ -152,7 +154,7 @@ def test_other_compilers_and_sanitizers_are_silent(options: list[str], tmp_path:
     )  # fmt: skip
     program.to_c(tmp_path / "net.c", training=True, sizes={"N": 7})
     (tmp_path / "main.c").write_text(MAIN)
-    built = [*options, *STRICT[1:], "net.c", "main.c", "-lm", "-o", "main"]
+    built = [*options, *STRICT[1:], "-DNET_CHECK", "net.c", "main.c", "-lm", "-o", "main"]
     made = subprocess.run(built, cwd=tmp_path, capture_output=True, text=True)
     assert not made.returncode, made.stderr[:3000]
     ran = subprocess.run([tmp_path / "main"], capture_output=True, text=True)
@@ -182,6 +184,10 @@ int main(void) {
         return 2;
     if (net_predict(x, 0, scores) != NET_OK || net_predict(x, 7, scores) != NET_OK)
         return 3;
+#ifdef NET_CHECK
+    if (net_check())
+        return 5;
+#endif
     return net_predict(x, 8, scores) == NET_SIZE ? 0 : 4;
 }
 """

@@ -34,8 +34,8 @@ def step(library: Library, feeds: dict[str, np.ndarray], rows: int) -> tuple[int
 def test_a_hundred_steps_end_where_the_programs_do(case: str, tmp_path: Path) -> None:
     build, options = CASES[case]
     program = vg.compile(build(), dtype="f64", **options)
-    library = c_of(program, tmp_path, ROWS)
-    library.init()
+    library = c_of(program, tmp_path, ROWS, "-DNET_CHECK")
+    assert library.check() == 0
     for batch in batches(program):
         status, loss = step(library, batch, len(batch["x"]))
         assert status == OK
@@ -69,6 +69,26 @@ def test_float_steps_are_off_by_rounding_alone(trained) -> None:
         assert step(library, batch, len(batch["x"]))[0] == OK
         program.step(batch)
     assert_alike(library, program, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("tanhf(", "sinf(", 1),
+        ("log(total)", "(log(total) + 0.001)", 2),
+        (" -= 0.1f * fc2_weight_grad", " -= 0.11f * fc2_weight_grad", 3),
+        ("net_state.fc1_weight, fc1_weight_first", "net_state.fc1_weight, fc1_weight_first + 1", 1),
+    ],
+)
+def test_a_device_that_computes_otherwise_is_told(
+    right: str, wrong: str, told: int, tmp_path: Path
+) -> None:
+    program = vg.compile(classifier(), optimizer=vg.SGD(0.1))
+    variants = program._variants
+    files = c_files(planned(exported(variants, True), variants, {"N": 4}), "net", {})
+    assert right in files.source
+    broken = files._replace(source=files.source.replace(right, wrong))
+    assert Library(broken, tmp_path, "net", "-DNET_CHECK", "-Wno-error").check() == told
 
 
 @pytest.mark.parametrize("rolled_back", [False, True])

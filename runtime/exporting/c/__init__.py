@@ -4,6 +4,7 @@
 writes a function of a planned graph, and `body` its kernels, one by one. What an op is in C stands
 in `elements`, element by element, and in `sums`, `products`, `labels` and `moves`, of which
 `kernels` is the table; these write with `loops`. `helpers` are the functions of C that they call,
-`names` the words that C takes, and comments; `numbers` writes values. Where results lie is decided
+`names` the words that C takes, and comments; `numbers` writes values. `device_check` is what a
+device can compare its own numbers with. Where results lie is decided
 in `runtime/planning/typed_arrays.py`.
 """

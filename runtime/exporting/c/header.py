@@ -32,6 +32,11 @@ _ARENA: Final = (
     "nothing. The .c file has an arena of its own, or takes yours: define {up}_ARENA for it as\n"
     "the name of a global of this type."
 )
+_CHECKED: Final = (
+    "Whether this device computes what was computed where this file was written: 0, or 1 where\n"
+    "the predictions of some rows are others, 2 where the loss of a step is, and 3 where the\n"
+    "predictions behind that step are."
+)
 _DOCUMENTED: Final = {
     "init": "Sets the state to what it was when this file was written.",
     "predict": "Computes the outputs, row by row, into arrays of the caller.",
@@ -60,7 +65,7 @@ class Header(NamedTuple):
     """What a header declares; `prefix` is what all its names begin with.
 
     `most` are the macros of the largest sizes, `arena` the elements of each dtype, `state` the
-    fields of the state (none without a step).
+    fields of the state (none without a step), and `checked` whether there is a check of the device.
     """
 
     title: str
@@ -71,6 +76,7 @@ class Header(NamedTuple):
     table: Told
     functions: Mapping[str, Function]
     memory: StaticMemory
+    checked: bool
 
     @property
     def text(self) -> str:
@@ -102,6 +108,9 @@ class Header(NamedTuple):
             yield f"{said}\nextern const char *const {low}_classes[{len(self.table.classes)}];"
         for kind, function in self.functions.items():
             yield f"{comment(_DOCUMENTED[kind])}\n{function.head};"
+        if self.checked:
+            said = comment(_CHECKED)
+            yield f"#ifdef {up}_CHECK\n{said}\nint {low}_check(void);\n#endif"
         yield f"#ifdef __cplusplus\n}}\n#endif\n\n#endif /* {up}_H */"
 
     def _columns(self) -> Iterator[str]:

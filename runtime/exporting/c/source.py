@@ -14,13 +14,14 @@ from ...variants import Variants
 from ..graphs import Exported, checked_path, exported, planned
 from ..identifiers import Names
 from ..table import told
+from .device_check import device_check
 from .functions import Function, Writer
 from .header import Header, StaticMemory
 from .helpers import Helpers
 from .names import comment, public, reserved
 from .storage import Storage
 
-_OWN: Final = ("state", "before", "arena", "status", "classes", "init", "predict", "step")
+_OWN: Final = ("state", "before", "arena", "status", "classes", "init", "predict", "step", "check")
 _INCLUDED: Final = re.compile(r'[^"\\\x00-\x1f]+')
 _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,_-")
 
@@ -70,14 +71,18 @@ def c_files(e: Exported, name: str, metadata: Mapping[str, str]) -> Files:
         storage.state_nbytes,
         storage.constant_nbytes,
     )
-    header = Header(e.name, prefix, most, arena, storage.fields, table, functions, memory)
     bodies = [*helpers.texts(), storage.init, *[f.text for f in functions.values() if f.lines]]
+    check = device_check(e, prefix, names)
+    header = Header(
+        e.name, prefix, most, arena, storage.fields, table, functions, memory, bool(check)
+    )
     parts = [
         comment(f"{e.name}, as verigrad compiled it; {name}.h says how to call it."),
         f'#include "{name}.h"\n\n#include <math.h>\n#include <string.h>',
         *_globals(prefix, bool(arena), e.step is not None, table.classes),
         *storage.constants,
         *bodies,
+        check,
     ]
     return Files(header.text, "\n\n".join([p for p in parts if p]) + "\n", memory)
 
