@@ -285,6 +285,26 @@ def test_an_initializer_that_is_fixed(onnx: Any, rng: np.random.Generator) -> No
     assert 0.5 in [n.op.array.flat[0] for n in g.constants]
 
 
+def test_a_gradient_that_a_file_asks_for(onnx: Any, rng: np.random.Generator) -> None:
+    told = {"x": (1, ["N", 4]), "w": (1, [4])}
+    m = model(
+        node("Mul", "x w", "a"),
+        node("Tanh", "a", "b"),
+        node("Gradient", "x w", "dx dw", domain="ai.onnx.preview.training", xs=["x", "w"], y="b"),
+        inputs=told,
+        outputs={"dx": (1, None), "dw": (1, None)},
+        domains={"ai.onnx.preview.training": 1},
+    )
+    x, w = rng.standard_normal((3, 4)), rng.standard_normal(4)
+    found = vg.compile(vg.from_onnx(m)).predict(x=x, w=w)
+    slope = 1 - np.tanh(x * w) ** 2
+    np.testing.assert_allclose(found["dx"], slope * w, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found["dw"], (slope * x).sum(0), rtol=1e-5, atol=1e-6)
+    m.graph.node[2].input[0] = "a"
+    with pytest.raises(vg.GraphError, match=r"where .* are expected first"):
+        vg.from_onnx(m)
+
+
 SLOPES = {"Sinh": 1, "Asinh": 1, "Atan": 1, "Asin": 1, "Acos": -1, "Tan": 1, "Atanh": 1, "Cosh": 0,
           "Softsign": 1, "Mish": 0.6, "Celu": 1}  # fmt: skip
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from .....graph import GraphError, Node
-from .....ops import cast, equal, power, sqrt, square, where
+from .....graph import GraphError, Node, apply
+from .....ops import Gradient, cast, equal, power, sqrt, square, sum, where
 from ..call import Call
 from ..values import Value
 from .parts import number, shaped
@@ -70,8 +70,18 @@ def _momentum(c: Call) -> list[Value | None]:
     return [*new, *moved]
 
 
+def _gradient(c: Call) -> list[Value | None]:
+    """The derivatives of the sum of y by each of xs, which are the first inputs."""
+    xs, y = c.texts("xs"), c.reader.node(c.reader.value(c.text("y", "")))
+    if c.names[: len(xs)] != xs:
+        raise GraphError(f"its inputs are {list(c.names)}, where {xs} are expected first")
+    total = sum(y) if y.type.rank else y
+    return [apply(Gradient(), total, c.node(k)) for k in range(len(xs))]
+
+
 RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
     "Adagrad": _adagrad,
     "Adam": _adam,
+    "Gradient": _gradient,
     "Momentum": _momentum,
 }
