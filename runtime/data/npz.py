@@ -18,6 +18,7 @@ from ...graph.exact import ADVICE, rounded
 from ..inputs import is_one_hot
 from .kinds import kind_of
 from .parts import Samples
+from .target import AskedTask
 
 _NAMES: Final = ("x", "y", "x_test", "y_test")
 _HEADERS: Final = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -25,19 +26,22 @@ _CHUNK: Final = 4096
 """How many rows are searched for NaN at a time, which bounds the memory that it takes."""
 
 
-def read_npz(path: Path) -> tuple[Samples, Samples | None]:
+def read_npz(path: Path, task: AskedTask = "classification") -> tuple[Samples, Samples | None]:
     """The samples x [n,...], one row each, with labels y [n] where there are any; and the test
     part, of the arrays x_test and y_test, where there is one.
 
     Nothing is unpickled, and no memory is taken for more than the file holds. u8 values are taken
-    for pixels. Raises RunError for a missing array, for shapes and dtypes that are no samples and
-    labels, and for values that are not finite.
+    for pixels. Labels are classes, or for a regression numbers f64; "auto" takes those that are
+    not all whole for numbers. Raises RunError for a missing array, for shapes and dtypes that are
+    no samples and labels, and for values that are not finite.
     """
     arrays = _arrays(path)
-    rows = _samples(path, arrays, "")
+    labels = [arrays[k] for k in ("y", "y_test") if k in arrays]
+    measured = task == "regression" or (task == "auto" and any(map(_is_measured, labels)))
+    rows = _samples(path, arrays, "", measured)
     if not {"x_test", "y_test"} & set(arrays):
         return rows, None
-    test = _samples(path, arrays, "_test")
+    test = _samples(path, arrays, "_test", measured)
     if test.x.shape[1] != rows.x.shape[1]:
         raise RunError(
             f"{path}: x has {rows.x.shape[1]} features a row, but x_test has {test.x.shape[1]}"
@@ -54,7 +58,9 @@ def read_npz(path: Path) -> tuple[Samples, Samples | None]:
     return rows, test
 
 
-def _samples(path: Path, arrays: Mapping[str, Array], suffix: str) -> Samples:
+def _samples(
+    path: Path, arrays: Mapping[str, Array], suffix: str, measured: bool = False
+) -> Samples:
     name = f"x{suffix}"
     if name not in arrays:
         raise RunError(f"{path} has no array {name!r}, which holds a row a sample")
@@ -64,7 +70,7 @@ def _samples(path: Path, arrays: Mapping[str, Array], suffix: str) -> Samples:
             f"{path}: {name} is {x.dtype}{list(x.shape)}, where numbers [n,features] are expected"
         )
     if y is not None:
-        y = _labels(path, f"y{suffix}", y, len(x))
+        y = (_numbers if measured else _labels)(path, f"y{suffix}", y, len(x))
     if not x.size:
         raise RunError(f"{path} is empty: {name} is {list(x.shape)}, with no rows or no features")
     flat = x.reshape(len(x), math.prod(x.shape[1:]))
@@ -91,12 +97,37 @@ def _check_finite(path: Path, name: str, x: Array) -> None:
             )
 
 
-def _labels(path: Path, name: str, y: Array, count: int) -> Array:
+def _is_measured(y: Array) -> bool:
+    return y.dtype.kind == "f" and not np.array_equal(y, np.floor(y))
+
+
+def _numbers(path: Path, name: str, y: Array, count: int) -> Array:
+    """Numbers to predict, f64[count]."""
+    _check_one_a_row(path, name, y, count)
+    if y.dtype.kind not in "iuf":
+        raise RunError(f"{path}: {name} is {y.dtype}, where numbers are expected")
+    wrong = np.flatnonzero(~np.isfinite(y))
+    if wrong.size:
+        raise RunError(
+            f"{path}: {name} holds {y[wrong[0]]} in row {wrong[0]}, where a finite number is "
+            "expected; leave such rows out"
+        )
+    large = rounded(y)
+    if large is not None:
+        raise RunError(f"{path}: {name} holds {y[large]} in row {large[0]}, {ADVICE}")
+    return y.astype(np.float64)
+
+
+def _check_one_a_row(path: Path, name: str, y: Array, count: int) -> None:
     if y.ndim != 1 or len(y) != count:
         raise RunError(
             f"{path}: {name} is {list(y.shape)}, where [{count}] is expected: a label a row"
             f"{_as_one_column(name, y)}"
         )
+
+
+def _labels(path: Path, name: str, y: Array, count: int) -> Array:
+    _check_one_a_row(path, name, y, count)
     if y.dtype.kind == "f":
         wrong = np.flatnonzero(~((y == np.floor(y)) & (abs(y) < 2.0**63)))
         if wrong.size:

@@ -19,11 +19,11 @@ from .digits import digits_classification
 from .idx import fashion_mnist, is_mnist, mnist
 from .kinds import kind_of
 from .npz import holds_arrays, read_npz
-from .parts import Samples, TaskData, classification
+from .parts import Samples, TaskData, classification, regression
 from .prepared import prepared, rows_of
 from .schema import Schema
 from .table import Table
-from .target import AskedTask
+from .target import AskedTask, told
 
 NAMED: Final[dict[str, Callable[[Path, int], TaskData]]] = {
     "fashion-mnist": fashion_mnist,
@@ -64,7 +64,7 @@ def load_data(
     elif colon and name in NAMED:
         data = NAMED[name](_folder(name, Path(folder)), split_seed)
     elif _is_npz(spec):
-        data = _from_npz(spec, split_seed)
+        data = _from_npz(spec, split_seed, task)
     elif _ends(spec, *TABLES):
         path = Path(spec)
         if target is None:
@@ -73,7 +73,7 @@ def load_data(
     else:
         raise _unknown(spec)
     _refuse_columns(spec, target, na_is_a_class, columns)
-    if task == "regression":
+    if task == "regression" and data.task != task:
         raise RunError(f"--task regression predicts a column of a table; {spec} has classes")
     return data
 
@@ -96,7 +96,7 @@ def load_rows(spec: str, known: Schema, target: str | None = None) -> Samples:
     elif target is not None:
         raise RunError(f"--target names a column of a table; {spec} has none")
     elif _is_npz(spec):
-        whole, test = read_npz(path)
+        whole, test = read_npz(path, known.task)
         rows = test or whole
     else:
         data = load_data(spec, split_seed=known.split_seed)
@@ -132,11 +132,15 @@ def _refuse_columns(spec: str, target: str | None, na_is_a_class: bool, columns:
             raise RunError(f"{option} names a column of a table; {spec} has none")
 
 
-def _from_npz(spec: str, split_seed: int) -> TaskData:
-    rows, test = read_npz(Path(spec))
+def _from_npz(spec: str, split_seed: int, task: AskedTask) -> TaskData:
+    rows, test = read_npz(Path(spec), task)
     if rows.labels is None:
         raise RunError(f"{spec} has no array 'y', which holds the labels")
-    return classification(spec, rows, test, split_seed=split_seed)
+    if rows.labels.dtype.kind != "f":
+        return classification(spec, rows, test, split_seed=split_seed)
+    data = regression(spec, rows, test, split_seed=split_seed)
+    note = told("y", rows.labels, "number", "regression")
+    return data._replace(notes=(note,) if task == "auto" else ())
 
 
 def _is_npz(spec: str) -> bool:

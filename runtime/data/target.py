@@ -48,15 +48,15 @@ def target_of(table: Table, name: str, asked: AskedTask, na_is_a_class: bool = F
         )
     if numbers is None:
         labels = column.labels(na_is_a_class)
-        return Target("classification", labels, (_told(name, labels, "text", "classification"),))
+        return Target("classification", labels, (told(name, labels, "text", "classification"),))
     whole = bool((numbers == np.floor(numbers)).all())
     if whole and len(np.unique(numbers)) <= _MOST_CLASSES:
-        told = _told(name, numbers, "whole number", "classification")
+        said = told(name, numbers, "whole number", "classification")
         other = "; --task regression predicts the number"
-        return Target("classification", column.labels(na_is_a_class), (told + other,))
-    told = _told(name, numbers, "number", "regression")
+        return Target("classification", column.labels(na_is_a_class), (said + other,))
+    said = told(name, numbers, "number", "regression")
     other = "; --task classification takes each for a class" if whole else ""
-    return Target("regression", numbers, (told + other,))
+    return Target("regression", numbers, (said + other,))
 
 
 def numbers_of(column: Column, mend: str = _NO_NUMBER) -> Array:
@@ -94,7 +94,7 @@ def _if_numbers(column: Column) -> Array | None:
     return None if np.isnan(numbers).all() else numbers_of(column)
 
 
-def _told(name: str, labels: Array, what: str, task: Task) -> str:
+def told(name: str, labels: Array, what: str, task: Task) -> str:
     """Such as: price: 1,203 different numbers in 1,460 rows: regression."""
     count = len(np.unique(labels))
     several = f"{count:,} different {what}s" if count > 1 else f"one {what}"

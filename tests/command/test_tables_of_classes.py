@@ -222,7 +222,5 @@ def test_only_a_table_has_a_target_and_columns(
     for option in ("--target", "--drop", "--one-hot", "--ordinal"):
         result = run("train", "--data", spec, option, "a")
         assert result.exit_code == 2 and f"{option} names a column of a" in result.stderr
-    result = run("train", "--data", spec, "--task", "regression")
-    assert result.exit_code == 2 and "--task regression predicts a column" in result.stderr
     result = run("predict", trained / "run", spec, "--target", "a")
     assert result.exit_code == 2 and f"a table; {spec} has none" in result.stderr

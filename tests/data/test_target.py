@@ -9,7 +9,8 @@ import pytest
 
 import verigrad as vg
 from verigrad.runtime.data.parts import TaskData
-from verigrad.runtime.data.source import load_data
+from verigrad.runtime.data.schema import Schema
+from verigrad.runtime.data.source import load_data, load_rows
 from verigrad.runtime.data.target import AskedTask
 
 
@@ -118,3 +119,44 @@ def test_a_data_set_with_classes_is_no_regression() -> None:
     with pytest.raises(vg.RunError, match="--task regression predicts a column of a table; digits"):
         load_data("digits", task="regression")
     assert load_data("digits", task="auto").task == "classification"
+
+
+def test_arrays_of_numbers_are_predicted_where_they_are_not_whole(tmp_path: Path) -> None:
+    path, x = str(tmp_path / "a.npz"), np.arange(80.0).reshape(40, 2)
+    np.savez(path, x=x, y=np.arange(40) / 4)
+    data = load_data(path, task="auto")
+    assert data.task == "regression" and data.notes == (
+        "y: 40 different numbers in 40 rows: regression",
+    )
+    assert np.array_equal(data.test.y, data.test.x[:, 0] / 8)
+    with pytest.raises(vg.RunError, match=r"y holds 0\.25 in row 1, where class names or whole"):
+        load_data(path, task="classification")
+    rows = load_rows(path, Schema(task="regression"))
+    assert rows.labels is not None and rows.labels.tolist() == (np.arange(40) / 4).tolist()
+    np.savez(path, x=x, y=np.arange(40) % 4)
+    assert load_data(path, task="auto").classes == ("0", "1", "2", "3")
+    assert load_data(path, task="regression").train.y.dtype == np.float64
+    np.savez(path, x=x[:30], y=np.arange(30), x_test=x[30:], y_test=np.arange(30, 40) + 0.5)
+    assert load_data(path, task="auto").test.y.tolist() == [k + 0.5 for k in range(30, 40)]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (["a", "b"] * 10, "y is <U1, where numbers are expected"),
+        ([0.5, np.nan] * 10, "y holds nan in row 1, where a finite number is expected"),
+        ([2**53 + 1, 1] * 10, "y holds 9007199254740993 in row 0, an integer of more than 53 bits"),
+        (
+            [[0.5], [1.5]] * 10,
+            r"y is \[20, 1\], where \[20\] is expected: a label a row; save",
+        ),
+        ([0.5] * 20, "the number to predict is 0.5 in all 20 rows"),
+    ],
+)
+def test_arrays_that_are_no_numbers_to_predict_are_named(
+    tmp_path: Path, y: object, message: str
+) -> None:
+    path = str(tmp_path / "a.npz")
+    np.savez(path, x=np.zeros((20, 2)), y=np.array(y))
+    with pytest.raises(vg.RunError, match=message):
+        load_data(path, task="regression")
