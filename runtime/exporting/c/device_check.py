@@ -177,11 +177,12 @@ class _Written:
             dtype = self._e.step.loss.type.dtype
             due = literal(self._due.loss, dtype)
             near, size = literal(self._near[1], dtype), f"fabs{'f' if dtype == 'f32' else ''}"
-            yield f"    {TYPES[dtype]} loss = 0;"
-            arguments = ", ".join([*self._arguments(self._e.step), "&loss"])
+            loss = self._names.new("check.loss")
+            yield f"    {TYPES[dtype]} {loss} = 0;"
+            arguments = ", ".join([*self._arguments(self._e.step), f"&{loss}"])
             yield f"    if ({low}_step({arguments}) != {up}_OK)"
             yield "        return 2;"
-            yield f"    if (!({size}(loss - {due}) <= {near} * (1 + {size}({due}))))"
+            yield f"    if (!({size}({loss} - {due}) <= {near} * (1 + {size}({due}))))"
             yield "        return 2;"
             if self._due.after:
                 yield from self._predicts("after", 3)
