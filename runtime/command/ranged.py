@@ -144,3 +144,5 @@ def _as_text(option: click.Option) -> GroupedOption:
 _OPTIONS: Final[list[click.Option]] = [
     p for p in _TRAINING.params if isinstance(p, click.Option) and p.name != "threads"
 ]
+FLAGS: Final = {p.name for p in _OPTIONS if p.is_flag}
+"""Options that take no value on the line of `train`."""

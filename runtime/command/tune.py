@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,9 +23,10 @@ from ..tuning.study import Asked as Facts
 from ..tuning.trial import Trial, one_thread
 from .folder import Folder
 from .groups import RUN, GroupedCommand, grouped_option
+from .log_to import loggers_of
 from .network import compiled
 from .outputs import check_figure
-from .ranged import Asked, Values, read_options, takes_ranges, typed
+from .ranged import FLAGS, Asked, Values, read_options, takes_ranges, typed
 from .run_options import config
 from .training_command import config_option
 from .training_run import TrainingRun, describe, steps_of_run
@@ -37,6 +38,8 @@ _OF_THE_LOSS: Final = ("loss", "class_weight", "label_smoothing")
 TUNING: Final = "tuning.json"
 """What the folder of the best run has of the tuning: ranges and trials."""
 PICTURE: Final = "tuning.svg"
+STUDY: Final = "study.db"
+"""The trials, unless --study has them: what goes on with a tuning that was killed."""
 
 
 @click.command("tune", cls=GroupedCommand)
@@ -64,7 +67,8 @@ PICTURE: Final = "tuning.svg"
 )  # fmt: skip
 @click.option(
     "--study", type=click.Path(path_type=Path), metavar="FILE.db",
-    help="Keep each run in this file (SQLite, of Optuna), and go on with those that it has.",
+    help="Keep each run in this file (SQLite, of Optuna), and go on with those that it has. "
+    f"Unsaid, it is {STUDY} in DIR.",
 )  # fmt: skip
 @click.option(
     "--svg", type=click.Path(path_type=Path), metavar="FILE",
@@ -72,7 +76,7 @@ PICTURE: Final = "tuning.svg"
 )  # fmt: skip
 @grouped_option(
     "--out", group=RUN, type=click.Path(path_type=Path), metavar="DIR",
-    help="Make the best run again and leave there what train leaves, and the picture.",
+    help="Make the best run again and leave there what train leaves, the picture, and the study.",
 )  # fmt: skip
 @grouped_option("--overwrite", group=RUN, is_flag=True, help="Lose a run that DIR already holds.")
 @grouped_option("--json", "as_json", group=RUN, is_flag=True, help="Print one JSON object.")
@@ -107,13 +111,20 @@ def tune_command(
         raise click.UsageError("--overwrite has no effect without --out DIR", ctx)
     if svg is not None:
         check_figure(svg)
-    settings, _ = read_options(asked.fixed)
+    settings, run_options = read_options(asked.fixed)
+    if run_options.log_to and out is None:
+        raise click.UsageError(
+            "--log-to has no effect without --out DIR: it is the best run's", ctx
+        )
+    loggers_of(settings, run_options, out)  # or says what is none, before long work
     data = settings.load_data()
     if not len(data.validation.y):
         raise RunError(f"{data.name} has too few rows to hold a validation part out of them")
     asked = _measuring(ctx, asked, data, how["by"])
     tuned = Trials(data, asked, settings.seed, How(**how), out)
     folder = ctx.with_resource(_folder(out, overwrite, tuned.facts)) if out is not None else None
+    if study is None and out is not None:
+        study = out / STUDY
     tuning = tuned.run(study, as_json)
     best = tuning.best
     if svg is not None:
@@ -151,13 +162,14 @@ def _measuring(ctx: click.Context, asked: Asked, data: TaskData, by: str) -> Ask
 def _folder(out: Path, overwrite: bool, facts: Facts) -> Folder:
     """The folder of the best run; what an earlier process of this tuning left there may be lost."""
     require("matplotlib", "plot")
-    with reaching(out):
-        text = (out / TUNING).read_text("utf-8") if (out / TUNING).is_file() else ""
-    try:
-        ours = bool(text) and json.loads(text)["asked"] == facts.as_dict()
-    except (ValueError, KeyError, TypeError):
-        ours = False
+    ours = False
+    with reaching(out), suppress(ValueError, KeyError, TypeError):
+        if (out / TUNING).is_file():
+            text = (out / TUNING).read_text("utf-8")
+            ours = json.loads(text)["asked"] == facts.as_dict()
     folder = Folder.new(out, overwrite or ours)
+    if overwrite and not ours:
+        (out / STUDY).unlink(missing_ok=True)
     folder.write(TUNING, json.dumps({"asked": facts.as_dict(), "trials": []}))
     return folder
 
@@ -190,12 +202,9 @@ def _line(options: Values) -> str:
     words = ["verigrad", "train"]
     for name, value in options.items():
         option = f"--{name.replace('_', '-')}"
-        for one in value if isinstance(value, (list, tuple)) else [value]:
-            words += _words(option, one)
+        if name in FLAGS:
+            words += [option] if click.BOOL.convert(value, None, None) else []
+        else:
+            listed = value if isinstance(value, (list, tuple)) else [value]
+            words += [word for one in listed for word in (option, str(one))]
     return shlex.join(words)
-
-
-def _words(option: str, value: Any) -> list[str]:
-    if value in (True, False, "on", "off"):
-        return [option] if value in (True, "on") else []
-    return [option, str(value)]

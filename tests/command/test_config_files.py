@@ -83,7 +83,7 @@ def test_another_optimizer_brings_its_own_rate(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("command", ["compare", "graph", "plan", "check", "report"])
+@pytest.mark.parametrize("command", ["compare", "graph", "report"])
 def test_other_commands_take_what_they_have_an_option_for(command: str, tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text("[train]\nepochs = 1\nhidden = [3]\nbatch_size = 500\nthreads = 1\n")

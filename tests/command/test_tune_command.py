@@ -70,7 +70,7 @@ def test_it_ends_with_the_folder_of_the_best_run(whole: dict[str, Any], tmp_path
 
 def test_a_tuning_that_is_killed_goes_on(whole: dict[str, Any], tmp_path: Path) -> None:
     """Killed in a trial, and where the best run is half written."""
-    kept = ("--study", tmp_path / "s.db", "--out", tmp_path / "run")
+    kept = ("--out", tmp_path / "run")
     given = [str(a) for a in (*TUNE, *kept)]
     script = f"""
 import os, signal, sys
@@ -106,10 +106,31 @@ def test_a_folder_with_another_run_is_not_lost(tmp_path: Path) -> None:
     result = run(*short, "--out", tmp_path)
     assert result.exit_code == 2 and "already holds a run" in result.stderr
     assert (tmp_path / "model.safetensors").read_text() == "mine"
-    (tmp_path / "tuning.json").write_text("[garbage")
+    (tmp_path / "tuning.json").write_bytes(b"[garbage\xff")
     assert run(*short, "--out", tmp_path).exit_code == 2
     assert run(*short, "--out", tmp_path, "--overwrite").exit_code == 0
     assert vg.load(tmp_path / "model.safetensors").step_number == 26
+    other = ("tune", "--lr", "0.1..2", *short[3:], "--out", tmp_path)
+    assert run(*other).exit_code == 2
+    assert run(*other, "--overwrite").exit_code == 0
+
+
+def test_the_best_run_is_a_line_that_train_takes(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text('[train]\nbatch_norm = true\nlog_to = ["csv"]\n')
+    given = ("--config", tmp_path / "run.toml", "--recompute", "true", "--memory-limit", "90MB")
+    given = (*given, "--lr", "0.1..1", "--epochs", 1, "--hidden", "2", "--trials", 1)
+    result = run("tune", *given, "--out", tmp_path / "best")
+    assert result.exit_code == 0, result.stderr
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("best: trial 0")]
+    words = shlex.split(line)
+    assert "--batch-norm" in words and "--recompute" in words and "true" not in words
+    assert words[words.index("--log-to") + 1] == "csv"
+    assert (tmp_path / "best" / "metrics.csv").exists()
+    assert run(*words[4:], "--out", tmp_path / "again").exit_code == 0
+    lost = run("tune", *given)
+    assert lost.exit_code == 2 and "--log-to has no effect without --out" in lost.stderr
+    bad = run("tune", *given, "--log-to", "cvs", "--out", tmp_path / "c")
+    assert bad.exit_code == 2 and "did you mean 'csv'" in bad.stderr
 
 
 def test_options_come_from_a_file_and_the_line_wins(tmp_path: Path) -> None:
