@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ....graph import Array, Dim, GraphError, Node, shown
 from .tensors import to_array
-from .values import Known, UnknownError, Value, Weight
+from .values import Known, UnknownError, Value
 
 if TYPE_CHECKING:
     from .reader import Reader
@@ -156,11 +156,7 @@ def counted(axis: int, rank: int) -> int:
     return axis % rank
 
 
-def is_weight(value: Value | None, rank: int | None = None) -> bool:
-    """Whether it is a stored weight, and of that rank."""
-    return isinstance(value, Weight) and rank in (None, value.array.ndim)
-
-
-def is_known(value: Value | None) -> bool:
-    """Whether it is an array that was computed, and no weight."""
-    return isinstance(value, Known)
+Rule = Callable[[Call], Value | list[Value | None]]
+"""What an op of ONNX is in ours: a value, or one for each output."""
+Rules = Mapping[str, Rule]
+"""The rules of a family, by the names of ops."""

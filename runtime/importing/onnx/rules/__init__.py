@@ -6,11 +6,10 @@ are there; what none can say has no rule. Formulas are those of ONNX's own list 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from ..call import Call
-from ..values import Value
+from ..call import Rule
 from . import (
     activations,
     choosing,
@@ -27,8 +26,6 @@ from . import (
     storage,
     training,
 )
-
-Rule = Callable[[Call], Value | list[Value | None]]
 
 _TABLES: Final = (
     activations, choosing, circular, control, elementwise, losses, normalization, products,

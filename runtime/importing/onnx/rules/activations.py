@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -33,7 +33,7 @@ from .....ops import (
     tanh,
     where,
 )
-from ..call import Call, counted
+from ..call import Call, Rule, Rules, counted
 from ..values import Known, Value
 from .parts import as_dtype, in_floats, ordered, shaped
 from .reductions import first_of
@@ -186,11 +186,11 @@ def _dropout(c: Call) -> list[Value | None]:
     return [dropped, Known(np.ones(x.type.bind({}), np.bool_)) if not x.type.symbols else None]
 
 
-def _of(function: Callable[[Node], Node]) -> Callable[[Call], Value]:
+def _of(function: Callable[[Node], Node]) -> Rule:
     return lambda c: function(c.node(0))
 
 
-RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
+RULES: Final[Rules] = {
     "Celu": _celu,
     "Clip": _clip,
     "Dropout": _dropout,

@@ -10,7 +10,7 @@ import numpy as np
 
 from .....graph import Array, GraphError, Node, constant
 from .....ops import add, less, maximum, minimum, multiply, sum, where
-from ..call import Call, counted
+from ..call import Call, Rules, counted
 from ..values import Known, UnknownError, Value
 from .parts import (
     LONGEST,
@@ -181,7 +181,7 @@ def _nonzero(c: Call) -> Value:
     return Known(np.array(np.nonzero(c.known(0)), np.int64))
 
 
-RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
+RULES: Final[Rules] = {
     "Compress": _compress,
     "Gather": _gather,
     "GatherElements": _gather_elements,

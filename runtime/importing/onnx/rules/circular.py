@@ -6,13 +6,11 @@ Where a side is chosen, what is not chosen is finite, so that the slope is, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from typing import Final
 
 from .....graph import Node
 from .....ops import cos, exp, expm1, greater, less, log, sin, sqrt, square, where
-from ..call import Call
-from ..values import Value
+from ..call import Rules
 from .elementwise import of_one
 from .parts import number
 
@@ -72,7 +70,7 @@ def _tan(x: Node) -> Node:
     return sin(x) / cos(x)
 
 
-RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
+RULES: Final[Rules] = {
     "Acos": of_one(_acos),
     "Acosh": of_one(_acosh),
     "Asin": of_one(_asin),

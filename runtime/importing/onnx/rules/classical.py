@@ -12,7 +12,7 @@ import numpy as np
 
 from .....graph import GraphError, Node, constant
 from .....ops import add, cast, equal, greater, multiply, not_equal, sigmoid, softmax, where
-from ..call import Call
+from ..call import Call, Rules
 from ..values import Known, Value
 from .choosing import looked_up
 from .normalization import normalizer
@@ -112,7 +112,7 @@ def _linear_regressor(c: Call) -> Value:
     return _link(c, _linear(c, c.integer("targets", 1)))
 
 
-RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
+RULES: Final[Rules] = {
     "ArrayFeatureExtractor": _extract,
     "Binarizer": _binarizer,
     "FeatureVectorizer": _features,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Final
 
-from ..call import Call
+from ..call import Call, Rules
 from ..values import Value
 
 
@@ -14,4 +13,4 @@ def _if(c: Call) -> list[Value | None]:
     return [*c.reader.branch(c.graph(chosen))]
 
 
-RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {"If": _if}
+RULES: Final[Rules] = {"If": _if}

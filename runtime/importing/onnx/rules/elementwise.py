@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import reduce
 from typing import Final
 
@@ -40,7 +40,7 @@ from .....ops import (
     tanh,
     where,
 )
-from ..call import Call
+from ..call import Call, Rule, Rules
 from ..tensors import NUMPY_KINDS, our_dtype
 from ..values import Known, Value, Weight, sizes_node
 from .parts import as_dtype, both, either, false, in_floats, number, unless
@@ -65,12 +65,12 @@ def operands(c: Call) -> list[Node]:
             for k, v in enumerate(c.inputs)]  # fmt: skip
 
 
-def of_one(function: Function) -> Callable[[Call], Value]:
+def of_one(function: Function) -> Rule:
     """The rule of a function of one input."""
     return lambda c: function(c.node(0))
 
 
-def _binary(function: Callable[[Node, Node], Node]) -> Callable[[Call], Value]:
+def _binary(function: Callable[[Node, Node], Node]) -> Rule:
     def rule(c: Call) -> Value:
         a, b = operands(c)
         return function(a, b)
@@ -78,7 +78,7 @@ def _binary(function: Callable[[Node, Node], Node]) -> Callable[[Call], Value]:
     return rule
 
 
-def _many(function: Callable[[Node, Node], Node]) -> Callable[[Call], Value]:
+def _many(function: Callable[[Node, Node], Node]) -> Rule:
     return lambda c: reduce(function, operands(c))
 
 
@@ -210,7 +210,7 @@ def _as_type(c: Call, kind: int) -> Value:
     return as_dtype(c.node(0), dtype)
 
 
-RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
+RULES: Final[Rules] = {
     "Abs": of_one(_absolute),
     "Add": _add,
     "And": _binary(both),

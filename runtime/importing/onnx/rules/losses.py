@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Final
 
 from .....graph import Node
@@ -19,7 +18,7 @@ from .....ops import (
     sum,
     where,
 )
-from ..call import Call
+from ..call import Call, Rules
 from ..values import Value
 from .parts import as_dtype, ordered, shaped
 from .reductions import one_hot
@@ -76,7 +75,7 @@ def _at(log_p: Node, labels: Node) -> Node:
     return negative(sum(where(hot, log_p, 0.0), axes=(1,)))
 
 
-RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
+RULES: Final[Rules] = {
     "NegativeLogLikelihoodLoss": _log_likelihood,
     "SoftmaxCrossEntropyLoss": _cross_entropy,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Final
 
@@ -20,7 +20,7 @@ from .....ops import (
     sum,
     where,
 )
-from ..call import Call, counted
+from ..call import Call, Rules, counted
 from ..values import Value, Weight
 from .parts import as_dtype, numbered, shaped
 
@@ -141,7 +141,7 @@ def _by_norm(x: Node, kind: str, axis: int) -> Node:
     return divide(x, sqrt(size) if kind == "L2" else size)
 
 
-RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
+RULES: Final[Rules] = {
     "BatchNormalization": _batch,
     "GroupNormalization": _group,
     "InstanceNormalization": _instance,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from typing import Final
 
 from .....graph import GraphError, Node, Parameter
 from .....ops import MatMul, add, linear, matmul, multiply, sum
-from ..call import Call
+from ..call import Call, Rules
 from ..values import Value, Weight
 from .parts import as_dtype, expanded, in_floats, numbered, ordered, picked, shaped
 
@@ -143,7 +142,7 @@ def _diagonal(x: Node, term: str) -> tuple[Node, str]:
     return diagonal, "".join(term[k] for k in rest) + letter
 
 
-RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
+RULES: Final[Rules] = {
     "Einsum": _einsum,
     "Gemm": _gemm,
     "MatMul": _matmul,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from typing import Final
 
@@ -29,7 +29,7 @@ from .....ops import (
     where,
 )
 from .....ops.reductions import FirstMax
-from ..call import Call, counted
+from ..call import Call, Rules, counted
 from ..values import Value
 from .parts import (
     LONGEST,
@@ -179,7 +179,7 @@ def one_hot(places: Node, size: Dim, dtype: str, axis: int = -1) -> Node:
     return cast(equal(expanded(places, [axis]), steps), dtype)
 
 
-RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
+RULES: Final[Rules] = {
     "ArgMax": partial(_place, sign=1),
     "ArgMin": partial(_place, sign=-1),
     "CumProd": partial(_running, function=multiply),

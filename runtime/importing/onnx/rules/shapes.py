@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Final
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from .....graph import Dim, GraphError, Node
 from .....ops import broadcast_to, slice
-from ..call import Call, counted
+from ..call import Call, Rules, counted
 from ..values import Known, Value, Weight, dims_array
 from .parts import few, joined, numbered, ordered, shaped
 
@@ -194,7 +194,7 @@ def _space_to_depth(c: Call) -> Value:
     return shaped(blocks, (n, numbered(channels) * size**2, rows, columns))
 
 
-RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
+RULES: Final[Rules] = {
     "DepthToSpace": _depth_to_space,
     "Expand": _expand,
     "Flatten": _flatten,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import numpy as np
 
 from .....graph import GraphError, Node
 from .....ops import broadcast_to, pad, slice
-from ..call import Call, counted
+from ..call import Call, Rules, counted
 from ..values import Value
 from .parts import LONGEST, few, full, joined, number, numbered, picked, shaped
 
@@ -113,7 +113,7 @@ def _filled(x: Node, axis: int, size: int, value: Node | None) -> Node:
     return full(0, shape, x.dtype) if value is None else broadcast_to(shaped(value, ()), shape)
 
 
-RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
+RULES: Final[Rules] = {
     "Concat": _concat,
     "Pad": _pad,
     "Slice": _slice,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
 
 from .....graph import Array, GraphError
 from .....ops import broadcast_to
-from ..call import Call
+from ..call import Call, Rules
 from ..tensors import NUMPY_KINDS
 from ..values import Known, Value, Weight, known_node
 from .parts import LONGEST, few, numbered
@@ -64,7 +63,7 @@ def _identity(c: Call) -> Value:
     return value
 
 
-RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
+RULES: Final[Rules] = {
     "Constant": _constant,
     "ConstantOfShape": _constant_of_shape,
     "EyeLike": _eye,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Final
 
 from .....graph import GraphError, Node, apply
 from .....ops import Gradient, cast, equal, power, sqrt, square, sum, where
-from ..call import Call
+from ..call import Call, Rules
 from ..values import Value
 from .parts import number, shaped
 
@@ -79,7 +78,7 @@ def _gradient(c: Call) -> list[Value | None]:
     return [apply(Gradient(), total, c.node(k)) for k in range(len(xs))]
 
 
-RULES: Final[Mapping[str, Callable[[Call], Value | list[Value | None]]]] = {
+RULES: Final[Rules] = {
     "Adagrad": _adagrad,
     "Adam": _adam,
     "Gradient": _gradient,
