@@ -79,3 +79,40 @@ def test_a_function_of_a_number_is_the_same_however_large_it_is(
     told = np.isfinite(expected)
     tiny = 1e-6 if dtype == "f32" else 1e-13
     np.testing.assert_allclose(found[told], expected[told], rtol=tiny, atol=tiny)
+
+
+@pytest.mark.parametrize("name", ["erf", "expm1"])
+def test_small_results_are_exact_in_f64(onnx: Any, name: str, tmp_path: Path) -> None:
+    x = vg.input("x", ("N",), dtype="f64")
+    g = vg.Graph("case", {"y": vg.apply(OPS[name](), x)})
+    near = np.array([1e-300, -1e-30, 1e-9, -1e-3, 0.3, 0.46, -0.47, 0.5])
+    found = predicted(vg.compile(g, dtype="f64"), tmp_path, {"x": near})["y"]
+    expected = vg.interpret(g, {"x": near}).outputs["y"]
+    np.testing.assert_allclose(found, expected, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size", "limit"),
+    [
+        ("f32", 1e30, 1.0),
+        ("f32", 3e38, 1e-3),  # the factor has not all digits in f32: its root is given
+        ("f64", 1e200, 1.0),  # the squares overflow
+        ("f64", 1e300, 1e-100),
+        ("f32", 1e-30, 1.0),
+    ],
+)
+def test_gradients_of_any_size_are_clipped_the_same(
+    onnx: Any, dtype: str, size: float, limit: float, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    gradients = [vg.input(k, ("N", 2), dtype=dtype) for k in "ab"]
+    factor = vg.apply(OPS["clip_factor"](limit=limit), *gradients)
+    outputs = {f"clipped_{k}": vg.apply(OPS["clip_by"](), n, factor)
+               for k, n in zip("ab", gradients, strict=True)}  # fmt: skip
+    g = vg.Graph("case", {"factor": factor, **outputs})
+    kind = parse_type(f"{dtype}[]").numpy
+    feeds = {k: (size * rng.uniform(-1, 1, (3, 2))).astype(kind) for k in "ab"}
+    found = predicted(vg.compile(g, dtype=dtype), tmp_path, feeds)
+    expected = vg.interpret(g, feeds).outputs
+    assert np.isfinite(expected["factor"]) and expected["factor"] != 0
+    for key, value in expected.items():
+        np.testing.assert_allclose(found[key], value, rtol=1e-6 if dtype == "f32" else 1e-13)
