@@ -34,9 +34,12 @@ def type_name(number: int) -> str:
 def our_dtype(number: int, what: str) -> str:
     """Our dtype for an element type; GraphError, with what is of it, where there is none."""
     if number not in DTYPES:
+        fix = "export the net in one of these, e.g. in float32"
+        if number == _STRING:
+            fix = "encode texts as numbers in front of the net, and export it from there"
         raise GraphError(
             f"{what} is of the type {type_name(number)}, where float, double, int64, int32 or bool "
-            "is expected\nfix: export the net in one of these, e.g. in float32"
+            f"is expected\nfix: {fix}"
         )
     return DTYPES[number]
 
