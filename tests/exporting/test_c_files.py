@@ -21,6 +21,8 @@ from verigrad.runtime.exporting.identifiers import Names
 from verigrad.runtime.planning import typed_arrays as typed
 from verigrad.runtime.planning.typed_arrays import typed_arrays
 
+pytestmark = pytest.mark.numpy_bits  # no export depends on what runs a step
+
 NAMES = [
     "int", "exp", "y0", "class", "größe", "a.b", "a-b", "a_b", "net_state", "net_predict", "n", "i",
     "memset", "NAN", "INT64_MAX", "__x", "_Bool", "uint8_t", "expf", "vg_max_f32", "x2", "Größe",
@@ -274,6 +276,11 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
         program.to_c(tmp_path / "net.c", sizes={"M": 3})
     with pytest.raises(vg.RunError, match="N is -1"):
         program.to_c(tmp_path / "net.c", sizes={"N": -1})
+    for text in ("{", "[1]", '"a"'):
+        program.metadata["classes"] = text
+        for write, ending in ((program.to_c, "c"), (program.to_numpy, "py")):
+            with pytest.raises(vg.RunError, match=r"'classes' is .* a list of texts"):
+                write(tmp_path / f"net.{ending}")
     loss_alone = vg.Graph("net", loss=classifier().loss)
     with pytest.raises(vg.RunError, match="no output but its loss"):
         vg.compile(loss_alone).to_c(tmp_path / "net.c")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 import numpy as np
+import pytest
 from c_library import NOT_FINITE, OK, OVERFLOW, Library, close, needs_gcc
 from effort import tries
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from verigrad.runtime.exporting.c.source import c_files
 from verigrad.runtime.exporting.graphs import Exported
 from verigrad.runtime.interpreter import interpret
 
-pytestmark = needs_gcc
+pytestmark = [needs_gcc, pytest.mark.numpy_bits]
 MOST = 5
 
 

@@ -13,7 +13,7 @@ import verigrad as vg
 from verigrad.runtime.exporting.c.source import c_files
 from verigrad.runtime.exporting.graphs import exported, planned
 
-pytestmark = needs_gcc
+pytestmark = [needs_gcc, pytest.mark.numpy_bits]
 
 
 def c_of(program: vg.Program, folder: Path, most: int, *options: str) -> Library:

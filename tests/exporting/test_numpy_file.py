@@ -20,6 +20,8 @@ from verigrad.runtime.exporting.numpy_file.expressions import EXPRESSIONS
 from verigrad.runtime.exporting.numpy_file.source import numpy_text
 from verigrad.runtime.interpreter import interpret
 
+pytestmark = pytest.mark.numpy_bits  # no export depends on what runs a step
+
 
 def module(text: str) -> ModuleType:
     """The file as a module."""

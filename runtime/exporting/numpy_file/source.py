@@ -42,6 +42,8 @@ _OWN: Final = frozenset(
     ]
 )
 _WIDTH: Final = 100
+_MARGIN: Final = 40
+"""Of a line, what a name before an array may take."""
 _VIEWS: Final = frozenset(["dropout", "broadcast_to"])
 """Ops that may give their input as it is, beside those that move its elements."""
 _SHOWN: Final = 16
@@ -228,8 +230,13 @@ def _value(value: Array) -> str:
     kind = {v: k for k, v in NUMPY_DTYPES.items()}[value.dtype]
     if value.size <= _SHOWN:
         numbers = [number_text(v, kind).strip("()") for v in value.reshape(-1)]
-        listed = f"np.array([{', '.join(numbers)}], {dtype_text(kind)})"
-        return listed if value.ndim == 1 else f"{listed}.reshape({value.shape})"
+        shaped = "" if value.ndim == 1 else f".reshape({value.shape})"
+        listed = f"np.array([{', '.join(numbers)}], {dtype_text(kind)}){shaped}"
+        if len(listed) <= _WIDTH - _MARGIN:
+            return listed
+        lines = textwrap.wrap(", ".join(numbers), _WIDTH - 12, break_on_hyphens=False)
+        inner = "\n".join([f"        {line}" for line in lines])
+        return f"np.array([\n{inner}\n    ], {dtype_text(kind)}){shaped}"
     little = value.astype(value.dtype.newbyteorder("<"))
     if not little.view(np.uint8).any():
         return f"np.zeros({value.shape}, {dtype_text(kind)})"
