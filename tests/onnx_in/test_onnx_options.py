@@ -239,6 +239,26 @@ def test_names_of_all_kinds(onnx: Any) -> None:
     )
 
 
+def test_names_are_those_of_the_file_or_ours(onnx: Any, rng: np.random.Generator) -> None:
+    m = model(
+        node("MatMul", "in/x:0 net/w:0", "a"),
+        node("Add", "a 1.b", "y"),
+        inputs={"in/x:0": (1, [3, 4])},
+        stored={"net/w:0": np.ones((4, 2), np.float32), "1.b": np.ones(2, np.float32)},
+    )
+    for weight, x in (("net/w:0", "in/x:0"), ("net.w", "in.x")):
+        g = vg.from_onnx(m, trainable=[weight], shapes={x: ("N", 4)}, constants={"_1.b": [2, 3]})
+        assert parameters(g) == ["net.w"] and g.inputs[0].shape == ("N", 4)
+        y = vg.compile(g).predict({"in.x": np.zeros((1, 4))})["y"]
+        np.testing.assert_array_equal(y, [[2, 3]])
+
+
+@pytest.mark.parametrize("names", [[3], [None], [["fc1.weight"]]])
+def test_names_that_are_none(onnx: Any, rng: np.random.Generator, names: Any) -> None:
+    with pytest.raises(vg.VerigradError, match="trainable"):
+        vg.from_onnx(dense(rng), trainable=names)
+
+
 @pytest.mark.parametrize("condition", [True, False])
 def test_a_branch_whose_condition_is_known(onnx: Any, condition: bool) -> None:
     helper = onnx.helper

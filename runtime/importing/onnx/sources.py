@@ -22,7 +22,7 @@ from ....graph import (
     state,
     suggest,
 )
-from .naming import Names
+from .naming import Names, cleaned
 from .tensors import NUMPY_KINDS, our_dtype, to_array
 from .values import Known, Value, Weight
 
@@ -53,28 +53,26 @@ class Sources:
         """The inputs, and what the file calls each."""
         self.freed: dict[int, str] = {}
         """The sizes of a batch that the file fixed, with the symbol in the place of each."""
-        self._wishes = wishes
-        self._trainable = _chosen(wishes.trainable)
-        self._updated = frozenset(wishes.updated)
+        self._turns, self._updated = wishes.turns, frozenset(wishes.updated)
+        self._trainable, self._shapes, self._constants = _found(wishes, graphs[0])
         self._names, self._symbols = Names(), Names()
         self._declared: dict[str, Node] = {}
         self._stored: set[str] = set()
         self._uses = Counter([*self._updated, *(n for g in graphs for n in _reads(g))])
-        self._check_named(graphs[0])
 
     # ---- inputs --------------------------------------------------------------------------------
 
     def input(self, told: Any) -> Value:
         """An input; an array where it is fixed."""
         name, what = str(told.name), f"the input {shown(told.name)}"
-        if name in self._wishes.constants:
+        if name in self._constants:
             return self._fixed(name, NUMPY_KINDS.get(told.type.tensor_type.elem_type))
         if not told.type.HasField("tensor_type"):
             raise GraphError(f"{what} is no tensor, but {told.type.WhichOneof('value')}")
         tensor = told.type.tensor_type
         dtype = our_dtype(tensor.elem_type, what)
-        if name in self._wishes.shapes:
-            shape = list(self._wishes.shapes[name])
+        if name in self._shapes:
+            shape = list(self._shapes[name])
             self._free(tensor.shape, shape)
         elif not tensor.HasField("shape"):
             raise GraphError(
@@ -102,7 +100,7 @@ class Sources:
     def _fixed(self, name: str, dtype: object) -> Known:
         """What the user fixes, in the type that the file has for it."""
         array = as_array(
-            self._wishes.constants[name], f"constants[{name!r}]", "an array of numbers", name=name
+            self._constants[name], f"constants[{name!r}]", "an array of numbers", name=name
         )
         return Known(array if dtype is None else array.astype(np.dtype(dtype)))  # type: ignore[call-overload]
 
@@ -112,7 +110,7 @@ class Sources:
         """A stored tensor of a graph: a weight, a state, or an array."""
         name = str(tensor.name)
         value = self.stored(name, to_array(tensor, self.folder))
-        if name in self._wishes.constants:
+        if name in self._constants:
             return self._fixed(name, value.array.dtype)
         if name in self._updated and not (isinstance(value, Weight) and self.is_trained(value)):
             return self.state(Weight(name, value.array, alone=False))
@@ -122,7 +120,7 @@ class Sources:
         """A stored tensor: a weight where it is one of our floats."""
         if array.dtype not in (np.float32, np.float64):
             return Known(array)
-        alone = self._wishes.turns and self._uses[name] <= 1
+        alone = self._turns and self._uses[name] <= 1
         own, k = name, 2
         while own in self._stored:  # by a branch, whose names are its own
             own, k = f"{name}_{k}", k + 1
@@ -167,25 +165,6 @@ class Sources:
             )
         return found
 
-    # ---- what is asked for ---------------------------------------------------------------------
-
-    def _check_named(self, graph: Any) -> None:
-        """Raises GraphError for an argument that names what the file does not have."""
-        inputs = {i.name for i in graph.input}
-        stored = {t.name for t in graph.initializer}
-        stored |= {o for n in graph.node if n.op_type in ("Constant", "Identity") for o in n.output}
-        chosen = () if isinstance(self._trainable, bool | None) else self._trainable
-        for what, names, there in (
-            ("shapes", self._wishes.shapes, inputs),
-            ("constants", self._wishes.constants, inputs | stored),
-            ("trainable", chosen, stored),
-        ):
-            for name in names:
-                if name not in there:
-                    raise GraphError(
-                        f"{what} names {shown(name)}, which the file has not{suggest(name, there)}"
-                    )
-
 
 def _reads(graph: Any) -> Iterator[str]:
     """The names that a graph reads, those of graphs in its nodes too; each as often as it does."""
@@ -197,7 +176,35 @@ def _reads(graph: Any) -> Iterator[str]:
     yield from (o.name for o in graph.output)
 
 
-def _chosen(names: Trainable) -> bool | frozenset[str] | None:
-    if isinstance(names, str):
-        raise GraphError(f"trainable is {shown(names)}, where a list of names is expected")
-    return names if names is None or isinstance(names, bool) else frozenset(names)
+def _found(
+    wishes: Wishes, graph: Any
+) -> tuple[bool | frozenset[str] | None, dict[str, Sequence[Dim]], dict[str, Any]]:
+    """What is asked for by the names of the file, where it was by ours as well; GraphError for a
+    name that is neither."""
+    chosen = wishes.trainable
+    if isinstance(chosen, str):
+        raise GraphError(f"trainable is {shown(chosen)}, where a list of names is expected")
+    inputs = [i.name for i in graph.input]
+    stored = [t.name for t in graph.initializer]
+    stored += [o for n in graph.node if n.op_type in ("Constant", "Identity") for o in n.output]
+    trainable = chosen if isinstance(chosen, bool | None) else _in_file("trainable", chosen, stored)
+    shapes = _in_file("shapes", wishes.shapes, inputs)
+    constants = _in_file("constants", wishes.constants, [*inputs, *stored])
+    return (
+        trainable if isinstance(trainable, bool | None) else frozenset(trainable),
+        {name: wishes.shapes[asked] for name, asked in shapes.items()},
+        {name: wishes.constants[asked] for name, asked in constants.items()},
+    )
+
+
+def _in_file(what: str, asked: Iterable[Any], there: Sequence[str]) -> dict[str, Any]:
+    """The names of the file for those that are asked for, which may be ours for them."""
+    ours = {cleaned(name): name for name in reversed(there)}
+    found = {}
+    for name in asked:
+        if not isinstance(name, str) or (name not in there and name not in ours):
+            raise GraphError(
+                f"{what} names {shown(name)}, which the file has not{suggest(name, there)}"
+            )
+        found[name if name in there else ours[name]] = name
+    return found
