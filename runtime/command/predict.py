@@ -18,8 +18,8 @@ from ..data.source import load_rows
 from ..metrics.classification import probabilities
 from ..program import Program
 from ..training.dataset import labelled
+from ..training.scoring import scored
 from .models import load_model
-from .network import PREDICTIONS
 from .outputs import STDOUT, check_figure
 from .predictions import Predictions, check_output, single
 from .scorecard import ClassCard, NumberCard, Scorecard
@@ -70,23 +70,30 @@ def predict(
     found = np.concatenate(list(_finite(reader, rows.x)))
     predicted = reader.predictions(found, proba)
     card = reader.scorecard(rows, found, predicted)
-    if output is not None and output != STDOUT:
+    _tell(predicted, card, output, whole=target is not None or output is not None, as_json=as_json)
+    if svg is not None and card is not None:
+        write_whole(svg, card.draw(f"{model.resolve().name} on {Path(data).name}"))
+        click.echo(f"figure in {svg}", err=True)
+
+
+def _tell(
+    predicted: Predictions, card: Scorecard | None, output: Path | None, whole: bool, as_json: bool
+) -> None:
+    """Writes the predictions to their file or to stdout, and how good they are, `whole` or in a
+    line, to stdout where that is free, else to stderr."""
+    to_file = output is not None and output != STDOUT
+    if output is not None and to_file:
         predicted.write(output)
         click.echo(f"{len(predicted.values):,} predictions in {output}", err=True)
     if as_json:
-        click.echo(json.dumps(_plain(predicted, card, output)))
-    elif output == STDOUT or (output is None and proba):
+        click.echo(json.dumps(_plain(predicted, card, to_file)))
+    elif output == STDOUT or (output is None and predicted.probabilities is not None):
         click.echo(predicted.csv(), nl=False)
     elif output is None:
         click.echo(predicted.lines())
-    if card is not None and not as_json:
-        full = target is not None or output is not None
-        click.echo(str(card) if full else card.line, err=output in (None, STDOUT))
-    elif card is not None:
-        click.echo(card.line, err=True)
-    if svg is not None and card is not None:
-        write_whole(svg, card.draw(f"{model.name} on {Path(data).name}"))
-        click.echo(f"figure in {svg}", err=True)
+    if card is not None:
+        told = str(card) if whole and not as_json else card.line
+        click.echo(told, err=as_json or not to_file)
 
 
 class _Reader(NamedTuple):
@@ -103,16 +110,14 @@ class _Reader(NamedTuple):
         """The program of a file; RunError where it predicts neither classes nor a number."""
         program = load_model(model)
         classifier = labelled(program.declared)
-        regression = program.metadata.get("task") == "regression"
-        if classifier is None and not (regression and PREDICTIONS in program.declared.outputs):
+        if classifier is None and program.metadata.get("task") != "regression":
             raise RunError(f"{model} is no classifier: it has no scores [N,classes] for labels [N]")
-        count = classifier.classes if classifier is not None else None
         try:
-            known = schema(program.metadata, count)
+            known = schema(program.metadata, classifier.classes if classifier is not None else None)
         except RunError as e:
             raise RunError(f"{model} cannot be read: {e}") from None
         if classifier is None:
-            return cls(program, known, PREDICTIONS, ())
+            return cls(program, known, scored(program.declared).output, ())
         names = known.classes or tuple([str(i) for i in range(classifier.classes)])
         return cls(program, known, classifier.scores, names)
 
@@ -130,7 +135,12 @@ class _Reader(NamedTuple):
     def predictions(self, found: Array, proba: bool) -> Predictions:
         """What the output says of each row."""
         if not self.classes:
-            return Predictions(single(found))
+            if found.size != len(found):
+                raise RunError(
+                    f"the model predicts {found.size // len(found)} numbers a row, where one is expected; "
+                    "use program.predict for others"
+                )
+            return Predictions(single(found.reshape(len(found))))
         chosen = np.array(self.classes)[found.argmax(axis=1)]
         shares = probabilities(found) if proba else None
         return Predictions(chosen, self.classes, shares)
@@ -173,13 +183,11 @@ def _finite(reader: _Reader, x: Array) -> Iterator[Array]:
         yield found
 
 
-def _plain(
-    predicted: Predictions, card: Scorecard | None, output: Path | None
-) -> dict[str, object]:
+def _plain(predicted: Predictions, card: Scorecard | None, to_file: bool) -> dict[str, object]:
     """The result in types that JSON has; predictions that went to a file are not in it."""
     accuracy = card.metrics.get("accuracy") if card is not None else None
     told: dict[str, object] = {"accuracy": accuracy}
-    if output is None or output == STDOUT:
+    if not to_file:
         told = {"predictions": predicted.values.tolist(), **told}
         if predicted.probabilities is not None:
             told["classes"] = predicted.classes

@@ -31,8 +31,9 @@ class Columns(NamedTuple):
     one_hot: tuple[str, ...] = ()
     ordinal: tuple[str, ...] = ()
 
-    def __bool__(self) -> bool:
-        return any(self[:])
+
+AS_THEY_ARE: Final = Columns()
+"""Each column by what it holds."""
 
 
 class Plan(NamedTuple):

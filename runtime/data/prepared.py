@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...graph import RunError
-from .categories import AS_NUMBERS, Columns, learned, plan
+from .categories import AS_NUMBERS, AS_THEY_ARE, Columns, learned, plan
 from .cells import says_missing
 from .encoding import Encoding, encoded, features
 from .missing import fill_parts, fill_rows
@@ -20,7 +20,7 @@ def prepared(
     target: str,
     split_seed: int = 0,
     task: AskedTask = "classification",
-    asked: Columns = Columns(),  # noqa: B008, a record that nobody changes
+    asked: Columns = AS_THEY_ARE,
     na_is_a_class: bool = False,
 ) -> TaskData:
     """The data set of a table whose column `target` is to be predicted from the others.

@@ -12,7 +12,7 @@ from ...graph import RunError, shortened, suggest
 from ...graph.writing import reaching
 from . import arrow_file, csv_file
 from .arrow_file import read_arrow
-from .categories import Columns
+from .categories import AS_THEY_ARE, Columns
 from .cifar10 import cifar10, is_cifar10
 from .csv_file import read_csv, read_header
 from .digits import digits_classification
@@ -48,7 +48,7 @@ def load_data(
     split_seed: int = 0,
     na_is_a_class: bool = False,
     task: AskedTask = "classification",
-    columns: Columns = Columns(),  # noqa: B008, a record that nobody changes
+    columns: Columns = AS_THEY_ARE,
 ) -> TaskData:
     """The data set that `spec` names, in one of FORMS. Raises RunError where there is none.
 

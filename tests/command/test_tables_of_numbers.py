@@ -303,3 +303,25 @@ def test_a_net_that_learned_nothing_is_told(tmp_path: Path, rng: np.random.Gener
     )
     result = run("train", "--data", tmp_path / "t.csv", "--target", "y", "--hidden", 100)
     assert "Warning: the test R2 is -" in result.stderr and "to predict the mean" in result.stderr
+
+
+def test_a_program_of_ones_own_predicts_for_tables(trained: Path, tmp_path: Path) -> None:
+    """Its output may have any name, and one column; the metadata are those of `vg.data`."""
+    data = vg.data.csv(trained / "houses.csv", target="price", drop=["sold"])
+    x, y = vg.input("x", ("N", data.features)), vg.input("y", ("N", 1))
+    price = vg.dense(data.scaling.of(x), 1) * 50_000.0 + 200_000.0
+    net = vg.Graph("houses", {"price": price}, loss=vg.mean_squared_error(price, y))
+    program = vg.compile(net, optimizer=vg.Adam(0.1))
+    program.metadata.update(vg.load(trained / "run" / "model.safetensors").metadata)
+    vg.fit(program, (data.train.x, data.train.y[:, None]), epochs=60)
+    program.save(tmp_path / "own.safetensors")
+    told = run("predict", tmp_path / "own.safetensors", trained / "houses.csv", "--json").stdout
+    assert json.loads(told)["scores"]["metrics"]["r2"] > 0.9
+    two = vg.concat([price, price], axis=1)
+    y = vg.input("y", ("N", 2))
+    net = vg.Graph("two", {"price": two}, loss=vg.mean_squared_error(two, y))
+    other = vg.compile(net)
+    other.metadata.update(program.metadata)
+    other.save(tmp_path / "two.safetensors")
+    result = run("predict", tmp_path / "two.safetensors", trained / "houses.csv")
+    assert result.exit_code == 2 and "numbers a row, where one is expected" in result.stderr
