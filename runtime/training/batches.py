@@ -18,6 +18,11 @@ class Place(NamedTuple):
     batches: int = 0
     last: str = ""
 
+    @property
+    def named(self) -> str:
+        """What errors call the batch that was read last."""
+        return f"batch {self.batches} of epoch {self.passes + 1}"
+
 
 class Batches(Protocol):
     """Gives the batch of each step, and tells where epochs end."""

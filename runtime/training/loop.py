@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ...graph import Array, NonFiniteError, warn
+from ...graph import Array, NonFiniteError, RunError, warn
 from ..program import Program
 from .batches import Batches, Place
 from .bundle import Bundle, told_by_fit
@@ -109,6 +109,11 @@ class Loop:
             loss, right = self._made(batch.arrays)
         except NonFiniteError as e:
             raise told_by_fit(e, self.program, batch, self.bundle) from None
+        except RunError as e:
+            if not self.batches.waits or type(e) is not RunError:
+                raise
+            # Rows of arrays are alike; a batch of a stream may be the only one that does not do.
+            raise RunError(f"{self.batches.place.named}: {e}") from None
         self.losses[at.step - at.start :] = [loss]
         # Written out, as `_replace` takes several times as long.
         self.position = Position(

@@ -173,7 +173,7 @@ class StreamBatches:
         self.place = self.place._replace(batches=self.place.batches + 1, last=last)
 
     def _named(self) -> str:
-        return f"batch {self.place.batches + 1} of epoch {self.place.passes + 1}"
+        return self.place._replace(batches=self.place.batches + 1).named
 
     def _empty(self) -> RunError:
         given = "; an iterator that was read before has none left" if self.once else ""

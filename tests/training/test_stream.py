@@ -191,6 +191,19 @@ def test_a_batch_that_does_not_fit_is_named(
     assert program.step_number == at  # what was made is kept
 
 
+def test_a_batch_of_one_row_that_a_step_cannot_take_is_named() -> None:
+    x, y = vg.input("x", ("N", 12)), vg.input("y", ("N",), dtype="i64")
+    scores = vg.dense(vg.batch_norm(x), 4)
+    net = vg.Graph("net", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
+    program = compiled(net)
+    stream = [*batches(2), *batches(1, 1)]
+    with pytest.raises(
+        vg.RunError, match="batch 3 of epoch 1: batch normalization of a batch of 1"
+    ):
+        vg.fit(program, stream, epochs=1)
+    assert program.step_number == 2
+
+
 def test_what_a_generator_raises_is_its_own(program: vg.Program) -> None:
     def broken(epoch: int) -> Iterator[Batch]:
         yield from batches(3)
