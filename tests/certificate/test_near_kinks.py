@@ -16,8 +16,8 @@ from verigrad.runtime.certificate.floats import check_floats, probe
 from verigrad.runtime.certificate.kinks import near_kinks, other_sides
 from verigrad.runtime.interpreter import interpret
 
-ROWS = 8_000
-"""Of so many rows of a wide net, some values are near a kink at any state."""
+ROWS = 4_000
+"""Of so many rows of a wide net, some values are near a kink at the first state."""
 
 
 def in_f32(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -27,7 +27,8 @@ def in_f32(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def test_a_wrong_step_is_refuted_though_values_are_near_a_kink(
     monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
 ) -> None:
-    program, feeds = vg.compile(net(20, 600, 4), optimizer=vg.SGD(0.1)), batch(rng, ROWS, 20, 4)
+    monkeypatch.setattr(floats, "_TRIES", 1)
+    program, feeds = vg.compile(net(20, 300, 4), optimizer=vg.SGD(0.1)), batch(rng, ROWS, 20, 4)
     program.step(feeds)
     (found,) = program.certificate.floats
     assert found.verdict == "within bounds" and found.ratio < 0.25
