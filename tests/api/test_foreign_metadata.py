@@ -12,6 +12,7 @@ import pytest
 from test_model_files import joined, split
 
 import verigrad as vg
+from verigrad.runtime import loading
 from verigrad.runtime.command.run_options import read_config
 from verigrad.runtime.files.checksums import digest
 from verigrad.runtime.training.checkpoint import read_checkpoint
@@ -100,6 +101,21 @@ def says(path: Path, error: vg.VerigradError, at: Key) -> bool:
     return path.name in str(error) and all(k in str(error) or k in UNNAMED for k in names)
 
 
+@pytest.fixture
+def compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that tell of the same net and the same options are read into the same program."""
+    made: dict[str, vg.Program] = {}
+
+    def program(declared: vg.Graph, options: Any) -> vg.Program:
+        told = f"{declared}{options}"
+        if told not in made:
+            made[told] = vg.Program(declared, options)
+        return made[told]
+
+    monkeypatch.setattr(loading, "Program", program)
+
+
+@pytest.mark.usefixtures("compiled_once")
 def test_whatever_stands_under_a_key_the_file_and_the_key_are_named(foreign: Foreign) -> None:
     for at in keys(foreign.told):
         for value in [*VALUES, MISSING]:
