@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ....graph import Dim, Graph, GraphError, Node, VerigradError, check_kind, shown, suggest
+from .definitions import inlined
 from .loss import with_loss
-from .model import check_known, inlined, opsets, read_model, step_of, told_parameters
+from .model import check_known, opsets, read_model, step_of, told_parameters
 from .naming import cleaned
 from .reader import Reader
 from .rules import RULES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -162,102 +162,12 @@ def every_node(graph: Any) -> Iterator[Any]:
                 yield from every_node(inner)
 
 
-def inlined(model: Any, known: Iterable[tuple[str, str]]) -> Any:
-    """The model with each function that it defines, and each op that no rule knows but ONNX
-    defines by others, in the place of what calls it."""
-    known = set(known)
-    if len(model.functions):
-        _check_written_out(model)
-        model = _inlined(model, None, "the functions that it defines")
-    for _ in range(_DEEPEST):
-        told = opsets(model)
-        schemas = {}
-        for n in every_node(model.graph):
-            op = domain_of(n), str(n.op_type)
-            if op not in known and (schema := _definition(*op, told.get(op[0], 1))) is not None:
-                schemas[op] = schema
-        if not schemas:
-            return model
-        try:
-            model = _inlined(_spelled_out(model, schemas), [*schemas], "a definition of ONNX's")
-        except GraphError:  # some that onnx cannot put in their places: they are missing
-            return model
-    return model
-
-
-_DEEPEST: Final = 8
-"""How deep definitions by others may stand in one another."""
-
-
-_MOST_NODES: Final = 1 << 20
-"""How many nodes a file may come to with its functions written out."""
-
-
-def _check_written_out(model: Any) -> None:
-    """Raises GraphError where functions of a file call themselves, or come to too many nodes."""
-    functions = {(f.domain, f.name): f for f in model.functions}
-    sizes: dict[tuple[str, str], int] = {}
-
-    def size(nodes: Iterable[Any], within: tuple[tuple[str, str], ...]) -> int:
-        total = 0
-        for n in nodes:
-            called = n.domain, n.op_type
-            if called in within:
-                raise GraphError(f"its function {shown(n.op_type)} calls itself")
-            if called in functions and called not in sizes:
-                sizes[called] = size(functions[called].node, (*within, called))
-            total += sizes.get(called, 1)
-            for a in n.attribute:
-                total += sum(size(g.node, within) for g in (a.g, *a.graphs))
-        return total
-
-    if len(functions) > _MOST_FUNCTIONS or size(model.graph.node, ()) > _MOST_NODES:
-        raise GraphError(
-            f"its functions come to more than {_MOST_NODES:,} nodes when they are written out"
-        )
-
-
-_MOST_FUNCTIONS: Final = 500
-"""How many functions a file may define, which may stand in one another."""
-
-
-def _inlined(model: Any, chosen: list[tuple[str, str]] | None, what: str) -> Any:
-    inliner = require("onnx.inliner", "onnx")
-    try:
-        if chosen is None:
-            return inliner.inline_local_functions(model)
-        return inliner.inline_selected_functions(model, chosen, False, True)
-    except Exception as e:  # of onnx' own code, on functions that are none
-        raise GraphError(f"{what} cannot be put in its place: {cut(str(e), 300)}") from None
-
-
-def _definition(domain: str, op: str, version: int) -> Any | None:
-    """ONNX's schema of an op that it defines by others; None of another op."""
-    schema = schema_of(domain, op, version)
-    made = schema is not None and (schema.has_function or schema.has_context_dependent_function)
-    return schema if made else None
-
-
 def schema_of(domain: str, op: str, version: int) -> Any | None:
     """What ONNX says of an op at a version; None where it does not know it."""
     try:
         return require("onnx.defs", "onnx").get_schema(op, version, domain)
     except Exception:  # onnx' own SchemaError, which is none of Python's
         return None
-
-
-def _spelled_out(model: Any, schemas: Mapping[tuple[str, str], Any]) -> Any:
-    """The model with the attributes that nodes of these ops leave out: onnx leaves them out of
-    the definition as well."""
-    whole = type(model)()
-    whole.CopyFrom(model)
-    for n in every_node(whole.graph):
-        schema = schemas.get((domain_of(n), n.op_type))
-        there = {a.name for a in n.attribute}
-        for name, attribute in schema.attributes.items() if schema is not None else ():
-            if name not in there and attribute.default_value.name:
-                n.attribute.append(attribute.default_value)
-    return whole
 
 
 def check_known(model: Any, known: Iterable[tuple[str, str]]) -> None:
