@@ -137,8 +137,8 @@ class _Reader(NamedTuple):
         if not self.classes:
             if found.size != len(found):
                 raise RunError(
-                    f"the model predicts {found.size // len(found)} numbers a row, where one is expected; "
-                    "use program.predict for others"
+                    f"the model predicts {found.size // len(found)} numbers a row, where one is "
+                    "expected; use program.predict for others"
                 )
             return Predictions(single(found.reshape(len(found))))
         chosen = np.array(self.classes)[found.argmax(axis=1)]
