@@ -19,7 +19,7 @@ _AS_NUMBERS: Final = {"1": 1.0, "0": 0.0}
 
 _DECIMAL: Final = re.compile(r"[+-]*\d+,\d+")
 _THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
-_MEANT: Final = re.compile(r"[$€£]?[\s\d.,_+'eE-]*\d[\s\d.,_+'eE-]*[%$€£]?")
+_MEANT: Final = re.compile(r"[$€£]?[\s.,+-]*\d[\s\d.,_+'eE-]*[%$€£]?")
 """What was meant for a number: digits, what stands between them, a unit of money or a per cent."""
 
 _MONTH: Final = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"

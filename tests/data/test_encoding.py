@@ -224,6 +224,12 @@ def test_text_among_numbers_is_named_with_what_to_do(
     assert set(columns) == {f"a={one}", f"a={other}"}
 
 
+@pytest.mark.parametrize("codes", [("E5", "N17"), ("1Fam", "2fmCon"), ("4WD", "FWD"), ("e", "-")])
+def test_codes_with_digits_are_categories(tmp_path: Path, codes: tuple[str, str]) -> None:
+    text = "a,y\n" + "".join(f"{codes[i % 2]},{i}\n" for i in range(20))
+    assert set(learned(tmp_path, text, "y").columns) == {f"a={code}" for code in codes}
+
+
 def test_too_many_categories_are_refused_with_advice(tmp_path: Path) -> None:
     names = "a,full name,y\n" + "".join(f"{i},name {i},{i}\n" for i in range(60))
     message = (
