@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import verigrad as vg
+from verigrad.runtime.command.predictions import check_output
 from verigrad.runtime.data.arrow_file import read_arrow
 from verigrad.runtime.data.categories import Columns
 from verigrad.runtime.data.schema import Schema, described, schema
@@ -203,3 +205,16 @@ def test_damaged_bytes_are_an_error_of_ours_or_a_table(
                 load_data(str(tmp_path / name), "y", task="auto")
             except vg.VerigradError as e:
                 assert name in str(e)
+
+
+def test_without_pyarrow_the_line_that_installs_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path, mixed())
+    for module in ("pyarrow", "pyarrow.parquet", "pyarrow.feather"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(vg.RunError, match=r"needs the package 'pyarrow', .*\[tables\]"):
+        load_data(path, "y", task="auto")
+    with pytest.raises(vg.RunError, match=r"needs the package 'pyarrow', .*\[tables\]"):
+        check_output(tmp_path / "out.parquet")
+    check_output(tmp_path / "out.csv")
