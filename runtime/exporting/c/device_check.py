@@ -48,7 +48,10 @@ class Expected(NamedTuple):
 
 
 def device_check(e: Exported, prefix: str, names: Names) -> str:
-    """The function `PREFIX_check` and its numbers; nothing where these rows give no finite ones."""
+    """The function `PREFIX_check` and its numbers; nothing where these rows give no finite ones,
+    or a step has no loss."""
+    if e.step is not None and e.step.loss is None:
+        return ""
     rng = np.random.default_rng(0)
     feeds = _drawn(e, rng)
     due = _computed(e, e.values, feeds)
