@@ -23,7 +23,7 @@ from .errors import (
 from .fields import check_choice, check_flag, checked, is_number
 from .frozen import Frozen
 from .graph import ALIGNMENT, Graph, Schedule
-from .groups import Nodes, computation, domain, holder, inside, kernel_groups, lanes
+from .groups import Nodes, computation, domain, holder, inside, inside_lanes, kernel_groups, lanes
 from .hooks import check_hooks, is_ours
 from .kernel import compute, kernel_call
 from .layer import Layer
@@ -142,6 +142,7 @@ __all__ = [
     "holder",
     "input",
     "inside",
+    "inside_lanes",
     "is_frozen",
     "is_number",
     "is_ours",

@@ -73,9 +73,14 @@ def inside(g: Graph, group: Sequence[Node]) -> frozenset[Node]:
     one. Empty for a group of one node, and for one that does not run tile by tile.
     """
     rows = None if len(group) == 1 else lanes(group)
-    if rows is None:
+    return frozenset() if rows is None else inside_lanes(g, rows)
+
+
+def inside_lanes(g: Graph, rows: Sequence[Nodes]) -> frozenset[Node]:
+    """The same of a group whose lanes are known."""
+    mine = {n for row in rows for n in row}
+    if len(mine) == 1:
         return frozenset()
-    mine = set(group)
 
     def alone(n: Node) -> bool:
         return n not in g.roots and all(u in mine for u in g.users[n])

@@ -20,7 +20,6 @@ from ...graph import (
     Schedule,
     Source,
     check_kind,
-    inside,
     kernel_groups,
     shown,
     sizes_of,
@@ -205,7 +204,7 @@ def _lives(g: Graph, s: Schedule, sizes: Mapping[str, int]) -> list[_Life]:
     lives: list[_Life] = []
     for group in kernel_groups(s):
         tiles = tiling(g, group, sizes)
-        hidden = inside(g, group)
+        hidden = tiles.hidden if tiles is not None else ()
         at = s.groups[group[0]]
         for n in group:
             old = s.takeovers.get(n)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
-from ...graph import Graph, Input, Node, Nodes, TensorType, inside, lanes
+from ...graph import Graph, Input, Node, Nodes, TensorType, inside_lanes, lanes
 
 TILE: Final = 32_768
 """Elements that run at a time: the operands of a call then stay in the cache for the next."""
@@ -18,7 +18,8 @@ class Tiling(NamedTuple):
 
     `lane` is what runs for each tile, `others` the equal computations for other parameters, whose
     tensors follow those of the lane where they are packed. `temporaries` are the types of what a
-    tile needs besides; `results` and `scratch` say which of them each node takes.
+    tile needs besides; `results` and `scratch` say which of them each node takes. `hidden` are the
+    nodes of all lanes that only the group reads.
     """
 
     lane: Nodes
@@ -29,6 +30,7 @@ class Tiling(NamedTuple):
     temporaries: tuple[TensorType, ...]
     results: Mapping[Node, int]
     scratch: Mapping[Node, tuple[int, ...]]
+    hidden: frozenset[Node]
 
     @property
     def whole(self) -> bool:
@@ -56,8 +58,9 @@ def tiling(g: Graph, group: Nodes, sizes: Mapping[str, int]) -> Tiling | None:
         flat, row = False, bound[1:]
         count = step = bound[0]
     tile = (min(step, count), *row) if bound else ()
-    results, scratch, temporaries = _temporaries(lane, inside(g, group), tile)
-    return Tiling(lane, tuple(others), flat, count, step, temporaries, results, scratch)
+    hidden = inside_lanes(g, parts)
+    results, scratch, temporaries = _temporaries(lane, hidden, tile)
+    return Tiling(lane, tuple(others), flat, count, step, temporaries, results, scratch, hidden)
 
 
 def _temporaries(
