@@ -138,6 +138,7 @@ def test_all_kinds_of_tables_are_read_alike(tmp_path: Path, rng: np.random.Gener
 
 
 @pytest.mark.oracle
+@pytest.mark.numpy_bits  # reads files alone: once is enough
 def test_frames_of_polars_are_read_alike(rng: np.random.Generator) -> None:
     polars, pandas = pytest.importorskip("polars"), pytest.importorskip("pandas")
     held = columns(rng)
