@@ -38,7 +38,7 @@ def rounds(
         # All of a round, also where some are there or not wanted: one is drawn beside the others.
         suggested = study.suggest(first, size)
         due = suggested[len(study.trials) - first : trials - first]
-        made = _made(run, [study.options(s) for s in due], bar, jobs)
+        made = _made(run, [study.options(s.drawn) for s in due], bar, jobs)
         for suggestion, ran in zip(due, made, strict=True):
             yield study.add(suggestion, ran)
         if all(t.ended.startswith(FAILED) for t in study.trials):

@@ -22,7 +22,12 @@ _ENDED: Final = "verigrad:ended"
 """What a trial of ours is known by, in a study that may hold others."""
 _ASKED: Final = "verigrad:asked"
 
-Suggestion = Mapping[str, Plain]
+
+class Suggestion(NamedTuple):
+    """What to try: drawn values by name, and what the sampler notes beside them."""
+
+    drawn: Mapping[str, Plain]
+    notes: Mapping[str, Any]
 
 
 class Asked(NamedTuple):
@@ -76,11 +81,13 @@ class Study:
             for trial in (*self._foreign, *self._kept[:first]):
                 beside.add_trial(trial)
             drawn = {name: r.distribution for name, r in self._ranges.items()}
-            return [dict(beside.ask(drawn).params) for _ in range(count)]
+            asked = {beside.ask(drawn).number for _ in range(count)}
+            found = [t for t in beside.get_trials() if t.number in asked]
+            return [Suggestion(t.params, t.system_attrs) for t in found]
 
-    def options(self, suggestion: Suggestion) -> dict[str, Any]:
-        """The values that a suggestion stands for."""
-        return {name: r.value(suggestion[name]) for name, r in self._ranges.items()}
+    def options(self, drawn: Mapping[str, Plain]) -> dict[str, Any]:
+        """The values that drawn ones stand for."""
+        return {name: r.value(drawn[name]) for name, r in self._ranges.items()}
 
     def add(self, suggestion: Suggestion, ran: Ran) -> Trial:
         """Keeps a trial that is over. Raises WriteError where the store does not take it."""
@@ -90,9 +97,10 @@ class Study:
         kept = optuna.trial.create_trial(
             state=over.get(ran.ended.partition(":")[0], states.PRUNED),
             value=ran.value,
-            params=dict(suggestion),
+            params=dict(suggestion.drawn),
             distributions={name: r.distribution for name, r in self._ranges.items()},
             user_attrs={_ENDED: ran.ended},
+            system_attrs=dict(suggestion.notes),
             intermediate_values=dict(enumerate(ran.values, 1)),
         )
         expected = len(self._foreign) + len(self._kept)

@@ -154,6 +154,15 @@ def test_a_study_of_the_user_has_its_sampler_and_its_trials() -> None:
         tuned(study=3)
 
 
+def test_a_grid_is_tried_whole_over_several_rounds() -> None:
+    grid = {"width": [2, 3, 4], "kind": ["relu", "tanh"], "lr": [0.1]}
+    study = optuna.create_study(sampler=optuna.samplers.GridSampler(grid, seed=0))
+    ranges = {**RANGES, "width": "2..4", "kind": ["relu", "tanh"]}
+    found = tuned(study=study, ranges=ranges, trials=6, round_size=2, epochs=1)
+    tried = {(t.options["width"], t.options["kind"]) for t in found.trials}
+    assert len(tried) == 6
+
+
 def test_the_pruning_of_a_loop_of_the_users_own() -> None:
     def objective(trial: Any) -> float:
         program = build(trial.suggest_float("lr", 1e-4, 1, log=True), 4, "relu")
