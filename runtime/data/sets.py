@@ -199,20 +199,24 @@ def _listed(name: str, given: Names) -> tuple[str, ...]:
 def _from_frame(frame: Any) -> Table:
     """The table that a frame of another library holds."""
     pyarrow = require("pyarrow", "tables")
-    pandas = type(frame).__module__.partition(".")[0] == "pandas"
+    column = type(frame).__name__ == "Series"  # which has a stream as well, of no names
+    pandas = type(frame).__module__.partition(".")[0] == "pandas" and not column
     try:
         if isinstance(frame, pyarrow.Table):
             made = frame
         elif pandas:
             made = pyarrow.Table.from_pandas(frame, preserve_index=False)
-        elif hasattr(frame, "__arrow_c_stream__"):
+        elif hasattr(frame, "__arrow_c_stream__") and not column:
             made = pyarrow.table(frame)
         elif hasattr(frame, "__dataframe__"):
             made = require("pyarrow.interchange", "tables").from_dataframe(frame)
         else:
+            advice = "of arrays, give vg.fit a pair (x, y)"
+            if hasattr(frame, "collect_schema"):
+                advice = "give frame.collect()"
             raise RunError(
                 f"the table is {shown(frame)}, where a frame of pandas, polars or Arrow is "
-                "expected; of arrays, give vg.fit a pair (x, y)"
+                f"expected; {advice}"
             )
     except RunError:
         raise

@@ -148,6 +148,8 @@ def test_frames_of_polars_are_read_alike(rng: np.random.Generator) -> None:
         data = vg.data.table(form, "price")
         assert data.columns == due.columns
         np.testing.assert_array_equal(data.train.x, due.train.x)
+    with pytest.raises(vg.RunError, match=r"give frame\.collect\(\)"):
+        vg.data.table(frame.lazy(), "price")
 
 
 def test_columns_are_read_as_said(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -189,6 +191,7 @@ def named(frame: Any) -> Any:
 BAD: list[tuple[Callable[[Any, Path], object], str]] = [
     (lambda f, p: vg.data.table(3, "price"), "the table is 3, where a frame of pandas"),
     (lambda f, p: vg.data.table(np.ones((3, 2)), "price"), "of arrays, give vg.fit a pair"),
+    (lambda f, p: vg.data.table(f["town"], "price"), "where a frame of pandas"),
     (lambda f, p: vg.data.table(f, "prize"), "no column 'prize'; did you mean 'price'"),
     (lambda f, p: vg.data.table(f, None), "target is None"),
     (lambda f, p: vg.data.table(f, "price", task="classify"), "task is 'classify'"),
