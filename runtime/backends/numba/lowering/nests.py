@@ -103,33 +103,34 @@ class Nest:
         if s.rows != self.rows:
             return False
         for o in s.inputs:
-            if o.key in self._ended or not self._apart(o, False):
+            region = o.key
+            if region in self._ended or not self._apart(o, region, False):
                 return False
-            self._know(o)
-        if s.out.key in self._summed or not self._apart(s.out, True):
+            self._know(o, region)
+        written = s.out.key
+        if written in self._summed or not self._apart(s.out, written, True):
             return False
-        self._know(s.out)
-        self._written.add(s.out.key)
+        self._know(s.out, written)
+        self._written.add(written)
         if s.kind in ("reduce_column", "reduce_all"):
-            self._ended.add(s.out.key)
+            self._ended.add(written)
         if s.kind == "reduce_all":
             self._summed.update([o.key for o in s.inputs])
         return True
 
-    def _know(self, o: Operand) -> None:
-        """Notes that a statement reads or writes this array."""
-        region = o.key
+    def _know(self, o: Operand, region: Region) -> None:
+        """Notes that a statement reads or writes this array, which lies there."""
         if region not in self._forms:
             self._forms[region] = set()
             insort(self._places, region)
             self._longest = max(self._longest, o.array.nbytes)
         self._forms[region].add(_form(o))
 
-    def _apart(self, o: Operand, written: bool) -> bool:
+    def _apart(self, o: Operand, region: Region, written: bool) -> bool:
         """Whether row-by-row order keeps this access right beside those before: reading is checked
         against what was written, writing against all. The array must share no byte with another,
         or be the very same region in the same form, so that each row touches its own part of it."""
-        start, size = o.key
+        start, size = region
         # Every row reads all of such an array, whether another row has changed it yet or not.
         changeless = ("shared", "scalar") if self.rows is not None else ("shared",)
         low = bisect_left(self._places, (start - self._longest, 0))
