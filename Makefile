@@ -7,7 +7,9 @@ BIN := $(VENV)/bin
 BENCH := .venv-bench
 ORACLES := .venv-oracles
 # A process for each core: threads of the BLAS would only wait for one another.
-PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses auto --dist worksteal
+PARALLEL := --numprocesses auto --dist worksteal
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests $(PARALLEL)
+ORACLED := OPENBLAS_NUM_THREADS=1 $(ORACLES)/bin/python -m pytest tests -m oracle $(PARALLEL)
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
 .PHONY: help train test test-jit test-more test-oracles test-sklearn-before test-page accuracy fuzz \
@@ -46,8 +48,8 @@ test-jit: $(VENV)/installed-dev
 # imported would only skip what compares with it.
 test-oracles: $(ORACLES)/installed
 	KERAS_BACKEND=jax $(ORACLES)/bin/python -c "import torch, sklearn, onnx, onnxruntime, jax, keras"
-	$(ORACLES)/bin/python -m pytest tests -m oracle $(ARGS)
-	$(ORACLES)/bin/python -m pytest tests -m oracle --backend numba $(ARGS)
+	$(ORACLED) $(ARGS)
+	$(ORACLED) --backend numba $(ARGS)
 
 # The estimators under the scikit-learn before, which lies in a folder that is looked in first.
 test-sklearn-before: $(ORACLES)/installed
