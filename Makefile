@@ -55,7 +55,8 @@ test-oracles: $(ORACLES)/installed
 test-sklearn-before: $(ORACLES)/installed
 	$(ORACLES)/bin/python -m pip install --quiet --no-deps --upgrade --target build/sklearn-before \
 		'scikit-learn==1.8.*'
-	PYTHONPATH=build/sklearn-before $(ORACLES)/bin/python -m pytest tests/estimators $(ARGS)
+	PYTHONPATH=$(CURDIR)/build/sklearn-before OPENBLAS_NUM_THREADS=1 \
+		$(ORACLES)/bin/python -m pytest tests/estimators $(PARALLEL) $(ARGS)
 
 $(ORACLES)/installed: pyproject.toml
 	$(PYTHON) -m venv $(ORACLES)
