@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -60,9 +61,9 @@ class Weights:
         unfitted = "program_" not in vars(self) and self._held is None
         return Held(0, [], []) if unfitted else self._read("coefs_")
 
+    @abstractmethod
     def _adopt(self) -> None:
         """Makes a program of the weights that were set, where there is none."""
-        raise NotImplementedError
 
     def _read(self, name: str) -> Held:
         if "program_" not in vars(self):

@@ -20,6 +20,7 @@ from ...graph import (
 )
 from ...graph.writing import check_writable, given_path
 from ...passes.base import ASSUMED
+from ..execution.executable import Certifier
 from ..variants import Variants
 
 
@@ -116,10 +117,10 @@ def _step(variants: Variants) -> Graph:
     return variants.step_alone
 
 
-def _check(certifier: object) -> None:
+def _check(certifier: Certifier | None) -> None:
     """Raises RefutedError where a compiled graph is not what was declared."""
     if certifier is not None:
-        certifier.check_graph()  # type: ignore[attr-defined]
+        certifier.check_graph()
 
 
 def _sizes(due: Mapping[str, int], given: Mapping[str, int] | None) -> dict[str, int]:

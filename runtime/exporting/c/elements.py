@@ -31,6 +31,10 @@ class Element:
         """An attribute of the op that is a number."""
         return self.number(getattr(self.op, name))
 
+    def has(self, name: str, value: str) -> bool:
+        """Whether an attribute of the op is this one of its values."""
+        return bool(getattr(self.op, name) == value)
+
     def math(self, name: str, *arguments: str) -> str:
         """A call of a function of math.h."""
         return f"{name}{'f' if self.of == 'f32' else ''}({', '.join(arguments)})"
@@ -123,13 +127,11 @@ def _leaky_relu(e: Element) -> str:
 
 
 def _gelu(e: Element) -> str:
-    exact = e.op.form == "exact"  # type: ignore[attr-defined]
-    return e.helper("gelu" if exact else "gelu_by_tanh", *e.operands)
+    return e.helper("gelu" if e.has("form", "exact") else "gelu_by_tanh", *e.operands)
 
 
 def _gelu_grad(e: Element) -> str:
-    exact = e.op.form == "exact"  # type: ignore[attr-defined]
-    return _slope("gelu_slope" if exact else "gelu_slope_by_tanh")(e)
+    return _slope("gelu_slope" if e.has("form", "exact") else "gelu_slope_by_tanh")(e)
 
 
 def _relu(e: Element) -> str:
@@ -138,8 +140,8 @@ def _relu(e: Element) -> str:
 
 
 def _dropout(e: Element) -> str:
-    inverted = e.op.mode == "inverted"  # type: ignore[attr-defined]
-    return e.operands[0] if inverted else f"{e.operands[0]} * {e.attribute('keep')}"
+    (x,) = e.operands
+    return x if e.has("mode", "inverted") else f"{x} * {e.attribute('keep')}"
 
 
 def _times(factor: str, value: str, unless: str) -> str:
