@@ -239,6 +239,31 @@ class Softsign(vg.Op):
 
 
 @needs_gcc
+@vg.op
+class Failing(OwnOp):
+    """y = x, by an op whose forms in C and in NumPy fail."""
+
+    name = "failing_in_files"
+    elementwise = True
+
+    def c(self, e, x: str) -> str:
+        return e.nothing(x)
+
+    def numpy(self, x: str) -> str:
+        return x + 1
+
+
+@pytest.mark.parametrize(("method", "error"), [("c", "AttributeError"), ("numpy", "TypeError")])
+def test_an_own_op_whose_form_fails_is_named(method: str, error: str, tmp_path: Path) -> None:
+    y = vg.tanh(vg.apply(Failing(), vg.input("x", ("N", 3))))
+    program = vg.compile(vg.Graph("net", {"y": y}))
+    path = tmp_path / ("net.c" if method == "c" else "net.py")
+    lines = rf"(?s)the `{method}` of op failing_in_files failed with {error}.*\n  at test_c_files"
+    with pytest.raises(vg.RunError, match=lines):
+        getattr(program, f"to_{method}")(path)
+    assert not path.exists()
+
+
 def test_an_own_op_says_what_it_is(tmp_path: Path) -> None:
     x = vg.input("x", ("N", 3))
     y = vg.tanh(vg.apply(Softsign(), vg.square(x)))

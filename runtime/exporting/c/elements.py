@@ -7,6 +7,7 @@ from typing import Final
 
 from ....graph import Node, Op
 from ....ops.activations import SELU_ALPHA, SELU_SCALE
+from ..own_ops import said
 from .helpers import Helpers
 from .numbers import TYPES, literal
 
@@ -53,7 +54,7 @@ def expression(n: Node, operands: list[str], helpers: Helpers) -> str:
     """The element of a node whose op is one."""
     element = Element(n, operands, helpers)
     written = EXPRESSIONS.get(n.op.name)
-    return written(element) if written is not None else str(n.op.c(element, *operands))
+    return written(element) if written is not None else str(said(n, "c", element, *operands))
 
 
 def _infix(sign: str) -> Expression:

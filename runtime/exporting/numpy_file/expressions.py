@@ -12,6 +12,7 @@ from ....ops.activations import SELU_ALPHA, SELU_SCALE
 from ....ops.gelu import CUBIC, LINEAR
 from ....ops.linear import turned
 from ....ops.random import name_hash
+from ..own_ops import said
 from .helpers import Helpers
 
 MEETING: Final = frozenset(
@@ -91,7 +92,7 @@ def expression(n: Node, inputs: list[str], sizes: dict[str, str], helpers: Helpe
     """The expression of a node; None for an op that has none."""
     form = EXPRESSIONS.get(n.op.name)
     if form is None:
-        return None if type(n.op).numpy is Op.numpy else str(n.op.numpy(*inputs))
+        return None if type(n.op).numpy is Op.numpy else str(said(n, "numpy", *inputs))
     call = Call(n, inputs, sizes, helpers)
     return form.format(*inputs, op=n.op) if isinstance(form, str) else form(call)
 

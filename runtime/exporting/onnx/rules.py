@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from ....graph import Graph, Node, Op, RunError, VerigradError, raised_at
+from ....graph import Graph, Node, Op, RunError, VerigradError
+from ..own_ops import said
 from . import formulas, masks, places
 from .builder import Builder, Value
 
@@ -62,16 +63,8 @@ def written(at: Builder, n: Node, name: str, *xs: Value) -> Value:
 
 
 def _by_its_method(at: Builder, n: Node, *xs: Value) -> Value:
-    """As a user's op says; errors are told with the line that raised them."""
-    try:
-        value: Value = n.op.onnx(at, *xs)
-    except VerigradError:
-        raise
-    except Exception as e:
-        line = raised_at(e)
-        where = f"\n  at {line.described}" if line is not None else ""
-        failure = RunError(f"its `onnx` failed with {type(e).__name__}: {e}{where}")
-        raise failure.with_traceback(e.__traceback__) from None
+    """As a user's op says."""
+    value: Value = said(n, "onnx", at, *xs)
     return value
 
 
