@@ -38,6 +38,7 @@ from .quoting import cut, on_one_line, shortened, shown
 from .record import Record, Value, field
 from .roles import roles
 from .settings import SETTINGS, unwarned
+from .shards import ShardSymbol, shard_symbol, size_of, whole_symbols
 from .sources import (
     ArrayValue,
     Constant,
@@ -106,6 +107,7 @@ __all__ = [
     "RunError",
     "Schedule",
     "Shape",
+    "ShardSymbol",
     "Source",
     "State",
     "TensorType",
@@ -160,8 +162,10 @@ __all__ = [
     "raised_at",
     "readers_of",
     "roles",
+    "shard_symbol",
     "shortened",
     "shown",
+    "size_of",
     "sizes_of",
     "state",
     "suggest",
@@ -171,4 +175,5 @@ __all__ = [
     "violations",
     "warn",
     "whole_number",
+    "whole_symbols",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 from .errors import GraphError
 from .node import Node
 from .quoting import shown
+from .shards import whole_symbols
 from .sources import Constant, Input, Parameter, State, is_frozen
 from .types import name_pattern
 
@@ -78,8 +79,10 @@ def binding(inputs: Iterable[Node], reached: Sequence[Node]) -> list[Node]:
     unread = [n for n in declared if n not in there]
     if not unread:
         return []
-    free = {s for n in reached for s in (*n.type.symbols, *n.op.free_symbols())}
-    free.difference_update(*(n.type.symbols for n in reached if isinstance(n.op, Input)))
+    free = {s for n in reached for s in whole_symbols((*n.type.symbols, *n.op.free_symbols()))}
+    free.difference_update(
+        *(whole_symbols(n.type.symbols) for n in reached if isinstance(n.op, Input))
+    )
     needed: list[Node] = []
     for n in sorted(unread, key=lambda n: not n.type.is_float):
         if not free.isdisjoint(n.type.symbols):

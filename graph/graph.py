@@ -19,6 +19,7 @@ from .op import Source
 from .quoting import shown
 from .record import Record
 from .replace import rebuild
+from .shards import whole_symbols
 from .sources import Constant, Input, Parameter, State, is_trained
 from .types import name_pattern
 from .walk import depth_first
@@ -169,7 +170,7 @@ class Graph(Drawable, Frozen):
     @cached_property
     def symbols(self) -> tuple[str, ...]:
         """The symbols that the inputs bind, in order."""
-        return tuple(dict.fromkeys(s for n in self.inputs for s in n.type.symbols))
+        return whole_symbols(s for n in self.inputs for s in n.type.symbols)
 
     # ---- names -------------------------------------------------------------------------------
 

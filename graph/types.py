@@ -12,6 +12,7 @@ import numpy as np
 from .errors import GraphError
 from .quoting import shown
 from .record import Record
+from .shards import size_of
 
 type_pattern: Final = re.compile(r"(\w+)\[([^\]]*)\]")
 name_pattern: Final = re.compile(r"[A-Za-z_][\w.-]*")
@@ -80,7 +81,7 @@ class TensorType(Record):
     def bind(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
         """The concrete shape, with each symbol's size put in."""
         try:
-            return tuple([d if isinstance(d, int) else sizes[d] for d in self.shape])
+            return tuple([d if isinstance(d, int) else size_of(d, sizes) for d in self.shape])
         except KeyError as missing:
             raise GraphError(f"{self} needs the size of {missing.args[0]}, e.g. N=128") from None
         except (TypeError, IndexError):

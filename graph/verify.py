@@ -13,6 +13,7 @@ from .node import Node
 from .op import OPS, Source
 from .overlaps import overlaps
 from .quoting import shown
+from .shards import whole_symbols
 from .sources import Constant, Input, Parameter, State
 from .types import TensorType, name_pattern
 from .walk import depth_first
@@ -84,7 +85,7 @@ class Verifier:
         """What is wrong with a node by itself, where inputs bind these symbols."""
         if n in self._sound and bound.issuperset(self._sound[n]):
             return
-        symbols = (*n.type.symbols, *n.op.free_symbols())
+        symbols = whole_symbols((*n.type.symbols, *n.op.free_symbols()))
         problems = list(_node(n, symbols, bound))
         if not problems:
             self._sound[n] = symbols

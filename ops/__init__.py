@@ -64,11 +64,13 @@ from .shaping import (
     reshape,
     transpose,
 )
+from .sharding import AllReduce, GatherRows, Shard, ToShards, TotalVariance
 from .silu import silu
 from .updates import Axpy, DecayAdd, DecayAddSquare, Descend, DescendScaled, Update
 
 __all__ = [
     "MODES",
+    "AllReduce",
     "Axpy",
     "BatchNorm",
     "BatchVariance",
@@ -82,6 +84,7 @@ __all__ = [
     "Descend",
     "DescendScaled",
     "DropoutMask",
+    "GatherRows",
     "Gemm",
     "Gradient",
     "LabelError",
@@ -93,6 +96,9 @@ __all__ = [
     "Normal",
     "Relu",
     "Reshape",
+    "Shard",
+    "ToShards",
+    "TotalVariance",
     "Transpose",
     "Update",
     "absolute",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import prod
 from numbers import Real
 from typing import ClassVar, Final, Literal, get_args
 
@@ -19,6 +21,7 @@ from ..graph import (
     apply,
     check_choice,
     op,
+    shard_symbol,
     shown,
 )
 from .random import check_seed, generator
@@ -28,6 +31,9 @@ MODES: Final = get_args(Mode)
 LEVELS: Final = 1 << 16
 # 1,536 words of four values each: 12 kB at a time, since random_raw has no `out`.
 _PIECE: Final = 1536
+_BLOCK: Final = 16
+"""So many 16-bit words Philox makes of one value of its counter."""
+_NONE: Final = np.empty(0, "<u2")
 
 
 @op
@@ -73,7 +79,8 @@ class DropoutMask(Op):
     """mask = scale where a unit is kept, else 0: a function of (seed, key, step) alone.
 
     Element i, row by row, takes the i-th little-endian 16-bit word of Philox4x64 with key
-    (seed, hash of `key`) and counter (0, 0, step, 0); it is kept below round(keep 65536).
+    (seed, hash of `key`) and counter (0, 0, step, 0); it is kept below round(keep 65536). Elements
+    are counted from `start`: the mask of a shard is its rows of the mask of the whole batch.
     """
 
     name: ClassVar[str] = "dropout_mask"
@@ -85,6 +92,7 @@ class DropoutMask(Op):
     scale: float = 1.0
     seed: int = 0
     dtype: str = "f32"
+    start: int = 0
 
     def __post_init__(self) -> None:
         self._set("keep", check_keep(self.keep))
@@ -104,22 +112,45 @@ class DropoutMask(Op):
         """The least of the 16-bit words that drop their element."""
         return round(self.keep * LEVELS)
 
+    def bind(self, sizes: Mapping[str, int]) -> Op:
+        start = self._first(sizes)
+        return self.but(start=start) if start else self
+
+    def _first(self, sizes: Mapping[str, int]) -> int:
+        """The place of the first element in the mask of the whole batch."""
+        rows = (
+            shard_symbol(self.shape[0]) if self.shape and isinstance(self.shape[0], str) else None
+        )
+        if rows is None:
+            return self.start
+        (_, *row) = TensorType(self.dtype, self.shape).bind(sizes)
+        return rows.rows(sizes[rows.whole])[0] * prod(row)
+
     def exact(self, at: Point, step: Residues) -> Residues:
-        share = self.below / LEVELS
-        return at.coins(f"{self.seed} {self.key}", step, share) * self.scale
+        share, first = self.below / LEVELS, self._first(at.sizes)
+        return at.coins(f"{self.seed} {self.key}", step, share, first) * self.scale
 
     def run(self, step: Array, *, out: Array) -> None:
         if self.below == LEVELS:
             out.fill(self.scale)
             return
         below, random = self.below, generator(self.seed, self.key, int(step))
-        flat = out.reshape(-1)
-        for start in range(0, flat.size, 4 * _PIECE):
+        flat, begun = out.reshape(-1), self._skipped(random)
+        np.less(begun[: flat.size], below, out=flat[: begun.size])
+        for start in range(begun.size, flat.size, 4 * _PIECE):
             piece = flat[start : start + 4 * _PIECE]
             # No name holds the words, so that they are freed before the next are drawn.
             np.less(_halves(random.random_raw((piece.size + 3) // 4), piece.size), below, out=piece)
         if self.scale != 1.0:
             np.multiply(out, self.scale, out=out)
+
+    def _skipped(self, random: np.random.Philox) -> Array:
+        """The 16-bit words from `start` on that are left of the block that it lies in, where it is
+        not the first of one; the generator then stands behind that block."""
+        blocks, within = divmod(self.start, _BLOCK)
+        if blocks:
+            random.advance(blocks)
+        return _halves(random.random_raw(_BLOCK // 4), _BLOCK)[within:] if within else _NONE
 
 
 def _halves(words: Array, count: int) -> Array:

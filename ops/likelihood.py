@@ -22,6 +22,7 @@ from ..graph import (
     TensorType,
     apply,
     op,
+    size_of,
 )
 from .labels import check_labels, label_places, row_starts
 from .pointwise import exp
@@ -176,7 +177,7 @@ class RowStarts(Op):
         return (self.rows,) if isinstance(self.rows, str) else ()
 
     def bind(self, sizes: Mapping[str, int]) -> Op:
-        rows = sizes[self.rows] if isinstance(self.rows, str) else self.rows
+        rows = size_of(self.rows, sizes) if isinstance(self.rows, str) else self.rows
         return RowStarts(rows, self.classes)
 
     def exact(self, at: Point) -> Residues:

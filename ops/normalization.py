@@ -17,7 +17,6 @@ from ..graph import (
     OverRows,
     Point,
     Residues,
-    RunError,
     TensorType,
     apply,
     check_name,
@@ -30,6 +29,7 @@ from ..graph import (
 from .arithmetic import divide
 from .pointwise import sqrt, square
 from .reductions import count, mean, sum
+from .sharding import check_rows
 
 
 @op
@@ -151,11 +151,7 @@ class BatchVariance(Op):
 
     def run(self, centered: Array, *, out: Array) -> None:
         rows = centered.shape[0]
-        if rows < 2:
-            raise RunError(
-                f"batch normalization of a batch of {rows} is not defined in training: the "
-                "variance of one row is 0; feed two rows or more (inference takes any number)"
-            )
+        check_rows(rows)
         np.einsum("nd,nd->d", centered, centered, out=out)
         np.divide(out, rows, out=out)
 

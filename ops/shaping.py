@@ -25,6 +25,7 @@ from ..graph import (
     check_shape,
     dtype_name,
     op,
+    size_of,
 )
 from .axes import Axis, several
 
@@ -112,7 +113,7 @@ class DimSize(Op):
         return (self.symbol,) if isinstance(self.symbol, str) else ()
 
     def bind(self, sizes: Mapping[str, int]) -> Op:
-        return DimSize(sizes[self.symbol]) if isinstance(self.symbol, str) else self
+        return DimSize(size_of(self.symbol, sizes)) if isinstance(self.symbol, str) else self
 
     def over_rows(self, *types: TensorType) -> OverRows | None:
         return "sum"

@@ -17,10 +17,12 @@ from .methods.optimizers import (
     RMSProp,
 )
 from .methods.regularizers import L1, L2, ElasticNet, Regularizer
+from .methods.shards import Shards
 from .pipeline import Compilation, Pipeline, Record
 from .pipelines import INFERENCE, TRAINING
 from .reverse import cotangents, grad
 from .scheduling.recompute import Recompute
+from .sharding import ShardBatch, unrolled
 from .text import pipeline
 
 __all__ = [
@@ -50,11 +52,14 @@ __all__ = [
     "Refused",
     "Regularizer",
     "Rewrite",
+    "ShardBatch",
+    "Shards",
     "bisect",
     "cotangents",
     "grad",
     "op_with_dtype",
     "pipeline",
     "schedules",
+    "unrolled",
     "with_dtype",
 ]

@@ -6,9 +6,29 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph import Graph, GraphError, Node, State, apply, created_at, is_frozen
-from ..ops import BatchNorm, BatchVariance, DecayAdd, add, count, inverse_deviation, mean
+from ..graph import (
+    Graph,
+    GraphError,
+    Node,
+    State,
+    apply,
+    created_at,
+    is_frozen,
+    shard_symbol,
+)
+from ..ops import (
+    AllReduce,
+    BatchNorm,
+    BatchVariance,
+    DecayAdd,
+    add,
+    count,
+    dim,
+    inverse_deviation,
+    mean,
+)
 from .base import Numbers, Pass, Refused, Rewrite
+from .dtype import cast_to
 
 
 @dataclass(frozen=True)
@@ -115,10 +135,21 @@ def _expanded(
     decay = DecayAdd(form.momentum, 1 - form.momentum)
     _, _, _, *running = (g.names[i] for i in n.inputs)
     updates = {
-        running_mean: apply(decay, running_mean, average, name=running[0]),
-        running_var: apply(decay, running_var, kept, name=running[1]),
+        running_mean: apply(decay, running_mean, _of_all_rows(average, x), name=running[0]),
+        running_var: apply(decay, running_var, _of_all_rows(kept, x), name=running[1]),
     }
     return add(centered * scale, bias, name=label), updates
+
+
+def _of_all_rows(statistic: Node, x: Node) -> Node:
+    """A statistic of x: where that is one shard of a batch, its mean over all, weighed by rows."""
+    rows = x.type.shape[0]
+    shard = shard_symbol(rows) if isinstance(rows, str) else None
+    if shard is None:
+        return statistic
+    dtype = x.type.dtype
+    weighed = statistic * cast_to(dim(str(rows)), dtype)
+    return apply(AllReduce(shard.of), weighed) / cast_to(dim(shard.whole), dtype)
 
 
 def _check_running(g: Graph, n: Node, updates: Mapping[Node, Node]) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..graph import SETTINGS, Array, Constant, Graph, Node, RunError, Source, compute
 from ..ops import LabelError
+from ..passes import unrolled
 from ..passes.expand_gradients import expansion
 from .inputs import given
 
@@ -28,6 +29,7 @@ def interpret(g: Graph, values: Mapping[str, Array]) -> Interpretation:
     """
     if not isinstance(g, Graph) or not isinstance(values, Mapping):
         raise RunError("interpret takes a Graph and a mapping of names to arrays")
+    g = unrolled(g)
     became = expansion(g)
     if became:
         return _as_declared(g, became, values)

@@ -6,7 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from ..graph import CallError, PassError, RunError, is_whole, shown, suggest
-from ..passes import INFERENCE, TRAINING, Clip, Dropout, Optimizer, Pipeline, Regularizer
+from ..passes import (
+    INFERENCE,
+    TRAINING,
+    Clip,
+    Dropout,
+    Optimizer,
+    Pipeline,
+    Regularizer,
+    ShardBatch,
+    Shards,
+)
 from ..passes.methods.kinds import check_methods
 from .backends.registry import BACKENDS, Backend
 
@@ -35,6 +45,7 @@ class Options(NamedTuple):
     backend: Backend = "numpy"
     threads: int | None = None
     certify: bool = True
+    shards: Shards | int | None = None
 
     def changed(self) -> dict[str, Any]:
         """Those that are not as `compile` has them unless said, but for `certify`."""
@@ -60,16 +71,18 @@ class Options(NamedTuple):
 
     def for_training(self) -> list[str]:
         """The names of those given that inference does not read."""
-        names = ("optimizer", "regularizer", "dropout", "clip")
+        names = ("optimizer", "regularizer", "dropout", "clip", "shards")
         return [name for name in names if getattr(self, name) is not None]
 
     def check(self) -> Options:
         """The same options; raises PassError for one of another kind than it has to be."""
+        shards = Shards(self.shards) if is_whole(self.shards) else self.shards
         check_methods(
             optimizer=self.optimizer,
             regularizer=self.regularizer,
             dropout=self.dropout,
             clip=self.clip,
+            shards=shards,
         )
         pipelines = {"pipeline": self.pipeline, "inference_pipeline": self.inference_pipeline}
         for name, pipeline in pipelines.items():
@@ -81,7 +94,8 @@ class Options(NamedTuple):
         BACKENDS[self.backend].require()
         if not isinstance(self.certify, bool):
             raise PassError(f"certify is {shown(self.certify)}, where True or False is expected")
-        return self._replace(memory_limit=self._checked_limit(), threads=self._checked_threads())
+        limit, threads = self._checked_limit(), self._checked_threads()
+        return self._replace(memory_limit=limit, threads=threads, shards=shards)
 
     def _checked_threads(self) -> int | None:
         if self.threads is None:
@@ -121,8 +135,19 @@ class Options(NamedTuple):
             "dropout": self.dropout,
             "clip": self.clip,
         }
-        seeded = any("seed" in p.options() for p in self.pipeline)
-        return self.pipeline.with_options({**methods, "seed": self.seed if seeded else None})
+        pipeline = self._sharding() if self.shards is not None else self.pipeline
+        seeded = any("seed" in p.options() for p in pipeline)
+        return pipeline.with_options({**methods, "seed": self.seed if seeded else None})
+
+    def _sharding(self) -> Pipeline:
+        """The training pipeline with the pass that cuts batches, where none of its own does."""
+        shards = self.shards
+        assert isinstance(shards, Shards)
+        if any("shards" in p.options() for p in self.pipeline):
+            return self.pipeline.with_options({"shards": shards})
+        # By themselves, shards are normalized after they are cut.
+        before = "expand_batch_norm" if shards.batch_norm == "per_shard" else "differentiate"
+        return self.pipeline.insert(ShardBatch(shards), before=before)
 
     def gradients(self) -> Pipeline:
         """The same without what clips or uses the gradients: what is left ends with them."""

@@ -30,6 +30,7 @@ from ..passes import (
     Pipeline,
     Record,
     Regularizer,
+    Shards,
     with_dtype,
 )
 from .again import Again
@@ -74,6 +75,7 @@ def compile(
     backend: Backend = "numpy",
     threads: int | None = None,
     certify: bool = True,
+    shards: Shards | int | None = None,
 ) -> Program:
     """Compiles a declared graph into a program that trains, predicts and shows its stages.
 
@@ -90,7 +92,10 @@ def compile(
     within rounding, in less time. `threads` is the most that a step takes, from 1; unsaid, a step
     takes those of NumPy's BLAS or one, whichever takes less time, and no bit depends on which.
     Before it first runs, a graph is checked against what was declared: `program.certificate` says
-    how, and what is not the same is an error; `certify=False` runs it unchecked.
+    how, and what is not the same is an error; `certify=False` runs it unchecked. `shards=8` cuts
+    each batch into eight, whose sums meet in a binary tree: the bits of a training are then the
+    same on 1, 2, 4 or 8 ranks, `vg.fit(..., comm=...)`; `vg.Shards(8, batch_norm="per_shard")`
+    normalizes each by its own rows.
     Raises GraphError or PassError naming the pass that could not do its work.
     """
     options = Options(
@@ -107,6 +112,7 @@ def compile(
         backend,
         threads,
         certify,
+        shards,
     )
     return Program(net, options.check())
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..graph import Graph, GraphError, Node, Parameter, RunError, cached_property
-from ..passes import Compilation, Pipeline
+from ..passes import Compilation, Pipeline, unrolled
 from .execution.executable import Executable
 from .execution.feeds import FeedReader
 from .options import Options
@@ -38,16 +38,13 @@ class Variants:
                 f"graph {declared.name} has no loss to optimize, so {idle[0]} has no effect; "
                 "declare one, vg.Graph(..., loss=...)"
             )
-        compiled = [c.graph for c in (self.training, self.inference) if c is not None]
+        self.compiled = self._laid_out((self.training or self.inference).graph)
+        """The training step, or inference where there is no loss; of shards, all side by side."""
+        compiled = [self.compiled, self.inference.graph]
         # Those that no result needs any more are the user's as well.
         named = {g.names[n]: n for g in (*compiled, declared) for n in (*g.parameters, *g.state)}
         self.sources: Mapping[str, Node] = named
         self.values = StateArrays(self.compiled, named, options.seed)
-
-    @property
-    def compiled(self) -> Graph:
-        """The training step, or inference where there is no loss."""
-        return (self.training or self.inference).graph
 
     def check_loss(self) -> None:
         """Raises RunError where there is no loss."""
@@ -78,7 +75,7 @@ class Variants:
         whole = ("differentiate", "clip_gradients", "attach_optimizer")
         stages = [self.training.stages[p.name] for p in self.options.pipeline if p.name in whole]
         compiled = Made(self.declared, self.options.training(), self.training)
-        return self._executable(self.training.graph, [self.declared, *stages][-1], compiled)
+        return self._executable(self.compiled, [self.declared, *stages][-1], compiled)
 
     @cached_property
     def evaluation(self) -> Executable:
@@ -133,7 +130,8 @@ class Variants:
     def planned(self, g: Graph, sizes: Mapping[str, int]) -> Graph:
         """A compiled graph as its plan for these sizes has it: scheduled anew for them, within the
         memory limit."""
-        return self._executable(self._schedule(g, sizes), self.declared).plan(sizes).graph
+        g = self._schedule(unrolled(g), sizes)
+        return self._executable(g, self.declared).plan(sizes).graph
 
     @cached_property
     def _differentiated(self) -> Made:
@@ -157,7 +155,13 @@ class Variants:
         asked = {"sizes": sizes, "in_place": in_place} if sizes else {}
         return p.but(**{k: v for k, v in asked.items() if k in p.options()}).apply(g)
 
+    def _laid_out(self, g: Graph) -> Graph:
+        """The graph, that of a shard for all of them side by side and scheduled anew."""
+        whole = unrolled(g)
+        return g if whole is g else self._schedule(whole)
+
     def _executable(self, g: Graph, unoptimised: Graph, compiled: Made | None = None) -> Executable:
+        g, unoptimised = self._laid_out(g), unrolled(unoptimised)
         memory = MemoryLimit(self.options.memory_limit, self.options.recompute, self._schedule)
         reader = FeedReader(g, self.declared, self.metadata)
         certifier = compiled.certifier(g) if compiled is not None and self.options.certify else None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..op import IntShape
+from ..shards import size_of
 from ..types import Dim
 from .arithmetic import residues
 from .modulus import Modulus, rounded
@@ -30,12 +31,12 @@ class Point:
         """The result's shape."""
         self.dtype = dtype
         self.modulus = modulus
-        self._sizes = sizes
+        self.sizes = sizes
         self._kind = kind
 
     def size(self, d: Dim) -> int:
         """The size of a dimension, which may be a symbol."""
-        return self._sizes[d] if isinstance(d, str) else d
+        return size_of(d, self.sizes) if isinstance(d, str) else d
 
     def numbers(self, x: Any) -> Residues:
         """Numbers of the result's dtype, rounded to it."""
@@ -45,8 +46,9 @@ class Point:
             self.modulus,
         )
 
-    def coins(self, name: str, seed: Residues, share: float) -> Residues:
-        """1 for that share of all places, else 0: a random choice by a name and a number."""
-        places = np.arange(prod(self.shape)).reshape(self.shape)
+    def coins(self, name: str, seed: Residues, share: float, first: int = 0) -> Residues:
+        """1 for that share of all places, else 0: a random choice by a name and a number; places
+        are counted from `first`."""
+        places = first + np.arange(prod(self.shape)).reshape(self.shape)
         chosen = self._kind(places % self.modulus, self.dtype, self.modulus).function(name, seed)
         return self._kind(chosen.value < share * self.modulus, self.dtype, self.modulus)

@@ -96,7 +96,7 @@ class RealPoint(Point):
     def numbers(self, x: Any) -> Residues:
         return Reals.of(rounded(x, self.dtype), self.dtype)
 
-    def coins(self, name: str, seed: Residues, share: float) -> Residues:
+    def coins(self, name: str, seed: Residues, share: float, first: int = 0) -> Residues:
         raise NoRuleError("which are drawn is for the kernel to say")
 
 

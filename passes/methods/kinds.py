@@ -9,12 +9,14 @@ from .clip import Clip
 from .dropout import Dropout
 from .optimizers import Optimizer
 from .regularizers import Regularizer
+from .shards import Shards
 
 _KINDS: Final = {
     "optimizer": (Optimizer, "vg.SGD(lr=0.1)"),
     "regularizer": (Regularizer, "vg.L2(1e-4)"),
     "dropout": (Dropout, "vg.Dropout(keep=0.5)"),
     "clip": (Clip, "vg.ClipNorm(1.0)"),
+    "shards": (Shards, "8 or vg.Shards(8)"),
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from ...graph import Array, Graph, Node, PassError, RefutedError, cached_property
-from ...passes import Pipeline
+from ...passes import Pipeline, unrolled
 from ..planning.interference import Placement, check_placement
 from ..planning.plan import Plan
 from .bounds import Values
@@ -119,9 +119,10 @@ class Certifier:
         defining = [p for p in self._pipeline if p.defines]
         names = tuple([p.name for p in defining])
         if self._pipeline.names[: len(names)] == names:
-            return {name: self._stages[name] for name in ("declared", *names)}
+            return {name: unrolled(self._stages[name]) for name in ("declared", *names)}
         try:
-            return Pipeline(defining).run(self._declared).stages
+            stages = Pipeline(defining).run(self._declared).stages
+            return {name: unrolled(g) for name, g in stages.items()}
         except PassError as e:
             return (
                 "the passes that define a meaning do not run without the others: "

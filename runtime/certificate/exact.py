@@ -16,6 +16,7 @@ import numpy as np
 
 from ...graph import Array, Graph, Node, NoRuleError
 from ...graph.modular.arithmetic import PRIMES
+from ...passes import unrolled
 from ...passes.tensor_names import named_tensors, new_name
 from .evaluation import Evaluation
 from .points import LARGE, At, points
@@ -113,7 +114,7 @@ def _guilty(meant: Mapping[str, Graph], stages: Mapping[str, Graph]) -> tuple[st
         scalars = Scalars(due)
         for at in points(due):
             at.modulus.stands_for = scalars.residue
-            for _, outcome in _compared(due, g, at):
+            for _, outcome in _compared(due, unrolled(g), at):
                 if isinstance(outcome, Difference):
                     return stage, outcome.node
     return "", ""

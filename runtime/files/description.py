@@ -55,6 +55,7 @@ class Description(NamedTuple):
     backend: Backend = "numpy"
     threads: int | None = None
     certify: bool = True
+    shards: str = "none"
     certificate: Certified | None = None
     run: dict[str, Any] | None = None
 
@@ -77,6 +78,7 @@ def described(declared: Graph, o: Options, metadata: Mapping[str, str]) -> dict[
         **({"backend": o.backend} if o.backend != "numpy" else {}),
         **({"threads": o.threads} if o.threads is not None else {}),
         **({} if o.certify else {"certify": False}),
+        **({"shards": print_value(o.shards)} if o.shards is not None else {}),
         "metadata": dict(metadata),
     }
 
@@ -141,6 +143,7 @@ def read_options(description: Description) -> Options:
         description.backend,
         description.threads,
         description.certify,
+        value("shards"),
     )
     return options.check()
 

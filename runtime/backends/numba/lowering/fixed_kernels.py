@@ -40,19 +40,26 @@ FINITE: Final = """\
 """
 """Sets `refused` where the sum of all squares of `a` is not below SQUARES, or is NaN."""
 MASK: Final = """\
-    kept, limit, k0, k1, at, drawing = scale[0], below[0], key[0], key[1], first[0], step[0]
-    whole = out.shape[0] // 16
+    kept, limit, k0, k1, drawing = scale[0], below[0], key[0], key[1], step[0]
+    at, within = first[0] // 16, first[0] % 16
+    begun = min(16 - within, out.shape[0]) if within else 0
+    if begun:
+        drawn = philox(k0, k1, at, drawing)
+        for k in range(begun):
+            out[k] = kept if half(drawn, within + k) < limit else nothing
+        at += 1
+    whole = (out.shape[0] - begun) // 16
     for b in range(whole):
         drawn = philox(k0, k1, at + b, drawing)
         for k in range(16):
-            out[16 * b + k] = kept if half(drawn, k) < limit else nothing
-    if 16 * whole < out.shape[0]:
+            out[begun + 16 * b + k] = kept if half(drawn, k) < limit else nothing
+    if begun + 16 * whole < out.shape[0]:
         drawn = philox(k0, k1, at + whole, drawing)
-        for k in range(out.shape[0] - 16 * whole):
-            out[16 * whole + k] = kept if half(drawn, k) < limit else nothing
+        for k in range(out.shape[0] - begun - 16 * whole):
+            out[begun + 16 * whole + k] = kept if half(drawn, k) < limit else nothing
 """
-"""A dropout mask, or a part of it from block `first` on: `scale` where the element's random 16 bits
-are below `below`, else 0. Philox draws four 64-bit words a block, 16 bits for each of 16
+"""A dropout mask, or a part of it from element `first` on: `scale` where the element's random 16
+bits are below `below`, else 0. Philox draws four 64-bit words a block, 16 bits for each of 16
 elements."""
 NORM: Final = f"""\
     squares = 0.0
@@ -169,7 +176,7 @@ def mask(op: DropoutMask, step: Array, out: Array, threads: int) -> Instruction:
     ranges = cuts(flat.size, shared(threads, _DRAWN * flat.size / WORTH), _BLOCK)
     return Instruction(
         [
-            [_task(text, out=flat[start:stop], first=np.array([start // _BLOCK]), **arrays)]
+            [_task(text, out=flat[start:stop], first=np.array([op.start + start]), **arrays)]
             for start, stop in ranges
         ]
     )
