@@ -42,7 +42,6 @@ class Shard(Op):
     """
 
     name: ClassVar[str] = "shard"
-    moves: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
     of: int
     shard: int | None = None
@@ -130,7 +129,6 @@ class GatherRows(Op):
     """
 
     name: ClassVar[str] = "gather_rows"
-    moves: ClassVar[bool] = True
     flops_per_element: ClassVar[int] = 0
     of: int
 

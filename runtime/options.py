@@ -76,7 +76,8 @@ class Options(NamedTuple):
 
     def check(self) -> Options:
         """The same options; raises PassError for one of another kind than it has to be."""
-        shards = Shards(self.shards) if is_whole(self.shards) else self.shards
+        given: Any = self.shards
+        shards = Shards(given) if is_whole(given) else given
         check_methods(
             optimizer=self.optimizer,
             regularizer=self.regularizer,

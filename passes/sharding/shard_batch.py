@@ -143,7 +143,8 @@ class _Sharding:
         x = n.inputs[0].type
         name = self._g.names[n]
         if isinstance(n.op, Mean):
-            own = sum(*self._inputs(n), axes=n.op.reduced(x), keepdims=n.op.keepdims)
+            (rows,) = self._inputs(n)
+            own = sum(rows, axes=n.op.reduced(x), keepdims=n.op.keepdims)
             return self._named(self._total(own, name) / count(x, n.op.reduced(x)), n)
         if isinstance(n.op, BatchVariance):
             own = sum(square(*self._inputs(n)), axes=(0,))

@@ -81,7 +81,7 @@ def test_a_long_chain_of_moves_is_passed_in_one_sweep() -> None:
 
 
 SAMPLES = {"cast": ("f64",), "reshape": ((6,),), "transpose": ((1, 0),), "concat": (0,)}
-SAMPLES |= {"broadcast_to": ((2, 2, 3),), "slice": (1, 0, 2)}
+SAMPLES |= {"broadcast_to": ((2, 2, 3),), "slice": (1, 0, 2), "to_shards": (8,)}
 
 
 @pytest.mark.parametrize("name", [name for name, kind in OPS.items() if kind.moves])
