@@ -13,6 +13,7 @@ import numpy as np
 from ...graph import Array, RunError, on_one_line, shown
 from ...graph.writing import write_whole
 from ..data.parts import Samples
+from ..data.rows import Rows
 from ..data.schema import Schema, schema
 from ..data.source import load_rows
 from ..metrics.classification import probabilities
@@ -168,7 +169,7 @@ def _unknown(labels: Array | None, reader: _Reader) -> Iterator[str]:
             yield f"{count:,} labels, such as {name}, are of no class that the model knows"
 
 
-def _finite(reader: _Reader, x: Array) -> Iterator[Array]:
+def _finite(reader: _Reader, x: Array | Rows) -> Iterator[Array]:
     """The output for each row, some at a time; RunError names the first that is not finite."""
     start = 0
     for found in outputs(reader.program, reader.key, x):

@@ -75,7 +75,8 @@ def _changed(name: str, losses: Array, others: Array, allowed: float) -> Result:
 def reference(subject: Subject) -> Iterator[Result]:
     """The steps of a backend have the losses of another: numba's those of numpy, and numpy's
     those of the interpreter, which computes node by node."""
-    x, y = subject.rows(100)
+    part = subject.rows(100)
+    x, y = np.asarray(part.x), part.y
     subject = subject.untested()
     program = subject.program(STEPS)
     losses = [program.step(x=x, y=y) for _ in range(STEPS)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...graph import Array, RunError
 from ..data.parts import TaskData
+from ..data.rows import Rows
 from ..metrics.registry import METRICS, Task, metric
 from ..program import Program
 
@@ -41,7 +42,7 @@ def metrics_of(true: Array, found: Array, task: Task, names: Iterable[str]) -> d
     return {name: metric(name, task)(true, found) for name in names}
 
 
-def outputs(program: Program, key: str, x: Array) -> Iterator[Array]:
+def outputs(program: Program, key: str, x: Array | Rows) -> Iterator[Array]:
     """The output `key` of each row, some rows at a time. Raises RunError for a program that reads
     more than one input of floats."""
     g = program.declared.but(outputs={key: program.declared.outputs[key]}, updates={})

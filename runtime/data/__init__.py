@@ -5,8 +5,8 @@ file; which reader reads is decided by content. A table (`table`) is columns by 
 file or from a Parquet or Arrow one (`csv_file`, `arrow_file`); of a CSV file, `csv_lines` finds the
 records, and says which quote does not close, and `cells` what stands in a cell. `target` says what
 a table is to teach, `categories` how each column is read, `encoding` what becomes of it, `prepared`
-puts them together, and `schema` is what a model keeps of all that. `sets` is `vg.data`, what users
-call. `pickled` reads the pickles of
+puts them together, and `schema` is what a model keeps of all that. `rows` are read from a file
+where they are asked for. `sets` is `vg.data`, what users call. `pickled` reads the pickles of
 CIFAR-10 and calls nothing that they name (how our own objects are pickled is in
 `graph/pickling.py`). Nothing here knows a program.
 """

@@ -14,6 +14,7 @@ import numpy as np
 from ...graph import Array, RunError
 from .kinds import kind_of
 from .parts import Part, TaskData, held_out
+from .rows import mapped
 
 FASHION_CLASSES: Final = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -55,13 +56,14 @@ def _four_files(name: str, folder: Path, classes: tuple[str, ...], split_seed: i
 def _part(folder: Path, prefix: str) -> Part:
     images = read_idx(_find(folder, f"{prefix}-images-idx3-ubyte"), 3)
     path = _find(folder, f"{prefix}-labels-idx1-ubyte")
-    labels = read_idx(path, 1)
+    labels = np.asarray(read_idx(path, 1))
     if len(images) != len(labels):
         raise RunError(f"{folder}: {prefix} has {len(images)} images, but {len(labels)} labels")
     if labels.max() >= len(FASHION_CLASSES):
         row = int(np.argmax(labels >= len(FASHION_CLASSES)))
         raise RunError(f"{path}: the label {labels[row]} in row {row} is not one of 0 to 9")
-    return Part(images.reshape(len(images), -1), labels.astype(np.int64))
+    flat = images.reshape(len(images), -1)
+    return Part(mapped(flat), labels.astype(np.int64))
 
 
 def _find(folder: Path, name: str) -> Path:
@@ -86,7 +88,8 @@ def is_mnist(folder: Path) -> bool:
 
 
 def read_idx(path: Path, rank: int) -> Array:
-    """The u8 array of an idx file, read-only, gzipped or not: its first bytes tell.
+    """The u8 array of an idx file, read-only, gzipped or not: its first bytes tell. One that is
+    not gzipped is mapped, a `np.memmap`: nothing of it is read yet.
 
     Raises RunError for another format, and for sizes that the file does not hold, before memory
     is taken for them.
@@ -98,19 +101,25 @@ def read_idx(path: Path, rank: int) -> Array:
             with gzip.GzipFile(fileobj=raw) if zipped else raw as file:
                 shape = _shape(path, file, rank)
                 wanted = math.prod(shape)
-                most = path.stat().st_size * (_RATIO if zipped else 1)
-                if wanted > most:
+                size = path.stat().st_size
+                if wanted > size * (_RATIO if zipped else 1):
                     raise RunError(f"{path} is cut off: its header tells of {wanted:,} bytes")
-                data = file.read(wanted)
-                more = len(data) == wanted and file.read(1)
+                if not zipped:
+                    _check_size(path, wanted, size - file.tell())
+                    return np.memmap(file, np.uint8, "r", file.tell(), shape)
+                data = file.read(wanted + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as e:
         raise RunError(f"{path} is cut off or damaged: {e}") from None
     except OSError as e:
         raise RunError(f"{path} cannot be read: {e.strerror or e}") from None
-    if len(data) != wanted or more:
-        size = "more" if more else f"{len(data):,}"
-        raise RunError(f"{path}: its header tells of {wanted:,} bytes, but it holds {size}")
+    _check_size(path, wanted, len(data))
     return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _check_size(path: Path, wanted: int, found: int) -> None:
+    if found != wanted:
+        size = "more" if found > wanted else f"{found:,}"
+        raise RunError(f"{path}: its header tells of {wanted:,} bytes, but it holds {size}")
 
 
 def _shape(path: Path, file: BufferedIOBase, rank: int) -> tuple[int, ...]:

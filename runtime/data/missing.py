@@ -9,6 +9,7 @@ import numpy as np
 from ...graph import Array, RunError, shown
 from .moments import moments
 from .parts import Part, Samples, TaskData
+from .rows import Rows
 
 
 def fill_parts(data: TaskData) -> TaskData:
@@ -51,7 +52,7 @@ def _means(data: TaskData) -> Array:
     return moments(x).mean
 
 
-def _filled(x: Array, fill: Array) -> Array:
+def _filled(x: Array | Rows, fill: Array) -> Array:
     return np.where(np.isnan(x), fill, x)
 
 

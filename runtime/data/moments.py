@@ -8,9 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ...graph import Array
-
-_CHUNK: Final = 1024
-"""How many rows are held as f64 at a time."""
+from .rows import Rows, blocks
 
 _SMALLEST: Final = -1000
 """The least power of two that a column is divided by: with less, the quotient might overflow."""
@@ -31,23 +29,22 @@ class Moments(NamedTuple):
     unit: Array
 
 
-def moments(x: Array) -> Moments:
+def moments(x: Array | Rows) -> Moments:
     """The moments of what the columns of x [n,columns] hold. NaN stands for a missing value, of
     which no column consists.
 
     Of a column that never changes, the mean is its value, and the deviation 0. Numbers are
     summed in a unit in which their squares are neither infinite nor 0.
     """
-    least, most = (f.reduce(x, axis=0).astype(np.float64) for f in (np.fmin, np.fmax))
+    least, most, missing = _extent(x)
     size = np.maximum(abs(least), abs(most))
     unit = np.ldexp(1.0, np.maximum(np.frexp(size)[1], _SMALLEST) - 1)
-    gaps = x.dtype.kind == "f" and bool(np.isnan(x.min()))  # else nobody has to look for them
-    count = (~np.isnan(x)).sum(axis=0) if gaps else len(x)
+    gaps, count = bool(missing.any()), len(x) - missing
 
     def differences(centre: Array | float) -> Iterator[Array]:
         """From the centre, some rows at a time; 0 for what is missing."""
-        for start in range(0, len(x), _CHUNK):
-            d = x[start : start + _CHUNK] / unit - centre
+        for block in blocks(x):
+            d = block / unit - centre
             yield np.where(np.isnan(d), 0.0, d) if gaps else d
 
     mean = sum(d.sum(axis=0) for d in differences(0.0)) / count
@@ -56,3 +53,17 @@ def moments(x: Array) -> Moments:
     mean = np.clip(mean, least / unit, most / unit)
     variance = sum(np.square(d).sum(axis=0) for d in differences(mean)) / count
     return Moments(mean * unit, size, np.sqrt(variance), unit)
+
+
+def _extent(x: Array | Rows) -> tuple[Array, Array, Array]:
+    """The least and the largest number of each column, f64, and how many are missing."""
+    least: list[Array] = []
+    most: list[Array] = []
+    missing = np.zeros(x.shape[1:], np.int64)
+    for block in blocks(x):
+        least.append(np.fmin.reduce(block, axis=0))
+        most.append(np.fmax.reduce(block, axis=0))
+        if block.dtype.kind == "f" and np.isnan(block.min()):
+            missing += np.isnan(block).sum(axis=0)
+    lowest, highest = np.fmin.reduce(least, axis=0), np.fmax.reduce(most, axis=0)
+    return lowest.astype(np.float64), highest.astype(np.float64), missing

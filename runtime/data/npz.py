@@ -4,8 +4,10 @@ y_test, where there is a test part."""
 from __future__ import annotations
 
 import math
+import struct
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
@@ -18,19 +20,25 @@ from ...graph.exact import ADVICE, rounded
 from ..inputs import is_one_hot
 from .kinds import kind_of
 from .parts import Samples
+from .rows import BLOCK, blocks, mapped
 from .target import AskedTask
 
 _NAMES: Final = ("x", "y", "x_test", "y_test")
+_MAPPED: Final = ("x", "x_test")
 _HEADERS: Final = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-_CHUNK: Final = 4096
-"""How many rows are searched for NaN at a time, which bounds the memory that it takes."""
+_PIECE: Final = 1 << 20
+"""How many bytes are summed up at a time for a member's checksum."""
+_LOCAL: Final = struct.Struct("<26xHH")
+"""What stands before a member of an archive ends in the lengths of its name and of what follows."""
 
 
 def read_npz(path: Path, task: AskedTask = "classification") -> tuple[Samples, Samples | None]:
     """The samples x [n,...], one row each, with labels y [n] where there are any; and the test
     part, of the arrays x_test and y_test, where there is one.
 
-    Nothing is unpickled, and no memory is taken for more than the file holds. u8 values are taken
+    Arrays that are not compressed, as np.savez writes them, are mapped: their rows are read where
+    they are asked for, after one look at all of them. Nothing is unpickled, and no memory is taken
+    for more than the file holds. u8 values are taken
     for pixels. Labels are classes, or for a regression numbers f64; "auto" takes those that are
     not all whole for numbers. Raises RunError for a missing array, for shapes and dtypes that are
     no samples and labels, and for values that are not finite.
@@ -82,17 +90,17 @@ def _samples(
             f"{path}: {name} holds {flat[wrong]} in row {row}, column {column}, {ADVICE}"
         )
     if x.dtype == np.bool_:
-        flat = flat.astype(np.float32)
-    return Samples(flat, y, pixels=x.dtype == np.uint8)
+        flat = np.asarray(flat, np.float32)
+    return Samples(mapped(flat), y, pixels=x.dtype == np.uint8)
 
 
 def _check_finite(path: Path, name: str, x: Array) -> None:
-    for start in range(0, len(x) if x.dtype.kind == "f" else 0, _CHUNK):
-        finite = np.isfinite(x[start : start + _CHUNK])
+    for start, block in enumerate(blocks(x) if x.dtype.kind == "f" else ()):
+        finite = np.isfinite(block)
         if not finite.all():
             row, column = (int(i) for i in np.argwhere(~finite)[0])
             raise RunError(
-                f"{path}: {name} holds {x[start + row, column]} in row {start + row}, column "
+                f"{path}: {name} holds {block[row, column]} in row {start * BLOCK + row}, column "
                 f"{column}, where a finite number is expected; leave such rows out or fill them in"
             )
 
@@ -235,11 +243,29 @@ def _array(path: Path, name: str, archive: ZipFile, entry: ZipInfo) -> Array:
         wanted = math.prod(shape) * dtype.itemsize
         if not 0 <= wanted <= entry.file_size:
             raise ValueError(f"{name} tells of {wanted:,} bytes, but has {entry.file_size:,}")
-        data = file.read(wanted)
-        if len(data) != wanted or file.read(1):
-            raise ValueError(f"{name} has not the {wanted:,} bytes that it tells of")
-    flat: Array = np.frombuffer(data, dtype) if wanted else np.zeros(math.prod(shape), dtype)
+        lies = name in _MAPPED and entry.compress_type == ZIP_STORED
+        at = file.tell()
+        # Only what is read to its end is held to its checksum.
+        data = b"" if lies else file.read(wanted + 1)
+        held = len(data) + sum(map(len, iter(partial(file.read, _PIECE), b"")))
+    if held != wanted:
+        raise ValueError(f"{name} has not the {wanted:,} bytes that it tells of")
+    count = math.prod(shape)
+    if not wanted:
+        flat: Array = np.zeros(count, dtype)
+    elif lies:
+        flat = np.memmap(path, dtype, "r", _start(path, entry) + at, (count,))
+    else:
+        flat = np.frombuffer(data, dtype)
     return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
+
+
+def _start(path: Path, entry: ZipInfo) -> int:
+    """Where in the file a member lies that is not compressed."""
+    with path.open("rb") as file:
+        file.seek(entry.header_offset)
+        name, extra = _LOCAL.unpack(file.read(_LOCAL.size))
+    return entry.header_offset + _LOCAL.size + int(name) + int(extra)
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:

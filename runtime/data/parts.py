@@ -11,6 +11,7 @@ from ...graph import Array, RunError, shortened
 from ...ops import words
 from ..metrics.registry import Task
 from .encoding import Encoding
+from .rows import Rows, only
 from .scaling import Scaling, standardizing
 
 TEST_SHARE: Final = 0.2
@@ -23,9 +24,9 @@ VALIDATION_SHARE: Final = 0.1
 
 class Part(NamedTuple):
     """Features [n,features] and class numbers i64[n], or numbers f64[n]: what `fit` takes for
-    inputs x and y."""
+    inputs x and y. Features that lie in a file are `Rows`, read where they are asked for."""
 
-    x: Array
+    x: Array | Rows
     y: Array
 
 
@@ -57,7 +58,7 @@ class Samples(NamedTuple):
     should be told of how they were read.
     """
 
-    x: Array
+    x: Array | Rows
     labels: Array | None
     pixels: bool = False
     columns: tuple[str, ...] = ()
@@ -230,12 +231,12 @@ def stratified(y: Array, share: float, name: str, seed: int = 0) -> tuple[Array,
     return np.flatnonzero(~second), np.flatnonzero(second)
 
 
-def split(x: Array, y: Array, share: float, name: str, seed: int = 0) -> Parts:
+def split(x: Array | Rows, y: Array, share: float, name: str, seed: int = 0) -> Parts:
     """A stratified training part, and another part with `share` of each class; of numbers, with
     `share` of all rows."""
     strata = np.zeros(len(y)) if y.dtype.kind == "f" else y
     first, second = stratified(strata, share, name, seed)
-    return Parts(Part(x[first], y[first]), Part(x[second], y[second]))
+    return Parts(Part(only(x, first), y[first]), Part(only(x, second), y[second]))
 
 
 def _numbered(name: str, rows: Samples, classes: Array) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 from ...graph import Array, Node, constant
 from ...ops import cast, multiply, subtract
 from .moments import moments
+from .rows import Rows, blocks
 
 _ERROR: Final = 1e-3
 """By what part of its deviation a feature may be rounded where it is read."""
@@ -36,7 +37,7 @@ class Scaling(NamedTuple):
         return scaled if self.dtype == "f32" else cast(scaled, "f32")
 
 
-def standardizing(x: Array, pixels: bool) -> Scaling:
+def standardizing(x: Array | Rows, pixels: bool) -> Scaling:
     """The scaling that gives the rows x [n,features] mean 0 and variance 1.
 
     Each feature has a deviation of its own, but pixels share one, of all of them: that of a
@@ -57,7 +58,7 @@ def standardizing(x: Array, pixels: bool) -> Scaling:
     return Scaling(measured.mean, inverse, _read_in(measured.size, inverse, varies))
 
 
-def _exceeds_rounding(x: Array, relative: Array) -> Array:
+def _exceeds_rounding(x: Array | Rows, relative: Array) -> Array:
     """Whether each feature's deviation, beside its size, is more than rounding makes.
 
     What is kept in 16 bits or as integers is measured to the last of them, and whole numbers are
@@ -67,9 +68,14 @@ def _exceeds_rounding(x: Array, relative: Array) -> Array:
     exceeds = relative > eps
     small = np.flatnonzero(exceeds & (relative <= _LAST_BITS * eps))
     if small.size:
-        some = x[:, small]
-        exceeds[small] = ((some == np.floor(some)) | np.isnan(some)).all(axis=0)
+        exceeds[small] = np.all([_whole(block[:, small]) for block in blocks(x)], axis=0)
     return exceeds
+
+
+def _whole(x: Array) -> Array:
+    """Whether all numbers of each column are whole, save those that are missing."""
+    found: Array = ((x == np.floor(x)) | np.isnan(x)).all(axis=0)
+    return found
 
 
 def _read_in(size: Array, inverse: Array, varies: Array) -> str:

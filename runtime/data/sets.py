@@ -1,11 +1,11 @@
 """The data sets that users name in Python: `vg.data`.
 
 Each function gives one record: `train`, `validation` and `test`, pairs (x, y) as `vg.fit` takes
-them; `classes`, the names of the labels, empty where `y` are numbers to predict; `columns`, the
-features' names; `scaling`, by which features get mean 0 and variance 1; and `notes`, what one
-should know of how it was read. Which rows are held out is a function of `split_seed` alone. A
-program that is trained on `data.train` keeps the names in its metadata, and `verigrad predict`
-reads files by them.
+them, where x may be `Rows` of a file; `classes`, the names of the labels, empty where `y` are
+numbers to predict; `columns`, the features' names; `scaling`, by which features get mean 0 and
+variance 1; and `notes`, what one should know of how it was read. Which rows are held out is a
+function of `split_seed` alone. A program that is trained on `data.train` keeps the names in its
+metadata, and `verigrad predict` reads files by them.
 """
 
 from __future__ import annotations
@@ -27,19 +27,22 @@ from .csv_file import read_csv
 from .digits import digits_classification
 from .parts import Known, Part, TaskData
 from .prepared import prepared
+from .rows import Rows
 from .schema import described
-from .source import load_data
+from .source import from_npz, load_data
 from .table import Table
 from .target import AskedTask
 
 __all__ = [
     "Part",
+    "Rows",
     "TaskData",
     "cifar10",
     "csv",
     "digits",
     "fashion_mnist",
     "mnist",
+    "npz",
     "parquet",
     "table",
 ]
@@ -120,6 +123,18 @@ def csv(
     )
 
 
+def npz(path: str | os.PathLike[str], *, task: AskedTask = "auto", split_seed: int = 0) -> TaskData:
+    """The arrays x [n,...] and y [n] of an .npz file, and x_test and y_test where it has them.
+
+    What np.savez writes is mapped: `train.x` are `Rows`, read where they are asked for. What
+    np.savez_compressed writes is read into memory. `task` "auto" takes labels that are not all
+    whole for numbers to predict. Rows are held out as those of `csv`. Raises RunError for a file
+    that is not whole, and for what is no row of finite numbers with a label.
+    """
+    _check_task(task)
+    return _known(from_npz(str(given_path(path)), check_seed(split_seed), task))
+
+
 def parquet(
     path: str | os.PathLike[str],
     target: str,
@@ -166,14 +181,18 @@ def _made(
     """The data set of a table; errors name the arguments as Python has them."""
     if not isinstance(target, str):
         raise RunError(f"target is {shown(target)}, where the name of a column is expected")
-    if task not in _TASKS:
-        raise RunError(f"task is {shown(task)}, where one of {', '.join(_TASKS)} is expected")
+    _check_task(task)
     seed = check_seed(split_seed)
     try:
         data = prepared(read(), target, seed, task, columns, na_is_a_class)
     except RunError as e:
         raise RunError(_in_python(str(e))) from None
     return _known(data._replace(notes=tuple(map(_in_python, data.notes))))
+
+
+def _check_task(task: object) -> None:
+    if task not in _TASKS:
+        raise RunError(f"task is {shown(task)}, where one of {', '.join(_TASKS)} is expected")
 
 
 def _known(data: TaskData) -> TaskData:

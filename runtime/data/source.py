@@ -64,7 +64,7 @@ def load_data(
     elif colon and name in NAMED:
         data = NAMED[name](_folder(name, Path(folder)), split_seed)
     elif _is_npz(spec):
-        data = _from_npz(spec, split_seed, task)
+        data = from_npz(spec, split_seed, task)
     elif _ends(spec, *TABLES):
         path = Path(spec)
         if target is None:
@@ -132,7 +132,8 @@ def _refuse_columns(spec: str, target: str | None, na_is_a_class: bool, columns:
             raise RunError(f"{option} names a column of a table; {spec} has none")
 
 
-def _from_npz(spec: str, split_seed: int, task: AskedTask) -> TaskData:
+def from_npz(spec: str, split_seed: int, task: AskedTask) -> TaskData:
+    """The data set of an .npz file, whose labels say what it is for, where `task` is "auto"."""
     rows, test = read_npz(Path(spec), task)
     if rows.labels is None:
         raise RunError(f"{spec} has no array 'y', which holds the labels")

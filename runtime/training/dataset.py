@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...graph import Array, Graph, Node, RunError, exactly, shown, suggest
 from ...ops import check_labels
+from ..data.rows import BLOCK, Reads, Rows
 from ..execution.frame_names import column_names, warn_of_order
 from ..inputs import fed
 
 Data = Mapping[str, Any] | Sequence[Any]
-
-_CHUNK: Final = 1024
-"""How many rows are searched for NaN at a time, which bounds the memory that it takes."""
 
 
 class Inputs(NamedTuple):
@@ -47,28 +45,28 @@ class DataSet:
         by_name = _by_name(inputs, data)
         warn_of_order(by_name, metadata)
         self.columns = column_names(by_name)
-        self.arrays: Mapping[str, Any] = {
+        self.arrays: Mapping[str, Rows] = {
             name: _checked(name, by_name[name], n) for name, n in inputs.items()
         }
         self.count = _count(self.arrays)
         for name, n in inputs.items():
             _check_values(name, self.arrays[name], n)
         if classifier is not None:
-            labels = self.arrays[classifier.labels].astype(np.int64, copy=False)
+            labels = np.asarray(self.arrays[classifier.labels], np.int64)
             check_labels(labels, classifier.classes, classifier.labels)
 
     def copied(self) -> DataSet:
         """The same rows in memory of their own."""
         other = object.__new__(DataSet)
         other.columns, other.count = self.columns, self.count
-        other.arrays = {k: a.copy() for k, a in self.arrays.items()}
+        other.arrays = {k: Rows(np.array(a)) for k, a in self.arrays.items()}
         return other
 
     def chosen(self, rows: Array) -> DataSet:
         """These rows, which are copied where they are read, some at a time."""
         other = object.__new__(DataSet)
         other.columns, other.count = self.columns, len(rows)
-        other.arrays = {k: RowsOf(a, rows) for k, a in self.arrays.items()}
+        other.arrays = {k: a.only(rows) for k, a in self.arrays.items()}
         return other
 
     def slices(self, most: int) -> Iterator[dict[str, Array]]:
@@ -76,43 +74,28 @@ class DataSet:
         for start in range(0, self.count, most):
             yield {k: a[start : start + most] for k, a in self.arrays.items()}
 
-
-class RowsOf:
-    """Some rows of an array, as an array that is made where it is read."""
-
-    def __init__(self, array: Array, rows: Array) -> None:
-        self._array = array
-        self._rows = rows
-        self.dtype = array.dtype
-        self.shape = (len(rows), *array.shape[1:])
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, key: Any) -> Array:
-        part: Array = self._array[self._rows[key]]
-        return part
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self[:], dtype)
+    def whole(self) -> dict[str, Array]:
+        """All rows, of arrays in memory where they lie."""
+        return {k: a[:] for k, a in self.arrays.items()}
 
 
 class Gatherer:
-    """Copies the rows of a batch into buffers that are made once."""
+    """Copies the rows of a batch into buffers that are made once, and reads no others; `read`
+    counts them."""
 
     def __init__(self, data: DataSet, largest: int) -> None:
         self._arrays = data.arrays
         self._buffers = {
             k: np.empty((largest, *a.shape[1:]), a.dtype) for k, a in data.arrays.items()
         }
+        self.read = Reads()
 
     def gather(self, rows: Array) -> dict[str, Array]:
         """The rows of every input, in views of the buffers."""
-        batch: dict[str, Array] = {}
-        for k, array in self._arrays.items():
-            out = self._buffers[k][: len(rows)]
-            # Without mode="clip", take makes a temporary copy of what it writes to `out`.
-            batch[k] = np.take(array, rows, axis=0, out=out, mode="clip")
+        buffers = {k: out[: len(rows)] for k, out in self._buffers.items()}
+        batch = {k: a.take(rows, buffers[k]) for k, a in self._arrays.items()}
+        self.read.rows += len(rows)
+        self.read.nbytes += sum([a.nbytes for a in batch.values()])
         return batch
 
 
@@ -166,21 +149,23 @@ def _by_name(inputs: Mapping[str, Node], data: Data) -> dict[str, Any]:
     return dict(zip(inputs, data, strict=True))
 
 
-def _checked(name: str, value: Any, n: Node) -> Array:
-    """What is given for an input as an array of rows that it takes."""
+def _checked(name: str, value: Any, n: Node) -> Rows:
+    """What is given for an input as rows that it takes."""
     shape = n.type.shape
     if not shape or not isinstance(shape[0], str):
         raise RunError(
             f"input {name!r} is {n.type}: rows can be drawn only for inputs whose first dimension "
             "is the batch, such as [N,64]; run program.step yourself for others"
         )
-    array = fed(name, value, n)
-    if array.dtype.kind == "u" and n.type.dtype == "i64":
-        return exactly(array, n.type.dtype, f"input {name!r}", RunError)
-    return array
+    rows = value if isinstance(value, Rows) else Rows(fed(name, value, n))
+    if rows is value:  # whose reader has looked at its numbers: a zero stands for all of them
+        fed(name, np.broadcast_to(rows.dtype.type(0), rows.shape), n)
+    if rows.dtype.kind == "u" and n.type.dtype == "i64":
+        return Rows(exactly(np.asarray(rows), n.type.dtype, f"input {name!r}", RunError))
+    return rows
 
 
-def _count(arrays: Mapping[str, Array]) -> int:
+def _count(arrays: Mapping[str, Rows]) -> int:
     (first, array), *others = arrays.items()
     for name, other in others:
         if len(other) != len(array):
@@ -193,18 +178,18 @@ def _count(arrays: Mapping[str, Array]) -> int:
     return len(array)
 
 
-def _check_values(name: str, array: Array, n: Node) -> None:
+def _check_values(name: str, rows: Rows, n: Node) -> None:
     """Raises RunError at the first NaN or infinity, also one that the input's dtype makes."""
-    if array.dtype.kind != "f":
+    if rows.dtype.kind != "f":
         return
     with np.errstate(over="ignore"):
-        for start in range(0, len(array), _CHUNK):
-            finite = np.isfinite(array[start : start + _CHUNK].astype(n.type.numpy, copy=False))
+        for number, block in enumerate(rows.blocks()):
+            finite = np.isfinite(block.astype(n.type.numpy, copy=False))
             if not finite.all():
-                at = np.argwhere(~finite)[0]
-                row, *columns = (int(i) for i in at)
-                value = array[(start + row, *columns)]
-                place = f"row {start + row}" + "".join(f", column {c}" for c in columns)
+                row, *columns = np.argwhere(~finite)[0].tolist()
+                value = block[(row, *columns)]
+                row += number * BLOCK
+                place = f"row {row}" + "".join(f", column {c}" for c in columns)
                 raise RunError(
                     f"input {name!r} holds {value:g} in {place}, where a finite {n.type.dtype} is "
                     "expected; leave such rows out or fill them in"

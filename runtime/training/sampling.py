@@ -48,7 +48,7 @@ def make_sampler(
                 'sampler="balanced" needs labels i64[N] and scores [N,C], which the graph does '
                 'not have; give sampler="shuffled"'
             )
-        return Balanced(data.arrays[classifier.labels], batch_size, seed)
+        return Balanced(np.asarray(data.arrays[classifier.labels]), batch_size, seed)
     if sampler == "sequential":
         return Sequential(data.count, batch_size)
     if sampler == "shuffled":

@@ -85,7 +85,7 @@ class RowSource:
         asked: Any = how.batch_size
         plain = int(asked) if isinstance(asked, np.integer) else asked  # as a checkpoint tells it
         classifier, seed = labelled(program.declared), program.options.seed
-        labels = rows.arrays[classifier.labels] if classifier is not None else None
+        labels = np.asarray(rows.arrays[classifier.labels]) if classifier is not None else None
         self.held_out: DataSet | None = None
         chosen: Array | None = None
         self._train = rows

@@ -91,7 +91,7 @@ class StreamBatches:
                 return None
             raise self._empty()
         self._take(drawn)
-        return Batch(drawn.arrays, None, step, drawn.count)
+        return Batch(drawn.whole(), None, step, drawn.count)
 
     def ends(self, step: int) -> bool:
         """Whether the pass that was begun has no batch more."""
@@ -168,7 +168,7 @@ class StreamBatches:
         return self._ahead
 
     def _take(self, drawn: DataSet) -> None:
-        last = _mark(drawn.arrays) if self._marked else ""
+        last = _mark(drawn.whole()) if self._marked else ""
         self._last, self._ahead = drawn, None
         self.place = self.place._replace(batches=self.place.batches + 1, last=last)
 

@@ -1,0 +1,118 @@
+"""Which rows a process reads: those of its own part of each batch, whatever they lie in."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import verigrad as vg
+from verigrad.runtime.data.parts import Part
+from verigrad.runtime.data.rows import Rows
+from verigrad.runtime.data.source import load_data
+from verigrad.runtime.training.dataset import DataSet, Gatherer, Labelled
+from verigrad.runtime.training.sampling import SAMPLERS, Sampler, make_sampler
+
+COUNT, FEATURES, BATCH = 200, 6, 40
+
+
+def images() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (COUNT, FEATURES), np.uint8)
+
+
+LABELS = np.arange(COUNT) % 10
+CLASSIFIER = Labelled("scores", "y", 10)
+
+
+def in_memory(folder: Path) -> Part:
+    return Part(images(), LABELS)
+
+
+def npy(folder: Path) -> Part:
+    np.save(folder / "x.npy", images())
+    return Part(np.load(folder / "x.npy", mmap_mode="r"), LABELS)
+
+
+def npz(folder: Path) -> Part:
+    np.savez(folder / "a.npz", x=images(), y=LABELS)
+    return load_data(str(folder / "a.npz")).train
+
+
+def idx(folder: Path) -> Part:
+    for prefix in ("train", "t10k"):
+        x, y = images().reshape(COUNT, 2, 3), LABELS.astype(np.uint8)
+        head = struct.pack(">4B3I", 0, 0, 8, 3, *x.shape)
+        (folder / f"{prefix}-images-idx3-ubyte").write_bytes(head + x.tobytes())
+        labels = struct.pack(">4BI", 0, 0, 8, 1, COUNT) + y.tobytes()
+        (folder / f"{prefix}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+    return load_data(f"mnist:{folder}").train
+
+
+SOURCES: dict[str, Callable[[Path], Part]] = {
+    "in memory": in_memory, "npy": npy, "npz": npz, "idx": idx,
+}  # fmt: skip
+
+
+def net(features: int) -> vg.Graph:
+    x, y = vg.input("x", ("N", features)), vg.input("y", ("N",), dtype="i64")
+    scores = vg.dense(x / 255, 10)
+    return vg.Graph("net", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
+
+
+def opened(part: Part) -> DataSet:
+    return DataSet(net(part.x.shape[1]), part, {})
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_each_of_two_reads_its_half_of_each_batch_and_no_more(
+    source: str, sampler: str, tmp_path: Path
+) -> None:
+    """Each opens the data itself, and asks a sampler of its own: nothing is sent."""
+    whole = SOURCES[source](tmp_path)
+    x = np.asarray(whole.x)
+    read = []
+    for half in range(2):
+        data = opened(SOURCES[source](tmp_path))
+        drawn = make_sampler(sampler, data, CLASSIFIER, BATCH, seed=5)
+        gatherer, before = Gatherer(data, BATCH), data.arrays["x"].read.rows
+        due = 0
+        for step in range(7):
+            rows = np.array_split(drawn.rows(step), 2)[half]
+            batch = gatherer.gather(rows)
+            assert np.array_equal(batch["x"], x[rows])
+            assert np.array_equal(batch["y"], whole.y[rows])
+            due += len(rows)
+        assert data.arrays["x"].read.rows - before == gatherer.read.rows == due
+        assert gatherer.read.nbytes == due * (x.itemsize * x.shape[1] + 8)
+        read.append(due)
+    assert sum(read) == sum(len(drawn.rows(step)) for step in range(7))
+    assert abs(read[0] - read[1]) <= 7
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_rows_of_a_step_are_a_function_of_the_seed_and_the_step_alone(sampler: str) -> None:
+    """Whatever was asked before, and of an object that reads no row but the labels."""
+
+    def made() -> Sampler:
+        return make_sampler(sampler, opened(in_memory(Path())), CLASSIFIER, BATCH, seed=5)
+
+    in_order = made()
+    due = [in_order.rows(step) for step in range(12)]
+    other = made()
+    for step in (11, 3, 3, 7, 0, 4, 10, 1):
+        assert np.array_equal(other.rows(step), due[step])
+        assert np.array_equal(made().rows(step), due[step])
+
+
+def test_a_run_reads_each_row_of_an_epoch_once(tmp_path: Path) -> None:
+    """What a net is fed with as bytes holds no NaN: nobody looks for one."""
+    train = npz(tmp_path)
+    assert isinstance(train.x, Rows)
+    program = vg.compile(net(FEATURES), optimizer=vg.SGD(lr=0.1))
+    vg.fit(program, train, epochs=2, batch_size=40)
+    assert train.x.read.rows == 2 * len(train.y)
