@@ -93,6 +93,10 @@ class Op(Record):
     adds: ClassVar[tuple[int, int] | None] = None
     """The two inputs whose matrix product the op adds to input 0, if it does: `run_product` gives
     that product."""
+    eager: ClassVar[bool] = False
+    """Whether it runs as soon as its inputs are there."""
+    lazy: ClassVar[bool] = False
+    """Whether it runs no sooner than its result is read."""
     flops_per_element: ClassVar[int] = 1
     """Operations for an element of the result, beside a matrix product; see `flops`."""
     _not_hooks: ClassVar[tuple[str, ...]] = ("takes",)

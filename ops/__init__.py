@@ -32,6 +32,7 @@ from .losses import (
     poisson_nll,
     softmax_cross_entropy,
 )
+from .messages import LINKS, Link, Receive, Send
 from .normalization import BatchNorm, BatchVariance, batch_norm, inverse_deviation, layer_norm
 from .pointwise import (
     absolute,
@@ -69,6 +70,7 @@ from .silu import silu
 from .updates import Axpy, DecayAdd, DecayAddSquare, Descend, DescendScaled, Update
 
 __all__ = [
+    "LINKS",
     "MODES",
     "AllReduce",
     "Axpy",
@@ -91,11 +93,14 @@ __all__ = [
     "LayerDropout",
     "Linear",
     "LinearRelu",
+    "Link",
     "MatMul",
     "Mode",
     "Normal",
+    "Receive",
     "Relu",
     "Reshape",
+    "Send",
     "Shard",
     "ToShards",
     "TotalVariance",

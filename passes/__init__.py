@@ -22,7 +22,7 @@ from .pipeline import Compilation, Pipeline, Record
 from .pipelines import INFERENCE, TRAINING
 from .reverse import cotangents, grad
 from .scheduling.recompute import Recompute
-from .sharding import ShardBatch, unrolled
+from .sharding import PackReductions, Part, ShardBatch, unrolled
 from .text import pipeline
 
 __all__ = [
@@ -44,6 +44,8 @@ __all__ = [
     "Momentum",
     "Nesterov",
     "Optimizer",
+    "PackReductions",
+    "Part",
     "Pass",
     "Pipeline",
     "RMSProp",

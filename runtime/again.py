@@ -25,8 +25,10 @@ class Again(Variants):
         self.metadata = metadata
         self.inference = first.inference
         self.training = first.training
+        self.compiled = first.compiled
         self.sources = first.sources
         self.values = StateArrays(first.compiled, first.sources, first.options.seed)
+        self.ranked = None
 
     @cached_property
     def executable(self) -> Executable:

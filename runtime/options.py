@@ -12,6 +12,7 @@ from ..passes import (
     Clip,
     Dropout,
     Optimizer,
+    PackReductions,
     Pipeline,
     Regularizer,
     ShardBatch,
@@ -148,7 +149,10 @@ class Options(NamedTuple):
             return self.pipeline.with_options({"shards": shards})
         # By themselves, shards are normalized after they are cut.
         before = "expand_batch_norm" if shards.batch_norm == "per_shard" else "differentiate"
-        return self.pipeline.insert(ShardBatch(shards), before=before)
+        pipeline = self.pipeline.insert(ShardBatch(shards), before=before)
+        scheduling = [p.name for p in pipeline if "scheduled" in p.gives]
+        at = {"before": scheduling[-1]} if scheduling else {"after": pipeline.names[-1]}
+        return pipeline.insert(PackReductions(), **at)
 
     def gradients(self) -> Pipeline:
         """The same without what clips or uses the gradients: what is left ends with them."""

@@ -301,7 +301,7 @@ class Program(Frozen):
         """A step: its loss, and a copy of an output of the training graph as it computed it."""
         _check_output(self.training, key)
         return self._alone(
-            lambda _, batch: (self._step(batch), self.executable.last.output(key)), feeds, {}
+            lambda _, batch: (self._step(batch), self._stepping.last.output(key)), feeds, {}
         )
 
     def predict(self, feeds: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, Array]:
@@ -439,8 +439,13 @@ class Program(Frozen):
         executor.compute(arrays, self._values.version)
         return executor
 
-    @cached_property
+    @property
     def _stepping(self) -> Executable:
+        """The training step, or a rank's part of it."""
+        return self._variants.ranked or self._whole_step
+
+    @cached_property
+    def _whole_step(self) -> Executable:
         """The training step, where there is something to update."""
         self._variants.check_loss()
         if self.options.optimizer is None and not self.declared.updates:

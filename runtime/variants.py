@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..graph import Graph, GraphError, Node, Parameter, RunError, cached_property
-from ..passes import Compilation, Pipeline, unrolled
+from ..passes import Compilation, PackReductions, Part, Pipeline, unrolled
 from .execution.executable import Executable
 from .execution.feeds import FeedReader
+from .execution.own_rows import OwnRowsReader
 from .options import Options
 from .planning.limit import MemoryLimit
 from .state import StateArrays
@@ -45,6 +46,8 @@ class Variants:
         named = {g.names[n]: n for g in (*compiled, declared) for n in (*g.parameters, *g.state)}
         self.sources: Mapping[str, Node] = named
         self.values = StateArrays(self.compiled, named, options.seed)
+        self.ranked: Executable | None = None
+        """The step of one rank of several, while they train together."""
 
     def check_loss(self) -> None:
         """Raises RunError where there is no loss."""
@@ -76,6 +79,18 @@ class Variants:
         stages = [self.training.stages[p.name] for p in self.options.pipeline if p.name in whole]
         compiled = Made(self.declared, self.options.training(), self.training)
         return self._executable(self.compiled, [self.declared, *stages][-1], compiled)
+
+    def of_rank(self, part: Part) -> Executable:
+        """The part of the training step that a rank makes; the program's shards are shared by all
+        ranks."""
+        self.check_loss()
+        assert self.training is not None
+        sharded = PackReductions().apply(self.training.graph)
+        g = self._schedule(unrolled(sharded, part))
+        memory = MemoryLimit(self.options.memory_limit, self.options.recompute, self._schedule)
+        reader = OwnRowsReader(g, sharded, self.declared, self.metadata)
+        how = self.options.backend, self.options.threads or 1, self.certifier
+        return Executable(g, g, self.values, memory, reader, *how, shared=True)
 
     @cached_property
     def evaluation(self) -> Executable:

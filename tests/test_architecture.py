@@ -22,7 +22,7 @@ FLOORS = (
     ("backends", "data", "figures", "interpreter", "loggers", "state"),
     ("certificate", "execution", "importing", "options"),
     ("bisection", "files", "profiling", "totals", "variants"),
-    ("again", "exporting", "report"),
+    ("again", "exporting", "ranks", "report"),
     ("program",),
     ("checking", "loading"),
     ("training",),

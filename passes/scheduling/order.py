@@ -40,6 +40,22 @@ def fewest_bytes(g: Graph, nodes: Sequence[Node], sizes: Mapping[str, int]) -> l
     return [nodes[k] for k in min(orders, key=part.peak)]
 
 
+def timely(order: Sequence[Node]) -> list[Node]:
+    """The order with what is eager right behind the last of its inputs, and what is lazy right
+    before the first of its readers, or at the end."""
+    place = {n: float(k) for k, n in enumerate(order)}
+    first: dict[Node, float] = {}
+    for n in reversed(order):
+        if n.op.lazy:
+            place[n] = first.get(n, len(order)) - 0.5
+        for i in n.inputs:
+            first[i] = min(place[n], first.get(i, place[n]))
+    for n in order:
+        if n.op.eager:
+            place[n] = max([place.get(i, -1.0) for i in n.inputs], default=-1.0) + 0.5
+    return sorted(order, key=place.__getitem__)
+
+
 class _Segment:
     """What the orders of some nodes have in common; nodes are numbered by their place in `nodes`.
 

@@ -10,7 +10,7 @@ from ...graph import Constant, Graph, Node, Parameter, Schedule, Source, State, 
 from ...ops import copy
 from ..base import ASSUMED, Pass
 from .grouping import kernel_calls, packs
-from .order import fewest_bytes
+from .order import fewest_bytes, timely
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class ScheduleBuffers(Pass):
         once = _unchanging(g, fixed=not (self.parameters_change or g.updates))
         early = [n for n in g.order if n not in late and n not in once]
         sizes = self.sizes or dict.fromkeys({s for n in g.nodes for s in n.type.symbols}, ASSUMED)
-        order = fewest_bytes(g, early, sizes)
+        order = timely(fewest_bytes(g, early, sizes))
         phases = (
             [n for n in g.order if n in once],
             order,

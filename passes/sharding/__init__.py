@@ -1,6 +1,7 @@
 """The parallel step: a batch in shards, and what runs of it where."""
 
+from .pack_reductions import PackReductions
 from .shard_batch import ShardBatch
-from .unrolled import unrolled
+from .unrolled import Part, buckets, unrolled
 
-__all__ = ["ShardBatch", "unrolled"]
+__all__ = ["PackReductions", "Part", "ShardBatch", "buckets", "unrolled"]

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from ...graph import Graph, Node, Op, ShardSymbol, apply, created_at, shard_symbol
-from ...ops import AllReduce, GatherRows, Shard, ToShards, add
-
-
-def is_sharded(g: Graph) -> bool:
-    """Whether a graph is that of one shard."""
-    return shards_of(g) is not None
+from ...graph import (
+    Graph,
+    Input,
+    Node,
+    Op,
+    PassError,
+    ShardSymbol,
+    TensorType,
+    apply,
+    created_at,
+    shard_symbol,
+)
+from ...ops import AllReduce, GatherRows, Receive, Send, Shard, ToShards, add
+from .pack_reductions import by_level
 
 
 def shards_of(g: Graph) -> int | None:
@@ -23,55 +31,88 @@ def shards_of(g: Graph) -> int | None:
     return None
 
 
-def unrolled(g: Graph) -> Graph:
+class Part(NamedTuple):
+    """The shards that a rank computes, of `ranks` that share them all, and the link to the others.
+
+    Rank 1 of 4 has shards 2 and 3 of 8.
+    """
+
+    rank: int
+    ranks: int
+    link: int
+
+    def shards(self, of: int) -> range:
+        """The shards of this rank; PassError where they cannot be shared evenly."""
+        if of % self.ranks:
+            raise PassError(
+                f"{of} shards cannot be shared by {self.ranks} ranks; start a number of ranks that "
+                f"divides {of}, or compile with shards={self.ranks} or a multiple, a power of two"
+            )
+        each = of // self.ranks
+        return range(self.rank * each, (self.rank + 1) * each)
+
+
+def unrolled(g: Graph, part: Part | None = None) -> Graph:
     """The graph of one shard, laid out for all of them: %h.shard3 is what %h is in shard 3, counted
-    from 0. A graph that is of no shard stays as it is."""
+    from 0. A graph that is of no shard stays as it is.
+
+    With `part`, for the shards of a rank alone: its inputs are the rows of these shards,
+    %x.shard3, and sums over all shards are received from all ranks.
+    """
     of = shards_of(g)
-    return g if of is None else _Unrolling(g, of).graph()
+    if of is None:
+        return g
+    return _Unrolling(g, range(of)).graph() if part is None else _OfRank(g, of, part).graph()
+
+
+def buckets(g: Graph) -> list[list[TensorType]]:
+    """The types of what a rank's graph sends, bucket by bucket."""
+    sent = {n.op.bucket: [i.type for i in n.inputs] for n in g.order if isinstance(n.op, Send)}
+    return [sent[bucket] for bucket in range(len(sent))]
 
 
 class _Unrolling:
     """What the nodes of the graph of a shard become: one node, or one for each shard."""
 
-    def __init__(self, g: Graph, of: int) -> None:
+    def __init__(self, g: Graph, shards: range) -> None:
         self._g = g
-        self._of = of
+        self._shards = shards
         self._alike: dict[Node, Node] = {}
         self._apart: dict[Node, tuple[Node, ...]] = {}
 
     def graph(self) -> Graph:
         """The graph of all shards."""
         g = self._g
-        for n in g.nodes:
+        for n in (*g.sources, *by_level(g)):
             with created_at(n.where):
                 self._make(n)
         outputs = {k: self._alike[n] for k, n in g.outputs.items()}
         updates = {w: self._alike[n] for w, n in g.updates.items()}
-        return Graph(g.name, outputs, updates=updates, inputs=g.inputs)
+        return Graph(g.name, outputs, updates=updates, inputs=self._inputs())
+
+    def _inputs(self) -> Sequence[Node]:
+        """What may bind symbols."""
+        return self._g.inputs
 
     def _make(self, n: Node) -> None:
         op = n.op
         if isinstance(op, Shard):
-            (x,) = n.inputs
-            self._apart[n] = tuple(
-                [self._copy(n, Shard(op.of, k), [self._alike[x]], k) for k in range(self._of)]
-            )
+            self._apart[n] = tuple([self._rows(n, op.of, k) for k in self._shards])
         elif isinstance(op, ToShards):
             (x,) = n.inputs
             self._alike[n] = self._alike[x]
         elif isinstance(op, AllReduce):
-            (x,) = n.inputs
-            total = tree(self._parts(x))
-            self._alike[n] = total.but(name=self._g.names[n], where=n.where)
+            self._alike[n] = self._total(n, op)
         elif isinstance(op, GatherRows):
             (x,) = n.inputs
             rows = apply(op, *self._parts(x), name=self._g.names[n])
             self._alike[n] = rows.but(where=n.where)
         elif self._differs(n):
+            read = [self._parts(i) for i in n.inputs]
             self._apart[n] = tuple(
                 [
-                    self._copy(n, _of_shard(op, k), [self._parts(i)[k] for i in n.inputs], k)
-                    for k in range(self._of)
+                    self._copy(n, _of_shard(op, shard), [parts[k] for parts in read], shard)
+                    for k, shard in enumerate(self._shards)
                 ]
             )
         else:
@@ -87,13 +128,59 @@ class _Unrolling:
 
     def _parts(self, n: Node) -> Sequence[Node]:
         """A node as each shard has it."""
-        return self._apart[n] if n in self._apart else (self._alike[n],) * self._of
+        return self._apart[n] if n in self._apart else (self._alike[n],) * len(self._shards)
+
+    def _rows(self, n: Node, of: int, shard: int) -> Node:
+        """The rows of a shard."""
+        (x,) = n.inputs
+        return self._copy(n, Shard(of, shard), [self._alike[x]], shard)
+
+    def _total(self, n: Node, op: AllReduce) -> Node:
+        """The sum over all shards."""
+        (x,) = n.inputs
+        return tree(self._parts(x)).but(name=self._g.names[n], where=n.where)
 
     def _copy(self, n: Node, op: Op, inputs: Sequence[Node], shard: int) -> Node:
         """A node as it is in a shard."""
         t = op.infer(*(i.type for i in inputs))
         name = self._g.names[n].removesuffix(".shard")
         return Node(op, tuple(inputs), t, f"{name}.shard{shard}", None, n.where)
+
+
+class _OfRank(_Unrolling):
+    """What they become for one rank: its own shards, and messages in the place of the others."""
+
+    def __init__(self, g: Graph, of: int, part: Part) -> None:
+        super().__init__(g, part.shards(of))
+        self._part = part
+        self._fed: list[Node] = []
+        self._sent: dict[int, Node] = {}
+        self._buckets: dict[int | None, list[Node]] = {}
+        for n in g.order:
+            if isinstance(n.op, AllReduce):
+                self._buckets.setdefault(n.op.bucket, []).append(n)
+
+    def _inputs(self) -> Sequence[Node]:
+        return self._fed
+
+    def _rows(self, n: Node, of: int, shard: int) -> Node:
+        (x,) = n.inputs
+        t = Shard(of, shard).infer(x.type)
+        fed = Node(Input(t), (), t, f"{self._g.names[x]}.shard{shard}", None, n.where)
+        self._fed.append(fed)
+        return fed
+
+    def _total(self, n: Node, op: AllReduce) -> Node:
+        """What is received of a bucket, which is sent when the last of it is there."""
+        members, link = self._buckets[op.bucket], self._part.link
+        if op.bucket is None:
+            raise PassError("ranks send sums in buckets; run pack_reductions before")
+        if op.bucket not in self._sent:
+            parts = [tree(self._parts(m.inputs[0])) for m in members]
+            self._sent[op.bucket] = apply(Send(link, op.bucket), *parts, name=f"sent{op.bucket}")
+        received = Receive(link, op.bucket, members.index(n), n.type)
+        total = apply(received, self._sent[op.bucket], name=self._g.names[n])
+        return total.but(where=n.where)
 
 
 def tree(parts: Sequence[Node]) -> Node:

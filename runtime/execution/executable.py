@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
-from ...graph import Array, Graph, RunError, whole_number
+from ...graph import Array, Graph, Node, RunError, whole_number
 from ..backends.registry import Backend
 from ..planning.limit import MemoryLimit
 from ..planning.plan import Plan
 from ..state import StateArrays
 from .executor import Executor, Headrooms
-from .feeds import FeedReader
 from .twin import Twin
 
 _KEPT: Final = 8
@@ -44,8 +43,20 @@ class Certifier(Protocol):
     def check_plan(self, step: Twin) -> None: ...
 
 
+class Reader(Protocol):
+    """Makes of feeds the arrays of a graph's inputs, and the sizes that they bind."""
+
+    @property
+    def inputs(self) -> list[tuple[str, Node]]: ...
+
+    def read(self, feeds: Mapping[str, Any]) -> tuple[list[Array], dict[str, int]]: ...
+
+
 class Executable:
-    """A scheduled graph on the values of a program: every batch size has a plan of its own."""
+    """A scheduled graph on the values of a program: every batch size has a plan of its own.
+
+    Of a `shared` one, ranks make a part each, and none of them has a step to compare with.
+    """
 
     def __init__(
         self,
@@ -53,10 +64,11 @@ class Executable:
         unoptimised: Graph,
         values: StateArrays,
         memory: MemoryLimit,
-        reader: FeedReader,
+        reader: Reader,
         backend: Backend,
         threads: int | None = None,
         certifier: Certifier | None = None,
+        shared: bool = False,
     ) -> None:
         self.graph = g
         self.certifier = certifier
@@ -70,13 +82,14 @@ class Executable:
         self._plans: dict[SizeKey, Plan] = {}
         self._executors: dict[SizeKey, Executor] = {}
         self._headrooms: Headrooms = {}
+        self._shared = shared
         self._verify = False
         self._last: Executor | None = None
         self.look: Callable[[Mapping[str, Array]], None] | None = None
         """Looks at the first feeds by their names, once."""
         self._sizes: Mapping[str, int] | None = None  # those of the last, as the reader gave them
 
-    def again(self, values: StateArrays, reader: FeedReader) -> Executable:
+    def again(self, values: StateArrays, reader: Reader) -> Executable:
         """The same graph on other values; what is planned and certified is so for both."""
         how = self._backend, self._threads, self.certifier
         other = Executable(self.graph, self._unoptimised, values, self._memory, reader, *how)
@@ -130,7 +143,7 @@ class Executable:
         """Raises RefutedError where a plan is unsound, or its step gives other numbers."""
         certifier.check_placement(plan)
         limit = max(self._memory.limit or _CHECKING, _LEAST)
-        skipped = ""
+        skipped = "ranks make it together" if self._shared else ""
         if _WIDENED * plan.unplanned_nbytes > limit:
             skipped = f"a check would take more than {limit:,} bytes"
         elif len(self._certified) >= _CHECKED:

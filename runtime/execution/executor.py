@@ -17,7 +17,7 @@ from ...graph import (
     VerigradError,
     kernel_groups,
 )
-from ...ops import LabelError
+from ...ops import LabelError, Send
 from ..backends.backend import CHECK, Stamps, WritingTask
 from ..backends.registry import BACKENDS, Backend
 from ..backends.step_text import STEP_FILE, StepText
@@ -84,7 +84,9 @@ class Executor:
         self.source, self._lines = step.text(), step.nodes()
         functions = step.made(STEP_FILE)
         self._take(functions)
-        self._whole: Callable[..., bool] | None = functions.get("step")
+        # What was sent cannot be sent again, to say what was refused.
+        sends = any(isinstance(n.op, Send) for n in self.graph.order)
+        self._whole: Callable[..., bool] | None = None if sends else functions.get("step")
         self._threads.begin(step, functions, self._take)
         self._prepared: int | None = None
         self._feeds: Sequence[Array] = ()

@@ -1,0 +1,128 @@
+"""What carries sums and messages between the ranks of a run, whichever way they are connected."""
+
+from __future__ import annotations
+
+import itertools
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from ...graph import Array, RunError, TensorType
+from ...ops import LINKS, Link
+
+_NUMBERS: Final = itertools.count()
+
+
+class Bucket:
+    """The parts of a bucket one after another, as they are sent: `own` is what this rank has, and
+    `total` the sum over all ranks, once it is there."""
+
+    def __init__(self, types: Sequence[TensorType], own: Array, total: Array) -> None:
+        self._shapes = [t.bind({}) for t in types]
+        sizes = [int(np.prod(shape)) for shape in self._shapes]
+        ends = np.cumsum(sizes).tolist()
+        self._places = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+        self.own = own
+        self.total = total
+        self.complete = True
+
+    def pack(self, parts: Sequence[Array]) -> None:
+        """Copies this rank's parts to where they are sent from."""
+        for place, part in zip(self._places, parts, strict=True):
+            self.own[place] = part.reshape(-1)
+        self.complete = False
+
+    def part(self, number: int) -> Array:
+        """A part of the total."""
+        part: Array = self.total[self._places[number]].reshape(self._shapes[number])
+        return part
+
+
+class Communicator(Link):
+    """The ranks of a run: this one is `rank`, from 0, of `size`.
+
+    All ranks make the same calls in the same order, but `fail`. Sums over ranks are made in the
+    order of a binary tree over them, so that they are the bits of a rank that does all by itself;
+    `size` is a power of two wherever they are asked for. A rank that ends with an error, or is
+    killed, ends the waiting of all others with a RunError that names it.
+    """
+
+    rank: int
+    size: int
+
+    def __init__(self) -> None:
+        self.number = next(_NUMBERS)
+        self.wants_stop = False
+        """Whether this rank wants all to stop behind the step that they make, as a signal came."""
+        self.stops = False
+        """Whether any rank wanted it, when it sent its part of the last bucket: of one opinion in
+        all of them."""
+        self._buckets: list[Bucket] = []
+
+    # ---- within a step -----------------------------------------------------------------------
+
+    def open(self, buckets: Sequence[Sequence[TensorType]]) -> None:
+        """Makes room for buckets of parts of these types, those of a bucket of one dtype."""
+        self._buckets = self._made([list(types) for types in buckets])
+        LINKS[self.number] = self
+
+    def start(self, bucket: int, parts: Sequence[Array]) -> None:
+        self._buckets[bucket].pack(parts)
+        self._send(bucket)
+
+    def finish(self, bucket: int, part: int, out: Array) -> None:
+        of = self._buckets[bucket]
+        if not of.complete:
+            self._complete(bucket)
+            of.complete = True
+        np.copyto(out, of.part(part))
+
+    @abstractmethod
+    def _made(self, buckets: Sequence[Sequence[TensorType]]) -> list[Bucket]:
+        """Buckets with room for what is sent and for totals."""
+
+    @abstractmethod
+    def _send(self, bucket: int) -> None:
+        """Sends `own` of a bucket, and whether this rank wants to stop; waits for nobody."""
+
+    @abstractmethod
+    def _complete(self, bucket: int) -> None:
+        """Waits for all ranks' parts of a bucket; sums them into its `total`, as a tree over the
+        ranks, and sets `stops`."""
+
+    # ---- between steps -----------------------------------------------------------------------
+
+    @abstractmethod
+    def gather(self, told: bytes) -> list[bytes]:
+        """What all ranks tell, by rank; waits for all."""
+
+    @abstractmethod
+    def fail(self, error: str) -> None:
+        """Tells the others, wherever they wait, that this rank ends with an error."""
+
+    def close(self) -> None:
+        """Ends the connection; the ranks are then on their own."""
+        LINKS.pop(self.number, None)
+
+
+def tree_sum(parts: Sequence[Array], out: Array) -> None:
+    """out = the sum of the ranks' parts, a power of two of them, as a binary tree."""
+    if len(parts) == 1:
+        np.copyto(out, parts[0])
+        return
+    sums = list(parts)
+    while len(sums) > 2:
+        sums = [a + b for a, b in zip(sums[::2], sums[1::2], strict=True)]
+    np.add(sums[0], sums[1], out=out)
+
+
+def check_size(size: int, shards: int) -> None:
+    """Raises RunError where shards cannot be shared evenly by so many ranks."""
+    if shards % size:
+        divisors = [str(1 << k) for k in range(shards.bit_length()) if 1 << k <= shards]
+        raise RunError(
+            f"there are {size} ranks, which cannot share {shards} shards evenly; start "
+            f"{', '.join(divisors[:-1])} or {divisors[-1]} of them, or compile with other shards="
+        )
