@@ -8,7 +8,8 @@ sum over all of them. That sum has one order, a binary tree over the shards, who
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import ClassVar, Final
 
 import numpy as np
@@ -133,15 +134,34 @@ class GatherRows(Op):
     of: int
 
     def infer(self, *types: TensorType) -> TensorType:
-        symbols = [shard_symbol(t.shape[0]) if _has_rows(t) else None for t in types]
-        first, last = (symbols[0], symbols[-1]) if symbols else (None, None)
-        if first is None or last is None or any(t.shape[1:] != types[0].shape[1:] for t in types):
+        rows = self._rows(types)
+        if rows is None:
             listed = ", ".join(map(str, types)) or "nothing"
-            raise GraphError(f"inputs are {listed}, where rows of shards are expected")
-        if first.first is None or (first.first, last.last) == (0, self.of - 1):
-            return types[0].with_shape((first.whole, *types[0].shape[1:]))
-        rows = ShardSymbol(first.whole, self.of, first.first, last.last)
-        return types[0].with_shape((str(rows), *types[0].shape[1:]))
+            raise GraphError(
+                f"inputs are {listed}, where rows of shards of {self.of} are expected, one after "
+                "another and alike but for their number"
+            )
+        return types[0].with_shape((rows, *types[0].shape[1:]))
+
+    def _rows(self, types: Sequence[TensorType]) -> str | None:
+        """What counts the rows of the result; None where the inputs cannot be joined."""
+        shards = [shard_symbol(str(t.shape[0])) if t.shape else None for t in types]
+        alike = {t.with_shape(t.shape[1:]) for t in types}
+        known = [s for s in shards if s is not None and s.of == self.of]
+        if not known or len(known) < len(types) or len(alike) > 1:
+            return None
+        first, last = known[0], known[-1]
+        if first.first is None:
+            return first.whole if len(known) == 1 else None
+        for before, behind in pairwise(known):
+            if (
+                before.last is None
+                or behind.first != before.last + 1
+                or behind.whole != first.whole
+            ):
+                return None
+        whole = (first.first, last.last) == (0, self.of - 1)
+        return first.whole if whole else str(first._replace(last=last.last))
 
     def exact(self, at: Point, *xs: Residues) -> Residues:
         y, start = at.numbers(0), 0
@@ -168,7 +188,10 @@ class TotalVariance(Op):
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 1)
-        return types[0]
+        (x,) = types
+        if not x.is_float or x.symbols:
+            raise GraphError(f"input is {x}, where floats of a fixed shape are expected")
+        return x
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (apply(TotalVariance(self.rows), dy),)
@@ -195,10 +218,6 @@ def check_rows(rows: int) -> None:
             f"batch normalization of a batch of {rows} is not defined in training: the "
             "variance of one row is 0; feed two rows or more (inference takes any number)"
         )
-
-
-def _has_rows(t: TensorType) -> bool:
-    return bool(t.shape) and isinstance(t.shape[0], str)
 
 
 def _of_all(name: str) -> RunError:

@@ -21,6 +21,7 @@ from ..ops import (
     BatchNorm,
     BatchVariance,
     DecayAdd,
+    ToShards,
     add,
     count,
     dim,
@@ -115,7 +116,10 @@ class ExpandBatchNorm(Pass):
 
 def _is_frozen(n: Node) -> bool:
     """Whether a node is a normalization whose weight and bias are both frozen."""
-    return isinstance(n.op, BatchNorm) and all(map(is_frozen, n.inputs[1:3]))
+    if not isinstance(n.op, BatchNorm):
+        return False
+    whole = [i.inputs[0] if isinstance(i.op, ToShards) else i for i in n.inputs[1:3]]
+    return all(map(is_frozen, whole))
 
 
 def _expanded(
@@ -134,22 +138,24 @@ def _expanded(
         kept = variance * (rows / (rows - 1.0))
     decay = DecayAdd(form.momentum, 1 - form.momentum)
     _, _, _, *running = (g.names[i] for i in n.inputs)
+    average, kept = _of_all_rows(average, x, f"{label}.mean"), _of_all_rows(kept, x, f"{label}.var")
     updates = {
-        running_mean: apply(decay, running_mean, _of_all_rows(average, x), name=running[0]),
-        running_var: apply(decay, running_var, _of_all_rows(kept, x), name=running[1]),
+        running_mean: apply(decay, running_mean, average, name=running[0]),
+        running_var: apply(decay, running_var, kept, name=running[1]),
     }
     return add(centered * scale, bias, name=label), updates
 
 
-def _of_all_rows(statistic: Node, x: Node) -> Node:
+def _of_all_rows(statistic: Node, x: Node, name: str) -> Node:
     """A statistic of x: where that is one shard of a batch, its mean over all, weighed by rows."""
     rows = x.type.shape[0]
     shard = shard_symbol(rows) if isinstance(rows, str) else None
     if shard is None:
         return statistic
     dtype = x.type.dtype
-    weighed = statistic * cast_to(dim(str(rows)), dtype)
-    return apply(AllReduce(shard.of), weighed) / cast_to(dim(shard.whole), dtype)
+    weighed = (statistic * cast_to(dim(str(rows)), dtype)).but(name=f"{name}.weighed")
+    total = apply(AllReduce(shard.of), weighed, name=f"{name}.sum")
+    return (total / cast_to(dim(shard.whole), dtype)).but(name=f"{name}.of_all")
 
 
 def _check_running(g: Graph, n: Node, updates: Mapping[Node, Node]) -> None:

@@ -19,8 +19,10 @@ from .methods.clip import Clip
 from .methods.dropout import Dropout
 from .methods.optimizers import Optimizer
 from .methods.regularizers import Regularizer
+from .methods.shards import Shards
 from .pipeline import Pipeline
 from .pipelines import INFERENCE, TRAINING
+from .sharding import ShardBatch
 
 Kinds = Callable[[str], type[Pass] | None]
 """The pass of a name that stands in a text; None where there is none."""
@@ -31,6 +33,7 @@ METHODS: Final[dict[type[Value], Callable[[Any], Pass]]] = {
     Dropout: InsertDropout,
     Optimizer: AttachOptimizer,
     Regularizer: InsertRegularization,
+    Shards: ShardBatch,
 }
 """The pass that a method stands for where it stands in the place of one."""
 

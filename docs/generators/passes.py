@@ -109,9 +109,9 @@ def place(kind: type[vg.Pass]) -> Iterator[str]:
         facts = getattr(kind, what)
         if facts:
             yield f"{what} {', '.join(f'*{f}*' for f in facts)}"
-    yield NUMBERS[kind.numbers] + (
+    yield NUMBERS[kind().numbers] + (
         ", and is part of what a program means: the certificate compares with it"
-        if kind.defining or kind.numbers == "meaning"
+        if kind().defines
         else ""
     )
     if kind.repeated:

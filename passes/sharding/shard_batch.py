@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from ...graph import (
     Constant,
@@ -25,6 +25,7 @@ from ...ops import (
     BatchVariance,
     DropoutMask,
     GatherRows,
+    Gradient,
     Shard,
     ToShards,
     TotalVariance,
@@ -33,11 +34,12 @@ from ...ops import (
     square,
     sum,
 )
-from ...ops.reductions import Mean
+from ...ops.reductions import Mean, Sum
 from ..base import Numbers, Pass
 from ..dtype import cast_to
 from ..methods.kinds import check_methods
 from ..methods.shards import Shards
+from .unrolled import shards_of
 
 
 @dataclass(frozen=True)
@@ -59,16 +61,16 @@ class ShardBatch(Pass):
         graph net {
           %x: f32[N,4] = input
           %w: f32[4] = parameter{init=ones}
-          %dim: f64[] = dim{N}
           %c4: f64[] = constant{4.0}
           %x.shard: f32[N.of8,4] = shard{8}(%x)
           %w.shard: f32[4] = to_shards{8}(%w)
           %y: f32[N.of8,4] = multiply(%x.shard, %w.shard)
-          %loss.shard: f32[] = sum(%y)
-          %loss.sum: f32[] = all_reduce{8}(%loss.shard)
+          %loss.sum.shard: f32[] = sum(%y)
+          %loss.sum: f32[] = all_reduce{8}(%loss.sum.shard)
+          %dim: f64[] = dim{N}()
           %multiply: f64[] = multiply(%dim, %c4)
-          %cast: f32[] = cast{f32}(%multiply)
-          %loss: f32[] = divide(%loss.sum, %cast)
+          %loss.count: f32[] = cast{f32}(%multiply)
+          %loss: f32[] = divide(%loss.sum, %loss.count)
           return loss=%loss
         }
 
@@ -95,8 +97,10 @@ class ShardBatch(Pass):
         return "meaning" if per_shard else "reassociate"
 
     def apply(self, g: Graph) -> Graph:
-        if self.shards is None:
+        if self.shards is None or shards_of(g) == self.shards.count:
             return g
+        if (of := shards_of(g)) is not None:
+            raise PassError(f"graph {g.name} is of one of {of} shards, and cannot be cut again")
         return _Sharding(g, self.shards.count).graph()
 
 
@@ -144,23 +148,24 @@ class _Sharding:
         name = self._g.names[n]
         if isinstance(n.op, Mean):
             (rows,) = self._inputs(n)
-            own = sum(rows, axes=n.op.reduced(x), keepdims=n.op.keepdims)
-            return self._named(self._total(own, name) / count(x, n.op.reduced(x)), n)
+            own = apply(Sum(n.op.axes, n.op.keepdims), rows)
+            joined = count(x, n.op.reduced(x)).but(name=f"{name}.count")
+            return self._named(self._total(own, f"{name}.sum") / joined, n)
         if isinstance(n.op, BatchVariance):
             own = sum(square(*self._inputs(n)), axes=(0,))
-            return self._named(apply(TotalVariance(self._whole), self._total(own, name)), n)
+            total = self._total(own, f"{name}.sum")
+            return self._named(apply(TotalVariance(self._whole), total), n)
         joins = self._check(n, "sum", "mean")
         own = apply(self._op(n.op), *self._inputs(n))
         if joins == "sum":
-            return self._named(self._total(own, name, whole=True), n)
+            return self._total(own, name)
         dtype = n.type.dtype
-        total = self._total(own * cast_to(dim(self._rows), dtype), name)
+        total = self._total(own * cast_to(dim(self._rows), dtype), f"{name}.sum")
         return self._named(total / cast_to(dim(self._whole), dtype), n)
 
-    def _total(self, own: Node, name: str, whole: bool = False) -> Node:
+    def _total(self, own: Node, name: str) -> Node:
         """The sum over all shards."""
-        own = own.but(name=f"{name}.shard")
-        return apply(AllReduce(self._of), own, name=None if whole else f"{name}.sum")
+        return apply(AllReduce(self._of), own.but(name=f"{name}.shard"), name=name)
 
     def _inputs(self, n: Node) -> list[Node]:
         """A node's inputs as they are read in a shard."""
@@ -201,31 +206,31 @@ class _Sharding:
 
     def _check(self, n: Node, *expected: str) -> str:
         """How a node's result follows from blocks of rows; PassError where it is none of these."""
-        op, name = n.op, self._g.names[n]
-        if isinstance(op, (DropoutMask, BatchNorm)):
+        if isinstance(n.op, _EACH):
             return "each"
-        if op.random:
-            raise PassError(
-                f"%{name} = {op.name} draws numbers for all rows at once, and a shard cannot tell "
-                "which are its own; compile without shards="
-            )
-        over = op.over_rows(*(i.type for i in n.inputs))
-        places = {n.type.shape[:1] == (self._whole,) and n.type.symbols == (self._whole,)}
-        if over in expected and (over != "each" or places == {True}):
-            return str(over)
-        raise PassError(
-            f"%{name} = {op.name}: {n.type} {_WHY[over]}; compile without shards=, or give the op "
-            "an `over_rows` that says how its result follows from blocks of rows"
-        )
+        if n.op.random:
+            raise self._refused(n, "draws numbers for all rows at once, and no shard knows its own")
+        over = n.op.over_rows(*(i.type for i in n.inputs))
+        if over is None:
+            raise self._refused(n, "takes all rows of the batch at once, which no shard has", _TELL)
+        if over == "max":
+            raise self._refused(n, "is a maximum over rows, and shards are joined by sums")
+        in_front = n.type.shape[:1] == n.type.symbols == (self._whole,)
+        if over not in expected or (over == "each" and not in_front):
+            raise self._refused(n, "has its rows elsewhere than in its first axis")
+        return over
+
+    def _refused(self, n: Node, why: str, instead: str = "") -> PassError:
+        node = f"%{self._g.names[n]} = {n.op.name}: {n.type}"
+        return PassError(f"{node} {why}; compile without shards={instead}")
 
 
-_WHY = {
-    None: "takes all rows of the batch at once, which no shard has",
-    "each": "has its rows elsewhere than in the first axis",
-    "max": "is a maximum over the rows of the batch, and shards are joined by sums",
-    "sum": "joins rows, and has rows",
-    "mean": "joins rows, and has rows",
-}
+_EACH: Final = (DropoutMask, BatchNorm, Gradient)
+"""What is of a row each in a shard, though all rows have a part in it: masks are counted from the
+shard's first row, and what batch norm and gradients become is derived of the shard."""
+_TELL: Final = (
+    ", or give the op an `over_rows` that says how its result follows from blocks of rows"
+)
 
 
 def _renamed(value: object, old: str, new: str) -> object:

@@ -19,6 +19,7 @@ from ...graph import (
     as_array,
     exactly,
     unwarned,
+    whole_symbols,
 )
 from ...passes import op_with_dtype
 
@@ -62,7 +63,7 @@ class Sample:
     def sizes(self, size: int) -> dict[str, int]:
         """Every symbol of the sample at one size."""
         of_types = [s for t in (*self.types, self.inferred()) for s in t.symbols]
-        return dict.fromkeys((*of_types, *self.op.free_symbols()), size)
+        return dict.fromkeys(whole_symbols((*of_types, *self.op.free_symbols())), size)
 
     def draw(self, sizes: Mapping[str, int]) -> list[Array]:
         """Arrays for the inputs: standard normal, unless `values` draws them."""

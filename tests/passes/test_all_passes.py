@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 import verigrad as vg
-from verigrad.passes import Recompute
+from verigrad.passes import Recompute, ShardBatch
 
-EVERY = {p.name: p for p in (*vg.TRAINING, *vg.INFERENCE, Recompute())}
+EVERY = {p.name: p for p in (*vg.TRAINING, *vg.INFERENCE, Recompute(), ShardBatch())}
 
 
 @pytest.mark.parametrize("p", EVERY.values(), ids=EVERY)

@@ -10,8 +10,9 @@ import pytest
 import runner
 
 import verigrad as vg
+from verigrad.passes import ShardBatch
 
-PASSES = {p.name: type(p) for p in (*vg.TRAINING, *vg.INFERENCE, vg.Recompute())}
+PASSES = {p.name: type(p) for p in (*vg.TRAINING, *vg.INFERENCE, vg.Recompute(), ShardBatch())}
 BLOCK = re.compile(
     r"Before:\n\n(?P<before>.*?\n\s*\})\n\n"
     r"After(?: \(with (?P<option>.*)\))?:\n\n(?P<after>.*?\n\s*\})\n",
@@ -28,6 +29,7 @@ def case_of(kind: type[vg.Pass]) -> runner.Case:
     if m["option"]:
         value = eval(m["option"], vars(vg) | {n: getattr(vg, n) for n in vg.__all__})
         fields = {"optimizer": vg.Optimizer, "regularizer": vg.Regularizer, "clip": vg.Clip}
+        fields["shards"] = vg.Shards
         fields["nodes"] = tuple
         (name,) = [name for name, kind_of in fields.items() if isinstance(value, kind_of)]
         options[name] = value
