@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
+import numpy as np
+
+from ...graph import Array
 from .table import Kind
 
 _MISSING: Final = frozenset(("", "na", "n/a", "#n/a", "nan", "?"))
@@ -65,6 +68,16 @@ def is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def plain_numbers(cells: Sequence[str]) -> Array | None:
+    """The numbers in cells, f64, where each is one that Python reads at once and that is not
+    rounded; else None."""
+    try:
+        numbers = np.fromiter(map(float, cells), np.float64, len(cells))
+    except ValueError:
+        return None
+    return numbers if (abs(numbers) < 2.0**53).all() and "_" not in "".join(cells) else None
 
 
 def is_missing(cell: str) -> bool:

@@ -12,12 +12,13 @@ has no place, and neither has a truth value: there it is an error.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Literal, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
 from ...graph import Array, RunError, shown
+from .rows import Rows
 from .table import Column, Table, named
 
 Encoded = Literal["number", "boolean", "one-hot", "ordinal"]
@@ -50,10 +51,33 @@ class Encoding(NamedTuple):
 
 
 class Features(NamedTuple):
-    """f64[rows,features], NaN where a value is missing, and what to tell of them."""
+    """f64[rows,features], NaN where a value is missing, and by columns the categories that are
+    not known, of each row one."""
 
-    x: Array
-    notes: tuple[str, ...] = ()
+    x: Array | Rows
+    unknown: Mapping[str, Sequence[str | None]] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to tell of them."""
+        return tuple([_told(name, texts) for name, texts in self.unknown.items() if texts])
+
+
+class _EncodedRows:
+    """The features of a table that is not held in memory, encoded where rows are asked for."""
+
+    dtype: Final = np.dtype(np.float64)
+
+    def __init__(self, table: Table, encodings: Sequence[Encoding]) -> None:
+        assert table.part is not None
+        self._part = table.part
+        self._encodings = encodings
+        self.shape = (table.rows, len(features(encodings)))
+
+    def __getitem__(self, rows: Any) -> Array:
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(self.shape[0]))
+        return _read(self._part(rows), self._encodings).x
 
 
 def features(encodings: Iterable[Encoding]) -> tuple[str, ...]:
@@ -61,11 +85,41 @@ def features(encodings: Iterable[Encoding]) -> tuple[str, ...]:
     return tuple([name for encoding in encodings for name in encoding.features])
 
 
-def encoded(table: Table, encodings: Sequence[Encoding], mend: str = _GONE) -> Features:
-    """The features of every row. Raises RunError, with the place, for a row that does not fit;
-    `mend` says what to do where that is a text for a number."""
+def encoded(table: Table, encodings: Sequence[Encoding], checked: bool = False) -> Features:
+    """The features of every row. Raises RunError, with the place, for a row that does not fit.
+
+    Those of a table that is not in memory are `Rows`, after one look at all of them; numbers that
+    were `checked` are not looked at again.
+    """
+    if table.part is None:
+        return Features(*_read(table, encodings))
+    unknown: dict[str, list[str | None]] = {}
+    seen = [e for e in encodings if not checked or e.kind != "number"]
+    for block in table.blocks() if seen else ():
+        for name, texts in _read(block, seen).unknown.items():
+            unknown.setdefault(name, []).extend(texts)
+    return Features(Rows(_EncodedRows(table, encodings)), unknown)
+
+
+def check_numbers(table: Table, encodings: Sequence[Encoding], mend: str) -> None:
+    """Raises RunError for the first row that has no number where one is due; `mend` says what to do
+    where that is a text."""
+    numbers = [encoding for encoding in encodings if encoding.kind == "number"]
+    for block in table.blocks():
+        _read(block, numbers, mend)
+
+
+class _Read(NamedTuple):
+    """Features in memory, and the categories that are not known."""
+
+    x: Array
+    unknown: Mapping[str, Sequence[str | None]] = {}
+
+
+def _read(table: Table, encodings: Sequence[Encoding], mend: str = _GONE) -> _Read:
+    """The features of a table in memory."""
     parts: list[Array] = []
-    notes: list[str] = []
+    unknown: dict[str, Sequence[str | None]] = {}
     problems: list[tuple[str, RunError]] = []
     for encoding in encodings:
         try:
@@ -74,30 +128,30 @@ def encoded(table: Table, encodings: Sequence[Encoding], mend: str = _GONE) -> F
             problems.append((encoding.name, e))
             continue
         parts.append(made.x)
-        notes += made.notes
+        unknown.update(made.unknown)
     if problems:
         (_, first), *others = problems
         also = f"; {named([k for k, _ in others])} cannot be read, either" if others else ""
         raise RunError(f"{first}{also}")
     x = np.concatenate(parts, axis=1) if parts else np.zeros((table.rows, 0))
-    return Features(x, tuple(notes))
+    return _Read(x, unknown)
 
 
-def _encoded(column: Column, encoding: Encoding, mend: str) -> Features:
+def _encoded(column: Column, encoding: Encoding, mend: str) -> _Read:
     if encoding.kind == "number":
-        return Features(column.numbers(mend.format(shlex.quote(column.name)))[:, None])
+        return _Read(column.numbers(mend.format(shlex.quote(column.name)))[:, None])
     if encoding.kind == "boolean":
-        return Features(column.booleans()[:, None])
+        return _Read(column.booleans()[:, None])
     texts = column.texts()
     number = {category: i for i, category in enumerate(encoding.categories)}
-    places = np.array([number.get(text, -1) for text in texts])
+    places = np.array([number.get(text, -1) for text in texts], np.int64)
     unknown = np.flatnonzero(places < 0)
     if encoding.kind == "ordinal":
-        return Features(_ordinal(column, encoding, texts, places, unknown)[:, None])
+        return _Read(_ordinal(column, encoding, texts, places, unknown)[:, None])
     x = np.zeros((len(texts), len(number)))
     known = np.flatnonzero(places >= 0)
     x[known, places[known]] = 1.0
-    return Features(x, tuple(_unknown(column.name, [texts[i] for i in unknown])))
+    return _Read(x, {column.name: [texts[i] for i in unknown]})
 
 
 def _ordinal(
@@ -114,12 +168,10 @@ def _ordinal(
     return np.where(places < 0, np.nan, places)
 
 
-def _unknown(name: str, texts: Sequence[str | None]) -> Iterator[str]:
+def _told(name: str, texts: Sequence[str | None]) -> str:
     """What to tell of categories that are not known."""
-    if not texts:
-        return
     rows = "1 row has" if len(texts) == 1 else f"{len(texts):,} rows have"
     kinds = list(dict.fromkeys(texts))
     known = next((shown(text) for text in kinds if text is not None), None)
     what = f"a category, such as {known}," if known else "a missing value,"
-    yield (f"{name}: {rows} {what} that no row to train on has: all features of {name} are 0 there")
+    return f"{name}: {rows} {what} that no row to train on has: all features of {name} are 0 there"

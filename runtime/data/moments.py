@@ -36,23 +36,37 @@ def moments(x: Array | Rows) -> Moments:
     Of a column that never changes, the mean is its value, and the deviation 0. Numbers are
     summed in a unit in which their squares are neither infinite nor 0.
     """
-    least, most, missing = _extent(x)
-    size = np.maximum(abs(least), abs(most))
-    unit = np.ldexp(1.0, np.maximum(np.frexp(size)[1], _SMALLEST) - 1)
-    gaps, count = bool(missing.any()), len(x) - missing
+    measured = Measured(x)
+    mean = measured.mean()
+    variance = sum(np.square(d).sum(axis=0) for d in measured.differences(mean)) / measured.count
+    return Moments(mean * measured.unit, measured.size, np.sqrt(variance), measured.unit)
 
-    def differences(centre: Array | float) -> Iterator[Array]:
+
+class Measured:
+    """The columns of x [n,columns], of which each is summed in a unit of its own: `least`, `most`,
+    the largest absolute value `size` and how many values are `missing`."""
+
+    def __init__(self, x: Array | Rows) -> None:
+        self._x = x
+        self.least, self.most, self.missing = _extent(x)
+        self.size = np.maximum(abs(self.least), abs(self.most))
+        self.unit = np.ldexp(1.0, np.maximum(np.frexp(self.size)[1], _SMALLEST) - 1)
+        self.count = len(x) - self.missing
+
+    def differences(self, centre: Array | float) -> Iterator[Array]:
         """From the centre, some rows at a time; 0 for what is missing."""
-        for block in blocks(x):
-            d = block / unit - centre
+        gaps = self.missing.any()
+        for block in blocks(self._x):
+            d = block / self.unit - centre
             yield np.where(np.isnan(d), 0.0, d) if gaps else d
 
-    mean = sum(d.sum(axis=0) for d in differences(0.0)) / count
-    missed = sum(d.sum(axis=0) for d in differences(mean)) / count
-    mean = np.where(abs(missed) > _LAST, mean + missed, mean)  # else, it is rounding too
-    mean = np.clip(mean, least / unit, most / unit)
-    variance = sum(np.square(d).sum(axis=0) for d in differences(mean)) / count
-    return Moments(mean * unit, size, np.sqrt(variance), unit)
+    def mean(self) -> Array:
+        """The mean of each column, in its unit."""
+        mean = sum(d.sum(axis=0) for d in self.differences(0.0)) / self.count
+        missed = sum(d.sum(axis=0) for d in self.differences(mean)) / self.count
+        mean = np.where(abs(missed) > _LAST, mean + missed, mean)  # else, it is rounding too
+        found: Array = np.clip(mean, self.least / self.unit, self.most / self.unit)
+        return found
 
 
 def _extent(x: Array | Rows) -> tuple[Array, Array, Array]:

@@ -7,9 +7,11 @@ import numpy as np
 from ...graph import RunError
 from .categories import AS_NUMBERS, AS_THEY_ARE, Columns, learned, plan
 from .cells import says_missing
-from .encoding import Encoding, encoded, features
+from .encoding import Encoding, check_numbers, encoded, features
 from .missing import fill_parts, fill_rows
+from .moments import Measured
 from .parts import Part, Samples, TaskData, classification, regression
+from .rows import only
 from .schema import Schema
 from .table import Table, named
 from .target import AskedTask, numbers_of, target_of
@@ -32,20 +34,21 @@ def prepared(
     aim = target_of(table, target, task, na_is_a_class)
     planned = plan(table, target, asked)
     # What is wrong in a cell is told before what is wrong with the rows as a whole.
-    encoded(table, [e for e in planned.encodings if e.kind == "number"], AS_NUMBERS)
+    check_numbers(table, planned.encodings, AS_NUMBERS)
     # The parts are drawn first, as parts of row numbers: what they hold is read by one of them.
     numbered = Samples(np.arange(table.rows)[:, None], aim.labels)
     make = classification if aim.task == "classification" else regression
     drawn = make(table.name, numbered, target=target, split_seed=split_seed)
     encodings, notes = learned(table, planned, drawn.train.x[:, 0])
-    made = encoded(table, encodings)
-    parts = [Part(made.x[x[:, 0]], y) for x, y in (drawn.train, drawn.validation, drawn.test)]
+    made = encoded(table, encodings, checked=True)
+    parts = [Part(only(made.x, numbers[:, 0]), y) for numbers, y in drawn.parts]
     data = drawn._replace(
         train=parts[0], validation=parts[1], test=parts[2], columns=features(encodings),
         encodings=encodings, notes=(*aim.notes, *notes, *made.notes),
     )  # fmt: skip
-    filled = fill_parts(data)
-    return filled._replace(notes=(*filled.notes, *_constant(filled)))
+    measured = Measured(data.train.x)
+    filled = fill_parts(data, measured)
+    return filled._replace(notes=(*filled.notes, *_constant(data.columns, measured)))
 
 
 def rows_of(table: Table, known: Schema, target: str | None) -> Samples:
@@ -83,10 +86,10 @@ def _passed_over(table: Table, read: list[str], others: list[str]) -> list[str]:
     return notes
 
 
-def _constant(data: TaskData) -> list[str]:
+def _constant(names: tuple[str, ...], measured: Measured) -> list[str]:
     """What to tell of features that are the same in all rows to train on."""
-    changes = np.ptp(data.train.x, axis=0) > 0
-    same = [name for name, varies in zip(data.columns, changes, strict=True) if not varies]
+    changes = measured.most > measured.least
+    same = [name for name, varies in zip(names, changes, strict=True) if not varies]
     if not same:
         return []
     return [f"{named(same)} never change{'s' if len(same) == 1 else ''}: nothing is learned of it"]

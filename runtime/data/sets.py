@@ -20,6 +20,7 @@ from typing import Any, Final
 from ...graph import RunError, cut, shown
 from ...graph.writing import given_path
 from ...ops import check_seed
+from ..arguments import check_switch
 from ..optional import require
 from .arrow_file import from_arrow, read_arrow
 from .categories import Columns
@@ -107,6 +108,7 @@ def csv(
     ordinal: Names = (),
     na_is_a_class: bool = False,
     split_seed: int = 0,
+    in_memory: bool | None = None,
 ) -> TaskData:
     """A CSV file whose column `target` is to be predicted from the others.
 
@@ -116,11 +118,16 @@ def csv(
     in an order, "size=S,M,L". A missing value is the column's mean in the training part. A fifth of
     the rows is the test part, a tenth of the rest the validation, each with its share of all
     classes. Raises RunError, with line and column, for what cannot be read.
+
+    `in_memory=False` keeps no rows: `train.x` are `Rows`, each read from its own bytes where it is
+    asked for, and the file is gone over about ten times before. Unsaid, so is a file of more than
+    64 MB, whose cells would take ten times as much memory.
     """
+    if in_memory is not None:
+        check_switch("in_memory", in_memory)
     columns = _columns(drop, one_hot, ordinal)
-    return _made(
-        partial(read_csv, given_path(path)), target, task, columns, na_is_a_class, split_seed
-    )
+    read = partial(read_csv, given_path(path), in_memory)
+    return _made(read, target, task, columns, na_is_a_class, split_seed)
 
 
 def npz(path: str | os.PathLike[str], *, task: AskedTask = "auto", split_seed: int = 0) -> TaskData:

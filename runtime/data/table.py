@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
 from ...graph import Array, RunError, shown, suggest
+from .rows import BLOCK
 
 Kind = Literal["number", "boolean", "text", "date", "other"]
 """What a column holds; `other` is what a net cannot read, such as lists."""
@@ -53,11 +54,23 @@ class Column(ABC):
 
 
 class Table(NamedTuple):
-    """A file's columns by their names, and how many rows each has."""
+    """A file's columns by their names, and how many rows each has.
+
+    Of a table that is not held in memory, `part` reads the rows of some numbers, i64[k].
+    """
 
     name: str
     columns: Mapping[str, Column]
     rows: int
+    part: Callable[[Array], Table] | None = None
+
+    def blocks(self) -> Iterator[Table]:
+        """Tables in memory, which have all rows in their order."""
+        if self.part is None:
+            yield self
+            return
+        for start in range(0, self.rows, BLOCK):
+            yield self.part(np.arange(start, min(start + BLOCK, self.rows)))
 
     def column(self, name: str) -> Column:
         """The column of that name; RunError where there is none."""

@@ -68,7 +68,9 @@ def test_a_missing_value_is_the_mean_of_the_training_part(tmp_path: Path, cell: 
         "validation": int(whole.validation.x[0, 0]),
         "test": int(whole.test.x[0, 0]),
     }
-    data = load_data(written(tmp_path, table(dict.fromkeys(chosen.values(), cell))), "kind")
+    (tmp_path / "gaps").mkdir()
+    gaps = table(dict.fromkeys(chosen.values(), cell))
+    data = load_data(written(tmp_path / "gaps", gaps), "kind")
     present = whole.train.x[1:, 1]
     for name in chosen:
         part = getattr(data, name)

@@ -52,8 +52,14 @@ def idx(folder: Path) -> Part:
     return load_data(f"mnist:{folder}").train
 
 
+def csv(folder: Path) -> Part:
+    lines = [",".join(map(str, (*row, f"k{y}"))) for row, y in zip(images(), LABELS, strict=True)]
+    (folder / "a.csv").write_text("\n".join(["a,b,c,d,e,f,kind", *lines]))
+    return vg.data.csv(folder / "a.csv", "kind", in_memory=False).train
+
+
 SOURCES: dict[str, Callable[[Path], Part]] = {
-    "in memory": in_memory, "npy": npy, "npz": npz, "idx": idx,
+    "in memory": in_memory, "npy": npy, "npz": npz, "idx": idx, "csv": csv,
 }  # fmt: skip
 
 
