@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from ...graph import (
     compute,
     roles,
 )
+from ...ops import Receive
 
 _LARGE: Final = 50.0
 """From here on exponentials and squares leave f32: what fails below does not by its size."""
@@ -112,7 +113,7 @@ def first_not_finite(
         n = stack.pop()
         if n not in guilty and _is_bad(values[n]):
             guilty.add(n)
-            stack += n.inputs
+            stack += _made_of(n)
     if not guilty:
         made = {n: value(n) for n in checked}
         guilty = {n for n in checked if _is_bad(made[n])}
@@ -121,6 +122,14 @@ def first_not_finite(
     if first is None:
         return None
     return Finding(g, first, values[first], tuple([values[i] for i in first.inputs]))
+
+
+def _made_of(n: Node) -> Sequence[Node]:
+    """What a node is made of; what is received, of what this rank has sent to it."""
+    if isinstance(n.op, Receive):
+        (sent,) = n.inputs
+        return [sent.inputs[n.op.part]]
+    return n.inputs
 
 
 def _diagnosis(finding: Finding, value: Callable[[Node], Array], step: int | None) -> Diagnosis:

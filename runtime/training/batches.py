@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
+from ..execution.own_rows import OwnRows
 from .bundle import Batch
 from .dataset import DataSet, Gatherer
 from .sampling import Sampler
+from .team import Team
 
 
 class Place(NamedTuple):
@@ -49,6 +53,9 @@ class Batches(Protocol):
     def turn(self) -> None:
         """An epoch is over: the next batch is of the next one."""
 
+    def whole(self, batch: Batch) -> Batch:
+        """A batch with all of its rows, where only those of a rank were read."""
+
 
 class RowBatches:
     """The rows of arrays that a sampler names; a batch is copied into buffers that are kept."""
@@ -56,15 +63,31 @@ class RowBatches:
     place = Place()
     waits = False
 
-    def __init__(self, data: DataSet, sampler: Sampler, looked_at: DataSet) -> None:
+    def __init__(
+        self, data: DataSet, sampler: Sampler, looked_at: DataSet, team: Team | None = None
+    ) -> None:
+        """With a `team`, a batch is read as far as it is this rank's."""
         self.looked_at = looked_at
+        self._data = data
         self._sampler = sampler
-        self._gatherer = Gatherer(data, sampler.largest)
+        self._team = team
+        largest = sampler.largest
+        most = largest if team is None else len(team.own(np.arange(largest)))
+        self._gatherer = Gatherer(data, most)
 
     def draw(self, step: int) -> Batch:
         """The rows that the sampler names for a step."""
         rows = self._sampler.rows(step)
-        return Batch(self._gatherer.gather(rows), rows, step, len(rows))
+        if self._team is None:
+            return Batch(self._gatherer.gather(rows), rows, step, len(rows))
+        own = self._gatherer.gather(self._team.own(rows))
+        return Batch(OwnRows(own, len(rows)), rows, step, len(rows))
+
+    def whole(self, batch: Batch) -> Batch:
+        """A batch with all of its rows."""
+        if self._team is None or batch.rows is None:
+            return batch
+        return batch._replace(arrays=Gatherer(self._data, batch.size).gather(batch.rows))
 
     def ends(self, step: int) -> bool:
         """Whether all steps of an epoch are made."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,6 +14,7 @@ from ...graph.writing import check_writable, given_path, reaching
 from ..files.program_file import RunState, opened, save
 from ..optional import require
 from ..program import Program
+from .team import Team, known_to_all
 from .versions import versions
 
 VERSION: Final = 1
@@ -90,17 +91,29 @@ class Batch(NamedTuple):
 
 
 def told_by_fit(
-    e: NonFiniteError, program: Program, batch: Batch, to: Bundle | None
+    e: NonFiniteError,
+    program: Program,
+    batch: Batch,
+    whole: Callable[[Batch], Batch],
+    to: Bundle | None,
+    team: Team | None,
 ) -> NonFiniteError:
-    """The error of a step of `fit`: with the rows of the data, and where the step is kept."""
+    """The error of a step of `fit`: with the rows of the data, and where the step is kept; `whole`
+    gives a batch with all of its rows. All ranks of a team tell the same."""
     diagnosis = e.diagnosis
     if diagnosis is not None:
         if batch.rows is not None:
             diagnosis = diagnosis.of_data(batch.rows.tolist(), batch.step)
         diagnosis = diagnosis._replace(step=batch.step)
         e = NonFiniteError(str(diagnosis), diagnosis)
-    kept = to.keep(e, program, batch) if to is not None else _NONE
-    return NonFiniteError(f"{e}\n  {kept}", diagnosis)
+    if team is not None:
+        e = team.agreed(e)
+    kept = _NONE
+    if to is not None and (team is None or team.first):
+        kept = to.keep(e, program, whole(batch))
+    if team is None:
+        return NonFiniteError(f"{e}\n  {kept}", diagnosis)
+    return known_to_all(NonFiniteError(f"{e}\n  {team.told_by_first(kept)}", diagnosis))
 
 
 def _is_bundle(path: Path) -> bool:

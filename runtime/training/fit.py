@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from ...passes import Optimizer
 from ...passes.methods.learning_rates import Schedule
 from ..arguments import check_switch
 from ..program import Program, check_program
+from ..ranks.connect import connected
 from .bundle import Bundle
 from .callback import Callback
 from .checkpoint import Checkpoint, Length
@@ -30,6 +33,7 @@ from .sampling import Sampler
 from .scoring import Metrics
 from .source import Drawing, Source, source_of
 from .stream import Stream
+from .team import AUDIT, Team, begun, reported
 from .watching import OneClass, Rising, ValidationNotFinite, Watcher
 
 __all__ = ["Callback", "fit"]
@@ -57,6 +61,8 @@ def fit(
     bundle: str | Path | None = None,
     progress: bool | None = None,
     verify_products: bool = False,
+    comm: Any = None,
+    audit: int = AUDIT,
 ) -> History:
     """Trains a program on a data set, for so many epochs or so many steps more.
 
@@ -105,6 +111,12 @@ def fit(
     takes less time than to make it again: RunError names the first that a bad BLAS, memory or
     processor got wrong. No bit of the run depends on it.
 
+    `comm` are the ranks that train together, MPI.COMM_WORLD of mpi4py: each calls `fit` with the
+    same program, compiled with `shards`, and the same data, of which it reads its own rows. The
+    bits are those of one rank, whatever their number. The first rank writes files and shows
+    progress; callbacks hear in all. Every `audit` steps the ranks compare their states. What ends
+    one of them ends all with its error.
+
     VerigradWarning tells, once, of inputs that meet a weight as they are and go from 0 to 255, or
     have a standard deviation above 20, of a loss that grew to ten times its first value, of a relu
     layer whose outputs are all 0, and of one class that is predicted for all rows.
@@ -120,42 +132,52 @@ def fit(
     if progress is not None:
         check_switch("progress", progress)
     check_switch("verify_products", verify_products)
-    kept = _checkpoint(checkpoint, resume)
-    split = _checked_split(validation_split, validation)
-    how = Drawing(sampler, batch_size, epochs, steps, split, marked=kept is not None)
-    source = source_of(program, data, how)
-    metadata = {**source.known, **_with_columns(program, source.columns)}
-    valid = source.held_out
-    if validation is not None:
-        valid = _validation_set(program, validation, metadata)
-    scorer = scorer_of(program, metrics)
-    if scorer is not None and valid is None:
-        raise RunError(f"metrics are measured on the validation; {GIVE_VALIDATION}")
-    names = scorer.names if scorer is not None else ()
-    heard, put_back = followers(program, callbacks, keep_best, valid, names)
-    agreed = _agreed(source, valid) if kept is not None else {}
-    failed = _bundle(bundle, kept)
-    loop = Loop(program, source.opened, valid, scorer, heard, kept, agreed, failed)
-    length, at = source.length, loop.position
-    check_rates(program.options.optimizer, at.step, at.start + (length.steps or _AT_A_TIME))
-    program.metadata.update({**source.known, **program.metadata})
-    program.metadata.update(_with_columns(program, loop.batches.looked_at.columns))
-    extent = source.extent(at.start)
-    if program.parameters and not program.declared.trained:
-        warn("all parameters are frozen, and nothing is trained; program.but(g.unfreeze('*'))")
-    logging = logging_to(loggers, program, at.rows, source.told())
-    with (
-        program.executable.verifying(verify_products),
-        logging as logged,
-        progress_of(progress, extent) as follower,
-    ):
-        loop.callbacks = (*loop.callbacks, logged)
-        return _run(loop, length, follower, put_back)
+    ranks = connected(comm) if comm is not None else None
+    with reported(ranks):
+        kept = _checkpoint(checkpoint, resume)
+        split = _checked_split(validation_split, validation)
+        how = Drawing(sampler, batch_size, epochs, steps, split, marked=kept is not None)
+        source = source_of(program, data, how)
+        metadata = {**source.known, **_with_columns(program, source.columns)}
+        valid = source.held_out
+        if validation is not None:
+            valid = _validation_set(program, validation, metadata)
+        scorer = scorer_of(program, metrics)
+        if scorer is not None and valid is None:
+            raise RunError(f"metrics are measured on the validation; {GIVE_VALIDATION}")
+        names = scorer.names if scorer is not None else ()
+        heard, put_back = followers(program, callbacks, keep_best, valid, names)
+        agreed = _agreed(source, valid) if kept is not None or ranks is not None else {}
+        team = Team(program, ranks, audit) if ranks is not None else None
+        seen = (kept, agreed, _bundle(bundle, kept), team)
+        loop = Loop(program, source.opened, valid, scorer, heard, *seen)
+        length, at = source.length, loop.position
+        if team is not None:
+            team.check_alike({**agreed, "the length of the run": list(length), **begun(program)})
+        check_rates(program.options.optimizer, at.step, at.start + (length.steps or _AT_A_TIME))
+        program.metadata.update({**source.known, **program.metadata})
+        program.metadata.update(_with_columns(program, loop.batches.looked_at.columns))
+        extent = source.extent(at.start)
+        if program.parameters and not program.declared.trained:
+            warn("all parameters are frozen, and nothing is trained; program.but(g.unfreeze('*'))")
+        if team is not None and not team.first:
+            loggers, progress = (), False
+        logging = logging_to(loggers, program, at.rows, source.told())
+        with (
+            team.training() if team is not None else nullcontext(),
+            program._stepping.verifying(verify_products),
+            logging as logged,
+            progress_of(progress, extent) as follower,
+        ):
+            loop.callbacks = (*loop.callbacks, logged)
+            return _run(loop, length, follower, put_back)
 
 
 def _run(loop: Loop, length: Length, follower: Callback, at_end: Callable[[], None]) -> History:
     """The run itself, followed on a terminal and watched."""
-    watchers = _watchers(loop, loop.batches.looked_at, loop.valid)
+    watchers: list[Watcher] = []
+    if loop.team is None or loop.team.first:
+        watchers = _watchers(loop, loop.batches.looked_at, loop.valid)
     loop.callbacks = (follower, *watchers, *loop.callbacks)
     history = loop.go(length, at_end)
     for watcher in watchers:

@@ -20,6 +20,7 @@ from .history import History, Row
 from .interrupt import Interruption
 from .measure import Measurement, measure_set
 from .scoring import Scorer
+from .team import Team
 
 T = TypeVar("T")
 
@@ -34,13 +35,14 @@ class Loop:
     def __init__(
         self,
         program: Program,
-        opened: Callable[[Place], Batches],
+        opened: Callable[[Place, Team | None], Batches],
         valid: DataSet | None,
         scorer: Scorer | None,
         callbacks: tuple[Callback, ...],
         checkpoint: Checkpoint | None,
         identity: Mapping[str, Any],
         bundle: Bundle | None,
+        team: Team | None = None,
     ) -> None:
         self.program = program
         self.valid = valid
@@ -49,6 +51,7 @@ class Loop:
         self.checkpoint = checkpoint
         self.identity = identity
         self.bundle = bundle
+        self.team = team
         self.interruption = Interruption()
         self.position = Position(program.step_number, program.step_number)
         self.losses: list[float] = []
@@ -58,7 +61,10 @@ class Loop:
         )
         if checkpoint is not None and checkpoint.resume and checkpoint.path.exists():
             self.position, self.losses = checkpoint.load(program, callbacks, identity)
-        self.batches = batches = opened(self.position.place)
+        if team is not None and not team.first:
+            # A rank counts what is right of its own rows; rank 0 goes on with the sum so far.
+            self.position = self.position._replace(right=0)
+        self.batches = batches = opened(self.position.place, team)
         self._draw, self._ends = batches.draw, batches.ends
         if batches.waits:
             self._draw, self._ends = (
@@ -84,7 +90,7 @@ class Loop:
             self.save()
         last, passes = length.last(self.position.start), length.passes
         while not self.position.stopped:
-            if self.interruption.noted:
+            if self._stops():
                 self.pause()
             at = self.position
             # Asked first, as nothing is read beyond it.
@@ -108,7 +114,8 @@ class Loop:
         try:
             loss, right = self._made(batch.arrays)
         except NonFiniteError as e:
-            raise told_by_fit(e, self.program, batch, self.bundle) from None
+            how = self.batches.whole, self.bundle, self.team
+            raise told_by_fit(e, self.program, batch, *how) from None
         except RunError as e:
             if not self.batches.waits or type(e) is not RunError:
                 raise
@@ -128,7 +135,17 @@ class Loop:
         )
         for callback in self.callbacks:
             callback.on_step(self.position.step, loss)
+        if self.team is not None:
+            self.team.audit(self.position.step)
         return True
+
+    def _stops(self) -> bool:
+        """Whether a signal has come that is to be acted on: with ranks, when all of them know."""
+        noted = self.interruption.noted
+        if self.team is None:
+            return noted
+        self.team.want_stop(noted)
+        return self.team.stops
 
     def _waited(self, call: Callable[[int], T], step: int) -> T:
         """What a call gives that waits for somebody else's code: a signal ends it, and the run with
@@ -145,7 +162,10 @@ class Loop:
         if self.found is None:
             return self.program.step(batch), 0
         loss, scores = self.program.step_with(batch, self.found.scores)
-        return loss, int(np.count_nonzero(scores.argmax(axis=1) == batch[self.found.labels]))
+        labels = batch[self.found.labels]
+        if self.team is not None:
+            labels = self.team.own_of(batch, self.found.labels)
+        return loss, int(np.count_nonzero(scores.argmax(axis=1) == labels))
 
     def end_epoch(self, *, whole: bool) -> None:
         """Measures, adds a row, tells the callbacks and writes a checkpoint; of a part of an epoch,
@@ -153,35 +173,50 @@ class Loop:
         at = self.position
         measured: Measurement | None = None
         if self.valid is not None:
-            measured = measure_set(self.program, self.valid, self.scorer, self.pause)
+            between = self.pause if self.team is None else _go_on
+            measured = measure_set(self.program, self.valid, self.scorer, between)
+        right = at.right if self.team is None else self.team.total(at.right)
         row = Row(
             self.batches.epoch(at.step),
             at.step,
             at.total / at.seen,
-            at.right / at.seen if self.found is not None else None,
+            right / at.seen if self.found is not None else None,
             measured.loss if measured is not None else None,
             measured.accuracy if measured is not None else None,
             time.perf_counter() - self.began,
             dict(measured.metrics) if measured is not None else {},
         )
-        stops = [bool(callback.on_epoch(row)) for callback in self.callbacks]
+        answers = [bool(callback.on_epoch(row)) for callback in self.callbacks]
+        stopped = any(answers) if self.team is None else self.team.any(any(answers))
         rows = (*at.rows, row)
         if whole:
             self.batches.turn()
         self.position = at._replace(
-            total=0.0, seen=0, right=0, stopped=any(stops), rows=rows, place=self.batches.place
+            total=0.0, seen=0, right=0, stopped=stopped, rows=rows, place=self.batches.place
         )
         self.save()
 
     def save(self) -> None:
-        """Writes a checkpoint where one was asked for."""
-        if self.checkpoint is not None:
-            self.checkpoint.save(
-                self.program, self.position, self.losses, self.callbacks, self.identity
-            )
+        """Writes a checkpoint where one was asked for; of ranks, the first does."""
+        if self.checkpoint is None:
+            return
+        at = self.position
+        if self.team is not None:
+            at = at._replace(right=self.team.total(at.right))
+        if self.team is None or self.team.first:
+            self.checkpoint.save(self.program, at, self.losses, self.callbacks, self.identity)
 
     def pause(self) -> None:
         """Acts on a signal such as Ctrl-C that has come, once the checkpoint is written."""
-        if self.interruption.noted:
+        noted = self.interruption.noted
+        if self.team is not None:
+            if self.team.any(noted):
+                self.save()
+                self.team.stop(self.interruption.check)
+        elif noted:
             self.save()
             self.interruption.check()
+
+
+def _go_on() -> None:
+    """What is done between parts of a validation, where signals wait."""

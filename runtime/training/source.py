@@ -18,6 +18,7 @@ from .dataset import Data, DataSet, labelled
 from .progress import Extent
 from .sampling import Among, Sampler, make_sampler
 from .stream import Stream, StreamBatches, is_stream
+from .team import Team
 
 _BATCH: Final = 100
 """How many rows a batch has, unless said."""
@@ -56,8 +57,8 @@ class Source(Protocol):
     def told(self) -> dict[str, int]:
         """What loggers are told of it."""
 
-    def opened(self, at: Place) -> Batches:
-        """Its batches, from that place on."""
+    def opened(self, at: Place, team: Team | None) -> Batches:
+        """Its batches, from that place on; a rank of a team reads its own rows."""
 
     def extent(self, start: int) -> Extent:
         """What is known of a run that begins at step `start`."""
@@ -114,9 +115,9 @@ class RowSource:
         rows, steps = self._train.count, self.length.steps or 0
         return {"rows": rows, "batch_size": self._batch_size, "steps": steps}
 
-    def opened(self, at: Place) -> Batches:
+    def opened(self, at: Place, team: Team | None) -> Batches:
         """Batches are a function of the step: there is nothing to be read up to."""
-        return RowBatches(self._data, self._sampler, self._train)
+        return RowBatches(self._data, self._sampler, self._train, team)
 
     def extent(self, start: int) -> Extent:
         """Steps and epochs, counted from the program's first."""
@@ -162,8 +163,8 @@ class StreamSource:
         asked = {"steps": self.length.steps, "epochs": self.length.passes}
         return {k: n for k, n in asked.items() if n is not None}
 
-    def opened(self, at: Place) -> Batches:
-        """The batches behind that place; those before it are read."""
+    def opened(self, at: Place, team: Team | None) -> Batches:
+        """The batches behind that place; those before it are read, and by each rank."""
         declared, metadata = self._program.declared, self._program.metadata
         return StreamBatches(declared, self._stream, metadata, at, marked=self._marked)
 

@@ -101,6 +101,10 @@ class StreamBatches:
         """Passes are counted from the beginning of the run."""
         return self.place.passes + 1
 
+    def whole(self, batch: Batch) -> Batch:
+        """A stream gives whole batches."""
+        return batch
+
     def turn(self) -> None:
         """Begins another pass."""
         self.place = self.place._replace(passes=self.place.passes + 1, batches=0)
