@@ -57,7 +57,7 @@ class Source(Protocol):
     def told(self) -> dict[str, int]:
         """What loggers are told of it."""
 
-    def opened(self, at: Place, team: Team | None) -> Batches:
+    def opened(self, at: Place, team: Team | None = None) -> Batches:
         """Its batches, from that place on; a rank of a team reads its own rows."""
 
     def extent(self, start: int) -> Extent:
@@ -115,7 +115,7 @@ class RowSource:
         rows, steps = self._train.count, self.length.steps or 0
         return {"rows": rows, "batch_size": self._batch_size, "steps": steps}
 
-    def opened(self, at: Place, team: Team | None) -> Batches:
+    def opened(self, at: Place, team: Team | None = None) -> Batches:
         """Batches are a function of the step: there is nothing to be read up to."""
         return RowBatches(self._data, self._sampler, self._train, team)
 
@@ -163,7 +163,7 @@ class StreamSource:
         asked = {"steps": self.length.steps, "epochs": self.length.passes}
         return {k: n for k, n in asked.items() if n is not None}
 
-    def opened(self, at: Place, team: Team | None) -> Batches:
+    def opened(self, at: Place, team: Team | None = None) -> Batches:
         """The batches behind that place; those before it are read, and by each rank."""
         declared, metadata = self._program.declared, self._program.metadata
         return StreamBatches(declared, self._stream, metadata, at, marked=self._marked)
