@@ -18,10 +18,15 @@ BLOCK: Final = 1024
 
 @dataclass
 class Reads:
-    """How many rows were read so far, and how many bytes those have as an array."""
+    """How many rows were read so far, of so many bytes each as an array."""
 
+    row_nbytes: int
     rows: int = 0
-    nbytes: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes all of them have."""
+        return self.rows * self.row_nbytes
 
 
 class RowSource(Protocol):
@@ -52,7 +57,7 @@ class Rows(NDArrayOperatorsMixin):
         count = source.shape[0] if numbers is None else len(numbers)
         self.shape: tuple[int, ...] = (count, *source.shape[1:])
         self.dtype: np.dtype[Any] = source.dtype
-        self.read = Reads()
+        self.read = Reads(math.prod(self.shape[1:]) * self.dtype.itemsize)
 
     @property
     def ndim(self) -> int:
@@ -83,7 +88,8 @@ class Rows(NDArrayOperatorsMixin):
             np.take(self._plain, numbers, axis=0, out=out, mode="clip")
         else:
             out[...] = self._source[numbers]  # take would copy all of an array that lies otherwise
-        return self._counted(out)
+        self.read.rows += len(out)
+        return out
 
     def blocks(self, most: int = BLOCK) -> Iterator[Array]:
         """All rows in their order, so many at a time."""
@@ -103,20 +109,23 @@ class Rows(NDArrayOperatorsMixin):
     def _part(self, which: Any) -> Array:
         """The rows of a slice, of numbers or of a mask."""
         if not isinstance(which, slice):
-            which = np.asarray(which)
-            if which.dtype == np.bool_:
-                which = np.arange(len(self))[which]
-            which = np.where(which < 0, which + len(self), which).astype(np.int64)
-            if which.size and which.min() < 0:
-                raise IndexError(f"row {which.min() - len(self)} is before the first")
+            which = self._numbered(np.asarray(which))
         if self._numbers is not None:
             which = self._numbers[which]
-        return self._counted(np.require(self._source[which], requirements="A"))
+        part: Array = np.require(self._source[which], requirements="A")
+        self.read.rows += len(part)
+        return part
 
-    def _counted(self, rows: Array) -> Array:
-        self.read.rows += len(rows)
-        self.read.nbytes += rows.nbytes
-        return rows
+    def _numbered(self, which: Array) -> Array:
+        """The numbers, from 0, of rows that are chosen by numbers or by a mask."""
+        if which.dtype == np.bool_:
+            return np.arange(len(self))[which]
+        if which.size and which.dtype.kind not in "iu":
+            raise IndexError(f"rows are chosen by {which.dtype}, where integers are expected")
+        numbers = np.where(which < 0, which + len(self), which).astype(np.int64)
+        if numbers.size and numbers.min() < 0:
+            raise IndexError(f"row {numbers.min() - len(self)} is before the first")
+        return numbers
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self._part(slice(None)), dtype, copy=copy)

@@ -84,19 +84,17 @@ class Gatherer:
     counts them."""
 
     def __init__(self, data: DataSet, largest: int) -> None:
-        self._arrays = data.arrays
-        self._buffers = {
-            k: np.empty((largest, *a.shape[1:]), a.dtype) for k, a in data.arrays.items()
-        }
-        self.read = Reads()
+        self._inputs = [
+            (k, rows, np.empty((largest, *rows.shape[1:]), rows.dtype))
+            for k, rows in data.arrays.items()
+        ]
+        self.read = Reads(sum([rows.read.row_nbytes for rows in data.arrays.values()]))
 
     def gather(self, rows: Array) -> dict[str, Array]:
         """The rows of every input, in views of the buffers."""
-        buffers = {k: out[: len(rows)] for k, out in self._buffers.items()}
-        batch = {k: a.take(rows, buffers[k]) for k, a in self._arrays.items()}
-        self.read.rows += len(rows)
-        self.read.nbytes += sum([a.nbytes for a in batch.values()])
-        return batch
+        count = len(rows)
+        self.read.rows += count
+        return {k: of.take(rows, out[:count]) for k, of, out in self._inputs}
 
 
 class Labelled:

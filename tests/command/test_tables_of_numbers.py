@@ -13,6 +13,7 @@ import pytest
 from invoking import run
 
 import verigrad as vg
+from verigrad.runtime.data import csv_file
 from verigrad.runtime.metrics import regression
 
 SMALL = ("--hidden", 8, "--epochs", 12, "--batch-size", 20)
@@ -54,6 +55,27 @@ def test_train_says_what_it_took_the_table_for(trained: Path) -> None:
     assert first.startswith("test RMSE ") and " MAPE " in first and "(48 rows), test loss" in first
     assert second.startswith("validation RMSE ")
     assert {p.name for p in (trained / "run").iterdir()} >= {"curves.svg", "report.html"}
+
+
+@pytest.mark.numpy_bits
+def test_a_table_that_is_too_large_for_memory_is_learned_to_the_same_bits(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_file, "WHOLE", 0)
+    result = run(
+        "train", "--data", trained / "houses.csv", "--target", "price", "--drop", "sold", *SMALL,
+        "--out", tmp_path / "run", "--metrics", "mape,median_error", "--optimizer", "adam", "--lr",
+        0.02,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    due, found = (vg.load(folder / "run" / "model.safetensors") for folder in (trained, tmp_path))
+    assert due.metadata == found.metadata
+    for name, value in due.parameters.items():
+        assert np.array_equal(value, found.parameters[name])
+    asked = "predict", tmp_path / "run", trained / "houses.csv", "--target", "price"
+    by_ranges = run(*asked)
+    monkeypatch.undo()
+    assert by_ranges.exit_code == 0 and by_ranges.stdout == run(*asked).stdout
 
 
 def test_numbers_are_predicted_in_the_unit_of_the_target(trained: Path) -> None:

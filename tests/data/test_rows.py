@@ -52,7 +52,7 @@ def test_rows_are_those_of_the_array_and_no_others_are_read(key: Any, some: bool
 
 
 def test_a_row_that_is_not_there_is_an_error() -> None:
-    for key in (20, -21, [3, 20], np.ones(19, bool)):
+    for key in (20, -21, [3, 20], np.ones(19, bool), [1.5], "a"):
         with pytest.raises(IndexError):
             Rows(A)[key]
 
