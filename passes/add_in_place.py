@@ -13,7 +13,18 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar, Final, NamedTuple
 
-from ..graph import Constant, Graph, Input, Node, Source, State, apply, constant, readers_of
+from ..graph import (
+    Constant,
+    Graph,
+    Input,
+    Node,
+    Source,
+    State,
+    apply,
+    constant,
+    readers_of,
+    whole_symbols,
+)
 from ..ops import Axpy, DecayAdd, Descend, Gemm, MatMul, multiply
 from ..ops.arithmetic import Add, Multiply
 from .base import ASSUMED, Numbers, Pass, Refused, Rewrite
@@ -144,7 +155,7 @@ class AddInPlace(Pass):
         return None
 
     def _size(self, n: Node) -> int:
-        return prod(n.type.bind(dict.fromkeys(n.type.symbols, self.rows)))
+        return prod(n.type.bind(dict.fromkeys(whole_symbols(n.type.symbols), self.rows)))
 
 
 class _Factor(NamedTuple):

@@ -154,6 +154,20 @@ class Options(NamedTuple):
         at = {"before": scheduling[-1]} if scheduling else {"after": pipeline.names[-1]}
         return pipeline.insert(PackReductions(), **at)
 
+    @property
+    def cuts(self) -> Shards | None:
+        """Into what the training pipeline cuts each batch; None where it is left whole."""
+        given = [p.options().get("shards") for p in self.training()]
+        return next((s for s in given if isinstance(s, Shards)), None)
+
+    def whole(self) -> Options:
+        """The same for batches that are left whole."""
+        passes = [
+            p.but(shards=None) if isinstance(p.options().get("shards"), Shards) else p
+            for p in self.pipeline
+        ]
+        return self._replace(shards=None, pipeline=Pipeline(passes))
+
     def gradients(self) -> Pipeline:
         """The same without what clips or uses the gradients: what is left ends with them."""
         pipeline = self.training()

@@ -19,6 +19,7 @@ from ...graph import (
     holder,
     inside,
     lanes,
+    whole_symbols,
 )
 from ..base import ASSUMED
 
@@ -235,7 +236,7 @@ def _columns(g: Graph, s: Schedule, group: Nodes, rows: Sequence[Nodes]) -> list
 
 
 def _size(n: Node) -> int:
-    return n.type.nbytes(dict.fromkeys(n.type.symbols, ASSUMED))
+    return n.type.nbytes(dict.fromkeys(whole_symbols(n.type.symbols), ASSUMED))
 
 
 def _can_be_packed(n: Node) -> bool:

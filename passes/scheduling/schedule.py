@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ...graph import Constant, Graph, Node, Parameter, Schedule, Source, State, readers_of
+from ...graph import (
+    Constant,
+    Graph,
+    Node,
+    Parameter,
+    Schedule,
+    Source,
+    State,
+    readers_of,
+    whole_symbols,
+)
 from ...ops import copy
 from ..base import ASSUMED, Pass
 from .grouping import kernel_calls, packs
@@ -62,7 +72,8 @@ class ScheduleBuffers(Pass):
         late = readers_of(g.order, writes)
         once = _unchanging(g, fixed=not (self.parameters_change or g.updates))
         early = [n for n in g.order if n not in late and n not in once]
-        sizes = self.sizes or dict.fromkeys({s for n in g.nodes for s in n.type.symbols}, ASSUMED)
+        symbols = whole_symbols(s for n in g.nodes for s in n.type.symbols)
+        sizes = self.sizes or dict.fromkeys(symbols, ASSUMED)
         order = timely(fewest_bytes(g, early, sizes))
         phases = (
             [n for n in g.order if n in once],

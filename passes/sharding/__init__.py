@@ -2,6 +2,6 @@
 
 from .pack_reductions import PackReductions
 from .shard_batch import ShardBatch
-from .unrolled import Part, buckets, unrolled
+from .unrolled import Part, buckets, laid_out, unrolled
 
-__all__ = ["PackReductions", "Part", "ShardBatch", "buckets", "unrolled"]
+__all__ = ["PackReductions", "Part", "ShardBatch", "buckets", "laid_out", "unrolled"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ...graph import (
@@ -65,6 +65,15 @@ def unrolled(g: Graph, part: Part | None = None) -> Graph:
     return _Unrolling(g, range(of)).graph() if part is None else _OfRank(g, of, part).graph()
 
 
+def laid_out(g: Graph) -> tuple[Graph, Mapping[Node, Sequence[Node]]]:
+    """The graph of all shards, and what each node has become: one node, or one for each shard."""
+    of = shards_of(g)
+    if of is None:
+        return g, {n: (n,) for n in g.nodes}
+    unrolling = _Unrolling(g, range(of))
+    return unrolling.graph(), unrolling.became()
+
+
 def buckets(g: Graph) -> list[list[TensorType]]:
     """The types of what a rank's graph sends, bucket by bucket."""
     sent = {n.op.bucket: [i.type for i in n.inputs] for n in g.order if isinstance(n.op, Send)}
@@ -89,6 +98,10 @@ class _Unrolling:
         outputs = {k: self._alike[n] for k, n in g.outputs.items()}
         updates = {w: self._alike[n] for w, n in g.updates.items()}
         return Graph(g.name, outputs, updates=updates, inputs=self._inputs())
+
+    def became(self) -> Mapping[Node, Sequence[Node]]:
+        """What each node has become."""
+        return {n: self._apart.get(n) or (self._alike[n],) for n in self._g.nodes}
 
     def _inputs(self) -> Sequence[Node]:
         """What may bind symbols."""

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ...graph import Array, Graph
-from ...passes import Pass, Pipeline, bisect
+from ...passes import Pass, Pipeline, bisect, unrolled
 from ..certificate.derivatives import check_gradients, gradients_of
 from ..certificate.same import Disagreement, disagreement, values_of
 from .shrinking import shrunk
@@ -51,6 +51,7 @@ def guilty_pass(
 
 def wrong_gradients(before: Graph, after: Graph) -> Disagreement | None:
     """What is wrong with the gradients that a pass has given, if anything is."""
+    after = unrolled(after)
     gradients = gradients_of(after)
     if before.loss is None or not gradients:
         return None

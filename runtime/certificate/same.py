@@ -9,6 +9,7 @@ from zlib import crc32
 import numpy as np
 
 from ...graph import Array, Graph, Node, RefutedError, RunError, check_kind, shown, suggest
+from ...passes import unrolled
 from ..inputs import given
 from ..interpreter import interpret
 from .exact import Exact, compare
@@ -41,6 +42,7 @@ def check_same(before: Graph, after: Graph, values: Mapping[str, Any] | None = N
     """
     for name, g in (("before", before), ("after", after)):
         check_kind(f"check_same: {name}", g, Graph, "a Graph", RefutedError)
+    before, after = unrolled(before), unrolled(after)
     held = {before.names[n]: n for n in (*before.inputs, *before.parameters, *before.state)}
     fed: dict[str, Array] = {}
     for name, value in (values or {}).items():
@@ -65,6 +67,7 @@ def check_same(before: Graph, after: Graph, values: Mapping[str, Any] | None = N
 def disagreement(reference: Graph, g: Graph, values: Mapping[str, Array]) -> Disagreement | None:
     """The first tensor that a graph gives otherwise than another means it; None where they agree
     as far as can be told."""
+    reference, g = unrolled(reference), unrolled(g)
     exact = compare(reference, g)
     return _first(exact, None if exact.differences else check_values(reference, g, values))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...graph import Array, Graph
-from ...passes import Pass
+from ...passes import Pass, unrolled
 from ..execution.feeds import FeedReader
 from ..interpreter import interpret
 from ..program import Program
@@ -21,9 +21,9 @@ class Stages:
         graphs = pipeline.run(program.declared).stages
         self.differentiation = next(p.name for p in pipeline if "gradients" in p.gives)
         names = list(graphs)
-        self.forward = graphs[names[names.index(self.differentiation) - 1]]
+        self.forward = unrolled(graphs[names[names.index(self.differentiation) - 1]])
         """The graph that is differentiated."""
-        self.differentiated = graphs[self.differentiation]
+        self.differentiated = unrolled(graphs[self.differentiation])
         """The same with the gradients among its outputs."""
         reader = FeedReader(self.forward, program.declared, program.metadata)
         arrays, _ = reader.read(feeds)

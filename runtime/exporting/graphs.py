@@ -19,6 +19,7 @@ from ...graph import (
     sizes_of,
 )
 from ...graph.writing import check_writable, given_path
+from ...ops import BatchNorm
 from ...passes.base import ASSUMED
 from ..execution.executable import Certifier
 from ..variants import Variants
@@ -113,8 +114,25 @@ def _step(variants: Variants) -> Graph:
             "the program has no optimizer, so there is no step to export; "
             "compile(..., optimizer=vg.SGD(lr=0.1)), or export it without training"
         )
+    variants = whole(variants)
     _check(variants.executable.certifier)
     return variants.step_alone
+
+
+def whole(variants: Variants) -> Variants:
+    """What trains on batches that are left whole, as an exported step does; where they are cut into
+    shards, only the order of sums is another. RunError where batch norm goes by shards."""
+    shards = variants.options.cuts
+    if shards is None:
+        return variants
+    normalized = [n for n in variants.declared.order if isinstance(n.op, BatchNorm)]
+    if shards.batch_norm == "per_shard" and normalized:
+        raise RunError(
+            f"%{variants.declared.names[normalized[0]]} normalizes each shard by its own rows, and "
+            "an exported step has none; compile with "
+            f"shards={shards.count}, which normalizes by all rows, or export it without training"
+        )
+    return Variants(variants.declared, variants.options.whole(), variants.metadata)
 
 
 def _check(certifier: Certifier | None) -> None:

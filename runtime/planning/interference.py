@@ -27,6 +27,7 @@ from ...graph import (
     Source,
     TensorType,
     kernel_groups,
+    whole_symbols,
 )
 from ...passes.tensor_names import new_name
 from .liveness import Call, Calls, Place, Value
@@ -224,7 +225,7 @@ class _Step:
 
     def _memory(self, source: Node) -> Place:
         """The bytes of a source; an input that has no known size takes none."""
-        known = self.sizes.keys() >= {*source.type.symbols}
+        known = self.sizes.keys() >= {*whole_symbols(source.type.symbols)}
         nbytes = source.type.nbytes(self.sizes) if known else 0
         return Place(self._label(source), 0, nbytes)
 

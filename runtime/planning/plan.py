@@ -24,6 +24,7 @@ from ...graph import (
     shown,
     sizes_of,
     verify,
+    whole_symbols,
 )
 from ...graph.notebook import Table, as_html, page
 from .tiling import tiling
@@ -96,7 +97,8 @@ class Plan(Frozen):
         self.graph = g.but(schedule=s.but(places=places, scratch=scratch_places))
         verify(self.graph)
         # What no result needs any more may have a size that the feeds do not tell.
-        known = [n.type for n in unoptimised.order if sizes.keys() >= {*n.type.symbols}]
+        types = [n.type for n in unoptimised.order]
+        known = [t for t in types if sizes.keys() >= {*whole_symbols(t.symbols)}]
         self.unplanned_nbytes = sum(t.nbytes(sizes) for t in known)
         self.state_nbytes = sum(n.type.nbytes({}) for n in (*g.parameters, *g.state))
         self._made = True

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...graph import SETTINGS, Array, Graph, Node
 from ...ops import Gradient
+from ...passes.sharding import laid_out
 from ..interpreter import evaluated, interpret
 
 BINS: Final = 16
@@ -22,15 +23,31 @@ def values_of(graphs: Sequence[Graph], arrays: Mapping[str, Array]) -> dict[Node
     for k, g in enumerate(graphs):
         if not all(g.names[n] in arrays for n in g.inputs):
             continue
-        if any(isinstance(n.op, Gradient) for n in g.order):
-            by_name = interpret(g, arrays).values
-            computed = {n: by_name[g.names[n]] for n in g.nodes}
-        else:
-            computed = evaluated(g, arrays, known)
+        computed = _computed(g, arrays, known)
         found |= {n: summary(a) for n, a in computed.items() if n not in found}
         needed = {n for later in graphs[k + 1 :] for n in later.order}
         known = {n: a for n, a in (known | computed).items() if n in needed}
     return found
+
+
+def _computed(
+    g: Graph, arrays: Mapping[str, Array], known: Mapping[Node, Array]
+) -> dict[Node, Array]:
+    """What the nodes of a graph hold; of one shard's graph, in all shards, one after another."""
+    whole, became = laid_out(g)
+    if any(isinstance(n.op, Gradient) for n in whole.order):
+        by_name = interpret(whole, arrays).values
+        computed = {n: by_name[whole.names[n]] for n in whole.nodes}
+    else:
+        computed = evaluated(whole, arrays, known)
+    if whole is g:
+        return computed
+    return {n: _joined([computed[part] for part in parts]) for n, parts in became.items()}
+
+
+def _joined(parts: Sequence[Array]) -> Array:
+    """The numbers of some arrays in one."""
+    return parts[0] if len(parts) == 1 else np.concatenate([a.reshape(-1) for a in parts])
 
 
 def summary(a: Array) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from ...graph import Array, RunError, check_kind, shown, sizes_of, suggest
+from ...graph import Array, RunError, check_kind, shown, sizes_of, suggest, whole_symbols
 from ...graph.writing import check_writable, given_path, write_whole
 from ...passes.base import ASSUMED
 from ..profiling.report import Profile
@@ -92,7 +92,7 @@ def _batch(variants: Variants, asked: Asked) -> tuple[dict[str, Array] | None, d
     """The numbers of the batch with the state, where there are feeds; and a size a symbol."""
     compiled = [c for c in (variants.training, variants.inference) if c is not None]
     graphs = [g for c in compiled for g in c.stages.values()]
-    symbols = dict.fromkeys(s for g in graphs for n in g.nodes for s in n.type.symbols)
+    symbols = whole_symbols(s for g in graphs for n in g.nodes for s in n.type.symbols)
     sizes = dict.fromkeys(symbols, ASSUMED)
     asked_sizes = {} if asked.sizes is None else sizes_of("sizes", asked.sizes, error=RunError)
     for s in asked_sizes:

@@ -13,7 +13,7 @@ from ....passes import Pipeline
 from ...files.program_file import check_metadata
 from ...optional import require
 from ...variants import Variants
-from ..graphs import checked_path
+from ..graphs import checked_path, whole
 from .columns import raw_input
 from .model import model_proto
 from .training import add_training_info
@@ -84,7 +84,7 @@ def inferred(variants: Variants) -> Graph:
 def stepped(variants: Variants) -> Graph:
     """The graph of a training step as it is written. Raises RunError where nothing is trained."""
     variants.check_loss()
-    g = _meant(variants.declared, variants.options.training())
+    g = _meant(variants.declared, whole(variants).options.training())
     if not g.updates:
         raise RunError(
             "the program has no optimizer, so there is no step to write; "
