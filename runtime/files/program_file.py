@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -63,14 +63,26 @@ def save(content: Content, path: str | Path) -> None:
 
     Raises RunError where the folder cannot be written.
     """
+
+    def data() -> bytes:
+        content.values.check_whole()
+        return _bytes(content)
+
     # While no step is made: what another thread changes meanwhile is in the file or is not.
-    data = alone(content.values.lock, _bytes, content)
-    write_whole(path, data)
+    write_whole(path, alone(content.values.lock, data))
+
+
+def snapshot(content: Content) -> Callable[[str | Path], None]:
+    """What writes a program as it is now, whatever becomes of it meanwhile: on any thread."""
+    values = content.values
+    values.check_whole()
+    copies = {**values.read(values), **(content.instead or {})}
+    frozen = content._replace(instead=copies, metadata=dict(content.metadata))
+    return lambda path: write_whole(path, _bytes(frozen))
 
 
 def _bytes(content: Content) -> bytes:
     numpy = require("safetensors.numpy", "files")
-    content.values.check_whole()
     check_metadata(content.metadata)
     tensors: dict[str, Array] = {**content.values, **(content.instead or {})}
     for n in content.declared.sources:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from math import inf
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from ...graph import Array, RunError, VerigradError, shown
 from ...graph.writing import given_path, reaching
-from ..files.program_file import RunState, save
+from ..files.program_file import RunState, save, snapshot
 from ..files.told import fitting
 from ..loading import load_run
 from ..program import Program
@@ -69,6 +71,7 @@ class Checkpoint:
         self.resume = resume
         self.notes = dict(notes or {})
         self._versions = versions()
+        self._writing: Future[None] | None = None
         with reaching(self.path):
             there = self.path.exists()
         if there and not resume:
@@ -84,9 +87,12 @@ class Checkpoint:
         losses: Sequence[float],
         callbacks: Sequence[Callback],
         identity: Mapping[str, Any],
+        *,
+        behind: bool = False,
     ) -> None:
         """Writes the whole state, or nothing: `losses` are those of the run's steps, and
-        `identity` is what a resumed run must agree in."""
+        `identity` is what a resumed run must agree in. `behind` the run, it is written while that
+        goes on; `wait` tells whether it was."""
         states, arrays = _split(_named(callbacks))
         arrays[_LOSSES] = np.array(losses, np.float64)
         content = {
@@ -97,7 +103,19 @@ class Checkpoint:
             "versions": self._versions,
             "notes": self.notes,
         }
-        save(program._content()._replace(run=RunState(content, arrays)), self.path)
+        whole = program._content()._replace(run=RunState(content, arrays))
+        self.wait()
+        if not behind:
+            save(whole, self.path)
+            return
+        write, self._writing = snapshot(whole), Future()
+        Thread(target=_into, args=(self._writing, write, self.path)).start()
+
+    def wait(self) -> None:
+        """Waits for what is being written; raises what went wrong."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
 
     def load(
         self, program: Program, callbacks: Sequence[Callback], identity: Mapping[str, Any]
@@ -125,6 +143,16 @@ class Checkpoint:
         _restore(self.path, _states(self.path, callbacks, stored))
         program._values.write(stored.program._values)
         return stored.position, stored.arrays[_LOSSES].tolist()
+
+
+def _into(ended: Future[None], write: Callable[[str | Path], None], path: Path) -> None:
+    """Writes a file; `ended` tells how that ended."""
+    try:
+        write(path)
+    except BaseException as e:
+        ended.set_exception(e)
+    else:
+        ended.set_result(None)
 
 
 class _Told(NamedTuple):

@@ -83,6 +83,8 @@ class Loop:
                 self._go(length)
             finally:
                 at_end()
+                if self.checkpoint is not None:
+                    self.checkpoint.wait()
         return History(self.position.rows, self.losses)
 
     def _go(self, length: Length) -> None:
@@ -203,8 +205,12 @@ class Loop:
         at = self.position
         if self.team is not None:
             at = at._replace(right=self.team.total(at.right))
-        if self.team is None or self.team.first:
-            self.checkpoint.save(self.program, at, self.losses, self.callbacks, self.identity)
+        how = self.program, at, self.losses, self.callbacks, self.identity
+        if self.team is None:
+            self.checkpoint.save(*how)
+        elif self.team.first:
+            # The other ranks would wait for what is written.
+            self.checkpoint.save(*how, behind=True)
 
     def pause(self) -> None:
         """Acts on a signal such as Ctrl-C that has come, once the checkpoint is written."""

@@ -170,3 +170,26 @@ def test_ranks_need_shards_that_they_can_share() -> None:
     on_ranks(2, run)
     with pytest.raises(vg.RunError, match="comm is 3, where the ranks of a run are expected"):
         vg.fit(compiled(), (X, Y), epochs=1, comm=3)
+
+
+def test_what_goes_wrong_while_a_checkpoint_is_written_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first rank writes while all go on, and tells of it in the end."""
+    path, found = tmp_path / "run.safetensors", dict[int, str]()
+
+    def run(rank: ThreadRank) -> None:
+        if rank.rank == 0:
+            monkeypatch.setattr("verigrad.runtime.files.program_file.write_whole", full)
+        try:
+            vg.fit(compiled(), (X, Y), steps=9, batch_size=50, comm=rank, checkpoint=path)
+        except vg.VerigradError as e:
+            found[rank.rank] = str(e)
+
+    def full(path: Path, data: bytes) -> None:
+        raise vg.RunError("there is no space left")
+
+    on_ranks(2, run)
+    assert found[0] == "there is no space left"
+    assert "rank 0 ended: RunError: there is no space left" in found[1]
+    assert not path.exists()
