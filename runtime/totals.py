@@ -115,6 +115,13 @@ class Blockwise:
             return count
         return self._blocks.rows_within_limit(most)
 
+    @property
+    def added(self) -> list[str]:
+        """The outputs of a block that `Totals` adds."""
+        if self.parts is None:
+            return ["loss"]
+        return [total.output for total in self.parts.totals if total.output is not None]
+
     def outputs(self, feeds: Mapping[str, Any]) -> Mapping[str, Array]:
         """What a block gives."""
         return self._run(self._blocks, feeds) if self._blocks is not None else {}
@@ -129,13 +136,12 @@ class Totals:
         self._count = 0
         self._loss = 0.0
 
-    def add(self, feeds: Mapping[str, Any], count: int) -> Mapping[str, Array]:
-        """Evaluates so many more rows; gives their outputs."""
-        outputs = self._how.outputs(feeds)
+    def add(self, outputs: Mapping[str, Array], count: int) -> None:
+        """Adds what a block of so many rows gives."""
         self._count += count
         if self._how.parts is None:
             self._loss = float(outputs["loss"])
-            return outputs
+            return
         for fed, key, joins in self._how.parts.totals:
             if key is None:
                 self._held[fed] = np.array(float(self._count))
@@ -147,7 +153,6 @@ class Totals:
             if before is not None:
                 total = np.maximum(before, total) if joins == "max" else before + total
             self._held[fed] = total
-        return outputs
 
     def loss(self) -> float:
         """The loss of all rows."""

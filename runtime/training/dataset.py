@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,10 +69,9 @@ class DataSet:
         other.arrays = {k: a.only(rows) for k, a in self.arrays.items()}
         return other
 
-    def slices(self, most: int) -> Iterator[dict[str, Array]]:
-        """The rows in order, in views of `most` at a time."""
-        for start in range(0, self.count, most):
-            yield {k: a[start : start + most] for k, a in self.arrays.items()}
+    def part(self, start: int, stop: int) -> dict[str, Array]:
+        """These rows, in views where they are of arrays in memory."""
+        return {k: a[start:stop] for k, a in self.arrays.items()}
 
     def whole(self) -> dict[str, Array]:
         """All rows, of arrays in memory where they lie."""

@@ -176,7 +176,8 @@ class Loop:
         measured: Measurement | None = None
         if self.valid is not None:
             between = self.pause if self.team is None else _go_on
-            measured = measure_set(self.program, self.valid, self.scorer, between)
+            how = self.scorer, between, self.team
+            measured = measure_set(self.program, self.valid, *how)
         right = at.right if self.team is None else self.team.total(at.right)
         row = Row(
             self.batches.epoch(at.step),

@@ -12,9 +12,14 @@ from ..program import Program, check_program
 from ..totals import Totals
 from .dataset import Data, DataSet, labelled
 from .scoring import Metrics, Scorer
+from .team import Team
 
 _AT_A_TIME: Final = 1024
 """How many rows are evaluated in one go: fewer where the program's memory limit says so."""
+_TOTAL: Final = "total."
+_RIGHT: Final = "right"
+_TRUE: Final = "true"
+_PREDICTED: Final = "predicted"
 
 
 class Measurement(NamedTuple):
@@ -58,8 +63,10 @@ def measure_set(
     data: DataSet,
     scorer: Scorer | None = None,
     between: Callable[[], None] = lambda: None,
+    team: Team | None = None,
 ) -> Measurement:
-    """The same for data that was checked; `between` is called after each part of it."""
+    """The same for data that was checked; `between` is called after each part of it. Ranks of a
+    team evaluate some parts each, and have the bits of one."""
     classifier = labelled(program.declared)
     output = classifier.scores if classifier is not None else None
     if scorer is not None:
@@ -67,20 +74,34 @@ def measure_set(
     if program.declared.loss is None:
         raise RunError(f"graph {program.name} has no loss; declare it as vg.Graph(..., loss=...)")
     how = program.blockwise(output)
-    totals, right = Totals(how), 0
-    true: list[Array] = []
-    predicted: list[Array] = []
-    for batch in data.slices(how.rows(_AT_A_TIME, data.count)):
-        results = totals.add(batch, len(next(iter(batch.values()))))
+    size = how.rows(_AT_A_TIME, data.count)
+    starts = range(0, data.count, size)
+    own = starts if team is None else team.dealt(starts)
+
+    def evaluated(start: int) -> dict[str, Array]:
+        batch = data.part(start, start + size)
+        results = how.outputs(batch)
+        block = {_TOTAL + k: results[k] for k in how.added}
         if classifier is not None:
             chosen = results[classifier.scores].argmax(axis=1)
-            right += int(np.count_nonzero(chosen == batch[classifier.labels]))
+            block[_RIGHT] = np.array(np.count_nonzero(chosen == batch[classifier.labels]))
         if scorer is not None:
-            true.append(batch[scorer.scored.target].copy())
-            predicted.append(results[scorer.scored.output].copy())
+            block[_TRUE] = batch[scorer.scored.target].copy()
+            block[_PREDICTED] = results[scorer.scored.output].copy()
         between()
-    accuracy = right / data.count if classifier is not None else None
+        return block
+
+    blocks = [evaluated(start) for start in own]
+    if team is not None:
+        blocks = team.collected(blocks)
+    totals = Totals(how)
+    for start, block in zip(starts, blocks, strict=True):
+        added = {k: block[_TOTAL + k] for k in how.added}
+        totals.add(added, min(size, data.count - start))
+    accuracy = None
+    if classifier is not None:
+        accuracy = sum([int(block[_RIGHT]) for block in blocks]) / data.count
     if scorer is None:
         return Measurement(totals.loss(), accuracy)
-    values = scorer.values(np.concatenate(true), np.concatenate(predicted))
-    return Measurement(totals.loss(), accuracy, values)
+    true, predicted = (np.concatenate([b[key] for b in blocks]) for key in (_TRUE, _PREDICTED))
+    return Measurement(totals.loss(), accuracy, scorer.values(true, predicted))

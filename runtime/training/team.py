@@ -6,6 +6,8 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -21,6 +23,7 @@ from ..ranks.communicator import Communicator, check_size
 from .versions import versions
 
 E = TypeVar("E", bound=BaseException)
+P = TypeVar("P")
 AUDIT: Final = 100
 """After so many steps, unless said, the states of all ranks are compared."""
 
@@ -115,6 +118,21 @@ class Team:
         """The rows of this rank's shards of an input, where they are fed, or the whole batch is."""
         return fed[name] if isinstance(fed, OwnRows) else self.own(fed[name])
 
+    def dealt(self, parts: Sequence[P]) -> Sequence[P]:
+        """Those of many parts that this rank is to do: every so many."""
+        return parts[self._ranks.rank :: self._ranks.size]
+
+    def collected(self, done: Sequence[dict[str, Array]]) -> list[dict[str, Array]]:
+        """What all ranks made of the parts that were dealt, in the order of these."""
+        file = BytesIO()
+        named: dict[str, Any] = {
+            f"{k}/{n}": a for k, one in enumerate(done) for n, a in one.items()
+        }
+        np.savez(file, **named)
+        by_rank = [_read(told) for told in self._ranks.gather(file.getvalue())]
+        turns = zip_longest(*by_rank)
+        return [one for turn in turns for one in turn if one is not None]
+
     # ---- what all agree on -------------------------------------------------------------------
 
     def check_alike(self, told: Mapping[str, Any]) -> None:
@@ -206,6 +224,16 @@ def known_to_all(e: E) -> E:
     """An error that all ranks raise, so that none needs to be told of it."""
     e.known_to_all = True  # type: ignore[attr-defined]
     return e
+
+
+def _read(told: bytes) -> list[dict[str, Array]]:
+    """What a rank made of its parts."""
+    made: dict[int, dict[str, Array]] = {}
+    with np.load(BytesIO(told), allow_pickle=False) as arrays:
+        for key in arrays:
+            k, _, name = key.partition("/")
+            made.setdefault(int(k), {})[name] = arrays[key]
+    return [made[k] for k in sorted(made)]
 
 
 def _by_value(values: Sequence[Any]) -> list[tuple[Any, list[int]]]:

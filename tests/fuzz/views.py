@@ -62,7 +62,7 @@ def check_blocks(case: Case, program: vg.Program, outcome: Outcome) -> None:
             whole = float(program.evaluate(feeds)["loss"])
             for start in range(0, count, rows):
                 block = {k: a[start : start + rows] if k in by_row else a for k, a in feeds.items()}
-                totals.add(block, len(range(start, min(start + rows, count))))
+                totals.add(how.outputs(block), len(range(start, min(start + rows, count))))
             joined = totals.loss()
         except vg.RunError:
             outcome.count("blocks: not defined")

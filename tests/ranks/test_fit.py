@@ -160,6 +160,20 @@ def test_a_flipped_bit_is_noticed() -> None:
     assert "rank 0 against rank 1" in found[0]
 
 
+def test_validation_is_shared_with_the_bits_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verigrad.runtime.training.measure._AT_A_TIME", 13)
+    how: dict[str, Any] = {"epochs": 2, "validation": (X, Y), "metrics": ["f1"]}
+    due = vg.fit(compiled(), (X, Y), **how)
+
+    def run(rank: ThreadRank) -> vg.History:
+        return vg.fit(compiled(), (X, Y), comm=rank, **how)
+
+    for history in on_ranks(4, run):
+        assert [row._replace(seconds=0) for row in history] == [
+            row._replace(seconds=0) for row in due
+        ]
+
+
 def test_ranks_need_shards_that_they_can_share() -> None:
     def run(rank: ThreadRank) -> None:
         with pytest.raises(vg.RunError, match=r"compile it so, vg\.compile\(\.\.\., shards=8\)"):
