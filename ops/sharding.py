@@ -88,7 +88,7 @@ class ToShards(Op):
         return types[0]
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
-        return (apply(AllReduce(self.of), dy),)
+        return (apply(AllReduce(self.of, None), dy),)
 
     def exact(self, at: Point, x: Residues) -> Residues:
         return x
@@ -101,12 +101,12 @@ class ToShards(Op):
 class AllReduce(Op):
     """y = the sum of x over all shards, as a binary tree over them: ((0+1)+(2+3))+((4+5)+(6+7)).
 
-    `bucket` numbers the messages in which ranks send what they sum.
+    `bucket` numbers the messages in which ranks send what they sum; None until they are packed.
     """
 
     name: ClassVar[str] = "all_reduce"
     tree: int
-    bucket: int | None = None
+    bucket: int | None
 
     def infer(self, *types: TensorType) -> TensorType:
         self.takes(types, 1)

@@ -154,7 +154,7 @@ def _of_all_rows(statistic: Node, x: Node, name: str) -> Node:
         return statistic
     dtype = x.type.dtype
     weighed = (statistic * cast_to(dim(str(rows)), dtype)).but(name=f"{name}.weighed")
-    total = apply(AllReduce(shard.of), weighed, name=f"{name}.sum")
+    total = apply(AllReduce(shard.of, None), weighed, name=f"{name}.sum")
     return (total / cast_to(dim(shard.whole), dtype)).but(name=f"{name}.of_all")
 
 

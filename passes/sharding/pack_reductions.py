@@ -26,10 +26,10 @@ class PackReductions(Pass):
           %b: f32[4] = parameter{init=zeros}
           %x.shard: f32[N.of8,4] = shard{8}(%x)
           %mean: f32[4] = sum{axes=[0]}(%x.shard)
-          %a: f32[4] = all_reduce{8}(%mean)
+          %a: f32[4] = all_reduce{tree=8,bucket=none}(%mean)
           %c: f32[N.of8,4] = subtract(%x.shard, %a)
           %sum: f32[] = sum(%c)
-          %total: f32[] = all_reduce{8}(%sum)
+          %total: f32[] = all_reduce{tree=8,bucket=none}(%sum)
           return a=%a, total=%total
         }
 
@@ -39,10 +39,10 @@ class PackReductions(Pass):
           %x: f32[N,4] = input
           %x.shard: f32[N.of8,4] = shard{8}(%x)
           %mean: f32[4] = sum{axes=[0]}(%x.shard)
-          %a: f32[4] = all_reduce{8,bucket=0}(%mean)
+          %a: f32[4] = all_reduce{tree=8,bucket=0}(%mean)
           %c: f32[N.of8,4] = subtract(%x.shard, %a)
           %sum: f32[] = sum(%c)
-          %total: f32[] = all_reduce{8,bucket=1}(%sum)
+          %total: f32[] = all_reduce{tree=8,bucket=1}(%sum)
           return a=%a, total=%total
         }
 

@@ -66,7 +66,7 @@ class ShardBatch(Pass):
           %w.shard: f32[4] = to_shards{8}(%w)
           %y: f32[N.of8,4] = multiply(%x.shard, %w.shard)
           %loss.sum.shard: f32[] = sum(%y)
-          %loss.sum: f32[] = all_reduce{8}(%loss.sum.shard)
+          %loss.sum: f32[] = all_reduce{tree=8,bucket=none}(%loss.sum.shard)
           %dim: f64[] = dim{N}()
           %multiply: f64[] = multiply(%dim, %c4)
           %loss.count: f32[] = cast{f32}(%multiply)
@@ -165,7 +165,7 @@ class _Sharding:
 
     def _total(self, own: Node, name: str) -> Node:
         """The sum over all shards."""
-        return apply(AllReduce(self._of), own.but(name=f"{name}.shard"), name=name)
+        return apply(AllReduce(self._of, None), own.but(name=f"{name}.shard"), name=name)
 
     def _inputs(self, n: Node) -> list[Node]:
         """A node's inputs as they are read in a shard."""
