@@ -26,6 +26,16 @@ from verigrad.runtime.data.npz import read_npz
 from verigrad.runtime.data.safe_pickle import read_pickled
 
 
+def stored(**arrays: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def read_mapped(path: Path) -> np.ndarray:
+    return np.asarray(read_npz(path)[0].x)
+
+
 def npz(**arrays: np.ndarray) -> bytes:
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
@@ -41,6 +51,7 @@ READERS: dict[str, tuple[bytes, Callable[[Path], object]]] = {
     "data_batch_1": (BATCH, lambda path: _batch(path, "data_batch_1")),
     "table.csv": (TABLE, lambda path: read_csv(path, "kind")),
     "arrays.npz": (npz(x=IMAGES, y=np.array(["a", "b"])), read_npz),
+    "stored.npz": (stored(x=IMAGES, y=np.array(["a", "b"])), read_mapped),
 }
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from zipfile import ZIP_STORED
 
 import numpy as np
 
@@ -111,6 +112,7 @@ ARCHIVES: Final = (
     archive(x_train=RNG.random((6, 3)), y_train=np.arange(6) % 2, x_test=RNG.random((3, 3)),
             y_test=np.arange(3) % 2),
     archive(X=np.asfortranarray(RNG.random((9, 2)).astype(">f4")), Y=np.arange(9.0) % 2),
+    zipped([("x.npy", npy(RNG.random((7, 3)))), ("y.npy", npy(np.arange(7) % 2))], ZIP_STORED),
 )  # fmt: skip
 
 

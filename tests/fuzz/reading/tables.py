@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from csv_reading import read_csv
 
+import verigrad as vg
 from verigrad.runtime.data.parts import Samples
 from verigrad.runtime.data.schema import Schema
 from verigrad.runtime.data.source import load_data, load_rows
@@ -57,7 +58,9 @@ def cells_changed(data: bytes, rng: Random) -> bytes:
 
 
 def read_table(path: Path) -> object:
-    """The data set of a table; its samples are read again from what the csv module writes."""
+    """The data set of a table, whether its rows are held in memory or read by ranges; its samples
+    are read again from what the csv module writes."""
+    assert _told(path, in_memory=True) == _told(path, in_memory=False)
     samples = read_csv(path, "kind")
     _check(path, samples)
     data = load_data(str(path), "kind")
@@ -65,6 +68,16 @@ def read_table(path: Path) -> object:
     assert sum(len(part.x) for part in parts) == len(samples.x)
     assert all(np.isfinite(part.x).all() for part in parts)
     return data
+
+
+def _told(path: Path, *, in_memory: bool) -> object:
+    """All that is told of a table, or the error."""
+    try:
+        data = vg.data.csv(path, "kind", in_memory=in_memory)
+    except vg.RunError as e:
+        return str(e)
+    held = [(np.asarray(x).tobytes(), y.tobytes()) for x, y in data.parts]
+    return held, data.notes, data.columns, data.classes
 
 
 def read_rows(path: Path) -> object:
