@@ -15,6 +15,10 @@ from ...ops import LINKS, Link
 _NUMBERS: Final = itertools.count()
 
 
+class RankError(RunError):
+    """Another rank has ended, by an error of its own or killed, which ends this one as well."""
+
+
 class Bucket:
     """The parts of a bucket one after another, as they are sent: `own` is what this rank has, and
     `total` the sum over all ranks, once it is there."""
@@ -46,7 +50,7 @@ class Communicator(Link):
     All ranks make the same calls in the same order, but `fail`. Sums over ranks are made in the
     order of a binary tree over them, so that they are the bits of a rank that does all by itself;
     `size` is a power of two wherever they are asked for. A rank that ends with an error, or is
-    killed, ends the waiting of all others with a RunError that names it.
+    killed, ends the waiting of all others with a RankError that names it.
     """
 
     rank: int
@@ -59,6 +63,8 @@ class Communicator(Link):
         self.stops = False
         """Whether any rank wanted it, when it sent its part of the last bucket: of one opinion in
         all of them."""
+        self.remedy = ""
+        """How a run goes on that the end of a rank has ended, which is said with it."""
         self._buckets: list[Bucket] = []
 
     # ---- within a step -----------------------------------------------------------------------
@@ -101,6 +107,15 @@ class Communicator(Link):
     @abstractmethod
     def fail(self, error: str) -> None:
         """Tells the others, wherever they wait, that this rank ends with an error."""
+
+    def advise(self, remedy: str) -> None:
+        """Says how a run goes on that the end of a rank has ended, unless that is said already."""
+        self.remedy = self.remedy or remedy
+
+    def error(self, rank: int, why: str) -> RankError:
+        """What the end of another rank raises here."""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return RankError(f"rank {rank} of {self.size} {why}{remedy}")
 
     def close(self) -> None:
         """Ends the connection; the ranks are then on their own."""

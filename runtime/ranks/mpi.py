@@ -1,0 +1,217 @@
+"""Ranks that MPI connects, on one machine or many: `mpiexec -n 4 ...`, by the package mpi4py."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Final
+
+import numpy as np
+
+from ...graph import Array, RunError, TensorType
+from ..optional import require
+from .communicator import Bucket, Communicator, RankError
+from .reductions import TAGS, Reduction, rounds_of
+from .watched import Death, Watched, forget, start_watcher
+
+_TRIES: Final = 2_000
+"""How often a rank looks for messages before it sleeps, some 2 ms, where each has a core."""
+_SHORTEST, _LONGEST = 20e-6, 1e-3
+"""Seconds that it sleeps between two looks, longer from one to the next."""
+_VERDICT: Final = 3.0
+"""Seconds to hear which rank has ended, once messages to it have failed."""
+_MOST: Final = 16_000
+"""Bytes of an error that are told, which MPI sends without waiting for who is to receive them."""
+
+
+class MPIRanks(Communicator):
+    """The ranks of an mpi4py communicator, of which this makes a duplicate: all of them make it.
+
+    Sums go by messages that don't block: they leave when a bucket is started, and each call looks
+    for what has arrived. A process on each machine watches over its ranks, since what starts them,
+    as mpiexec, ends all when one was killed, before another can say so.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        super().__init__()
+        self._mpi = require("mpi4py.MPI", "mpi")
+        self._comm, self._control = comm.Dup(), comm.Dup()
+        self.rank, self.size = self._comm.rank, self._comm.size
+        self.sent = 0
+        """Bytes that this rank has sent to sum buckets."""
+        self._reductions: list[Reduction] = []
+        self._running: list[int] = []
+        self._ended: RankError | None = None
+        self._telling: list[Any] = []
+        self._watched, local = self._connect()
+        self._tries = _TRIES if local <= _cores() else _TRIES // 100
+        _report_uncaught(self)
+        atexit.register(self._leave)
+
+    def _connect(self) -> tuple[Watched, int]:
+        """A line to the watcher of this machine, and how many ranks are here."""
+        here = self._comm.Split_type(self._mpi.COMM_TYPE_SHARED)
+        address = here.bcast(start_watcher(here.size, self.size) if here.rank == 0 else None)
+        watched = Watched(address, self.rank)
+        here.Barrier()
+        if here.rank == 0:
+            forget(address)
+        local = here.size
+        here.Free()
+        return watched, local
+
+    # ---- within a step -----------------------------------------------------------------------
+
+    def _made(self, buckets: Sequence[Sequence[TensorType]]) -> list[Bucket]:
+        """Each with an element more than its parts have: how many ranks want to stop."""
+        for reduction in self._reductions:
+            self._wait(reduction.are_sent)
+            reduction.free()
+        made = []
+        self._reductions, self._running = [], []
+        for k, types in enumerate(buckets):
+            count = sum([int(np.prod(t.bind({}))) for t in types])
+            own, total = [np.zeros(count + 1, types[0].numpy) for _ in range(2)]
+            rounds = rounds_of(self._comm, TAGS * k, own, total)
+            self._reductions.append(Reduction(self._mpi, rounds))
+            made.append(Bucket(types, own, total if rounds else own))
+        return made
+
+    def start(self, bucket: int, parts: Sequence[Array]) -> None:
+        self._wait(self._reductions[bucket].are_sent)
+        super().start(bucket, parts)
+
+    def _send(self, bucket: int) -> None:
+        self._buckets[bucket].own[-1] = self.wants_stop
+        reduction = self._reductions[bucket]
+        reduction.start()
+        self.sent += reduction.sent
+        self._progress()
+        self._running.append(bucket)
+
+    def _complete(self, bucket: int) -> None:
+        self._wait(lambda: self._progress() or bucket not in self._running)
+        self.stops = bool(self._buckets[bucket].total[-1])
+
+    def _progress(self) -> bool:
+        """Goes on with all buckets that are on their way; whether none is."""
+        if self._running:
+            self._running = [k for k in self._running if not self._reductions[k].advance()]
+        return not self._running
+
+    # ---- between steps -----------------------------------------------------------------------
+
+    def gather(self, told: bytes) -> list[bytes]:
+        sizes = np.empty(self.size, np.int64)
+        self._wait(self._comm.Iallgather(np.array([len(told)]), sizes).Test)
+        ends = np.cumsum(sizes)
+        everything = np.empty(int(ends[-1]), np.uint8)
+        kind = self._mpi.BYTE
+        places = [everything, sizes, ends - sizes, kind]
+        own = np.frombuffer(told, np.uint8)
+        self._wait(self._comm.Iallgatherv([own, kind], places).Test)
+        cut = zip(ends - sizes, ends, strict=True)
+        return [everything[start:end].tobytes() for start, end in cut]
+
+    def fail(self, error: str) -> None:
+        if self._ended is not None:
+            return  # it was another that ended first, and all know
+        self._ended = self.error(self.rank, f"ended: {error}")
+        told = json.dumps(error[: _MOST // 6]).encode()
+        for other in range(self.size):
+            if other != self.rank:
+                self._telling.append(self._control.Isend([told, self._mpi.BYTE], other))
+        self._watched.failed(error)
+
+    def advise(self, remedy: str) -> None:
+        super().advise(remedy)
+        self._watched.remedy(self.remedy)
+
+    def close(self) -> None:
+        super().close()
+        self._leave()
+        atexit.unregister(self._leave)
+
+    def _leave(self) -> None:
+        """What a rank does when its program ends, before MPI does, which waits for all ranks."""
+        self._watched.bye()
+
+    # ---- waiting -----------------------------------------------------------------------------
+
+    def _wait(self, done: Callable[[], bool]) -> None:
+        """Waits until something is done; RankError where a rank has ended before."""
+        if self._ended is not None:
+            raise RankError(str(self._ended))
+        try:
+            for _ in range(self._tries):
+                if done():
+                    return
+                os.sched_yield()
+            pause = _SHORTEST
+            while not done():
+                self._look()
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST)
+        except self._mpi.Exception as e:
+            self._lost(str(e))
+
+    def _look(self) -> None:
+        """Raises RankError where another rank has told of its error, or has died."""
+        status = self._mpi.Status()
+        if self._control.Iprobe(status=status):
+            told = bytearray(status.Get_count(self._mpi.BYTE))
+            self._control.Recv([told, self._mpi.BYTE], status.source)
+            self._watched.heard()
+            self._end(status.source, f"ended: {json.loads(told)}")
+        try:
+            self._watched.check()
+        except Death as death:
+            self._end(death.rank, death.why)
+
+    def _lost(self, why: str) -> None:
+        """Messages to a rank have failed, of which the watcher knows, or mpiexec: a rank is named
+        as soon as it is known."""
+        until = time.monotonic() + _VERDICT
+        while time.monotonic() < until:
+            with contextlib.suppress(self._mpi.Exception):
+                self._look()
+            time.sleep(_LONGEST)
+        raise RunError(f"messages between ranks fail, and none is known to have ended: {why}")
+
+    @property
+    def over(self) -> bool:
+        """Whether a rank has ended, and with it the connection."""
+        return self._ended is not None
+
+    def _end(self, rank: int, why: str) -> None:
+        self._ended = self.error(rank, why)
+        raise self._ended
+
+
+def _report_uncaught(ranks: MPIRanks) -> None:
+    """From now on, an error that ends this rank's program is told to the others; what ends all of
+    them is printed by one: the rank whose error it is, or the first where all have it."""
+    before = sys.excepthook
+
+    def report(kind: type[BaseException], e: BaseException, trace: TracebackType | None) -> None:
+        known = getattr(e, "known_to_all", False)
+        if not known and not isinstance(e, RankError):
+            ranks.fail(f"{kind.__name__}: {e}")
+            e.add_note(str(ranks.error(ranks.rank, "ended so")))
+        if isinstance(e, RankError) or (known and ranks.rank > 0):
+            return
+        before(kind, e, trace)
+
+    sys.excepthook = report
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

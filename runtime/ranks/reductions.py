@@ -1,0 +1,139 @@
+"""Sums over MPI's ranks in the order of a binary tree, by messages that do not block.
+
+MPI's own Allreduce may choose another order for another number of ranks, so that bits would change.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from ...graph import Array
+from .communicator import tree_sum
+
+_SMALL: Final = 1 << 14
+"""Bytes up to which whole buffers are sent, by four or more ranks: above, pieces take less time."""
+
+
+class Round(NamedTuple):
+    """Messages that travel at the same time, by requests that are used again in each step."""
+
+    receives: Sequence[Any]
+    sends: Sequence[Any]
+    then: Callable[[], None]
+    """What is made of that which has arrived: the sums that the next round sends."""
+    sent: int
+    """Bytes that this rank sends."""
+
+
+def doubling(comm: Any, tag: int, own: Array, total: Array) -> list[Round]:
+    """Ranks exchange whole buffers with the one whose number differs in the lowest bit, then the
+    next: log2(R) rounds of n bytes each. Both partners add the lower's to the upper's, and have the
+    same bits."""
+    rounds = []
+    count = comm.size.bit_length() - 1
+    mine = own
+    for k in range(count):
+        partner = comm.rank ^ (1 << k)
+        other = np.empty_like(own)
+        out = total if k == count - 1 else np.empty_like(own)
+        low, high = (mine, other) if comm.rank < partner else (other, mine)
+        receives = [comm.Recv_init(other, partner, tag)]
+        sends = [comm.Send_init(mine, partner, tag)]
+        rounds.append(Round(receives, sends, _adding(low, high, out), own.nbytes))
+        mine = out
+    return rounds
+
+
+def pieces(comm: Any, tag: int, own: Array, total: Array) -> list[Round]:
+    """Each rank sums one piece of the buffer, and sends the sum to all: two rounds, in which it
+    sends 2 n (R - 1) / R bytes, the least that a sum over R ranks takes."""
+    bounds = np.linspace(0, len(own), comm.size + 1).astype(int).tolist()
+    cut = [slice(a, b) for a, b in itertools.pairwise(bounds)]
+    others = [(comm.rank + k) % comm.size for k in range(1, comm.size)]
+    here = cut[comm.rank]
+    parts = [own[here] if r == comm.rank else np.empty_like(own[here]) for r in range(comm.size)]
+    summed = total[here]
+
+    def add() -> None:
+        tree_sum(parts, summed)
+
+    first = Round(
+        [comm.Recv_init(parts[r], r, tag) for r in others],
+        [comm.Send_init(own[cut[r]], r, tag) for r in others],
+        add,
+        own.nbytes - own[here].nbytes,
+    )
+    second = Round(
+        [comm.Recv_init(total[cut[r]], r, tag + 1) for r in others],
+        [comm.Send_init(summed, r, tag + 1) for r in others],
+        _nothing,
+        summed.nbytes * len(others),
+    )
+    return [first, second]
+
+
+def rounds_of(comm: Any, tag: int, own: Array, total: Array) -> list[Round]:
+    """Those that take the least time for a buffer of its size on so many ranks."""
+    way = doubling if comm.size <= 2 or own.nbytes <= _SMALL else pieces
+    return way(comm, tag, own, total)
+
+
+TAGS: Final = 2
+"""How many tags a buffer takes."""
+
+
+class Reduction:
+    """One buffer that is summed over the ranks, step after step: `own` into `total`."""
+
+    def __init__(self, mpi: Any, rounds: Sequence[Round]) -> None:
+        self._start, self._test = mpi.Prequest.Startall, mpi.Prequest.Testall
+        self._rounds = rounds
+        self._at = len(rounds)
+        self.sent = sum([r.sent for r in rounds])
+        """Bytes that this rank sends in a step."""
+
+    def start(self) -> None:
+        """Sends this rank's part."""
+        self._at = 0
+        self._begin()
+
+    def advance(self) -> bool:
+        """Goes on as far as messages have arrived, and says whether the total is there."""
+        while self._at < len(self._rounds):
+            current = self._rounds[self._at]
+            if not self._test(current.receives):
+                return False
+            current.then()
+            self._at += 1
+            self._begin()
+        return True
+
+    def are_sent(self) -> bool:
+        """Whether all that was sent has left, so that `own` may be written again."""
+        return all(self._test(r.sends) for r in self._rounds)
+
+    def free(self) -> None:
+        """Gives the requests back, when nothing is on its way."""
+        for each in self._rounds:
+            for request in (*each.receives, *each.sends):
+                request.Free()
+
+    def _begin(self) -> None:
+        if self._at < len(self._rounds):
+            current = self._rounds[self._at]
+            self._start([*current.receives, *current.sends])
+
+
+def _adding(low: Array, high: Array, out: Array) -> Callable[[], None]:
+    def add() -> None:
+        np.add(low, high, out=out)
+
+    return add
+
+
+def _nothing() -> None:
+    """The last round brings the total."""

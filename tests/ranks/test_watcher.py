@@ -1,0 +1,143 @@
+"""The program that watches over ranks: which died first is named, and none is left."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from verigrad.runtime.ranks import watcher
+
+if not hasattr(socket, "AF_UNIX"):
+    pytest.skip("there are no sockets of Unix here", allow_module_level=True)
+
+RANK = """
+import json, os, socket, sys, time
+line = socket.socket(socket.AF_UNIX)
+line.connect(sys.argv[1])
+me = {"rank": int(sys.argv[2]), "process": os.getpid(), "parent": int(sys.argv[3])}
+line.send(json.dumps(me).encode() + b"\\n")
+print("there", flush=True)
+for words in sys.stdin:
+    if words == "exit\\n":
+        os._exit(5)
+    line.send(words.encode())
+"""
+
+
+class Ranks:
+    """Three processes that are ranks 0, 1 and 2 of 4 to a watcher, and one that started them."""
+
+    def __init__(self, path: str) -> None:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen(3)
+        self.launcher = started("input()")
+        self.processes = [started(RANK, path, k, self.launcher.pid) for k in range(3)]
+        for process in self.processes:
+            assert process.stdout is not None
+            process.stdout.readline()
+        self.watch = watcher.Watch(listener, 3, 4)
+
+    def tell(self, rank: int, **told: object) -> None:
+        self.say(rank, json.dumps(told))
+
+    def say(self, rank: int, words: str) -> None:
+        stdin = self.processes[rank].stdin
+        assert stdin is not None
+        stdin.write(words + "\n")
+        stdin.flush()
+
+    def are_killed(self) -> list[bool]:
+        """Which of them have been killed; none is there any more."""
+        return [p.wait(10) == -signal.SIGKILL for p in self.processes]
+
+
+def started(code: str, *arguments: object) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-I", "-S", "-c", code, *map(str, arguments)]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ranks]:
+    monkeypatch.setattr(watcher, "PATIENCE", 0.1)
+    monkeypatch.setattr(watcher, "_LOOK", 0.02)
+    made = Ranks(str(tmp_path / "watcher"))
+    yield made
+    for process in (made.launcher, *made.processes):
+        process.kill()
+        process.communicate()
+
+
+def test_who_died_first_is_named_and_the_others_are_ended(
+    ranks: Ranks, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ranks.tell(0, remedy="go on with: mine")
+    for _ in range(10):  # until all is read that was told
+        ranks.watch.look()
+    for rank in (1, 0):
+        ranks.processes[rank].kill()
+        ranks.processes[rank].wait()
+    ranks.watch.run()
+    told = capfd.readouterr().err
+    assert told.startswith(f"Error: rank 1 of 4 (process {ranks.processes[1].pid} on ")
+    assert told.endswith(") was killed, or crashed; go on with: mine\n")
+    assert ranks.are_killed() == [True] * 3
+
+
+def test_how_a_rank_ended_is_told_where_the_system_knows(
+    ranks: Ranks, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ranks.say(1, "exit")  # and it is not waited for
+    ranks.watch.run()
+    assert ") ended with exit code 5, and without a word\n" in capfd.readouterr().err
+    assert ranks.are_killed() == [True, False, True]
+
+
+def test_ranks_that_leave_are_not_missed(ranks: Ranks, capfd: pytest.CaptureFixture[str]) -> None:
+    for rank in range(3):
+        ranks.tell(rank, bye=True)
+    ranks.watch.run()
+    assert capfd.readouterr().err == ""
+    assert all(p.poll() is None for p in ranks.processes)
+
+
+def test_a_rank_that_others_wait_for_when_it_has_left_is_named_once(
+    ranks: Ranks, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ranks.tell(1, bye=True)
+    for rank in (0, 2):
+        ranks.tell(rank, waits=1)
+        ranks.tell(rank, bye=True)
+    ranks.watch.run()
+    assert capfd.readouterr().err == "Error: rank 1 of 4 has left, and the others wait for it\n"
+
+
+def test_ranks_that_do_not_hear_of_an_error_are_ended(
+    ranks: Ranks, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ranks.tell(1, failed="ValueError: the disk is full")
+    ranks.tell(1, bye=True)
+    ranks.tell(2, heard=True)
+    ranks.watch.run()
+    assert capfd.readouterr().err == (
+        "Error: rank 1 of 4 ended: ValueError: the disk is full; rank 0 did not hear of it, and is "
+        "killed\n"
+    )
+    assert ranks.processes[0].wait(10) == -signal.SIGKILL
+
+
+def test_ranks_are_ended_with_what_started_them(
+    ranks: Ranks, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ranks.launcher.kill()
+    ranks.launcher.wait()
+    ranks.watch.run()
+    assert capfd.readouterr().err == "Error: what started the ranks is gone\n"
+    assert ranks.are_killed() == [True] * 3
