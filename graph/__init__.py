@@ -38,7 +38,15 @@ from .quoting import cut, on_one_line, shortened, shown
 from .record import Record, Value, field
 from .roles import roles
 from .settings import SETTINGS, unwarned
-from .shards import ShardSymbol, shard_symbol, size_of, whole_symbols
+from .shards import (
+    ShardSymbol,
+    first_row,
+    name_in_batch,
+    name_in_shard,
+    shard_symbol,
+    size_of,
+    whole_symbols,
+)
 from .sources import (
     ArrayValue,
     Constant,
@@ -140,6 +148,7 @@ __all__ = [
     "dtype_name",
     "exactly",
     "field",
+    "first_row",
     "has",
     "holder",
     "input",
@@ -154,6 +163,8 @@ __all__ = [
     "kernel_groups",
     "lanes",
     "layer_of",
+    "name_in_batch",
+    "name_in_shard",
     "on_one_line",
     "op",
     "op_function",

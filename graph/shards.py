@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 _SYMBOL: Final = re.compile(r"(?P<whole>.+)\.(?:(?P<first>\d+)(?:-(?P<last>\d+))?)?of(?P<of>\d+)")
 
+_IN_SHARD: Final = re.compile(r"\.shard\d+(?=(\.\d+)?$)")
+
 
 class ShardSymbol(NamedTuple):
     """A symbol that counts the rows of shards `first` to `last` of `of`, both included.
@@ -40,6 +42,18 @@ class ShardSymbol(NamedTuple):
         return shard * each + min(shard, longer)
 
 
+def name_in_shard(name: str, shard: int) -> str:
+    """What a node of the graph of any shard is called in one: %fc1.weight.shard.grad, the gradient
+    of a weight that shards read, is %fc1.weight.grad.shard3."""
+    parts = [part for part in name.split(".") if part != "shard"]
+    return f"{'.'.join(parts) or name}.shard{shard}"
+
+
+def name_in_batch(name: str) -> str:
+    """What a node of one shard is called in the whole batch: %fc1 for %fc1.shard3."""
+    return _IN_SHARD.sub("", name)
+
+
 @lru_cache(maxsize=1024)
 def shard_symbol(symbol: str) -> ShardSymbol | None:
     """What a symbol says of shards, if it does."""
@@ -54,6 +68,12 @@ def shard_symbol(symbol: str) -> ShardSymbol | None:
 def whole_symbols(symbols: Iterable[str]) -> tuple[str, ...]:
     """The symbols from whose sizes those of all follow, each once."""
     return tuple(dict.fromkeys(s.whole if (s := shard_symbol(d)) else d for d in symbols))
+
+
+def first_row(d: str | int, sizes: Mapping[str, int]) -> int | None:
+    """The row of the whole batch that is the first of a shard's; None where no shard is counted."""
+    shard = shard_symbol(d) if isinstance(d, str) else None
+    return None if shard is None else shard.rows(sizes[shard.whole])[0]
 
 
 def size_of(symbol: str, sizes: Mapping[str, int]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..graph import Array, Node, RunError
+from ..graph import Array, Node, RunError, first_row, name_in_batch
 
 
 def label_places(labels: Array, classes: int, out: Array) -> None:
@@ -36,23 +36,31 @@ def check_labels(labels: Array, classes: int, name: str = "") -> None:
 
 
 class LabelError(RunError):
-    """A label that is none of the classes; `located` gives the error in the name of an input."""
+    """A label that is none of the classes; `located` gives the error in the name of an input.
 
-    def __init__(self, labels: Array, classes: int, name: str = "", kind: str = "input") -> None:
+    `first` is the row of the batch that the first label is of.
+    """
+
+    def __init__(
+        self, labels: Array, classes: int, name: str = "", kind: str = "input", first: int = 0
+    ) -> None:
         row = int(np.flatnonzero(labels.view(np.uint64) >= classes)[0])
         what = f"{kind} {name!r}" if name else "the input of labels"
         fix = _renumbered(labels, classes, name or "labels") if kind == "input" else ""
         super().__init__(
-            f"{what} holds the label {labels[row]} in row {row}, which is out of range: "
+            f"{what} holds the label {labels[row]} in row {first + row}, which is out of range: "
             f"with {classes} classes, labels are 0 to {classes - 1}{fix}"
         )
         self._found = labels.copy(), classes
 
-    def located(self, n: Node, names: Mapping[Node, str]) -> LabelError:
-        """The same error of the labels that the node reads."""
+    def located(self, n: Node, names: Mapping[Node, str], sizes: Mapping[str, int]) -> LabelError:
+        """The same error of the labels that the node reads, with the row of the whole batch."""
         labels = [i for i in n.inputs if i.type.dtype == "i64"][-1]
-        kind = "input" if labels.op.name == "input" else "node"
-        return LabelError(*self._found, names[labels], kind)
+        kind = "input" if labels.op.name in ("input", "shard") else "node"
+        first = first_row(labels.type.shape[0], sizes)
+        if first is None:
+            return LabelError(*self._found, names[labels], kind)
+        return LabelError(*self._found, name_in_batch(names[labels]), kind, first)
 
 
 def _renumbered(labels: Array, classes: int, name: str) -> str:

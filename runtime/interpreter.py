@@ -61,7 +61,7 @@ def evaluated(
                     known[n] if n in known else compute(n, [arrays[i] for i in n.inputs], sizes)
                 )
             except LabelError as e:
-                raise e.located(n, g.names) from None
+                raise e.located(n, g.names, sizes) from None
     return arrays
 
 

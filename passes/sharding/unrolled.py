@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ...graph import (
     Graph,
+    GraphError,
     Input,
     Node,
     Op,
@@ -15,6 +16,7 @@ from ...graph import (
     TensorType,
     apply,
     created_at,
+    name_in_shard,
     shard_symbol,
 )
 from ...ops import AllReduce, GatherRows, Receive, Send, Shard, ToShards, add
@@ -95,8 +97,8 @@ class _Unrolling:
         for n in (*g.sources, *by_level(g)):
             with created_at(n.where):
                 self._make(n)
-        outputs = {k: self._alike[n] for k, n in g.outputs.items()}
-        updates = {w: self._alike[n] for w, n in g.updates.items()}
+        outputs = {k: self._of_all(n) for k, n in g.outputs.items()}
+        updates = {w: self._of_all(n) for w, n in g.updates.items()}
         return Graph(g.name, outputs, updates=updates, inputs=self._inputs())
 
     def became(self) -> Mapping[Node, Sequence[Node]]:
@@ -107,13 +109,22 @@ class _Unrolling:
         """What may bind symbols."""
         return self._g.inputs
 
+    def _of_all(self, n: Node) -> Node:
+        """What a node has become, where it is to be one for all shards."""
+        if n in self._apart:
+            raise GraphError(
+                f"%{self._g.names[n]} is another in each shard, and stands where all have one; it "
+                "takes all_reduce, the sum over all shards, or gather_rows"
+            )
+        return self._alike[n]
+
     def _make(self, n: Node) -> None:
         op = n.op
         if isinstance(op, Shard):
             self._apart[n] = tuple([self._rows(n, op.of, k) for k in self._shards])
         elif isinstance(op, ToShards):
             (x,) = n.inputs
-            self._alike[n] = self._alike[x]
+            self._alike[n] = self._of_all(x)
         elif isinstance(op, AllReduce):
             self._alike[n] = self._total(n, op)
         elif isinstance(op, GatherRows):
@@ -156,8 +167,8 @@ class _Unrolling:
     def _copy(self, n: Node, op: Op, inputs: Sequence[Node], shard: int) -> Node:
         """A node as it is in a shard."""
         t = op.infer(*(i.type for i in inputs))
-        name = self._g.names[n].removesuffix(".shard")
-        return Node(op, tuple(inputs), t, f"{name}.shard{shard}", None, n.where)
+        name = name_in_shard(self._g.names[n], shard)
+        return Node(op, tuple(inputs), t, name, None, n.where)
 
 
 class _OfRank(_Unrolling):

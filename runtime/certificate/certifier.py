@@ -101,7 +101,7 @@ class Certifier:
     @cached_property
     def _of_the_graph(self) -> Certificate:
         # What is drawn at the points is large, and is kept for no longer than both take.
-        at = points(self._reference) if self._reference is not None else []
+        at = points(self._reference, self._compiled) if self._reference is not None else []
         exact = self._exact(self._compiled, at)
         return Certificate(self._declared.name, exact, self._derivatives(at))
 

@@ -85,7 +85,7 @@ def compare(
     differences: dict[str, Difference] = {}
     tensors = {*named_tensors(reference)} | {*named_tensors(compiled)}
     scalars = Scalars(reference)
-    for point in points(reference) if at is None else at:
+    for point in points(reference, compiled) if at is None else at:
         point.modulus.stands_for = scalars.residue
         for tensor, outcome in _compared(reference, compiled, point):
             if isinstance(outcome, Difference):
@@ -110,11 +110,11 @@ def _guilty(meant: Mapping[str, Graph], stages: Mapping[str, Graph]) -> tuple[st
     """The first pass whose graph is not as it is meant, and the node; nothing where all are."""
     due = stages["declared"]
     for stage, g in stages.items():
-        due = meant.get(stage, due)
+        due, whole = meant.get(stage, due), unrolled(g)
         scalars = Scalars(due)
-        for at in points(due):
+        for at in points(due, whole):
             at.modulus.stands_for = scalars.residue
-            for _, outcome in _compared(due, unrolled(g), at):
+            for _, outcome in _compared(due, whole, at):
                 if isinstance(outcome, Difference):
                     return stage, outcome.node
     return "", ""

@@ -8,16 +8,18 @@ from zlib import crc32
 
 import numpy as np
 
-from ...graph import Array, Graph, IntShape, Node, Residues, State
+from ...graph import Array, Graph, IntShape, Node, Residues, State, shard_symbol
 from ...graph.modular.arithmetic import PRIMES, random_residues
 from ...graph.modular.modulus import Modulus
+from ...ops import Shard
 from ...ops.likelihood import NLL, LabelPlaces, NLLGrad
 
 STEP: Final = 3
 """The number of the step: at the first, states are 0, and hide faults."""
 _KEY: Final = 0x5EED
 _FIRST: Final = 3
-"""The symbols' sizes, but at the point where all are 1: from here on, no two alike."""
+"""The symbols' sizes, but at the point where all are 1: from here on, no two alike; beyond two rows
+for each shard, where there are shards."""
 _WHOLE: Final = 7
 """Whole numbers that are fed or kept are from 1 to here."""
 LARGE: Final = 1 << 14
@@ -35,13 +37,26 @@ class At(NamedTuple):
     """What was drawn of large sources of fixed sizes, which points of one prime share."""
 
 
-def points(g: Graph) -> list[At]:
-    """Where graphs are compared: at two primes, and with all sizes 1."""
-    sizes = {s: _FIRST + k for k, s in enumerate(g.symbols)}
+def points(g: Graph, *others: Graph) -> list[At]:
+    """Where a graph is compared with others: at two primes, and with all sizes 1.
+
+    Where batches are cut into shards, each has rows at the first two, and the last has fewer. Where
+    `g` itself is so, what it means of a shard may need a row: the smallest sizes are one for each.
+    """
+    of = max(map(_shards, (g, *others)))
+    first = _FIRST if not of else 2 * of + _FIRST
+    sizes = {s: first + k for k, s in enumerate(g.symbols)}
     drawn: dict[tuple[str, int], Array] = {}
     moduli = [Modulus(p) for p in PRIMES]
     at = [At(sizes, p, _KEY, drawn) for p in moduli]
-    return [*at, At(dict.fromkeys(sizes, 1), moduli[0], _KEY, drawn)] if sizes else at
+    fewest = dict.fromkeys(sizes, _shards(g) or 1)
+    return [*at, At(fewest, moduli[0], _KEY, drawn)] if sizes else at
+
+
+def _shards(g: Graph) -> int:
+    """Into how many shards the rows of a graph are cut; 0 where they are whole."""
+    symbols = {d for n in g.nodes for d in n.type.symbols}
+    return max([s.of for d in symbols if (s := shard_symbol(d)) is not None], default=0)
 
 
 def source(
@@ -96,5 +111,6 @@ def classes_of(g: Graph) -> dict[Node, int]:
         else:
             continue
         labels = n.inputs[1]
+        labels = labels.inputs[0] if isinstance(labels.op, Shard) else labels
         classes[labels] = min(count, classes.get(labels, count))
     return classes

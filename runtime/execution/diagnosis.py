@@ -21,47 +21,50 @@ from ...graph import (
     compute,
     roles,
 )
-from ...ops import Receive
+from ...ops import Receive, Shard
+from .in_batch import Batch, InBatch
 
 _LARGE: Final = 50.0
 """From here on exponentials and squares leave f32: what fails below does not by its size."""
 
 
 class Finding(NamedTuple):
-    """A tensor that is not finite, of the first node in order that is to blame for it."""
+    """A tensor that is not finite, of the first node in order that is to blame for it; what it
+    reads, input by input; and where all tensors lie in the batch."""
 
     g: Graph
     node: Node
-    array: Array
-    inputs: tuple[Array, ...]
+    made: InBatch
+    read: tuple[InBatch, ...]
+    batch: Batch
 
     @property
     def at(self) -> tuple[int, ...]:
         """Where the first element lies that is not finite."""
-        return _first(self.array)
+        return _first(self.made.array)
 
     @property
     def value(self) -> float:
         """That element."""
-        return float(self.array[self.at])
+        return float(self.made.array[self.at])
 
     @property
     def operands(self) -> list[float]:
         """The elements that it was computed from, where these are one of each input."""
         if not self.node.op.elementwise:
             return []
-        shape = self.node.type.shape
-        full = np.broadcast_shapes(*[a.shape for a in self.inputs])
-        assert len(full) == len(shape)
-        return [float(np.broadcast_to(a, full)[self.at]) for a in self.inputs]
+        arrays = [t.array for t in self.read]
+        full = np.broadcast_shapes(*[a.shape for a in arrays])
+        assert len(full) == self.node.type.rank
+        return [float(np.broadcast_to(a, full)[self.at]) for a in arrays]
 
     @property
     def rows(self) -> tuple[int, ...]:
         """The rows of the batch that hold such an element, where the node has rows."""
-        if not _has_rows(self.g, self.node):
+        if not self.made.batch:
             return ()
-        bad = ~np.isfinite(self.array).reshape(len(self.array), -1)
-        return tuple(np.flatnonzero(bad.any(axis=1)).tolist())
+        bad = ~np.isfinite(self.made.array).reshape(len(self.made.array), -1)
+        return tuple((self.made.first + np.flatnonzero(bad.any(axis=1))).tolist())
 
 
 def explained(
@@ -118,10 +121,12 @@ def first_not_finite(
         made = {n: value(n) for n in checked}
         guilty = {n for n in checked if _is_bad(made[n])}
         values |= made
-    first = next((n for n in g.order if n in guilty), None)
+    # A shard's rows of an input are as they are fed.
+    first = next((n for n in g.order if n in guilty and not isinstance(n.op, Shard)), None)
     if first is None:
         return None
-    return Finding(g, first, values[first], tuple([values[i] for i in first.inputs]))
+    batch = Batch(g, values, sizes)
+    return Finding(g, first, *batch.computed(first), batch)
 
 
 def _made_of(n: Node) -> Sequence[Node]:
@@ -134,29 +139,28 @@ def _made_of(n: Node) -> Sequence[Node]:
 
 def _diagnosis(finding: Finding, value: Callable[[Node], Array], step: int | None) -> Diagnosis:
     """All that is told of a finding."""
-    g, n = finding.g, finding.node
-    read = dict(zip(n.inputs, finding.inputs, strict=True))
+    g, n, made = finding.g, finding.node, finding.made
     return Diagnosis(
         step=step,
-        node=g.names[n],
+        node=made.name,
         place=g.order.index(n),
         op=n.op.name,
         layer=g.layer(n),
         phase=roles(g)[n],
         where=n.where.described if n.where is not None else None,
         value=f"{finding.value:g}",
-        at=finding.at,
+        at=made.place(finding.at),
         rows=finding.rows,
-        batch=len(finding.array) if _has_rows(g, n) else 0,
-        reads=tuple([_reading(g, i, a) for i, a in read.items()]),
+        batch=made.batch,
+        reads=tuple(map(_reading, {t.name: t for t in finding.read}.values())),
         causes=tuple(_causes(finding)),
         remedies=tuple(_remedies(finding, value, step)),
     )
 
 
-def _reading(g: Graph, n: Node, a: Array) -> Reading:
+def _reading(t: InBatch) -> Reading:
     """The range of a tensor that a node reads."""
-    name = g.names[n]
+    name, a = t.name, t.array
     finite = np.isfinite(a)
     count = int(np.count_nonzero(finite))
     if not count:
@@ -164,9 +168,9 @@ def _reading(g: Graph, n: Node, a: Array) -> Reading:
     least = float(np.min(a, where=finite, initial=_end(a, 1)))
     most = float(np.max(a, where=finite, initial=_end(a, -1)))
     row = None
-    if _has_rows(g, n) and least < most:
+    if t.batch and least < most:
         size = np.where(finite, np.abs(a.astype(np.float64)), -1.0)
-        row = int(np.unravel_index(int(size.argmax()), a.shape)[0])
+        row = t.first + int(np.unravel_index(int(size.argmax()), a.shape)[0])
     return Reading(name, least, most, a.size - count, row)
 
 
@@ -178,13 +182,6 @@ def _end(a: Array, sign: int) -> Any:
     return limits.max if sign > 0 else limits.min
 
 
-def _has_rows(g: Graph, n: Node) -> bool:
-    """Whether the first dimension is the batch: a symbol that counts the rows of an input."""
-    return n.type.rank > 0 and n.type.shape[0] in {
-        d for i in g.inputs for d in i.type.shape[:1] if isinstance(d, str)
-    }
-
-
 def _is_bad(a: Array) -> bool:
     return a.dtype.kind == "f" and not bool(np.isfinite(a).all())
 
@@ -194,41 +191,45 @@ def _first(a: Array) -> tuple[int, ...]:
     return tuple(map(int, np.unravel_index(int(np.isfinite(a).argmin()), a.shape)))
 
 
-def _place(g: Graph, n: Node, at: tuple[int, ...]) -> str:
-    """Where an element lies."""
+def _place(t: InBatch) -> str:
+    """Where the first element lies that is not finite."""
+    at = t.place(_first(t.array))
     if not at:
         return ""
-    row = f" in row {at[0]}," if _has_rows(g, n) else ""
+    row = f" in row {at[0]}," if t.batch else ""
     return f"{row} at [{','.join(map(str, at))}]"
 
 
 def _causes(finding: Finding) -> Iterator[str]:
     """What the node has read: the sources that are not finite, or else the numbers."""
-    g = finding.g
     sources = _sources(finding)
-    for n, a, at in sources:
-        kind = "input" if isinstance(n.op, Input) else f"the {n.op.name}"
-        yield f"{kind} {g.names[n]!r} holds {a[at]}{_place(g, n, at)}"
+    for t, source in sources:
+        kind = "input" if isinstance(source.op, Input) else f"the {source.op.name}"
+        name = finding.batch.name(source)
+        yield f"{kind} {name!r} holds {t.array[_first(t.array)]}{_place(t)}"
     if not sources and finding.operands:
         numbers = ", ".join([f"{x:g}" for x in finding.operands])
         yield f"{finding.node.op.name}({numbers}) is {finding.value:g}"
 
 
-def _sources(finding: Finding) -> list[tuple[Node, Array, tuple[int, ...]]]:
-    """The sources that the node reads and that are not finite, and where."""
-    read = dict(zip(finding.node.inputs, finding.inputs, strict=True))
-    sources = [(n, a) for n, a in read.items() if isinstance(n.op, Source)]
-    return [(n, a, _first(a)) for n, a in sources if _is_bad(a)]
+def _sources(finding: Finding) -> list[tuple[InBatch, Node]]:
+    """What the node reads that is fed or kept, and not finite."""
+    read = {t.name: t for t in finding.read}.values()
+    return [(t, t.source) for t in read if t.source is not None and _is_bad(t.array)]
 
 
 def _remedies(finding: Finding, value: Callable[[Node], Array], step: int | None) -> Iterator[str]:
     """What may help against numbers that have become too large."""
     g = finding.g
-    read = finding.operands or [_largest(a) for a in finding.inputs]
+    read = finding.operands or [_largest(t.array) for t in finding.read]
     if _sources(finding) or max(map(abs, read), default=0.0) < _LARGE:
         return
     updated = next((w for w, n in g.updates.items() if n is finding.node), None)
-    large = {g.names[n]: most for n in g.inputs if (most := _largest(value(n))) >= _LARGE}
+    large: dict[str, float] = {}
+    for n in g.inputs:
+        if (most := _largest(value(n))) >= _LARGE:
+            name = finding.batch.name(n)
+            large[name] = max(most, large.get(name, 0.0))
     if updated is not None and not isinstance(updated.op, Parameter):
         yield "its gradient is too large: clip=vg.ClipNorm(1.0) would bound it"
     elif step or updated is not None:

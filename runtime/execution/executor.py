@@ -26,6 +26,7 @@ from ..planning.phases import is_wrong, late_products, phases, read_late, watche
 from ..planning.plan import Plan
 from .blas_threads import Threads
 from .headroom import Headroom
+from .in_batch import rows_in_words
 from .poison import is_wanted, poison
 
 # NumPy takes a buffer of so many elements for a broadcast operand or a cast: small, for no gain in
@@ -232,11 +233,12 @@ class Executor:
             return e if isinstance(e, VerigradError) else RunError(f"{type(e).__name__}: {e}")
         names = self.graph.names
         if isinstance(e, LabelError):
-            return e.located(n, names)
+            return e.located(n, names, self.plan.sizes)
         call = f"{n.op.name}({', '.join('%' + names[i] for i in n.inputs)})"
         kind = type(e) if isinstance(e, VerigradError) else RunError
         what = str(e) if isinstance(e, VerigradError) else f"{type(e).__name__}: {e}"
-        return kind(f"{what}\n  in %{names[n]} = {call}")
+        rows = rows_in_words(n, self.plan.sizes)
+        return kind("\n  ".join([what, f"in %{names[n]} = {call}", *([rows] if rows else [])]))
 
 
 def _write(task: WritingTask, backend: Backend, checked: Sequence[Node]) -> StepText:
