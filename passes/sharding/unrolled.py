@@ -28,8 +28,9 @@ def shards_of(g: Graph) -> int | None:
     for n in g.order:
         if isinstance(n.op, AllReduce):
             return n.op.tree
-        if isinstance(n.op, Shard) and n.op.shard is None:
-            return n.op.of
+        for d in n.type.symbols:
+            if (shard := shard_symbol(d)) is not None and shard.first is None:
+                return shard.of
     return None
 
 

@@ -149,10 +149,13 @@ BY_FAMILY: Final[Mapping[type[Op], Callable[[Pool, str], Node | None]]] = {
     Reduction: reduced,
     Update: update,
 }
+OF_SHARDS: Final = ("verigrad.ops.sharding", "verigrad.ops.messages")
+"""Ops of these are what a cut batch is made of: no graph is declared with them."""
 NAMES: Final = sorted(
     name
     for name, kind in OPS.items()
     if kind.__module__.startswith("verigrad.") and not issubclass(kind, Source)
+    if kind.__module__ not in OF_SHARDS
 )
 """All ops that a user may declare."""
 
