@@ -93,8 +93,8 @@ FAULTS: Final = (
     _reader(
         "accuracy-over-one-row-more",
         "runtime/training/measure.py",
-        "right / data.count if classifier",
-        "right / (data.count + 1) if classifier",
+        "for block in blocks]) / data.count",
+        "for block in blocks]) / (data.count + 1)",
         "training/test_measure.py",
         _MEASURED,
     ),
