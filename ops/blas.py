@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -28,6 +29,8 @@ _NAMES: Final = (
     ("", "", False),
 )
 _LETTERS: Final = {"f4": "s", "f8": "d"}
+THREADS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""Variables of the environment that say how many threads it takes."""
 _PIECE: Final = 16_384
 """Elements that are added at a time where no BLAS is found to add them."""
 
@@ -195,6 +198,20 @@ class at_most:  # noqa: N801
         functions = _functions()
         if functions is not None and self._before > self._threads:
             functions[1](self._before)
+
+
+@contextmanager
+def kept_to_one_thread() -> Iterator[None]:
+    """The BLAS makes its products on one thread while the block lasts, in all threads; without the
+    lock, which each step takes."""
+    one = at_most(1)
+    with SETTINGS:
+        one.__enter__()
+    try:
+        yield
+    finally:
+        with SETTINGS:
+            one.__exit__()
 
 
 @cache

@@ -65,6 +65,7 @@ class Communicator(Link):
         all of them."""
         self.remedy = ""
         """How a run goes on that the end of a rank has ended, which is said with it."""
+        self._commanded = False
         self._buckets: list[Bucket] = []
 
     # ---- within a step -----------------------------------------------------------------------
@@ -108,9 +109,12 @@ class Communicator(Link):
     def fail(self, error: str) -> None:
         """Tells the others, wherever they wait, that this rank ends with an error."""
 
-    def advise(self, remedy: str) -> None:
-        """Says how a run goes on that the end of a rank has ended, unless that is said already."""
-        self.remedy = self.remedy or remedy
+    def advise(self, remedy: str, command: bool = False) -> None:
+        """Says how a run goes on that the end of a rank has ended; what a command says of it stays,
+        as the user knows that alone."""
+        if command or not self._commanded:
+            self.remedy = remedy
+        self._commanded |= command
 
     def error(self, rank: int, why: str) -> RankError:
         """What the end of another rank raises here."""

@@ -129,8 +129,8 @@ class MPIRanks(Communicator):
                 self._telling.append(self._control.Isend([told, self._mpi.BYTE], other))
         self._watched.failed(error)
 
-    def advise(self, remedy: str) -> None:
-        super().advise(remedy)
+    def advise(self, remedy: str, command: bool = False) -> None:
+        super().advise(remedy, command)
         self._watched.remedy(self.remedy)
 
     def close(self) -> None:

@@ -135,6 +135,8 @@ def fit(
     ranks = connected(comm) if comm is not None else None
     with reported(ranks):
         kept = _checkpoint(checkpoint, resume)
+        if ranks is not None:
+            ranks.advise(_going_on(kept))
         split = _checked_split(validation_split, validation)
         how = Drawing(sampler, batch_size, epochs, steps, split, marked=kept is not None)
         source = source_of(program, data, how)
@@ -223,6 +225,13 @@ def _checkpoint(checkpoint: str | Path | Checkpoint | None, resume: bool) -> Che
     if isinstance(checkpoint, Checkpoint):
         return checkpoint
     return Checkpoint(checkpoint, resume=resume)
+
+
+def _going_on(kept: Checkpoint | None) -> str:
+    """How a run of ranks goes on when one of them has ended."""
+    if kept is None:
+        return "nothing of the run is kept: vg.fit(..., checkpoint=PATH) keeps what it goes on from"
+    return f"start the ranks again, with vg.fit(..., checkpoint={str(kept.path)!r}, resume=True)"
 
 
 def _watchers(loop: Loop, train: DataSet, valid: DataSet | None) -> list[Watcher]:

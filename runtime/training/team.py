@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
 from itertools import zip_longest
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from ...graph import Array, NonFiniteError, RunError, ShardSymbol, shown
+from ...ops.blas import THREADS, kept_to_one_thread
 from ...passes import Part, Shards
 from ...passes.sharding import buckets
 from ..execution.own_rows import OwnRows, OwnRowsReader
@@ -97,14 +99,20 @@ class Team:
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Within the block a step of the program is made by all ranks."""
+        """Within the block a step of the program is made by all ranks, on one thread each."""
         variants = self._program._variants
         self._ranks.open(buckets(self._step.graph))
         variants.ranked = self._step
         try:
-            yield
+            with nullcontext() if self._threads_are_given() else kept_to_one_thread():
+                yield
         finally:
             variants.ranked = None
+
+    def _threads_are_given(self) -> bool:
+        """Whether the program or the environment says how many threads a rank takes."""
+        asked = self._program.options.threads is not None
+        return asked or any(name in os.environ for name in THREADS)
 
     # ---- the rows of a batch -----------------------------------------------------------------
 

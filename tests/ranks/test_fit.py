@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import verigrad as vg
+from verigrad.ops.blas import THREADS, threads
 from verigrad.runtime.data.source import load_data
 
 from .test_bits import net
@@ -207,3 +208,43 @@ def test_what_goes_wrong_while_a_checkpoint_is_written_ends_the_run(
     assert found[0] == "there is no space left"
     assert "rank 0 ended: RunError: there is no space left" in found[1]
     assert not path.exists()
+
+
+def test_a_rank_takes_one_thread_unless_more_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Asks(vg.Callback):
+        def on_step(self, step: int, loss: float) -> None:
+            taken.append(threads())
+
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+
+    def seen(asked: int | None) -> list[int]:
+        program = compiled(threads=asked)
+        on_ranks(1, lambda rank: vg.fit(program, (X, Y), steps=1, comm=rank, callbacks=Asks()))
+        return taken
+
+    taken: list[int] = []
+    before = threads()
+    assert seen(None) == [1]
+    assert seen(2) == [1, before]
+    assert threads() == before
+
+
+def test_what_a_rank_says_of_how_to_go_on(tmp_path: Path) -> None:
+    path, said = tmp_path / "run", []
+
+    def run(rank: ThreadRank) -> None:
+        vg.fit(compiled(), (X, Y), steps=1, comm=rank)
+        said.append(rank.remedy)
+        vg.fit(compiled(), (X, Y), steps=1, comm=rank, checkpoint=path)
+        said.append(rank.remedy)
+        rank.advise("go on with: verigrad resume runs/a", command=True)
+        vg.fit(compiled(), (X, Y), steps=1, comm=rank)
+        said.append(str(rank.error(0, "was killed")))
+
+    on_ranks(1, run)
+    assert said == [
+        "nothing of the run is kept: vg.fit(..., checkpoint=PATH) keeps what it goes on from",
+        f"start the ranks again, with vg.fit(..., checkpoint={str(path)!r}, resume=True)",
+        "rank 0 of 1 was killed; go on with: verigrad resume runs/a",
+    ]

@@ -116,7 +116,7 @@ class Ends(vg.Callback):
 
 def ending(how: str, rank: str) -> list[str]:
     """A run in which a rank ends."""
-    connected(WORLD).advise("go on with: mpiexec -n 4 python mine.py")
+    connected(WORLD).advise("go on with: mpiexec -n 4 python mine.py", command=True)
     return trained(WORLD, 30, callbacks=[Ends(how, int(rank))])
 
 
