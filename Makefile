@@ -13,7 +13,7 @@ ORACLED := OPENBLAS_NUM_THREADS=1 $(ORACLES)/bin/python -m pytest tests -m oracl
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
 .PHONY: help train test test-jit test-more test-oracles test-sklearn-before test-page accuracy fuzz \
-	notebooks catch mutants pictures on-device lint docs bench clean
+	kill notebooks catch mutants pictures on-device lint docs bench clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
@@ -25,6 +25,7 @@ help:
 	@echo "make accuracy measures every op beside mpmath, into tests/accuracy/ACCURACY.md"
 	@echo "make test-more runs them with twenty times as many cases where not all can be tried"
 	@echo "make fuzz    checks random programs, then changed files, for MINUTES=10 each: see tests/fuzz"
+	@echo "make kill    kills ranks of runs under mpiexec at random steps, and looks at what is left"
 	@echo "make notebooks runs the example notebooks, and keeps what they print"
 	@echo "make catch   plants faults in copies, and tabulates what catches each (an hour)"
 	@echo "make mutants changes the passes and the planner everywhere, and tries the tests on each"
@@ -79,6 +80,9 @@ test-more: $(VENV)/installed-dev
 fuzz: $(VENV)/installed-dev
 	cd tests && OPENBLAS_NUM_THREADS=1 ../$(BIN)/python -m fuzz --minutes $(MINUTES) $(ARGS)
 	cd tests && OPENBLAS_NUM_THREADS=1 ../$(BIN)/python -m fuzz.readers --minutes $(MINUTES)
+
+kill: $(VENV)/installed-dev
+	cd tests && OPENBLAS_NUM_THREADS=1 ../$(BIN)/python -m ranks.kills $(ARGS)
 
 notebooks: $(VENV)/installed-notebook
 	cd tests && OPENBLAS_NUM_THREADS=1 ../$(BIN)/python -m notebooks

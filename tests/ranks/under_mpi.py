@@ -120,7 +120,32 @@ def ending(how: str, rank: str) -> list[str]:
     return trained(WORLD, 30, callbacks=[Ends(how, int(rank))])
 
 
-TASKS = {f.__name__: f for f in (bits, resumed, sums, gathered, ending)}
+class Prints(vg.Callback):
+    """Prints something behind the first step."""
+
+    def __init__(self, something: object) -> None:
+        self.something = something
+
+    def on_step(self, step: int, loss: float) -> None:
+        if self.something is not None:
+            print(json.dumps(self.something), flush=True)
+            self.something = None
+
+
+def killed(path: str) -> None:
+    """A run without an end that goes on from a checkpoint; rank 0 prints all processes."""
+    connected(WORLD).advise("go on with: mpiexec -n 4 python mine.py", command=True)
+    prints = Prints(WORLD.gather(os.getpid()))
+    trained(WORLD, 1_000_000, checkpoint=Path(path), resume=True, callbacks=[prints])
+
+
+def resumed_to(path: str, steps: str) -> list[str]:
+    """What a run that goes on from a checkpoint ends with, after so many steps."""
+    prints = Prints(None)  # a run goes on with the callbacks that it began with
+    return trained(WORLD, int(steps), checkpoint=Path(path), resume=True, callbacks=[prints])
+
+
+TASKS = {f.__name__: f for f in (bits, resumed, sums, gathered, ending, killed, resumed_to)}
 
 if __name__ == "__main__":
     result = TASKS[sys.argv[1]](*sys.argv[2:])

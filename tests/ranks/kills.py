@@ -1,0 +1,114 @@
+"""Kills ranks of runs under mpiexec at random times, and looks at what is left: `make kill`.
+
+One run is killed so many times, and goes on each time with another number of ranks from what the
+last checkpoint holds. It ends with the bits of a run that was never stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from verigrad.runtime.training.checkpoint import read_checkpoint
+
+from . import under_mpi
+
+MPIEXEC = Path(sys.executable).parent / "mpiexec"
+ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+
+
+class Death(NamedTuple):
+    """What became of one run in which a rank was killed."""
+
+    ranks: int
+    rank: int
+    seconds: float
+    """Until mpiexec and all processes of the run had ended."""
+    named: bool
+    """Whether the one error says which rank it was, and how to go on."""
+    step: int
+    """Of the checkpoint, which was read as a whole."""
+
+
+def command(ranks: int, *task: object) -> list[str]:
+    program = [sys.executable, under_mpi.__file__, *map(str, task)]
+    return [str(MPIEXEC), "-n", str(ranks), *program]
+
+
+def death(ranks: int, path: Path, most: float) -> Death:
+    """Kills a rank within so many seconds after the first step."""
+    with subprocess.Popen(
+        command(ranks, "killed", path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    ) as running:
+        assert running.stdout is not None
+        processes = json.loads(running.stdout.readline())
+        time.sleep(random.uniform(0, most))
+        rank = random.randrange(ranks)
+        os.kill(processes[rank], signal.SIGKILL)
+        begun = time.monotonic()
+        _, err = running.communicate(timeout=60)
+    while any(Path(f"/proc/{p}").exists() for p in processes):
+        time.sleep(0.001)
+    seconds = time.monotonic() - begun
+    told = re.findall(r"^Error: .*$", err, re.MULTILINE)
+    due = rf"Error: rank {rank} of {ranks} \(process {processes[rank]} on .*go on with: mpiexec.*"
+    named = len(told) == 1 and re.fullmatch(due, told[0]) is not None
+    if not named:
+        print(f"rank {rank} was killed, and this was told:\n{err}")
+    return Death(ranks, rank, seconds, named, step_of(path))
+
+
+def step_of(path: Path) -> int:
+    """The step of a checkpoint, which is read as a whole; 0 where none was written yet."""
+    return read_checkpoint(path).position.step if path.exists() else 0
+
+
+def main() -> None:
+    """Prints what was found, and fails where any of it is not as promised."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=1.0, help="the longest before a kill")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.safetensors"
+        deaths = []
+        for _ in range(options.kills):
+            deaths.append(death(random.choice((2, 4, 8)), path, options.seconds))
+            print(deaths[-1], flush=True)
+        steps = step_of(path) + 20
+        ended = subprocess.run(
+            command(2, "resumed_to", path, steps),
+            capture_output=True,
+            text=True,
+            env=ENVIRONMENT,
+            check=True,
+        )
+    same = json.loads(ended.stdout) == under_mpi.trained(steps=steps)
+    seconds = [d.seconds for d in deaths]
+    named = sum([d.named for d in deaths])
+    print(
+        f"{len(deaths)} kills, {named} named; all had ended after {statistics.median(seconds):.2f} "
+        f"s, {max(seconds):.2f} s at most; each checkpoint was whole, up to step {steps - 20}; the "
+        f"run that went on from the last has {'the' if same else 'NOT the'} bits of one rank's"
+    )
+    if named < len(deaths) or max(seconds) > 10 or not same:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
