@@ -33,7 +33,8 @@ FLOORS = (
 ROOMS = [p for p in (ROOT / "runtime").rglob("*.py") if p != ROOT / "runtime" / "__init__.py"]
 HEAVY = [
     "networkx", "graphviz", "matplotlib", "rich", "click", "pygments", "safetensors",
-    "threadpoolctl", "optuna", "joblib", "sqlalchemy", "mlflow", "tensorboardX",
+    "threadpoolctl", "optuna", "joblib", "cloudpickle", "distributed", "ray",
+    "sqlalchemy", "mlflow", "tensorboardX",
 ]  # fmt: skip
 
 

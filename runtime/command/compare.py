@@ -18,10 +18,10 @@ from ...graph.writing import write_whole
 from ..figures.curves import Curve, draw_comparison
 from .amounts import shares
 from .comparison import Run, Variant, compare
+from .jobs import Jobs, takes_jobs
 from .named_methods import OPTIMIZERS
 from .outputs import check_figure
 from .settings import Settings
-from .threads import limited, threads_option
 from .training_command import training_command
 
 SAME_RATE: Final = 1e-3
@@ -67,7 +67,11 @@ def _seeds(text: str) -> tuple[int, ...]:
     help="Train each with these seeds; mean and spread are shown.",
 )  # fmt: skip
 @click.option("--epochs", default=5, show_default=True, type=click.IntRange(min=1), help="Of each.")
-@threads_option
+@click.option(
+    "--threads", default=1, show_default=True, type=click.IntRange(1, 1024),
+    help="Threads of the matrix products of each run.",
+)  # fmt: skip
+@takes_jobs
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.svg",
     help="Where the figure goes; none is drawn without it.",
@@ -83,7 +87,8 @@ def compare_command(
     l2s: tuple[float, ...] | None,
     seeds: tuple[int, ...] | None,
     epochs: int,
-    threads: int | None,
+    threads: int,
+    jobs: Jobs,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -112,10 +117,12 @@ def compare_command(
     seeds = seeds or (settings.seed,)
     runs: list[Run] = []
     try:
-        with limited(threads):
+        with jobs.at_work(threads):
             # Without a terminal, the end of each run is told, which is enough.
-            at_once = sys.stderr is not None and sys.stderr.isatty()
-            for run in compare(data, variants, seeds, epochs, at_once, threads):
+            progress = jobs.here and sys.stderr is not None and sys.stderr.isatty()
+            for run in compare(
+                data, variants, seeds, epochs, progress=progress, threads=threads, jobs=jobs.at_once
+            ):
                 runs.append(run)
                 _tell(run, len(runs), len(variants) * len(seeds))
     finally:

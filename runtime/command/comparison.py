@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -14,11 +16,12 @@ from ...ops import words
 from ..data.parts import Part, TaskData
 from ..metrics.registry import Task
 from ..program import Program
-from ..training.callback import Callback
 from ..training.dataset import DataSet
 from ..training.fit import fit
 from ..training.measure import measure_set, scorer_of
 from ..training.sampling import ShuffledEpochs
+from ..tuning.jobs import Wanted, results
+from ..tuning.shared import limited_to
 from .network import compiled
 from .settings import Settings
 
@@ -59,76 +62,83 @@ class Run(NamedTuple):
     stopped: int | None
 
 
+@dataclass(frozen=True)
+class Compared:
+    """How a run is made, in any process; `threads` are as `compile` takes them, and a limit of all
+    matrix products where they are given."""
+
+    data: TaskData
+    epochs: int
+    threads: int | None
+    progress: bool
+
+    def __call__(self, variant: Variant) -> Run:
+        with nullcontext() if self.threads is None else limited_to(self.threads):
+            return self._trained(*variant)
+
+    def _trained(self, label: str, settings: Settings) -> Run:
+        sampler = ShuffledEpochs(len(self.data.train.y), settings.batch_size, settings.seed)
+        steps = self.epochs * sampler.steps_per_epoch
+        program = compiled(self.data, settings, steps, self.threads)
+        recorder = _Recorder(program, self.data)
+        recorder.measure(0)
+        recorder.at = {round(k * steps / POINTS) for k in range(1, POINTS + 1)}
+        began = time.perf_counter()
+        stopped = None
+        try:
+            fit(
+                program,
+                self.data.train,
+                epochs=self.epochs,
+                batch_size=settings.batch_size,
+                callbacks=recorder,
+                progress=self.progress,
+            )
+        except NonFiniteError:
+            stopped = program.step_number + 1
+        seconds = time.perf_counter() - began
+        at, losses = _binned(np.array(recorder.losses), steps)
+        last = recorder.losses[-max(1, steps // self.epochs) :]
+        return Run(
+            label,
+            settings,
+            MEASURES[self.data.task],
+            steps,
+            at,
+            losses,
+            recorder.steps,
+            recorder.train_scores,
+            recorder.validation_scores,
+            float(np.mean(last)) if last else float("nan"),
+            seconds,
+            stopped,
+        )
+
+
 def compare(
     data: TaskData,
     variants: Sequence[Variant],
     seeds: Sequence[int],
     epochs: int,
+    *,
     progress: bool = False,
     threads: int | None = None,
+    jobs: int | None = 1,
 ) -> Iterator[Run]:
-    """Every variant for every seed, each run as it ends; `progress` shows it meanwhile.
-
-    `threads` are as `compile` takes them.
+    """Every variant for every seed, in this order, each run as it ends; `progress` shows it
+    meanwhile, where it is made here.
 
     Runs of one seed begin with the same weights and draw the same batches. A run whose loss is
     not finite ends there, and the others go on. Raises RunError where no validation part is.
     """
     if not len(data.validation.y):
         raise RunError(f"{data.name} has too few rows to hold a validation part out of them")
-    for variant in variants:
-        for seed in seeds:
-            settings = variant.settings._replace(seed=seed)
-            yield _run(data, variant.label, settings, epochs, progress, threads)
+    run = Compared(data, epochs, threads, progress)
+    seeded = [Variant(v.label, v.settings._replace(seed=s)) for v in variants for s in seeds]
+    yield from results(run, [(variant,) for variant in seeded], jobs)
 
 
-def _run(
-    data: TaskData,
-    label: str,
-    settings: Settings,
-    epochs: int,
-    progress: bool,
-    threads: int | None,
-) -> Run:
-    sampler = ShuffledEpochs(len(data.train.y), settings.batch_size, settings.seed)
-    steps = epochs * sampler.steps_per_epoch
-    program = compiled(data, settings, steps, threads)
-    recorder = _Recorder(program, data)
-    recorder.measure(0)
-    recorder.at = {round(k * steps / POINTS) for k in range(1, POINTS + 1)}
-    began = time.perf_counter()
-    stopped = None
-    try:
-        fit(
-            program,
-            data.train,
-            epochs=epochs,
-            batch_size=settings.batch_size,
-            callbacks=recorder,
-            progress=progress,
-        )
-    except NonFiniteError:
-        stopped = program.step_number + 1
-    seconds = time.perf_counter() - began
-    at, losses = _binned(np.array(recorder.losses), steps)
-    last = recorder.losses[-max(1, steps // epochs) :]
-    return Run(
-        label,
-        settings,
-        MEASURES[data.task],
-        steps,
-        at,
-        losses,
-        recorder.steps,
-        recorder.train_scores,
-        recorder.validation_scores,
-        float(np.mean(last)) if last else float("nan"),
-        seconds,
-        stopped,
-    )
-
-
-class _Recorder(Callback):
+class _Recorder(Wanted):
     """Keeps every loss, and the scores of both parts at the steps `at`."""
 
     def __init__(self, program: Program, data: TaskData) -> None:

@@ -13,12 +13,14 @@ import click
 from ...graph import RunError
 from ..data.parts import TaskData
 from ..training.fit import fit
+from ..tuning.jobs import Wanted
 from ..tuning.rounds import Bars, rounds
 from ..tuning.study import Asked as Facts
 from ..tuning.study import Study, fingerprint, opened
 from ..tuning.trial import Ran, Trial, Watch, watched
 from ..tuning.tune import direction_of
 from ..tuning.tuning import Tuning, told
+from .jobs import Jobs
 from .network import compiled
 from .ranged import Asked, Values, read_options, typed
 from .scoring import of_epochs
@@ -50,7 +52,7 @@ class Trained(NamedTuple):
                 steps=steps,
                 batch_size=settings.batch_size,
                 sampler=run_options.sampler,
-                callbacks=[*callbacks, watch],
+                callbacks=[*callbacks, watch, Wanted()],
                 metrics=of_epochs(self.data.task, run_options.metrics, run_options.keep_best),
                 progress=False,
                 verify_products=run_options.verify_products,
@@ -64,7 +66,7 @@ class How(NamedTuple):
     """How trials are made and judged, as the options say."""
 
     trials: int
-    jobs: int
+    jobs: Jobs
     by: str
     no_prune: bool
     round_size: int
@@ -94,11 +96,12 @@ class Trials:
                 there = len(trials.trials[: how.trials])
                 click.echo(f"{study} has {there} of {how.trials} trials", err=True)
             try:
-                for trial in rounds(
-                    trials, self._run, how.by, how.trials, how.jobs, how.round_size,
-                    not how.no_prune,
-                ):  # fmt: skip
-                    _tell(trial, how.trials, how.by)
+                with how.jobs.at_work(threads=1):
+                    for trial in rounds(
+                        trials, self._run, how.by, how.trials, how.jobs.at_once, how.round_size,
+                        not how.no_prune,
+                    ):  # fmt: skip
+                        _tell(trial, how.trials, how.by)
             except KeyboardInterrupt:
                 if study is not None:
                     click.echo(f"the same command goes on with {study}", err=True)

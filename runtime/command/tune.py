@@ -19,10 +19,12 @@ from ..optional import require
 from ..training.checkpoint import Checkpoint
 from ..training.following import MEASURES
 from ..tuning.rounds import ROUND
+from ..tuning.shared import limited_to
 from ..tuning.study import Asked as Facts
-from ..tuning.trial import Trial, one_thread
+from ..tuning.trial import Trial
 from .folder import Folder
 from .groups import RUN, GroupedCommand, grouped_option
+from .jobs import takes_jobs
 from .log_to import loggers_of
 from .network import compiled
 from .outputs import check_figure
@@ -48,10 +50,7 @@ STUDY: Final = "study.db"
 @click.option(
     "--trials", default=30, show_default=True, type=click.IntRange(min=1), help="How many runs."
 )
-@click.option(
-    "--jobs", default=1, show_default=True, type=click.IntRange(1, 1024),
-    help="Runs at the same time, each on one thread. The result is the same for any number.",
-)  # fmt: skip
+@takes_jobs
 @click.option(
     "--by", default="loss", show_default=True, type=click.Choice(BY),
     help="The measure of the validation that is to be best.",
@@ -179,7 +178,7 @@ def _train_best(data: TaskData, options: Values, best: Trial, folder: Folder, by
     settings, run_options = read_options(options, len(data.train.y))
     run_options = run_options._replace(threads=1)
     click.echo(f"making trial {best.number} again", err=True)
-    with one_thread():
+    with limited_to(1):
         program = compiled(data, settings, steps_of_run(data, settings, run_options), 1)
         describe(data, program)
         running = TrainingRun(data, program, settings, run_options, folder)

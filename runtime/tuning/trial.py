@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from statistics import median
 from typing import Any, Final, NamedTuple
 
-from ...graph import NonFiniteError, VerigradError, VerigradWarning, cut
-from ..optional import require
+from ...graph import NonFiniteError, VerigradError, cut
 from ..training.following import Following, larger_is_better
 from ..training.history import Row
+from .heard import hearing
+from .shared import limited_to
 
 STARTUP: Final = 5
 """So many trials must have reached an epoch before one that is worse is ended there."""
@@ -97,8 +96,7 @@ def watched(watch: Watch, train: Callable[[Watch], float | None]) -> Ran:
     `train` gives the measure of the weights that the run ends with, or None for that of its last
     epoch. Of warnings, which the best run repeats, nothing is told.
     """
-    with warnings.catch_warnings(), one_thread():
-        warnings.simplefilter("ignore", VerigradWarning)
+    with hearing(), limited_to(1):
         try:
             value = train(watch)
         except NonFiniteError:
@@ -112,10 +110,3 @@ def watched(watch: Watch, train: Callable[[Watch], float | None]) -> Ran:
     if not math.isfinite(value):
         return Ran(values, None, f"not finite in epoch {len(values)}")
     return Ran(values, value, DONE)
-
-
-def one_thread() -> AbstractContextManager[object]:
-    """The matrix products kept to one thread: jobs take the others, and the bits are the same."""
-    pools = require("threadpoolctl", "tune")
-    limits: AbstractContextManager[object] = pools.threadpool_limits(1)
-    return limits

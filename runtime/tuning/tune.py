@@ -14,6 +14,7 @@ from ..program import Program, check_program
 from ..training.dataset import Data
 from ..training.fit import fit
 from ..training.following import MEASURES, larger_is_better
+from .jobs import Wanted
 from .ranges import ranged
 from .rounds import ROUND, Bars, rounds
 from .study import Asked, Study, fingerprint, opened
@@ -40,7 +41,7 @@ class _Fitted(NamedTuple):
             check_program("tune", program)
             fitted = self.fixed | {k: v for k, v in options.items() if k in _OF_FIT}
             fit(
-                program, self.data, validation=self.validation, callbacks=watch,
+                program, self.data, validation=self.validation, callbacks=[watch, Wanted()],
                 metrics=() if self.by in MEASURES else [self.by], progress=False, **fitted,
             )  # fmt: skip
             return watch.best if self.keep_best else None
@@ -57,7 +58,7 @@ def tune(
     epochs: int | None = None,
     batch_size: int | None = None,
     trials: int = 30,
-    jobs: int = 1,
+    jobs: int | None = None,
     by: str = "loss",
     keep_best: bool = False,
     prune: bool = True,
@@ -77,7 +78,10 @@ def tune(
     What is tried next is Optuna's choice, by all trials of earlier rounds, of `round_size` each.
     After a third of its epochs, a trial ends where its best measure so far is worse than the median
     of those (Golovin et al., Google Vizier, KDD 2017), unless `prune=False`. The table is a
-    function of the arguments: `jobs`, in processes of one thread each, change nothing but the time.
+    function of the arguments alone. So many `jobs` are at work at a time, each on one thread, and
+    change nothing but the time: joblib's, which are processes of this machine, or what
+    `joblib.parallel_config` says, such as a cluster of Dask. Unsaid, there are as many as are
+    configured there; where nothing is, one, which is this process.
 
     `study` is a file (SQLite), in which every trial is kept: the tuning goes on with it, however it
     was ended, to the same table; more `trials` add to it. Or a study of Optuna's, with the sampler
@@ -88,8 +92,10 @@ def tune(
     check_kind("ranges", ranges, Mapping, 'a dict such as {"lr": "log:1e-3..1e-1"}', RunError)
     check_switch("keep_best", keep_best)
     check_switch("prune", prune)
-    for name, number in (("trials", trials), ("jobs", jobs), ("round_size", round_size)):
+    for name, number in (("trials", trials), ("round_size", round_size)):
         count_of(name, number)
+    if jobs is not None:
+        count_of("jobs", jobs)
     found = {name: ranged(name, given) for name, given in ranges.items()}
     if not found:
         raise RunError('ranges is empty, where something to try is expected, e.g. {"lr": "0.1..1"}')

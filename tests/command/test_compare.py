@@ -65,6 +65,32 @@ def test_a_run_is_what_fit_would_have_done() -> None:
     assert found.final_loss == pytest.approx(np.mean(losses), rel=1e-12)
 
 
+@pytest.mark.parametrize("jobs", [2, 3])
+def test_runs_are_the_same_for_any_number_of_jobs(jobs: int) -> None:
+    arguments = ("--optimizers", "sgd,adam", "--seeds", "1,2", "--keep", "0.8")
+    assert [untimed(r) for r in told(*arguments, "--jobs", jobs)["runs"]] == [
+        untimed(r) for r in told(*arguments)["runs"]
+    ]
+
+
+def untimed(run: dict[str, Any]) -> dict[str, Any]:
+    """All of a run but how long it took."""
+    return {k: v for k, v in run.items() if k != "seconds"}
+
+
+def test_runs_are_told_in_their_order_with_their_warnings() -> None:
+    """Whoever makes them, and whichever is faster."""
+    arguments = ("--optimizers", "sgd,adam,momentum", "--lrs", "30,30,0.001")
+    lines = []
+    for jobs in (1, 2):
+        result = run("compare", *SMALL, *arguments, "--jobs", jobs)
+        assert result.exit_code == 0, result.stderr
+        lines.append([line.rpartition(", ")[0] or line for line in result.stderr.splitlines()])
+    assert lines[0] == lines[1]
+    begun = [line.partition(" ")[0] for line in lines[0]]
+    assert begun == ["Warning:", "1/3", "Warning:", "2/3", "3/3"]
+
+
 def test_rates_of_their_own() -> None:
     runs = told("--optimizers", "sgd,adam", "--lrs", "0.1,0.001")["runs"]
     assert [r["label"] for r in runs] == ["sgd, lr 0.1", "adam, lr 0.001"]

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +26,25 @@ _rng = np.random.default_rng(0)
 TRAIN, VALID = batch(_rng, 60, 4, 3), batch(_rng, 30, 4, 3)
 
 
-def build(lr: float, width: int, kind: str) -> vg.Program:
+def backend() -> Any:
+    """What runs the steps here, which other processes have to be told."""
+    return vg.compile.__kwdefaults__["backend"]
+
+
+def build(lr: float, width: int, kind: str, backend: Any = "numpy") -> vg.Program:
     """A net with a hidden layer; in a function that other processes can import or be sent."""
     x, y = vg.input("x", ("N", 4)), vg.input("y", ("N",), dtype="i64")
     h = getattr(vg, kind)(vg.dense(x, width, name="fc1"))
     scores = vg.dense(h, 3, name="fc2")
     graph = vg.Graph("net", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
-    return vg.compile(graph, optimizer=vg.SGD(lr), seed=1, certify=False)
+    return vg.compile(graph, optimizer=vg.SGD(lr), seed=1, certify=False, backend=backend)
 
 
 def tuned(**given: Any) -> vg.Tuning:
     """Fourteen trials of four epochs: three rounds, the last not whole."""
     options: dict[str, Any] = {
-        "build": build, "ranges": RANGES, "data": TRAIN, "validation": VALID, "epochs": 4,
-        "batch_size": 20, "trials": 14, "seed": 5,
+        "build": partial(build, backend=backend()), "ranges": RANGES, "data": TRAIN,
+        "validation": VALID, "epochs": 4, "batch_size": 20, "trials": 14, "seed": 5,
     }  # fmt: skip
     return vg.tune(**{**options, **given})
 
@@ -58,7 +64,7 @@ def test_what_is_tried_is_in_its_range(whole: vg.Tuning) -> None:
 
 def test_a_trial_is_what_its_run_is(whole: vg.Tuning) -> None:
     for trial in (whole.best, whole.trials[0]):
-        program = build(**trial.options)
+        program = build(**trial.options, backend=backend())
         history = vg.fit(program, TRAIN, validation=VALID, epochs=4, batch_size=20)
         assert history["validation_loss"][: len(trial.values)] == list(trial.values)
     done = [t.value for t in whole.trials if t.value is not None]
@@ -83,9 +89,11 @@ def test_the_table_is_the_same_for_any_number_of_jobs(whole: vg.Tuning, jobs: in
 
 
 def test_jobs_that_are_faster_or_slower_change_nothing(whole: vg.Tuning) -> None:
+    here = backend()
+
     def late(lr: float, **rest: Any) -> vg.Program:
         time.sleep(lr % 0.05)  # any other order
-        return build(lr, **rest)
+        return build(lr, **rest, backend=here)
 
     assert tuned(build=late, jobs=2, trials=8).trials == whole.trials[:8]
 
@@ -110,13 +118,15 @@ def deadly(**options):
     calls += 1
     if calls == 9:
         os.kill(os.getpid(), signal.SIGKILL)
-    return test_tune.build(**options)
+    return test_tune.build(**options, backend=sys.argv[2])
 test_tune.tuned(build=deadly, study=sys.argv[1])
 """
     path = tmp_path / "study.db"
     folders = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
     code = f"import sys; sys.path[:0] = {folders}\n{script}"
-    ended = subprocess.run([sys.executable, "-c", code, path], capture_output=True, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", code, path, backend()], capture_output=True, check=False
+    )
     assert ended.returncode == -9, ended.stderr
     with sqlite3.connect(path) as kept:
         assert kept.execute("select count(*) from trials").fetchone() == (8,)

@@ -1,0 +1,64 @@
+"""The warnings of ours that a run gives, gathered by the thread that makes it."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, TextIO
+
+from ...graph import VerigradWarning
+from .shared import Shared
+
+
+class _Heard(threading.local):
+    """The warnings of a thread's run."""
+
+    messages: list[str] | None = None
+
+
+_HEARD: Final = _Heard()
+
+
+@contextmanager
+def hearing() -> Iterator[list[str]]:
+    """Gathers the warnings of ours that this thread gives while the block lasts."""
+    before = _HEARD.messages
+    heard: list[str] = []
+    with LISTENING:
+        _HEARD.messages = heard
+        try:
+            yield heard
+        finally:
+            _HEARD.messages = before
+
+
+@contextmanager
+def _listening() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* (cancelled|not used)", UserWarning)  # of joblib
+        warnings.simplefilter("always", VerigradWarning)
+        show = warnings.showwarning
+
+        def hear(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            heard = _HEARD.messages
+            if heard is not None and issubclass(category, VerigradWarning):
+                heard.append(str(message))
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = hear
+        yield
+
+
+LISTENING: Final = Shared(_listening)
+"""While a process makes runs, or waits for them: no word of results that nobody fetched, where a
+sweep is stopped."""
