@@ -48,6 +48,7 @@ class MPIRanks(Communicator):
         self._reductions: list[Reduction] = []
         self._running: list[int] = []
         self._ended: RankError | None = None
+        self._told: dict[int, str | None] = {}
         self._telling: list[Any] = []
         self._watched, local = self._connect()
         self._tries = _TRIES if local <= _cores() else _TRIES // 100
@@ -123,11 +124,19 @@ class MPIRanks(Communicator):
         if self._ended is not None:
             return  # it was another that ended first, and all know
         self._ended = self.error(self.rank, f"ended: {error}")
-        told = json.dumps(error[: _MOST // 6]).encode()
-        for other in range(self.size):
-            if other != self.rank:
-                self._telling.append(self._control.Isend([told, self._mpi.BYTE], other))
         self._watched.failed(error)
+        self._tell(error[: _MOST // 6])
+
+    def speaks(self) -> bool:
+        """Whether this rank, which ends with an error of its own, is to print it: no lower one has
+        any. Waits for what these say, for a while."""
+        until = time.monotonic() + _VERDICT
+        while len(self._told.keys() & set(range(self.rank))) < self.rank:
+            if time.monotonic() > until:
+                break
+            self._hear()
+            time.sleep(_LONGEST)
+        return not any(self._told.get(lower) for lower in range(self.rank))
 
     def advise(self, remedy: str, command: bool = False) -> None:
         super().advise(remedy, command)
@@ -163,16 +172,31 @@ class MPIRanks(Communicator):
 
     def _look(self) -> None:
         """Raises RankError where another rank has told of its error, or has died."""
-        status = self._mpi.Status()
-        if self._control.Iprobe(status=status):
-            told = bytearray(status.Get_count(self._mpi.BYTE))
-            self._control.Recv([told, self._mpi.BYTE], status.source)
-            self._watched.heard()
-            self._end(status.source, f"ended: {json.loads(told)}")
+        self._hear()
+        for source, error in self._told.items():
+            if error is not None:
+                self._watched.heard()
+                self._tell(None)
+                self._end(source, f"ended: {error}")
         try:
             self._watched.check()
         except Death as death:
             self._end(death.rank, death.why)
+
+    def _hear(self) -> None:
+        """Notes what other ranks have told."""
+        status = self._mpi.Status()
+        while self._control.Iprobe(status=status):
+            told = bytearray(status.Get_count(self._mpi.BYTE))
+            self._control.Recv([told, self._mpi.BYTE], status.source)
+            self._told[status.source] = json.loads(told)
+
+    def _tell(self, error: str | None) -> None:
+        """Tells all others of this rank's error; None where it ends with another's."""
+        told = json.dumps(error).encode()
+        for other in range(self.size):
+            if other != self.rank:
+                self._telling.append(self._control.Isend([told, self._mpi.BYTE], other))
 
     def _lost(self, why: str) -> None:
         """Messages to a rank have failed, of which the watcher knows, or mpiexec: a rank is named
@@ -204,7 +228,7 @@ def _report_uncaught(ranks: MPIRanks) -> None:
         if not known and not isinstance(e, RankError):
             ranks.fail(f"{kind.__name__}: {e}")
             e.add_note(str(ranks.error(ranks.rank, "ended so")))
-        if isinstance(e, RankError) or (known and ranks.rank > 0):
+        if isinstance(e, RankError) or (ranks.rank > 0 if known else not ranks.speaks()):
             return
         before(kind, e, trace)
 

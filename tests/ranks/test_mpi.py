@@ -20,6 +20,9 @@ MPIEXEC = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or ""
 if not MPIEXEC:
     pytest.skip("mpiexec is not installed beside Python", allow_module_level=True)
 
+from verigrad.runtime.ranks import connect  # noqa: E402
+from verigrad.runtime.ranks.connect import world  # noqa: E402
+
 from . import under_mpi  # noqa: E402
 
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
@@ -68,6 +71,13 @@ def test_an_error_of_one_rank_is_told_once() -> None:
     assert "BAD TERMINATION" not in ended.stderr
 
 
+def test_an_error_of_all_ranks_is_told_once() -> None:
+    ended = ran(3, "train")
+    assert ended.returncode == 1
+    assert ended.stderr.count("Traceback") == 1
+    assert "there are 3 ranks, which cannot share 8 shards evenly" in ended.stderr
+
+
 def test_the_death_of_a_rank_ends_all() -> None:
     ended = ran(4, "ending", "kill", 2)
     assert ended.returncode != 0
@@ -82,3 +92,29 @@ def test_the_death_of_a_rank_ends_all() -> None:
 def test_a_communicator_of_mpi_is_expected() -> None:
     with pytest.raises(vg.RunError, match=r"such as MPI\.COMM_WORLD of mpi4py"):
         under_mpi.trained("world")
+
+
+def test_a_process_that_mpiexec_did_not_start_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in started_by(monkeypatch):
+        monkeypatch.delenv(name)
+    assert world() is None
+
+
+def test_mpi4py_is_asked_for_under_mpiexec_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    started_by(monkeypatch)
+    monkeypatch.setitem(sys.modules, "mpi4py.MPI", None)
+    with pytest.raises(vg.RunError, match=r"needs the package 'mpi4py'.*\[mpi\]'"):
+        world()
+
+
+def test_an_mpiexec_of_another_mpi_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    started_by(monkeypatch)
+    with pytest.raises(vg.RunError, match=r"mpiexec has started 4 processes, .* mpi4py uses MPICH"):
+        world()
+
+
+def started_by(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Makes this process look as if mpiexec had started it with three others."""
+    monkeypatch.setattr(connect, "_SIZES", ("TESTED_SIZE",))
+    monkeypatch.setenv("TESTED_SIZE", "4")
+    return ["TESTED_SIZE"]

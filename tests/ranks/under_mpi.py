@@ -120,6 +120,11 @@ def ending(how: str, rank: str) -> list[str]:
     return trained(WORLD, 30, callbacks=[Ends(how, int(rank))])
 
 
+def train() -> list[str]:
+    """A run on all processes."""
+    return trained(WORLD, 1)
+
+
 class Prints(vg.Callback):
     """Prints something behind the first step."""
 
@@ -145,7 +150,7 @@ def resumed_to(path: str, steps: str) -> list[str]:
     return trained(WORLD, int(steps), checkpoint=Path(path), resume=True, callbacks=[prints])
 
 
-TASKS = {f.__name__: f for f in (bits, resumed, sums, gathered, ending, killed, resumed_to)}
+TASKS = {f.__name__: f for f in (bits, resumed, sums, gathered, ending, train, killed, resumed_to)}
 
 if __name__ == "__main__":
     result = TASKS[sys.argv[1]](*sys.argv[2:])
