@@ -78,14 +78,15 @@ class CsvColumn(Column):
 
     def labels(self, na_is_a_class: bool = False) -> Array:
         """The class in each cell; with `na_is_a_class`, NA and its like are some."""
-        for row, cell in enumerate(map(str.strip, self._cells)):
+        cells = [*map(str.strip, self._cells)]
+        for row, cell in enumerate(cells):
             if not cell or (says_missing(cell) and not na_is_a_class):
                 keep = f"; where {shown(cell)} is the name of a class, give --na-is-a-class"
                 raise RunError(
                     f"{self._path}, line {self._lines[row]}: the class in column "
                     f"{shown(self.name)} is missing{keep if cell else ''}"
                 )
-        return as_labels([cell.strip() for cell in self._cells])
+        return as_labels(cells)
 
     def _number(self, row: int, cell: str, mend: str) -> float:
         cell = cell.strip()

@@ -14,21 +14,19 @@ from .table import Table
 ENDINGS: Final = (".csv", ".tsv")
 
 WHOLE: Final = 64 << 20
-"""A file of more bytes is not held in memory, unless asked for: its cells take ten times as many
-there."""
+"""The cells of a file of more bytes are not held in memory: they take 16 times as many there."""
 
 
-def read_csv(path: Path, in_memory: bool | None = None) -> Table:
+def read_csv(path: Path, whole: bool = True) -> Table:
     """The table in a CSV file in UTF-8: commas, semicolons or tabs stand between values, what
     parts the header into most names.
 
-    A table that is not `in_memory` reads rows from the file where they are asked for; unsaid, one
-    of more than 64 MB. Raises RunError, with the line, for text that is no such table.
+    A table of more than 64 MB, and one that is not to be held `whole`, reads rows from the file
+    where they are asked for. Raises RunError, with the line, for text that is no such table.
     """
-    if in_memory is None:
-        with reaching(path):
-            in_memory = not path.is_file() or path.stat().st_size <= WHOLE
-    return _read_whole(path) if in_memory else read_ranges(path)
+    with reaching(path):
+        large = path.is_file() and path.stat().st_size > WHOLE
+    return _read_whole(path) if whole and not large else read_ranges(path)
 
 
 def _read_whole(path: Path) -> Table:

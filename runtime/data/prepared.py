@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from ...graph import RunError
@@ -16,6 +18,9 @@ from .schema import Schema
 from .table import Table, named
 from .target import AskedTask, numbers_of, target_of
 
+HELD: Final = 512 << 20
+"""So many bytes of features are held in memory, unless asked otherwise."""
+
 
 def prepared(
     table: Table,
@@ -24,8 +29,11 @@ def prepared(
     task: AskedTask = "classification",
     asked: Columns = AS_THEY_ARE,
     na_is_a_class: bool = False,
+    in_memory: bool | None = None,
 ) -> TaskData:
     """The data set of a table whose column `target` is to be predicted from the others.
+
+    Of a table that stays in its file, features are held `in_memory`; unsaid, up to 512 MB of them.
 
     What depends on rows, such as categories and means, is that of the training part alone: those
     to validate and to test on are read as new rows will be. Raises RunError for a table that
@@ -41,7 +49,9 @@ def prepared(
     drawn = make(table.name, numbered, target=target, split_seed=split_seed)
     encodings, notes = learned(table, planned, drawn.train.x[:, 0])
     made = encoded(table, encodings, checked=True)
-    parts = [Part(only(made.x, numbers[:, 0]), y) for numbers, y in drawn.parts]
+    held = in_memory if in_memory is not None else made.x.nbytes <= HELD
+    x = np.asarray(made.x) if held else made.x
+    parts = [Part(only(x, numbers[:, 0]), y) for numbers, y in drawn.parts]
     data = drawn._replace(
         train=parts[0], validation=parts[1], test=parts[2], columns=features(encodings),
         encodings=encodings, notes=(*aim.notes, *notes, *made.notes),

@@ -128,7 +128,13 @@ class Rows(NDArrayOperatorsMixin):
         return numbers
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self._part(slice(None)), dtype, copy=copy)
+        if isinstance(self._source, np.ndarray):
+            return np.array(self._part(slice(None)), dtype, copy=copy)
+        # Some at a time: what makes rows may take many times their memory.
+        found = np.empty(self.shape, self.dtype if dtype is None else dtype)
+        for number, block in enumerate(self.blocks()):
+            found[number * BLOCK : number * BLOCK + len(block)] = block
+        return found
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         arrays = [np.asarray(a) if isinstance(a, Rows) else a for a in inputs]

@@ -120,14 +120,14 @@ def csv(
     classes. Raises RunError, with line and column, for what cannot be read.
 
     `in_memory=False` keeps no rows: `train.x` are `Rows`, each read from its own bytes where it is
-    asked for, and the file is gone over about ten times before. Unsaid, so is a file of more than
-    64 MB, whose cells would take ten times as much memory.
+    asked for, and the file is gone over about ten times before. Unsaid, that is done where the
+    features would take more than 512 MB.
     """
     if in_memory is not None:
         check_switch("in_memory", in_memory)
     columns = _columns(drop, one_hot, ordinal)
-    read = partial(read_csv, given_path(path), in_memory)
-    return _made(read, target, task, columns, na_is_a_class, split_seed)
+    read = partial(read_csv, given_path(path), whole=in_memory is not False)
+    return _made(read, target, task, columns, na_is_a_class, split_seed, in_memory)
 
 
 def npz(path: str | os.PathLike[str], *, task: AskedTask = "auto", split_seed: int = 0) -> TaskData:
@@ -184,6 +184,7 @@ def _made(
     columns: Columns,
     na_is_a_class: bool,
     split_seed: int,
+    in_memory: bool | None = None,
 ) -> TaskData:
     """The data set of a table; errors name the arguments as Python has them."""
     if not isinstance(target, str):
@@ -191,7 +192,7 @@ def _made(
     _check_task(task)
     seed = check_seed(split_seed)
     try:
-        data = prepared(read(), target, seed, task, columns, na_is_a_class)
+        data = prepared(read(), target, seed, task, columns, na_is_a_class, in_memory)
     except RunError as e:
         raise RunError(_in_python(str(e))) from None
     return _known(data._replace(notes=tuple(map(_in_python, data.notes))))

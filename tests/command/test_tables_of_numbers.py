@@ -13,7 +13,7 @@ import pytest
 from invoking import run
 
 import verigrad as vg
-from verigrad.runtime.data import csv_file
+from verigrad.runtime.data import csv_file, prepared
 from verigrad.runtime.metrics import regression
 
 SMALL = ("--hidden", 8, "--epochs", 12, "--batch-size", 20)
@@ -62,6 +62,7 @@ def test_a_table_that_is_too_large_for_memory_is_learned_to_the_same_bits(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(csv_file, "WHOLE", 0)
+    monkeypatch.setattr(prepared, "HELD", 0)
     result = run(
         "train", "--data", trained / "houses.csv", "--target", "price", "--drop", "sold", *SMALL,
         "--out", tmp_path / "run", "--metrics", "mape,median_error", "--optimizer", "adam", "--lr",

@@ -18,7 +18,7 @@ from test_encoding import *  # noqa: F403
 from test_target import *  # noqa: F403
 
 import verigrad as vg
-from verigrad.runtime.data import csv_file, csv_lines, csv_ranges, table
+from verigrad.runtime.data import csv_file, csv_lines, csv_ranges, prepared, table
 from verigrad.runtime.data.categories import Columns
 from verigrad.runtime.data.csv_file import read_csv as read_table
 from verigrad.runtime.data.parts import TaskData
@@ -30,6 +30,7 @@ from verigrad.runtime.data.source import load_data
 def _every_file_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small pieces and blocks, so that rows lie across their ends."""
     monkeypatch.setattr(csv_file, "WHOLE", -1)
+    monkeypatch.setattr(prepared, "HELD", -1)
     monkeypatch.setattr(csv_lines, "_PIECE", 7)
     for module in (csv_ranges, table):
         monkeypatch.setattr(module, "BLOCK", 3)
@@ -50,7 +51,11 @@ def houses(path: Path, rows: int = 200) -> Path:
 
 
 def both(path: Path, target: str, **asked: Any) -> tuple[TaskData, TaskData]:
-    return tuple(vg.data.csv(path, target, in_memory=m, **asked) for m in (True, False))  # type: ignore[return-value]
+    """The data set of a file that is held in memory, and of one that is not."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(csv_file, "WHOLE", path.stat().st_size)
+        whole = vg.data.csv(path, target, in_memory=True, **asked)
+    return whole, vg.data.csv(path, target, in_memory=False, **asked)
 
 
 def same(due: TaskData, found: TaskData) -> None:
@@ -70,6 +75,9 @@ def test_all_that_is_told_of_a_file_is_that_of_one_in_memory(target: str, tmp_pa
     asked = {} if target == "floor" else {"ordinal": "floor=S,M,L"}
     due, found = both(path, target, drop="garden", na_is_a_class=True, **asked)
     same(due, found)
+    held = vg.data.csv(path, target, in_memory=True, drop="garden", na_is_a_class=True, **asked)
+    assert held.notes == due.notes and isinstance(held.train.x, np.ndarray)
+    assert all(np.array_equal(a.x, b.x) for a, b in zip(held.parts, due.parts, strict=True))
     assert any("missing" in note for note in due.notes)
     seeds = [seed for seed in range(20) if target != "town" and _rare_is_tested(path, target, seed)]
     for seed in (4, *seeds[:1]):
@@ -162,10 +170,18 @@ def test_the_size_of_a_file_says_how_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = houses(tmp_path / "a.csv")
-    monkeypatch.setattr(csv_file, "WHOLE", path.stat().st_size)
-    assert isinstance(load_data(str(path), "floor").train.x, np.ndarray)
-    monkeypatch.setattr(csv_file, "WHOLE", path.stat().st_size - 1)
-    assert isinstance(load_data(str(path), "floor", columns=Columns(drop=("town",))).train.x, Rows)
+    columns = Columns(drop=("town",))
+    found = {}
+    for whole in (path.stat().st_size, path.stat().st_size - 1):
+        for held in (200 * 3 * 8, 200 * 3 * 8 - 1):  # sizes, gardens and prices
+            monkeypatch.setattr(csv_file, "WHOLE", whole)
+            monkeypatch.setattr(prepared, "HELD", held)
+            found[whole, held] = load_data(str(path), "floor", columns=columns).train.x
+    first, second, third, last = found.values()
+    assert all(isinstance(x, np.ndarray) for x in (first, second, third))
+    assert isinstance(last, Rows)
+    assert all(np.array_equal(first, x) for x in (second, third, last))
+    assert isinstance(vg.data.csv(path, "floor", in_memory=True).train.x, np.ndarray)
     with pytest.raises(vg.RunError, match="in_memory is 1, where True or False is expected"):
         vg.data.csv(path, "floor", in_memory=1)  # type: ignore[arg-type]
 
@@ -177,19 +193,20 @@ def test_a_large_table_takes_little_memory(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setattr(module, "BLOCK", 64)
     rng = np.random.default_rng(0)
 
-    def prepared(rows: int, in_memory: bool) -> None:
+    def measured(rows: int, in_memory: bool) -> None:
         path = tmp_path / f"{rows}.csv"
         if not path.exists():
             cells = np.char.mod("%.9f", rng.random((rows, 6)))
             text = [",".join(f"c{k}" for k in range(6)), *map(",".join, cells)]
             path.write_text("\n".join(text))
+        monkeypatch.setattr(csv_file, "WHOLE", path.stat().st_size)
         data = vg.data.csv(path, "c0", in_memory=in_memory)
         assert data.scaling.mean.shape == (5,)
 
     grown = {}
     for in_memory in (True, False):
         few, many = (
-            [prepared(rows, in_memory), allocated(partial(prepared, rows, in_memory))]
+            [measured(rows, in_memory), allocated(partial(measured, rows, in_memory))]
             for rows in (1500, 3000)
         )
         grown[in_memory] = (many[1] - few[1]) / 1500
