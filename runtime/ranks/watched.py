@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -38,7 +39,8 @@ class Watched:
         self._socket.setblocking(False)
         self._received = b""
         self._left: tuple[int, float] | None = None
-        self._tell({"rank": rank, "process": os.getpid(), "parent": os.getppid()})
+        me = {"rank": rank, "process": os.getpid(), "parent": os.getppid()}
+        self._tell({**me, "files": _left_by_mpich()})
 
     def remedy(self, words: str) -> None:
         """Says how a run goes on after a death."""
@@ -80,11 +82,7 @@ class Watched:
 def start_watcher(ranks: int, of: int) -> str:
     """Starts a watcher for so many ranks on this machine; the address to which they connect."""
     listener = socket.socket(socket.AF_UNIX)
-    name = f"verigrad-{os.getpid()}-{secrets.token_hex(8)}"
-    if sys.platform == "linux":
-        address = f"\0{name}"  # of no file, so that none is left
-    else:
-        address = str(Path(tempfile.gettempdir()) / name)
+    address = str(Path(tempfile.mkdtemp(prefix="verigrad-")) / "watcher")  # of this user alone
     listener.bind(address)
     listener.listen(ranks)
     argv = [sys.executable, "-I", "-S", watcher.__file__, listener.fileno(), ranks, of]
@@ -100,7 +98,14 @@ def start_watcher(ranks: int, of: int) -> str:
 
 
 def forget(address: str) -> None:
-    """Removes the file of an address, where it has one, once all ranks are connected."""
-    if not address.startswith("\0"):
-        with suppress(OSError):
-            Path(address).unlink()
+    """Removes the file of an address, once all ranks are connected."""
+    shutil.rmtree(Path(address).parent, ignore_errors=True)
+
+
+def _left_by_mpich() -> list[str]:
+    """The files in shared memory that MPICH removes at the end, and that stay where it is killed;
+    as far as the system tells."""
+    with suppress(OSError):
+        maps = Path("/proc/self/maps").read_text(encoding="utf-8")
+        return sorted(set(re.findall(r"/dev/shm/mpich_shm_\w+", maps)))
+    return []

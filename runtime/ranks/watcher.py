@@ -37,6 +37,8 @@ class _Rank:
         self.number = self.process = self.parent = -1
         self.over = False
         """Whether it has ended, or is about to."""
+        self.died = False
+        """Whether it has ended before it said so."""
         self.knows = False
         """Whether it ends with an error, its own or another's."""
 
@@ -50,6 +52,8 @@ class Watch:
         self._failed = ""
         self._deadline = float("inf")
         self._said = False
+        self._files: set[str] = set()
+        """What is left where ranks die."""
         self._selector = selectors.DefaultSelector()
         self._ranks: list[_Rank] = []
         for _ in range(ranks):
@@ -64,6 +68,10 @@ class Watch:
         """Returns when all ranks have ended."""
         while not all(r.over for r in self._ranks):
             self.look()
+        if any(r.died for r in self._ranks):
+            for path in self._files:
+                with suppress(OSError):
+                    os.unlink(path)  # noqa: PTH108
 
     def look(self) -> None:
         """Acts on what has happened; waits for it for a moment. Who is ready first comes first."""
@@ -92,6 +100,7 @@ class Watch:
         for line in lines:
             self._hear(rank, json.loads(line))
         if gone and not rank.over:
+            rank.died = True
             self._ended(rank)
             if not rank.knows and not self._said:
                 self._died(rank)
@@ -100,6 +109,7 @@ class Watch:
         """Acts on what a rank tells."""
         if "rank" in told:
             rank.number, rank.process, rank.parent = told["rank"], told["process"], told["parent"]
+            self._files |= set(told["files"])
             with suppress(AttributeError, OSError):  # of Linux alone
                 handle = os.pidfd_open(rank.process)
                 self._selector.register(handle, selectors.EVENT_READ, rank)
@@ -158,6 +168,7 @@ class Watch:
         for rank in left:
             with suppress(OSError):
                 os.kill(rank.process, signal.SIGKILL)
+            rank.died = True
             self._ended(rank)
 
 

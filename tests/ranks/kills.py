@@ -37,6 +37,8 @@ class Death(NamedTuple):
     """Until mpiexec and all processes of the run had ended."""
     named: bool
     """Whether the one error says which rank it was, and how to go on."""
+    clean: bool
+    """Whether nothing is left in shared memory."""
     step: int
     """Of the checkpoint, which was read as a whole."""
 
@@ -57,6 +59,8 @@ def death(ranks: int, path: Path, most: float) -> Death:
     ) as running:
         assert running.stdout is not None
         processes = json.loads(running.stdout.readline())
+        maps = Path(f"/proc/{processes[0]}/maps").read_text()
+        shared = [Path(p) for p in set(re.findall(r"/dev/shm/mpich_shm_\w+", maps))]
         time.sleep(random.uniform(0, most))
         rank = random.randrange(ranks)
         os.kill(processes[rank], signal.SIGKILL)
@@ -70,7 +74,8 @@ def death(ranks: int, path: Path, most: float) -> Death:
     named = len(told) == 1 and re.fullmatch(due, told[0]) is not None
     if not named:
         print(f"rank {rank} was killed, and this was told:\n{err}")
-    return Death(ranks, rank, seconds, named, step_of(path))
+    clean = bool(shared) and not any(p.exists() for p in shared)
+    return Death(ranks, rank, seconds, named, clean, step_of(path))
 
 
 def step_of(path: Path) -> int:
@@ -100,13 +105,14 @@ def main() -> None:
         )
     same = json.loads(ended.stdout) == under_mpi.trained(steps=steps)
     seconds = [d.seconds for d in deaths]
-    named = sum([d.named for d in deaths])
+    named, clean = sum([d.named for d in deaths]), sum([d.clean for d in deaths])
     print(
-        f"{len(deaths)} kills, {named} named; all had ended after {statistics.median(seconds):.2f} "
-        f"s, {max(seconds):.2f} s at most; each checkpoint was whole, up to step {steps - 20}; the "
-        f"run that went on from the last has {'the' if same else 'NOT the'} bits of one rank's"
+        f"{len(deaths)} kills, {named} named, {clean} left nothing; all had ended after "
+        f"{statistics.median(seconds):.2f} s, {max(seconds):.2f} s at most; each checkpoint was "
+        f"whole, up to step {steps - 20}; the run that went on from the last has "
+        f"{'the' if same else 'NOT the'} bits of one rank's"
     )
-    if named < len(deaths) or max(seconds) > 10 or not same:
+    if min(named, clean) < len(deaths) or max(seconds) > 10 or not same:
         sys.exit(1)
 
 

@@ -31,7 +31,7 @@ ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
 def ran(ranks: int, *task: object) -> subprocess.CompletedProcess[str]:
     argv = [MPIEXEC, "-n", str(ranks), sys.executable, under_mpi.__file__, *map(str, task)]
     return subprocess.run(
-        argv, capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False
+        argv, capture_output=True, text=True, timeout=120, env=ENVIRONMENT, check=False
     )
 
 

@@ -22,6 +22,7 @@ import json, os, socket, sys, time
 line = socket.socket(socket.AF_UNIX)
 line.connect(sys.argv[1])
 me = {"rank": int(sys.argv[2]), "process": os.getpid(), "parent": int(sys.argv[3])}
+me["files"] = sys.argv[4:]
 line.send(json.dumps(me).encode() + b"\\n")
 print("there", flush=True)
 for words in sys.stdin:
@@ -34,16 +35,17 @@ for words in sys.stdin:
 class Ranks:
     """Three processes that are ranks 0, 1 and 2 of 4 to a watcher, and one that started them."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, kept: Path) -> None:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(path)
         listener.listen(3)
         self.launcher = started("input()")
-        self.processes = [started(RANK, path, k, self.launcher.pid) for k in range(3)]
+        self.processes = [started(RANK, path, k, self.launcher.pid, kept) for k in range(3)]
         for process in self.processes:
             assert process.stdout is not None
             process.stdout.readline()
         self.watch = watcher.Watch(listener, 3, 4)
+        self.kept = kept
 
     def tell(self, rank: int, **told: object) -> None:
         self.say(rank, json.dumps(told))
@@ -68,7 +70,9 @@ def started(code: str, *arguments: object) -> subprocess.Popen[str]:
 def ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ranks]:
     monkeypatch.setattr(watcher, "PATIENCE", 0.1)
     monkeypatch.setattr(watcher, "_LOOK", 0.02)
-    made = Ranks(str(tmp_path / "watcher"))
+    kept = tmp_path / "shared"
+    kept.touch()
+    made = Ranks(str(tmp_path / "watcher"), kept)
     yield made
     for process in (made.launcher, *made.processes):
         process.kill()
@@ -88,6 +92,7 @@ def test_who_died_first_is_named_and_the_others_are_ended(
     told = capfd.readouterr().err
     assert told.startswith(f"Error: rank 1 of 4 (process {ranks.processes[1].pid} on ")
     assert told.endswith(") was killed, or crashed; go on with: mine\n")
+    assert not ranks.kept.exists()
     assert ranks.are_killed() == [True] * 3
 
 
@@ -105,6 +110,7 @@ def test_ranks_that_leave_are_not_missed(ranks: Ranks, capfd: pytest.CaptureFixt
         ranks.tell(rank, bye=True)
     ranks.watch.run()
     assert capfd.readouterr().err == ""
+    assert ranks.kept.exists()
     assert all(p.poll() is None for p in ranks.processes)
 
 
