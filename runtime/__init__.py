@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .profiling.cost import Cost
     from .profiling.report import Profile
     from .program import Program, compile
+    from .ranks.launch import launch
     from .training.callback import Callback
     from .training.fit import fit
     from .training.following import EarlyStopping
@@ -69,6 +70,7 @@ __all__ = [
     "from_onnx",
     "gradcheck",
     "interpret",
+    "launch",
     "load",
     "measure",
     "replay",
@@ -94,6 +96,7 @@ _MODULES: Final = {
     "profiling.cost": ("Cost",),
     "profiling.report": ("Profile",),
     "program": ("Program", "compile"),
+    "ranks.launch": ("launch",),
     "training.callback": ("Callback",),
     "training.fit": ("fit",),
     "training.following": ("EarlyStopping",),

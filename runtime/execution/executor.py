@@ -17,7 +17,7 @@ from ...graph import (
     VerigradError,
     kernel_groups,
 )
-from ...ops import LabelError, Send
+from ...ops import LabelError, Receive, Send
 from ..backends.backend import CHECK, Stamps, WritingTask
 from ..backends.registry import BACKENDS, Backend
 from ..backends.step_text import STEP_FILE, StepText
@@ -229,7 +229,8 @@ class Executor:
                 line = trace.tb_lineno
             trace = trace.tb_next
         n = self._lines.get(line or 0)
-        if n is None:
+        # Where ranks wait for each other, no node is at fault.
+        if n is None or isinstance(n.op, (Send, Receive)):
             return e if isinstance(e, VerigradError) else RunError(f"{type(e).__name__}: {e}")
         names = self.graph.names
         if isinstance(e, LabelError):

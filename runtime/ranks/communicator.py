@@ -20,28 +20,34 @@ class RankError(RunError):
 
 
 class Bucket:
-    """The parts of a bucket one after another, as they are sent: `own` is what this rank has, and
-    `total` the sum over all ranks, once it is there."""
+    """The parts of a bucket one after another: `own` is what this rank has of them. What they are
+    in total is the sum of `summands`, once these are there: one array, or one of each rank."""
 
-    def __init__(self, types: Sequence[TensorType], own: Array, total: Array) -> None:
+    def __init__(self, types: Sequence[TensorType], own: Array, *summands: Array) -> None:
         self._shapes = [t.bind({}) for t in types]
         sizes = [int(np.prod(shape)) for shape in self._shapes]
         ends = np.cumsum(sizes).tolist()
         self._places = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
         self.own = own
-        self.total = total
+        self.total = summands[0]
         self.complete = True
+        self._parts = self._views(own)
+        self._summands = list(zip(*map(self._views, summands), strict=True))
 
     def pack(self, parts: Sequence[Array]) -> None:
         """Copies this rank's parts to where they are sent from."""
-        for place, part in zip(self._places, parts, strict=True):
-            self.own[place] = part.reshape(-1)
+        for own, part in zip(self._parts, parts, strict=True):
+            np.copyto(own, part)
         self.complete = False
 
-    def part(self, number: int) -> Array:
-        """A part of the total."""
-        part: Array = self.total[self._places[number]].reshape(self._shapes[number])
-        return part
+    def read(self, part: int, out: Array) -> None:
+        """Writes the total of a part."""
+        tree_sum(self._summands[part], out)
+
+    def _views(self, array: Array) -> list[Array]:
+        """The parts as they lie in an array."""
+        pairs = zip(self._places, self._shapes, strict=True)
+        return [array[place].reshape(shape) for place, shape in pairs]
 
 
 class Communicator(Link):
@@ -84,7 +90,7 @@ class Communicator(Link):
         if not of.complete:
             self._complete(bucket)
             of.complete = True
-        np.copyto(out, of.part(part))
+        of.read(part, out)
 
     @abstractmethod
     def _made(self, buckets: Sequence[Sequence[TensorType]]) -> list[Bucket]:
@@ -96,8 +102,8 @@ class Communicator(Link):
 
     @abstractmethod
     def _complete(self, bucket: int) -> None:
-        """Waits for all ranks' parts of a bucket; sums them into its `total`, as a tree over the
-        ranks, and sets `stops`."""
+        """Waits for all ranks' parts of a bucket, and sets `stops`; its summands are then there,
+        in the order of the ranks where they are several."""
 
     # ---- between steps -----------------------------------------------------------------------
 
