@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Final
@@ -141,6 +142,12 @@ def tree_sum(parts: Sequence[Array], out: Array) -> None:
     while len(sums) > 2:
         sums = [a + b for a, b in zip(sums[::2], sums[1::2], strict=True)]
     np.add(sums[0], sums[1], out=out)
+
+
+def cores() -> int:
+    """How many this process may use: more ranks than these are to sleep while they wait."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def check_size(size: int, shards: int) -> None:

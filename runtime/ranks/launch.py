@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ...graph import RunError, is_number, shown, warn, whole_number
+from ...ops.blas import THREADS
 from .communicator import Communicator, RankError
 from .memory import SharedMemory
 from .rank_process import SIGNALS, Outcome, run_rank
@@ -25,11 +26,6 @@ T = TypeVar("T")
 _GRACE: Final = 5.0
 _LAST: Final = 3.0
 """When a rank has failed, the others have so many seconds to end; then so many from SIGTERM on."""
-_THREADS: Final = (
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
-)  # fmt: skip
-"""Variables that say how many threads products of matrices take."""
-_RESUME: Final = "fit goes on from its last checkpoint: vg.fit(..., checkpoint=, resume=True)"
 
 
 def launch(
@@ -60,22 +56,11 @@ def launch(
             f"timeout is {shown(timeout)}, where a number of seconds above 0 is expected, or None "
             "to wait for any time"
         )
-    return run_ranks(main, processes, threads, timeout)
-
-
-def run_ranks(
-    main: Callable[[Communicator], T],
-    processes: int,
-    threads: int = 1,
-    timeout: float | None = None,
-    advice: Callable[[], str] = lambda: _RESUME,
-) -> T:
-    """The same for arguments that are checked; `advice` says how to go on when a rank was lost."""
     if not hasattr(socket, "AF_UNIX") or not hasattr(os, "setpgid"):
         raise RunError("ranks are processes on Linux and macOS alone; here, train in one process")
     with _Ranks(pickled(main), processes, threads, timeout) as ranks:
         ranks.follow()
-    result: T = ranks.result(advice)
+    result: T = ranks.result()
     return result
 
 
@@ -103,6 +88,7 @@ class _Ranks:
         self._ranks: list[_Rank] = []
         self._outcomes: dict[int, Outcome] = {}
         self._lost: dict[int, str] = {}
+        self._remedy = ""
         self._stack = ExitStack()
         try:
             self._stack.callback(self._end)
@@ -176,6 +162,8 @@ class _Ranks:
                     ranks, seconds = told
                     listed = ", ".join(map(str, ranks))
                     warn(f"rank {rank} waits for rank {listed} since {seconds:.0f} s")
+                elif what == "remedy":
+                    self._remedy = told
                 else:
                     self._outcomes[rank] = told
         except (EOFError, OSError):
@@ -189,10 +177,10 @@ class _Ranks:
             return
         code = process.exitcode
         how = f"was killed by {_named(-code)}" if code < 0 else f"ended with exit code {code}"
-        self._lost[rank] = f"rank {rank} of {self._size} {how}"
+        self._lost[rank] = how
         for other in self._ranks:
             with suppress(OSError):  # it may have ended as well
-                other.connection.send_bytes(self._lost[rank].encode())
+                other.connection.send((rank, how))
 
     @contextmanager
     def _forwarding(self) -> Iterator[None]:
@@ -235,11 +223,12 @@ class _Ranks:
 
     # ---- how they ended ----------------------------------------------------------------------
 
-    def result(self, advice: Callable[[], str]) -> Any:
+    def result(self) -> Any:
         """What rank 0 has returned; raises what has ended the ranks."""
-        lost = [text for text in self._lost.values() if text]
-        if lost:
-            raise RankError(f"{lost[0]}; {advice()}")
+        for rank, how in self._lost.items():
+            if how:
+                remedy = f"; {self._remedy}" if self._remedy else ""
+                raise RankError(f"rank {rank} of {self._size} {how}{remedy}")
         failed = {rank: o for rank, o in sorted(self._outcomes.items()) if not o.done}
         roots = [rank for rank, o in failed.items() if not o.follows]
         if failed:
@@ -266,8 +255,8 @@ def _named(number: int) -> str:
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
     """Processes that are started within the block take so many threads for products."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, str(count)))
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, str(count)))
     try:
         yield
     finally:

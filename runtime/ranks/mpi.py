@@ -16,7 +16,7 @@ import numpy as np
 
 from ...graph import Array, RunError, TensorType
 from ..optional import require
-from .communicator import Bucket, Communicator, RankError
+from .communicator import Bucket, Communicator, RankError, cores
 from .reductions import TAGS, Reduction, rounds_of
 from .watched import Death, Watched, forget, start_watcher
 
@@ -51,7 +51,7 @@ class MPIRanks(Communicator):
         self._told: dict[int, str | None] = {}
         self._telling: list[Any] = []
         self._watched, local = self._connect()
-        self._tries = _TRIES if local <= _cores() else _TRIES // 100
+        self._tries = _TRIES if local <= cores() else _TRIES // 100
         _report_uncaught(self)
         atexit.register(self._leave)
 
@@ -233,9 +233,3 @@ def _report_uncaught(ranks: MPIRanks) -> None:
         before(kind, e, trace)
 
     sys.excepthook = report
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

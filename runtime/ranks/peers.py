@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from time import perf_counter
 from typing import Final
 
-from .communicator import RankError
+from .communicator import RankError, cores
 
 _HEAD: Final = struct.Struct("<BII")
 """What is told, its number, and how many bytes follow."""
@@ -107,22 +107,21 @@ class Peers:
 
     def __init__(
         self,
-        rank: int,
+        error: Callable[[int, str], RankError],
         sockets: Mapping[int, socket.socket],
         launcher: Connection,
         timeout: float | None,
     ) -> None:
-        self._rank = rank
-        self._size = len(sockets) + 1
         self._peers = {s.fileno(): Peer(k, s) for k, s in sockets.items()}
+        self._error = error
         self._launcher = launcher
         self._timeout = timeout
         self._poll = select.poll()
         for handle in (*self._peers, launcher.fileno()):
             self._poll.register(handle, select.POLLIN)
-        self._spin = _SPIN if self._size <= _cores() else 0.0
-        self.failure: str | None = None
-        """How another rank ended, where one did by an error or a signal."""
+        self._spin = _SPIN if len(sockets) < cores() else 0.0
+        self.failure: RankError | None = None
+        """What another rank's end raises here, where one has failed."""
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(self._peers.values())
@@ -145,13 +144,14 @@ class Peers:
         """Takes what has come, if anything, or does within that time."""
         ready = self._poll.poll(milliseconds)
         for handle, _ in ready:
-            if handle == self._launcher.fileno():
+            peer = self._peers.get(handle)
+            if peer is None:
                 self._hear_launcher()
-            elif handle in self._peers and not self._peers[handle].take():
+            elif not peer.take():
                 self._poll.unregister(handle)
-                self._lose(self._peers[handle])
-            elif handle in self._peers and (failed := self._peers[handle].failure) is not None:
-                self.failure = self.failure or self._named(self._peers[handle], f"ended: {failed}")
+                self._lose(peer)
+            elif peer.failure is not None:
+                self._fail(peer, f"ended: {peer.failure}")
         return bool(ready)
 
     def wait(self, lacking: Callable[[Peer], bool]) -> None:
@@ -169,7 +169,7 @@ class Peers:
             if not self.take(1000 * max(0.0, min(limits) - waited) if limits else -1):
                 seconds = perf_counter() - start
                 if self._timeout is not None and seconds >= self._timeout:
-                    self.failure = self._named(behind[0], f"has sent nothing for {seconds:.0f} s")
+                    self._fail(behind[0], f"has sent nothing for {seconds:.0f} s")
                 elif not told and seconds >= TOLD_AFTER:
                     told = True
                     self._launcher.send(("waits", [peer.rank for peer in behind]))
@@ -192,36 +192,30 @@ class Peers:
 
     def _check(self, needed: list[Peer]) -> None:
         """Raises RankError where a rank has failed, or one that is needed is not there any more."""
-        if self.failure is None:
-            ended = next((peer for peer in needed if peer.ended), None)
-            if ended is not None:
-                self.failure = self._named(ended, "has ended before this one")
+        for peer in needed:
+            if peer.ended:
+                self._fail(peer, "has ended before this one")
         if self.failure is not None:
-            raise RankError(self.failure)
+            raise self.failure
+
+    def _fail(self, peer: Peer, why: str) -> None:
+        """Notes why a rank has ended: what is known first is kept."""
+        self.failure = self.failure or self._error(peer.rank, why)
 
     def _lose(self, peer: Peer) -> None:
         """Notes that nothing comes from a rank any more: how it ended, the launcher knows."""
         if peer.ended or self.failure is not None:
             return
-        if peer.failure is not None:
-            self.failure = self._named(peer, f"ended: {peer.failure}")
-        elif self._launcher.poll(_CAUSE):
+        if self._launcher.poll(_CAUSE):
             self._hear_launcher()
-        self.failure = self.failure or self._named(peer, "ended without a word")
+        self._fail(peer, "ended without a word")
 
     def _hear_launcher(self) -> None:
         """The launcher only speaks where a rank has died."""
         try:
-            self.failure = self.failure or self._launcher.recv_bytes().decode()
+            rank, why = self._launcher.recv()
+            self.failure = self.failure or self._error(rank, why)
         except (EOFError, OSError):
             self._poll.unregister(self._launcher.fileno())
-            self.failure = self.failure or "the process that started the ranks has ended"
-
-    def _named(self, peer: Peer, ending: str) -> str:
-        return f"rank {peer.rank} of {self._size} {ending}"
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+            gone = RankError("the process that started the ranks has ended")
+            self.failure = self.failure or gone

@@ -39,8 +39,8 @@ class ProcessRanks(Communicator):
     ) -> None:
         super().__init__()
         self.rank, self.size = rank, len(sockets) + 1
-        self._memory = memory
-        self._peers = Peers(rank, sockets, launcher, timeout)
+        self._memory, self._launcher = memory, launcher
+        self._peers = Peers(self.error, sockets, launcher, timeout)
         self._posted: Counter[int] = Counter()
         self._summed: Counter[int] = Counter()
         self._wanted: dict[int, bool] = {}
@@ -112,6 +112,10 @@ class ProcessRanks(Communicator):
     def fail(self, error: str) -> None:
         if self._peers.failure is None:  # else the others hear of that one
             self._peers.tell_end(Kind.FAILED, error.encode())
+
+    def advise(self, remedy: str, command: bool = False) -> None:
+        super().advise(remedy, command)
+        self._launcher.send(("remedy", self.remedy))
 
     def close(self) -> None:
         super().close()

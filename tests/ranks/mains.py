@@ -20,20 +20,15 @@ Y = (X[:, 0] > 0).astype(np.int64) + (X[:, 1] > 1)
 Values = dict[str, np.ndarray]
 
 
-def compiled(backend: str = "numpy", **options: Any) -> vg.Program:
+def compiled(backend: str = "numpy") -> vg.Program:
     """A net whose sums travel in two buckets, one of them large enough to be cut in slices."""
     x, y = vg.input("x", ("N", 20)), vg.input("y", ("N",), dtype="i64")
     h = vg.batch_norm(vg.dense(x, 130, name="fc0"), name="bn")
     scores = vg.mlp(vg.relu(h), [130, 3])
     net = vg.Graph("net", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
-    how: dict[str, Any] = {
-        "optimizer": vg.Adam(0.01),
-        "seed": 3,
-        "shards": 8,
-        "certify": False,
-        **options,
-    }
-    return vg.compile(net, dropout=vg.Dropout(keep=0.8), backend=backend, **how)
+    how: dict[str, Any] = {"seed": 3, "shards": 8, "certify": False, "backend": backend}
+    dropout = vg.Dropout(keep=0.8)
+    return vg.compile(net, optimizer=vg.Adam(0.01), dropout=dropout, **how)
 
 
 def values(program: vg.Program) -> Values:
