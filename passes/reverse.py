@@ -94,7 +94,7 @@ def all_cotangents(
             if n in titles:
                 dy = _named(dy, titles[n], forward)
             grads[n] = dy
-            if n.inputs:
+            if any(i in leads for i in n.inputs):
                 for i, part in zip(n.inputs, cotangents(n, dy, names), strict=True):
                     if part is not None and i in leads:
                         parts.setdefault(i, []).append(part)

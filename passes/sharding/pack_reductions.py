@@ -22,8 +22,6 @@ class PackReductions(Pass):
 
         graph net {
           %x: f32[N,4] = input
-          %w: f32[4] = parameter{init=ones}
-          %b: f32[4] = parameter{init=zeros}
           %x.shard: f32[N.of8,4] = shard{8}(%x)
           %mean: f32[4] = sum{axes=[0]}(%x.shard)
           %a: f32[4] = all_reduce{tree=8,bucket=none}(%mean)
@@ -48,7 +46,8 @@ class PackReductions(Pass):
 
     Sums of one dtype that wait for none of each other share a bucket until it has a megabyte, those
     with the shortest chains before them first: the gradients of the last layers are then on their
-    way while those of the first are computed. Behind what rewrites the graph.
+    way while those of the first are computed. Not where sums are in their buckets. After all that
+    rewrites the graph.
     """
 
     name: ClassVar[str] = "pack_reductions"

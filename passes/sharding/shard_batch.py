@@ -169,6 +169,8 @@ class _Sharding:
 
     def _inputs(self, n: Node) -> list[Node]:
         """A node's inputs as they are read in a shard."""
+        if isinstance(n.op, Gradient):  # which refers to them, and reads none
+            return [self._became[i] for i in n.inputs]
         return [self._sent_to(i) if i not in self._in_shard else self._became[i] for i in n.inputs]
 
     def _sent_to(self, n: Node) -> Node:

@@ -11,7 +11,7 @@ import verigrad as vg
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*/*.ir"))
-PASSES = {*vg.TRAINING.names, *vg.INFERENCE.names, "recompute", "shard_batch"}
+PASSES = {*vg.TRAINING.names, *vg.INFERENCE.names, "recompute", "shard_batch", "pack_reductions"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")

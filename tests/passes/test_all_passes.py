@@ -7,9 +7,11 @@ import dataclasses
 import pytest
 
 import verigrad as vg
-from verigrad.passes import Recompute, ShardBatch
+from verigrad.passes import PackReductions, Recompute, ShardBatch
 
-EVERY = {p.name: p for p in (*vg.TRAINING, *vg.INFERENCE, Recompute(), ShardBatch())}
+EVERY = {
+    p.name: p for p in (*vg.TRAINING, *vg.INFERENCE, Recompute(), ShardBatch(), PackReductions())
+}
 
 
 @pytest.mark.parametrize("p", EVERY.values(), ids=EVERY)

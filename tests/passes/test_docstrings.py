@@ -10,9 +10,12 @@ import pytest
 import runner
 
 import verigrad as vg
-from verigrad.passes import ShardBatch
+from verigrad.passes import PackReductions, ShardBatch
 
-PASSES = {p.name: type(p) for p in (*vg.TRAINING, *vg.INFERENCE, vg.Recompute(), ShardBatch())}
+PASSES = {
+    p.name: type(p)
+    for p in (*vg.TRAINING, *vg.INFERENCE, vg.Recompute(), ShardBatch(), PackReductions())
+}
 BLOCK = re.compile(
     r"Before:\n\n(?P<before>.*?\n\s*\})\n\n"
     r"After(?: \(with (?P<option>.*)\))?:\n\n(?P<after>.*?\n\s*\})\n",
