@@ -87,18 +87,16 @@ def _work(sizes: Sequence[int], rounds: int) -> None:
     """A rank's part; rank 0 prints what was found."""
     from mpi4py import MPI
 
-    from verigrad.runtime.ranks.reductions import Reduction, doubling, pieces, rounds_of
+    from verigrad.runtime.ranks.reductions import Reduction, doubling, pieces, quickest
 
     comm = MPI.COMM_WORLD
     found = []
     for size in sizes:
         own = np.random.default_rng(comm.rank).standard_normal(size // 4).astype(np.float32)
         total = np.empty_like(own)
-        ours = {
-            way.__name__.replace("rounds_of", "chosen"): Reduction(MPI, way(comm, 0, own, total))
-            for way in (rounds_of, doubling, pieces)
-        }
-        ways: dict[str, Callable[[], None]] = {k: _by(r) for k, r in ours.items()}
+        known = {"chosen": quickest, "doubling": doubling, "pieces": pieces}
+        ours = {k: Reduction(MPI, way(comm, 0, own)) for k, way in known.items()}
+        ways = {k: _by(r, total) for k, r in ours.items()}
         ways["Allreduce"] = lambda own=own, total=total: comm.Allreduce(own, total)
         ways["Iallreduce"] = lambda own=own, total=total: comm.Iallreduce(own, total).Wait()
         seconds = _timed(comm, MPI, ways, rounds)
@@ -110,13 +108,16 @@ def _work(sizes: Sequence[int], rounds: int) -> None:
         print(json.dumps(found))
 
 
-def _by(reduction: Any) -> Callable[[], None]:
+def _by(reduction: Any, total: Any) -> Callable[[], None]:
     """A sum that is waited for, with nothing beside it."""
+    from verigrad.runtime.ranks.communicator import tree_sum
 
     def sum_() -> None:
         reduction.start()
         while not (reduction.advance() and reduction.are_sent()):
             os.sched_yield()
+        if len(reduction.summands) > 1:
+            tree_sum(reduction.summands, total)
 
     return sum_
 

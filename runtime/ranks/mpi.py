@@ -17,7 +17,7 @@ import numpy as np
 from ...graph import Array, RunError, TensorType
 from ..optional import require
 from .communicator import Bucket, Communicator, RankError, cores
-from .reductions import TAGS, Reduction, rounds_of
+from .reductions import TAGS, Reduction, quickest
 from .watched import Death, Watched, forget, start_watcher
 
 _TRIES: Final = 2_000
@@ -78,10 +78,10 @@ class MPIRanks(Communicator):
         self._reductions, self._running = [], []
         for k, types in enumerate(buckets):
             count = sum([int(np.prod(t.bind({}))) for t in types])
-            own, total = [np.zeros(count + 1, types[0].numpy) for _ in range(2)]
-            rounds = rounds_of(self._comm, TAGS * k, own, total)
-            self._reductions.append(Reduction(self._mpi, rounds))
-            made.append(Bucket(types, own, total if rounds else own))
+            own = np.zeros(count + 1, types[0].numpy)
+            reduction = Reduction(self._mpi, quickest(self._comm, TAGS * k, own))
+            self._reductions.append(reduction)
+            made.append(Bucket(types, own, *reduction.summands))
         return made
 
     def start(self, bucket: int, parts: Sequence[Array]) -> None:
@@ -98,7 +98,7 @@ class MPIRanks(Communicator):
 
     def _complete(self, bucket: int) -> None:
         self._wait(lambda: self._progress() or bucket not in self._running)
-        self.stops = bool(self._buckets[bucket].total[-1])
+        self.stops = any(bool(s[-1]) for s in self._reductions[bucket].summands)
 
     def _progress(self) -> bool:
         """Goes on with all buckets that are on their way; whether none is."""

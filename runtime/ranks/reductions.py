@@ -29,26 +29,35 @@ class Round(NamedTuple):
     """Bytes that this rank sends."""
 
 
-def doubling(comm: Any, tag: int, own: Array, total: Array) -> list[Round]:
+class Way(NamedTuple):
+    """How a buffer is summed: rounds, after which the total is the sum of the `summands`."""
+
+    rounds: Sequence[Round]
+    summands: tuple[Array, ...]
+
+
+def doubling(comm: Any, tag: int, own: Array) -> Way:
     """Ranks exchange whole buffers with the one whose number differs in the lowest bit, then the
     next: log2(R) rounds of n bytes each. Both partners add the lower's to the upper's, and have the
     same bits."""
-    rounds = []
-    count = comm.size.bit_length() - 1
+    rounds: list[Round] = []
+    summands: tuple[Array, ...] = (own,)
     mine = own
-    for k in range(count):
+    for k in range(comm.size.bit_length() - 1):
         partner = comm.rank ^ (1 << k)
+        then = _nothing
+        if k > 0:
+            mine = np.empty_like(own)
+            rounds[-1] = rounds[-1]._replace(then=_adding(summands, mine))
         other = np.empty_like(own)
-        out = total if k == count - 1 else np.empty_like(own)
-        low, high = (mine, other) if comm.rank < partner else (other, mine)
+        summands = (mine, other) if comm.rank < partner else (other, mine)
         receives = [comm.Recv_init(other, partner, tag)]
         sends = [comm.Send_init(mine, partner, tag)]
-        rounds.append(Round(receives, sends, _adding(low, high, out), own.nbytes))
-        mine = out
-    return rounds
+        rounds.append(Round(receives, sends, then, own.nbytes))
+    return Way(rounds, summands)
 
 
-def pieces(comm: Any, tag: int, own: Array, total: Array) -> list[Round]:
+def pieces(comm: Any, tag: int, own: Array) -> Way:
     """Each rank sums one piece of the buffer, and sends the sum to all: two rounds, in which it
     sends 2 n (R - 1) / R bytes, the least that a sum over R ranks takes."""
     bounds = np.linspace(0, len(own), comm.size + 1).astype(int).tolist()
@@ -56,15 +65,12 @@ def pieces(comm: Any, tag: int, own: Array, total: Array) -> list[Round]:
     others = [(comm.rank + k) % comm.size for k in range(1, comm.size)]
     here = cut[comm.rank]
     parts = [own[here] if r == comm.rank else np.empty_like(own[here]) for r in range(comm.size)]
+    total = np.empty_like(own)
     summed = total[here]
-
-    def add() -> None:
-        tree_sum(parts, summed)
-
     first = Round(
         [comm.Recv_init(parts[r], r, tag) for r in others],
         [comm.Send_init(own[cut[r]], r, tag) for r in others],
-        add,
+        _adding(parts, summed),
         own.nbytes - own[here].nbytes,
     )
     second = Round(
@@ -73,13 +79,13 @@ def pieces(comm: Any, tag: int, own: Array, total: Array) -> list[Round]:
         _nothing,
         summed.nbytes * len(others),
     )
-    return [first, second]
+    return Way([first, second], (total,))
 
 
-def rounds_of(comm: Any, tag: int, own: Array, total: Array) -> list[Round]:
-    """Those that take the least time for a buffer of its size on so many ranks."""
+def quickest(comm: Any, tag: int, own: Array) -> Way:
+    """The one that takes the least time for a buffer of its size on so many ranks."""
     way = doubling if comm.size <= 2 or own.nbytes <= _SMALL else pieces
-    return way(comm, tag, own, total)
+    return way(comm, tag, own)
 
 
 TAGS: Final = 2
@@ -87,13 +93,15 @@ TAGS: Final = 2
 
 
 class Reduction:
-    """One buffer that is summed over the ranks, step after step: `own` into `total`."""
+    """One buffer that is summed over the ranks, step after step."""
 
-    def __init__(self, mpi: Any, rounds: Sequence[Round]) -> None:
+    def __init__(self, mpi: Any, way: Way) -> None:
         self._start, self._test = mpi.Prequest.Startall, mpi.Prequest.Testall
-        self._rounds = rounds
-        self._at = len(rounds)
-        self.sent = sum([r.sent for r in rounds])
+        self._rounds = way.rounds
+        self._at = len(way.rounds)
+        self.summands = way.summands
+        """Their sum is the total."""
+        self.sent = sum([r.sent for r in way.rounds])
         """Bytes that this rank sends in a step."""
 
     def start(self) -> None:
@@ -102,7 +110,7 @@ class Reduction:
         self._begin()
 
     def advance(self) -> bool:
-        """Goes on as far as messages have arrived, and says whether the total is there."""
+        """Goes on as far as messages have arrived, and says whether the summands are there."""
         while self._at < len(self._rounds):
             current = self._rounds[self._at]
             if not self._test(current.receives):
@@ -128,12 +136,9 @@ class Reduction:
             self._start([*current.receives, *current.sends])
 
 
-def _adding(low: Array, high: Array, out: Array) -> Callable[[], None]:
-    def add() -> None:
-        np.add(low, high, out=out)
-
-    return add
+def _adding(parts: Sequence[Array], out: Array) -> Callable[[], None]:
+    return lambda: tree_sum(parts, out)
 
 
 def _nothing() -> None:
-    """The last round brings the total."""
+    """The last round brings what is still to be summed, or is the total."""

@@ -81,12 +81,13 @@ def sums() -> list[Any]:
             due, total = np.empty(count, np.float32), np.zeros(count, np.float32)
             tree_sum(parts, due)
             for way in (doubling, pieces):
-                reduction = Reduction(MPI, way(comm, 0, parts[comm.rank], total))
+                reduction = Reduction(MPI, way(comm, 0, parts[comm.rank]))
                 for _ in range(3):
                     total.fill(0)
                     reduction.start()
                     while not (reduction.advance() and reduction.are_sent()):
                         time.sleep(0)
+                    tree_sum(reduction.summands, total)
                     assert total.tobytes() == due.tobytes()
                 reduction.free()
                 found.append([size, count, way.__name__, comm.allreduce(reduction.sent)])
