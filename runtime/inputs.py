@@ -32,9 +32,7 @@ def fed(name: str, value: Any, n: Node) -> Array:
     if not _fits(array.shape, n.type.shape):
         shape = ",".join(map(str, array.shape))
         raise _refused(f"has the shape [{shape}]", name, value, array, n)
-    wrong = rounded(array) if n.type.is_float else None
-    if wrong is not None:
-        raise RunError(f"input {name!r} holds {array[wrong]}{_place(wrong)}, {ADVICE}")
+    check_exact(name, array, n)
     if not _counts(array, n):
         problem = f"is {array.dtype}"
         broken = _fraction(array) if n.type.dtype == "i64" else None
@@ -42,6 +40,15 @@ def fed(name: str, value: Any, n: Node) -> Array:
             problem += f", with {array[broken]:g}{_place(broken)}"
         raise _refused(problem, name, value, array, n)
     return array
+
+
+def check_exact(name: str, array: Array, n: Node, first: int = 0) -> None:
+    """Raises RunError for an integer that a float input would round, in an array whose rows are
+    counted from `first`."""
+    wrong = rounded(array) if n.type.is_float else None
+    if wrong is not None:
+        place = (wrong[0] + first, *wrong[1:]) if wrong else ()
+        raise RunError(f"input {name!r} holds {array[wrong]}{_place(place)}, {ADVICE}")
 
 
 def is_one_hot(a: Array) -> bool:

@@ -11,7 +11,7 @@ from ...graph import Array, Graph, Node, RunError, exactly, shown, suggest
 from ...ops import check_labels
 from ..data.rows import BLOCK, Reads, Rows
 from ..execution.frame_names import column_names, warn_of_order
-from ..inputs import fed
+from ..inputs import check_exact, fed
 
 Data = Mapping[str, Any] | Sequence[Any]
 
@@ -155,8 +155,11 @@ def _checked(name: str, value: Any, n: Node) -> Rows:
             "is the batch, such as [N,64]; run program.step yourself for others"
         )
     rows = value if isinstance(value, Rows) else Rows(fed(name, value, n))
-    if rows is value:  # whose reader has looked at its numbers: a zero stands for all of them
-        fed(name, np.broadcast_to(rows.dtype.type(0), rows.shape), n)
+    if rows is value:
+        fed(name, np.broadcast_to(rows.dtype.type(0), rows.shape), n)  # a zero stands for all
+        if rows.dtype.kind in "iu" and rows.dtype.itemsize == 8:
+            for number, block in enumerate(rows.blocks()):
+                check_exact(name, block, n, number * BLOCK)
     if rows.dtype.kind == "u" and n.type.dtype == "i64":
         return Rows(exactly(np.asarray(rows), n.type.dtype, f"input {name!r}", RunError))
     return rows

@@ -122,3 +122,13 @@ def test_a_run_reads_each_row_of_an_epoch_once(tmp_path: Path) -> None:
     program = vg.compile(net(FEATURES), optimizer=vg.SGD(lr=0.1))
     vg.fit(program, train, epochs=2, batch_size=40)
     assert train.x.read.rows == 2 * len(train.y)
+
+
+def test_what_floats_would_round_is_named_wherever_it_lies() -> None:
+    x = np.zeros((3000, FEATURES), np.int64)
+    x[2500, 1] = 2**53 + 1
+    program = vg.compile(net(FEATURES), optimizer=vg.SGD(lr=0.1))
+    found = "input 'x' holds 9007199254740993 in row 2500, column 1, an integer of more than 53"
+    for form in (x, Rows(x), Rows(x[::-1]).only(np.arange(3000)[::-1])):
+        with pytest.raises(vg.RunError, match=found):
+            vg.fit(program, (form, np.resize(LABELS, 3000)), epochs=1)
