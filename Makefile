@@ -45,10 +45,10 @@ test: $(VENV)/installed-dev
 test-jit: $(VENV)/installed-dev
 	$(PYTEST) --backend numba $(ARGS)
 
-# PyTorch, scikit-learn, ONNX, JAX and Keras: large, and in no way of the other tests. One that cannot be
-# imported would only skip what compares with it.
+# PyTorch, scikit-learn, ONNX, JAX, Keras, Dask and Ray: large, and in no way of the other tests. One that
+# cannot be imported would only skip what compares with it.
 test-oracles: $(ORACLES)/installed
-	KERAS_BACKEND=jax $(ORACLES)/bin/python -c "import torch, sklearn, onnx, onnxruntime, jax, keras"
+	KERAS_BACKEND=jax $(ORACLES)/bin/python -c "import torch, sklearn, onnx, onnxruntime, jax, keras, distributed, ray"
 	$(ORACLED) $(ARGS)
 	$(ORACLED) --backend numba $(ARGS)
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import cache
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from functools import cache, cached_property
+from typing import Any, Final, Generic, NamedTuple, NoReturn, SupportsIndex, TypeVar
 
 from ...graph import RunError, VerigradWarning
 from ..optional import require
@@ -71,14 +71,39 @@ class _Sent(Generic[T]):
         self.run = run
         self.caller: Final = os.getpid()
 
-    def __sizeof__(self) -> int:
+    @cached_property
+    def _weighed(self) -> tuple[int, str]:
+        """Its bytes, with the arrays that it holds, and what keeps it from being sent, if it is."""
         arrays: list[int] = []
 
         def count(buffer: pickle.PickleBuffer) -> None:
             arrays.append(buffer.raw().nbytes)
 
-        pickled = require("cloudpickle", "jobs").dumps(self.run, protocol=5, buffer_callback=count)
-        return len(pickled) + sum(arrays)
+        dumps = require("cloudpickle", "jobs").dumps
+        try:
+            return len(dumps(self.run, protocol=5, buffer_callback=count)) + sum(arrays), ""
+        except Exception as e:  # of whatever the run holds
+            return 0, str(e)
+
+    def __sizeof__(self) -> int:
+        return self._weighed[0]
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        # A run that cannot be sent is one that says so: not every backend passes such errors on.
+        _, problem = self._weighed
+        return (_Sent, (_Refused(problem),)) if problem else super().__reduce_ex__(protocol)
+
+
+class _Refused(NamedTuple):
+    """In place of a run that cannot be sent."""
+
+    problem: str
+
+    def __call__(self, *_: object) -> NoReturn:
+        raise RunError(
+            f"the runs cannot be sent to other processes: {self.problem}; jobs=1, without a "
+            "cluster, makes them in this one"
+        )
 
 
 class _Made(NamedTuple, Generic[T]):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Final
 
+from ...graph import SETTINGS
+from ...ops.blas import at_most
 from ..forks import LOCKS
 from ..optional import require
 
@@ -36,15 +38,28 @@ class Shared:
                 self._entered.__exit__(None, None, None)
 
 
-@cache
-def limited_to(threads: int) -> Shared:
+@contextmanager
+def limited_to(threads: int) -> Iterator[None]:
     """The matrix products kept to so many threads: jobs take the others, and the bits are the same
     for any number of jobs."""
+    # Of the threads that ask for it, threadpoolctl lets one alone limit NumPy's OpenBLAS.
+    with _limit(threads), require("threadpoolctl", "threads").threadpool_limits(threads):
+        yield
 
-    def limits() -> AbstractContextManager[object]:
-        found: AbstractContextManager[object] = require(
-            "threadpoolctl", "threads"
-        ).threadpool_limits(threads)
-        return found
 
-    return Shared(limits)
+@cache
+def _limit(threads: int) -> Shared:
+    """That of NumPy's own BLAS, which a step may only lower."""
+
+    @contextmanager
+    def limit() -> Iterator[None]:
+        limited = at_most(threads)
+        with SETTINGS:
+            limited.__enter__()
+        try:
+            yield
+        finally:
+            with SETTINGS:
+                limited.__exit__()
+
+    return Shared(limit)

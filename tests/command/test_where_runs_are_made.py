@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from verigrad.graph.installed import install_line
 from verigrad.runtime import optional
 from verigrad.runtime.command import jobs as rooms
 from verigrad.runtime.command.jobs import Jobs
+from verigrad.runtime.tuning.jobs import results
 
 COMPARE = ("compare", "--hidden", "", "--epochs", 1, "--optimizers", "sgd,adam")
 
@@ -85,6 +87,14 @@ def test_a_cluster_makes_as_many_as_it_has_cores_unless_told(
     monkeypatch.setattr(Jobs, "at_work", at_work)
     assert run(*COMPARE, *given).exit_code == 0
     assert asked == [expected] and expected.here == (expected == Jobs(1, None, None))
+
+
+def test_processes_take_as_many_threads_as_a_run() -> None:
+    def limit(k: int) -> str | None:
+        return os.environ.get("OPENBLAS_NUM_THREADS")
+
+    with Jobs(2, None, None).at_work(threads=3):
+        assert [*results(limit, [(0,), (1,)], 2)] == ["3", "3"]
 
 
 def test_a_worker_of_another_version_is_named() -> None:

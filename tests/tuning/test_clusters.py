@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,15 @@ def test_the_data_is_sent_to_a_worker_once(client: Any, tmp_path: Path) -> None:
         found = [*results(Counted(tmp_path), [(k,) for k in range(12)], None)]
     assert found == [*range(12)]
     assert 1 <= len([*tmp_path.iterdir()]) <= 2
+
+
+def test_what_cannot_be_sent_is_told(client: Any) -> None:
+    lock = threading.Lock()
+    with (
+        joblib.parallel_config("dask", client=client),
+        pytest.raises(vg.RunError, match=r"cannot be sent to other processes: .*lock"),
+    ):
+        next(results(lambda k: lock, [(1,), (2,)], None))
 
 
 def command(cluster: Any, *arguments: str, **given: Any) -> subprocess.Popen[str]:

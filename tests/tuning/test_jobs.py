@@ -23,6 +23,7 @@ from verigrad.runtime.tuning.jobs import _Sent, results
 from verigrad.runtime.tuning.shared import Shared
 
 joblib = pytest.importorskip("joblib")
+threadpoolctl = pytest.importorskip("threadpoolctl")
 ThreadingBackend = joblib._parallel_backends.ThreadingBackend
 CALLS = [(k,) for k in range(7)]
 
@@ -141,6 +142,48 @@ def test_what_is_sent_tells_backends_its_size() -> None:
             return 0
 
     assert 404_000 < sys.getsizeof(_Sent(Run())) < 410_000
+
+
+def test_arrays_are_mapped_and_those_of_a_file_are_sent_by_its_path(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.arange(10.0))
+    mapped, large = np.load(tmp_path / "x.npy", mmap_mode="r"), np.arange(200_000.0)
+
+    def run(k: int) -> tuple[float, Any, bool]:
+        return mapped[k] + large[k], mapped.filename, isinstance(large, np.memmap)
+
+    for _, (total, path, is_mapped) in zip(CALLS, results(run, CALLS[:2], 2), strict=False):
+        assert total in (0, 2) and path == tmp_path / "x.npy" and is_mapped
+
+
+def test_a_trial_takes_one_thread_and_leaves_the_limit_as_it_was() -> None:
+    def threads() -> set[int]:
+        pools = threadpoolctl.threadpool_info()
+        return {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
+
+    def build(lr: float) -> vg.Program:
+        raise vg.RunError(f"threads: {threads()}")
+
+    with threadpoolctl.threadpool_limits(2), joblib.parallel_config("threading"):
+        with pytest.raises(vg.RunError, match=r"threads: \{1\}"):
+            tuned(build=build, ranges={"lr": "0..1"}, jobs=2)
+        assert threads() == {2}
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_what_cannot_be_sent_is_told_where_it_has_to_be(backend: str) -> None:
+    lock = threading.Lock()
+
+    def run(k: int) -> int:
+        with lock:
+            return k
+
+    with joblib.parallel_config(backend):
+        if backend == "threading":
+            assert [*results(run, CALLS, 2)] == [k for (k,) in CALLS]
+            return
+        with pytest.raises(vg.RunError, match=r"cannot be sent to other processes: .*lock"):
+            next(results(run, CALLS, 2))
+        assert [*results(run, CALLS, 1)] == [k for (k,) in CALLS]
 
 
 def test_a_context_that_threads_share_lasts_until_the_last_leaves() -> None:
