@@ -31,8 +31,10 @@ from ...ops import (
     TotalVariance,
     count,
     dim,
+    greater,
     square,
     sum,
+    where,
 )
 from ...ops.reductions import Mean, Sum
 from ..base import Numbers, Pass
@@ -160,7 +162,10 @@ class _Sharding:
         if joins == "sum":
             return self._total(own, name)
         dtype = n.type.dtype
-        total = self._total(own * cast_to(dim(self._rows), dtype), f"{name}.sum")
+        rows = cast_to(dim(self._rows), dtype)
+        # A batch of fewer rows than shards leaves some without, and of nothing there is no mean.
+        weighed = where(greater(rows, 0.0), own * rows, 0.0)
+        total = self._total(weighed, f"{name}.sum")
         return self._named(total / cast_to(dim(self._whole), dtype), n)
 
     def _total(self, own: Node, name: str) -> Node:

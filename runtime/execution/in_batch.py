@@ -46,7 +46,8 @@ class Batch:
         self._g = g
         self._values = values
         self._sizes = sizes
-        self._counted = {d for i in g.inputs for d in whole_symbols(i.type.symbols)}
+        first = [d for i in g.inputs for d in i.type.shape[:1]]
+        self._counted = {*whole_symbols(d for d in first if isinstance(d, str))}
         self._parts: dict[str, list[Node]] = {}
         for n in g.nodes:
             if self._first(n) is not None:
@@ -75,7 +76,7 @@ class Batch:
     def name(self, n: Node) -> str:
         """What a node is called in the whole batch."""
         name = self._g.names[n]
-        return name if self._first(n) is None else name_in_batch(name)
+        return name_in_batch(name) if self._parts else name
 
     def _count(self, n: Node) -> int:
         """How many rows the batch has that a tensor is of; 0 where its first axis counts none."""

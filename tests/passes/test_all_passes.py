@@ -9,9 +9,9 @@ import pytest
 import verigrad as vg
 from verigrad.passes import PackReductions, Recompute, ShardBatch
 
-EVERY = {
-    p.name: p for p in (*vg.TRAINING, *vg.INFERENCE, Recompute(), ShardBatch(), PackReductions())
-}
+ALONE = (Recompute(), ShardBatch(), PackReductions())
+"""Those that stand in no pipeline of their own accord."""
+EVERY = {p.name: p for p in (*vg.TRAINING, *vg.INFERENCE, *ALONE)}
 
 
 @pytest.mark.parametrize("p", EVERY.values(), ids=EVERY)

@@ -12,10 +12,8 @@ import runner
 import verigrad as vg
 from verigrad.passes import PackReductions, ShardBatch
 
-PASSES = {
-    p.name: type(p)
-    for p in (*vg.TRAINING, *vg.INFERENCE, vg.Recompute(), ShardBatch(), PackReductions())
-}
+ALONE = (vg.Recompute(), ShardBatch(), PackReductions())
+PASSES = {p.name: type(p) for p in (*vg.TRAINING, *vg.INFERENCE, *ALONE)}
 BLOCK = re.compile(
     r"Before:\n\n(?P<before>.*?\n\s*\})\n\n"
     r"After(?: \(with (?P<option>.*)\))?:\n\n(?P<after>.*?\n\s*\})\n",
