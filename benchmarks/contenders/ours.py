@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,10 +54,14 @@ def set_weights(program: vg.Program, net: Net) -> None:
 
 def train(net: Net, optimizer: str, **options: Any) -> Trainer:
     """`program.step` on the batches; options go to `vg.compile`."""
-    program = compiled(net, optimizer, **options)
+    feeds = [{"x": x, "y": y} for x, y in batches(net)]
+    return trainer(compiled(net, optimizer, **options), feeds)
+
+
+def trainer(program: vg.Program, feeds: Sequence[Mapping[str, Any]]) -> Trainer:
+    """`program.step` on feeds, one after another."""
     first = {name: program.parameters[name] for name in program.parameters}
     state = {name: program.state[name] for name in program.state}
-    feeds = [{"x": x, "y": y} for x, y in batches(net)]
     count, step = len(feeds), program.step
 
     def restart() -> None:

@@ -5,7 +5,7 @@ Its L2 is the optimizer's `weight_decay` on the weights, which its reported loss
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -55,11 +55,20 @@ def optimizer_of(name: str, net: Net, model: nn.Module) -> torch.optim.Optimizer
 def train(net: Net, optimizer: str, wrap: Callable[[Loss], Loss] = lambda loss: loss) -> Trainer:
     """Forward, backward and update; `wrap` may compile what gives the loss."""
     model = model_of(net)
-    descent = optimizer_of(optimizer, net, model)
-    first = {name: value.clone() for name, value in model.state_dict().items()}
-    data = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in batches(net)]
-    count = len(data)
     loss_of = wrap(lambda x, y: cross_entropy(model(x), y))
+    return trainer(model, optimizer_of(optimizer, net, model), loss_of, batches(net))
+
+
+def trainer(
+    model: nn.Module,
+    descent: torch.optim.Optimizer,
+    loss_of: Loss,
+    rows: Sequence[tuple[Array, Array]],
+) -> Trainer:
+    """Steps on batches of rows and labels, one after another."""
+    first = {name: value.clone() for name, value in model.state_dict().items()}
+    data = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in rows]
+    count = len(data)
 
     def step(i: int) -> torch.Tensor:
         x, y = data[i % count]

@@ -1,0 +1,221 @@
+"""The rounds: starts the ranks of each contender of a case, checks them, and times them in turn."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any, Final
+
+from .. import reference
+from ..driver import PATIENCE, REST, Settings, environment
+from ..nets import Net
+from ..worker import CHUNK_SECONDS
+from .contenders import CONTENDERS, Contender
+
+SHOWN: Final = 10
+"""Steps whose losses are compared with the reference."""
+_MOST: Final = 200
+"""Chunks of a round at most."""
+
+
+class FailedError(Exception):
+    """A contender that has no answer, and why."""
+
+
+@dataclass
+class Figures:
+    """One contender in one case: seconds a step, the median of each round, or why it has none."""
+
+    rounds: list[float] = field(default_factory=list)
+    departure: float | None = None
+    """How far its losses are from the reference's, relative."""
+    failed: str = ""
+
+
+class Ranks:
+    """The ranks of a contender, spoken to in lines of JSON: all are told the same."""
+
+    def __init__(self, processes: Sequence[subprocess.Popen[str]], listener: socket.socket) -> None:
+        self._processes = processes
+        self._listener = listener
+        self._lines: list[IO[str]] = []
+
+    def meet(self, ranks: int) -> None:
+        """Waits until all are connected, and ready."""
+        found: dict[int, IO[str]] = {}
+        until = time.monotonic() + PATIENCE
+        while len(found) < ranks:
+            try:
+                connection, _ = self._listener.accept()
+            except TimeoutError:
+                self._check(until)
+                continue
+            connection.settimeout(PATIENCE)
+            lines = connection.makefile("rw", encoding="utf-8")
+            connection.close()
+            found[_answer(lines)["rank"]] = lines
+        self._lines = [found[rank] for rank in range(ranks)]
+        self._answers()
+
+    def ask(self, *command: Any) -> list[dict[str, Any]]:
+        """The answers of all ranks to a command."""
+        for lines in self._lines:
+            lines.write(json.dumps(command) + "\n")
+            lines.flush()
+        return self._answers()
+
+    def close(self) -> None:
+        """Ends them: without a driver they go."""
+        for lines in self._lines:
+            lines.close()
+        for process in self._processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _answers(self) -> list[dict[str, Any]]:
+        return [_answer(lines) for lines in self._lines]
+
+    def _check(self, until: float) -> None:
+        """Raises FailedError where they will not come any more."""
+        for process in self._processes:
+            if process.poll() is not None:
+                said = process.stderr.read().strip().splitlines() if process.stderr else []
+                raise FailedError((said or [f"a rank ended with code {process.returncode}"])[-1])
+        if time.monotonic() > until:
+            raise FailedError(f"its ranks are not ready after {PATIENCE:.0f} s")
+
+
+def _answer(lines: IO[str]) -> dict[str, Any]:
+    line = lines.readline()
+    if not line:
+        raise FailedError("a rank has ended")
+    answer: dict[str, Any] = json.loads(line)
+    if "failed" in answer:
+        raise FailedError(answer["failed"])
+    return answer
+
+
+@contextmanager
+def ranks_of(
+    contender: Contender, net: Net, optimizer: str, caches: Path, cores: int
+) -> Iterator[Ranks]:
+    """The ranks of a contender, ready to train a net."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+        address = str(Path(folder) / "driver")
+        listener.bind(address)
+        listener.listen(contender.ranks)
+        listener.settimeout(0.2)
+        asked = {
+            "contender": contender.name,
+            "net": asdict(net),
+            "optimizer": optimizer,
+            "address": address,
+            "folder": folder,
+            "cores": min(cores, contender.ranks * contender.threads),
+        }
+        processes = [
+            subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=environment(contender.threads, caches),
+            )
+            for command in _commands(contender, asked)
+        ]
+        ranks = Ranks(processes, listener)
+        stack.callback(ranks.close)
+        ranks.meet(contender.ranks)
+        yield ranks
+
+
+def _commands(contender: Contender, asked: Mapping[str, Any]) -> list[list[str]]:
+    """What starts the ranks of a contender."""
+    start = [sys.executable, "-m", "verigrad.benchmarks.scaling.worker"]
+    if contender.engine == "ddp":
+        return [[*start, json.dumps({**asked, "rank": r})] for r in range(contender.ranks)]
+    mpi = ["mpiexec", "-n", str(contender.ranks)] if contender.engine == "mpi" else []
+    return [[*mpi, *start, json.dumps(asked)]]
+
+
+def measure(
+    net: Net,
+    optimizer: str,
+    names: Sequence[str],
+    settings: Settings,
+    caches: Path,
+    tell: Callable[[str], None] = lambda _: None,
+) -> dict[str, Figures]:
+    """The figures of each contender: all are there at once, and take turns from round to round."""
+    table = {name: Figures() for name in names}
+    with ExitStack() as stack:
+        timed: dict[str, Timed] = {}
+        for name in names:
+            tell(f"{net.title}, {optimizer}: {CONTENDERS[name].title} starts")
+            contender = CONTENDERS[name]
+            rows = replace(net, batch=round(net.batch * contender.batch_share))
+            try:
+                ranks = stack.enter_context(
+                    ranks_of(contender, rows, optimizer, caches, settings.threads)
+                )
+                table[name].departure = _departure(ranks, rows, optimizer)
+                timed[name] = Timed(ranks, settings.seconds)
+            except FailedError as e:
+                table[name].failed = str(e)
+        for number in range(settings.rounds):
+            tell(f"{net.title}, {optimizer}: round {number + 1} of {settings.rounds}")
+            turn = list(timed)
+            for name in (*turn[number % len(turn) :], *turn[: number % len(turn)]):
+                time.sleep(REST)
+                table[name].rounds.append(timed[name].round())
+    return table
+
+
+class Timed:
+    """Ranks, and how many of their steps make a round."""
+
+    def __init__(self, ranks: Ranks, seconds: float) -> None:
+        self._ranks = ranks
+        step = min(self._seconds(5, 1))
+        self._chunk = max(1, math.ceil(CHUNK_SECONDS / step))
+        self._chunks = max(5, min(_MOST, round(seconds / step / self._chunk)))
+
+    def round(self) -> float:
+        """Seconds a step: the median of its chunks."""
+        return statistics.median(self._seconds(self._chunks, self._chunk))
+
+    def _seconds(self, chunks: int, chunk: int) -> list[float]:
+        """Those of the rank that took the longest, for each chunk."""
+        told = [each["seconds"] for each in self._ranks.ask("time", chunks, chunk)]
+        return [max(of_ranks) for of_ranks in zip(*told, strict=True)]
+
+
+def _departure(ranks: Ranks, net: Net, optimizer: str) -> float:
+    """How far the losses are from the reference's; FailedError where it is too far.
+
+    Ours are of the whole batch in each rank; PyTorch's of a rank's own rows, as many in each.
+    """
+    told = [each["losses"] for each in ranks.ask("check", SHOWN)]
+    losses = [statistics.fmean(of_ranks) for of_ranks in zip(*told, strict=True)]
+    expected = reference.trajectory(net, optimizer, SHOWN)["data_loss"]
+    off = reference.departure(losses, expected)
+    if not off <= reference.TOLERANCE:
+        raise FailedError(f"losses differ from the reference by {off:.1e}")
+    return off

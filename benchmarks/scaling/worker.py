@@ -1,0 +1,143 @@
+"""A rank of a contender at work: `-m verigrad.benchmarks.scaling.worker '{...}'`.
+
+The argument says the contender, the net, the optimizer, and the socket of the driver. Each rank
+is connected to it, so that those that wait for a command take no time; each line that comes is a
+command, each line back its answer, and the first line says which rank this is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..contenders import Trainer
+from ..nets import Net
+from ..worker import RESTART_AFTER
+from .contenders import CONTENDERS
+
+if TYPE_CHECKING:
+    from verigrad.runtime.ranks.communicator import Communicator
+
+
+def main(asked: dict[str, Any]) -> None:
+    """Starts the ranks of a contender that are not started yet, and works as one of them."""
+    contender = CONTENDERS[asked["contender"]]
+    if contender.engine == "ddp":
+        from . import ddp
+
+        with ddp.group(asked["rank"], contender.ranks, asked["folder"]):
+            serve(asked, asked["rank"], None)
+    elif contender.engine == "processes":
+        import verigrad as vg
+
+        vg.launch(partial(work, asked), contender.ranks, threads=contender.threads)
+    elif contender.engine == "mpi":
+        from mpi4py import MPI
+
+        from verigrad.runtime.ranks.connect import connected
+
+        work(asked, connected(MPI.COMM_WORLD))
+    else:
+        serve(asked, 0, None)
+
+
+def work(asked: dict[str, Any], comm: Communicator) -> None:
+    """Works as one rank of several."""
+    serve(asked, comm.rank, comm)
+
+
+def serve(asked: dict[str, Any], rank: int, comm: Communicator | None) -> None:
+    """Answers the driver's commands until it goes."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(asked["address"])
+        with connection.makefile("rw", encoding="utf-8") as lines:
+
+            def answer(what: Callable[..., dict[str, Any]], *args: Any) -> None:
+                try:
+                    said = what(*args)
+                except Exception as e:
+                    said = {"failed": f"{type(e).__name__}: {e}".splitlines()[0][:300]}
+                lines.write(json.dumps(said) + "\n")
+                lines.flush()
+
+            answer(lambda: {"rank": rank})
+            with trainer(asked, comm) as made:
+                commands = {"check": made.check, "time": made.time, "sent": made.sent}
+                answer(lambda: {"ready": True})
+                for line in lines:
+                    name, *args = json.loads(line)
+                    answer(commands[name], *args)
+
+
+class Worker:
+    """What a rank is asked for."""
+
+    def __init__(self, trainer: Trainer, comm: Communicator | None) -> None:
+        self._trainer = trainer
+        self._comm = comm
+
+    def check(self, steps: int) -> dict[str, Any]:
+        """The losses of the first steps."""
+        losses = [float(_number(self._trainer.step(i))) for i in range(steps)]
+        return {"losses": losses}
+
+    def time(self, chunks: int, chunk: int) -> dict[str, Any]:
+        """Seconds a step, of so many chunks of steps."""
+        self._trainer.restart()
+        step, since = self._trainer.step, 0
+        taken = []
+        for i in range(min(3, chunk)):
+            step(i)
+        for _ in range(chunks):
+            if since >= RESTART_AFTER:
+                self._trainer.restart()
+                step(0)
+                since = 0
+            before = time.perf_counter()
+            for i in range(since, since + chunk):
+                step(i)
+            taken.append((time.perf_counter() - before) / chunk)
+            since += chunk
+        return {"seconds": taken}
+
+    def sent(self, steps: int) -> dict[str, Any]:
+        """The bytes that this rank sends in so many steps."""
+        before = self._comm.sent if self._comm is not None else 0
+        for i in range(steps):
+            self._trainer.step(i)
+        after = self._comm.sent if self._comm is not None else 0
+        return {"bytes": after - before}
+
+
+@contextmanager
+def trainer(asked: dict[str, Any], comm: Communicator | None) -> Iterator[Worker]:
+    """The net, ready to train."""
+    contender = CONTENDERS[asked["contender"]]
+    net = Net(**{**asked["net"], "sizes": tuple(asked["net"]["sizes"])})
+    if contender.engine == "ddp":
+        from . import ddp
+
+        yield Worker(ddp.train(net, asked["optimizer"]), None)
+        return
+    from . import ours
+
+    with ours.train(net, asked["optimizer"], comm, contender.options) as made:
+        yield Worker(made, comm)
+
+
+def _number(loss: Any) -> float:
+    return float(loss.item() if hasattr(loss, "item") else loss)
+
+
+if __name__ == "__main__":
+    if hasattr(os, "sched_setaffinity"):
+        asked = json.loads(sys.argv[1])
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: asked["cores"]])
+    main(json.loads(sys.argv[1]))
