@@ -41,17 +41,17 @@ class Names(click.ParamType):  # type: ignore[type-arg]
         return names
 
 
-def _names(option: str, known: tuple[str, ...], what: str) -> Any:
+def names_option(option: str, known: tuple[str, ...], what: str) -> Any:
     return click.option(
         option, type=Names(known), default=known, help=f"{what}: {', '.join(known)}."
     )
 
 
 @click.command()
-@_names("--nets", tuple(NETS), "Nets")
-@_names("--optimizers", OPTIMIZERS, "Optimizers")
-@_names("--contenders", tuple(CONTENDERS), "Contenders; the floor is always there")
-@_names("--parts", PARTS, "Parts")
+@names_option("--nets", tuple(NETS), "Nets")
+@names_option("--optimizers", OPTIMIZERS, "Optimizers")
+@names_option("--contenders", tuple(CONTENDERS), "Contenders; the floor is always there")
+@names_option("--parts", PARTS, "Parts")
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option("--seconds", type=float, default=0.3, show_default=True, help="A round, for each.")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)

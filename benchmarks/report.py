@@ -52,26 +52,34 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in (head, rule, *rows)]
 
 
-def _setting(results: Results) -> list[str]:
-    m, s = results["machine"], results["settings"]
+def surroundings(results: Results, given: str) -> str:
+    """The machine, the versions, and what each contender is given of it."""
+    m = results["machine"]
     had = [f"{name} {v}" for name, v in results["versions"].items() if v is not None]
-    lines = [
-        f"{m['cpu']}, {m['cores']} cores, {m['threads']} threads for each contender"
+    return (
+        f"{m['cpu']}, {m['cores']} cores, {given}"
         f"{' (pinned to as many cores)' if m['pinned'] else ''}; {m['system']}, "
-        f"Python {m['python']}, BLAS of NumPy: {m['numpy_blas']}; {', '.join(had)}.",
+        f"Python {m['python']}, BLAS of NumPy: {m['numpy_blas']}; {', '.join(had)}."
+    )
+
+
+def quick(results: Results) -> list[str]:
+    """What a short run says of itself."""
+    told = "**A short run on a busy machine, to be replaced: it shows the form, not the speed.**"
+    return [told, ""] if results["quick"] else []
+
+
+def _setting(results: Results) -> list[str]:
+    s = results["settings"]
+    return [
+        *quick(results),
+        surroundings(results, f"{results['machine']['threads']} threads for each contender"),
         "",
         f"Medians of {s['rounds']} rounds, {s['seconds']:g} s each; ± is half of what lies between "
         "the fastest and the slowest round. The first number is the ratio to the floor of the same "
         "round: the matrix products of the step alone, by NumPy's own BLAS.",
         "",
     ]
-    if results["quick"]:
-        lines = [
-            "**A short run on a busy machine, to be replaced: it shows the form, not the speed.**",
-            "",
-            *lines,
-        ]
-    return lines
 
 
 def _cases(title: str, cases: Sequence[Mapping[str, Any]], results: Results) -> list[str]:

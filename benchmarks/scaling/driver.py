@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import socket
 import statistics
 import subprocess
@@ -22,6 +21,7 @@ from ..driver import PATIENCE, REST, Settings, environment
 from ..nets import Net
 from ..worker import CHUNK_SECONDS
 from .contenders import CONTENDERS, Contender
+from .reductions import MPIEXEC
 
 SHOWN: Final = 10
 """Steps whose losses are compared with the reference."""
@@ -122,7 +122,7 @@ def ranks_of(
         listener.listen(contender.ranks)
         listener.settimeout(0.2)
         asked = {
-            "contender": contender.name,
+            "contender": asdict(contender),
             "net": asdict(net),
             "optimizer": optimizer,
             "address": address,
@@ -151,7 +151,7 @@ def _commands(contender: Contender, asked: Mapping[str, Any]) -> list[list[str]]
     start = [sys.executable, "-m", "verigrad.benchmarks.scaling.worker"]
     if contender.engine == "ddp":
         return [[*start, json.dumps({**asked, "rank": r})] for r in range(contender.ranks)]
-    mpi = ["mpiexec", "-n", str(contender.ranks)] if contender.engine == "mpi" else []
+    mpi = [str(MPIEXEC), "-n", str(contender.ranks)] if contender.engine == "mpi" else []
     return [[*mpi, *start, json.dumps(asked)]]
 
 
@@ -219,3 +219,10 @@ def _departure(ranks: Ranks, net: Net, optimizer: str) -> float:
     if not off <= reference.TOLERANCE:
         raise FailedError(f"losses differ from the reference by {off:.1e}")
     return off
+
+
+def bytes_sent(contender: Contender, net: Net, optimizer: str, caches: Path, steps: int) -> float:
+    """The bytes that a rank sends in a step, the mean of all."""
+    with ranks_of(contender, net, optimizer, caches, contender.ranks) as ranks:
+        told = [each["bytes"] for each in ranks.ask("sent", steps)]
+    return sum(told) / steps / contender.ranks

@@ -22,7 +22,7 @@ SIZES: Final = (100_000, 1_000_000, 25_000_000)
 ROUNDS: Final = 15
 _SECONDS: Final = 0.05
 """Of one way in one round."""
-_MPIEXEC: Final = Path(sys.executable).parent / "mpiexec"
+MPIEXEC: Final = Path(sys.executable).parent / "mpiexec"
 
 
 class Sum(NamedTuple):
@@ -48,7 +48,7 @@ def measured(ranks: int, sizes: Sequence[int] = SIZES, rounds: int = ROUNDS) -> 
         json.dumps([list(sizes), rounds]),
     ]
     ended = subprocess.run(
-        [str(_MPIEXEC), "-n", str(ranks), *worker],
+        [str(MPIEXEC), "-n", str(ranks), *worker],
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ..contenders import Trainer
 from ..nets import Net
 from ..worker import RESTART_AFTER
-from .contenders import CONTENDERS
+from .contenders import Contender
 
 if TYPE_CHECKING:
     from verigrad.runtime.ranks.communicator import Communicator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def main(asked: dict[str, Any]) -> None:
     """Starts the ranks of a contender that are not started yet, and works as one of them."""
-    contender = CONTENDERS[asked["contender"]]
+    contender = Contender(**asked["contender"])
     if contender.engine == "ddp":
         from . import ddp
 
@@ -119,7 +119,7 @@ class Worker:
 @contextmanager
 def trainer(asked: dict[str, Any], comm: Communicator | None) -> Iterator[Worker]:
     """The net, ready to train."""
-    contender = CONTENDERS[asked["contender"]]
+    contender = Contender(**asked["contender"])
     net = Net(**{**asked["net"], "sizes": tuple(asked["net"]["sizes"])})
     if contender.engine == "ddp":
         from . import ddp

@@ -1,0 +1,225 @@
+"""The figures on scaling as Markdown, made of scaling.json alone."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from ..ratios import ratio
+from ..reference import TOLERANCE
+from ..report import quick, surroundings, table
+from .contenders import BACKENDS, CONTENDERS
+from .reductions import Sum
+from .reductions import table as sums_table
+
+Results = Mapping[str, Any]
+Rounds = Mapping[str, Sequence[float]]
+
+_SHARING: Final = (
+    "one-of-8", "threads", "processes-of-8", "processes-of-2", "mpi-of-8", "mpi-of-2",
+)  # fmt: skip
+_TWO: Final = tuple(way for way in _SHARING if "processes" in way or "mpi" in way)
+
+
+def markdown(results: Results) -> str:
+    """The whole report."""
+    s = results["settings"]
+    lines = [
+        *quick(results),
+        surroundings(results, "as many for each contender as it has threads"),
+        "",
+        f"Medians of {s['rounds']} rounds, {s['seconds']:g} s each, in which contenders take "
+        "turns; a ratio is the median of those within a round. Each shows the losses of a "
+        f"reference in f64 within {TOLERANCE:.0e}, or has no figure.",
+        "",
+    ]
+    for backend in BACKENDS:
+        lines += _strong(results["cases"], backend)
+    lines += [*_peers(results["cases"]), *_weak(results["cases"]), *_failures(results["cases"])]
+    lines += [*_traffic(results["traffic"]), *_sums(results["sums"])]
+    lines += [*_checked(results["model"]), *_extended(results["model"])]
+    return "\n".join(lines)
+
+
+def times_as_fast(rounds: Rounds, name: str, beside: str) -> float | None:
+    """How many times as fast as another, in the same rounds; None where one was not timed."""
+    if not rounds.get(name) or not rounds.get(beside):
+        return None
+    return ratio(rounds[beside], rounds[name])
+
+
+def best(rounds: Rounds, names: Sequence[str]) -> str | None:
+    """The fastest of those that were timed."""
+    timed = {n: statistics.median(rounds[n]) for n in names if rounds.get(n)}
+    return min(timed, key=timed.__getitem__) if timed else None
+
+
+def _rounds(case: Mapping[str, Any]) -> Rounds:
+    return {name: f["rounds"] for name, f in case["contenders"].items()}
+
+
+def _strong(cases: Sequence[Mapping[str, Any]], backend: str) -> list[str]:
+    shown = [
+        way for way in _SHARING if any(case["contenders"].get(f"{backend}-{way}") for case in cases)
+    ]
+    if not shown:
+        return []
+    titles = [CONTENDERS[f"{backend}-{way}"].title.partition(", ")[2] for way in shown]
+    rows = []
+    for case in cases:
+        rounds, one = _rounds(case), f"{backend}-one"
+        cells = [_times(times_as_fast(rounds, f"{backend}-{way}", one)) for way in shown]
+        rows.append([case["title"], case["optimizer"], _milliseconds(rounds.get(one)), *cells])
+    heading = f"**Strong scaling, {backend}**: times as fast as one rank of one thread."
+    return [heading, "", *table(["net (batch)", "optimizer", "one rank", *titles], rows), ""]
+
+
+def _peers(cases: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = []
+    for case in cases:
+        rounds = _rounds(case)
+        if not rounds.get("ddp-two"):
+            continue
+        row = [
+            case["title"], case["optimizer"],
+            _milliseconds(rounds.get("ddp-one")), _milliseconds(rounds["ddp-two"]),
+            _times(times_as_fast(rounds, "ddp-two", "ddp-one")),
+        ]  # fmt: skip
+        for backend in BACKENDS:
+            name = best(rounds, [f"{backend}-{way}" for way in _TWO])
+            ahead = times_as_fast(rounds, name, "ddp-two") if name else None
+            way = f" ({CONTENDERS[name].title.partition(', ')[2]})" if name else ""
+            row += [_milliseconds(rounds.get(name or "")), _times(ahead) + way]
+        rows.append(row)
+    if not rows:
+        return []
+    head = ["net (batch)", "optimizer", "DDP, one process", "DDP, two", "times as fast as one"]
+    for backend in BACKENDS:
+        head += [f"{backend}, the fastest two ranks", "times as fast as DDP's two"]
+    return ["**Beside PyTorch's DDP** (gloo).", "", *table(head, rows), ""]
+
+
+def _weak(cases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Two ranks beside one that has half of their rows: at 1, each has what it had alone."""
+    ways = [
+        (f"{backend}-{way}", f"{backend}-half")
+        for backend in BACKENDS
+        for way in ("processes-of-2", "mpi-of-2")
+    ]
+    ways.append(("ddp-two", "ddp-half"))
+    shown = [w for w in ways if any(_rounds(c).get(w[0]) and _rounds(c).get(w[1]) for c in cases)]
+    if not shown:
+        return []
+    rows = [
+        [
+            case["title"],
+            case["optimizer"],
+            *(_times(times_as_fast(_rounds(case), two, half)) for two, half in shown),
+        ]
+        for case in cases
+    ]
+    titles = [CONTENDERS[two].title for two, _ in shown]
+    heading = (
+        "**Weak scaling**: the time of one rank with half of the rows, of that of two ranks with "
+        "all of them; 1 is ideal."
+    )
+    return [heading, "", *table(["net (batch)", "optimizer", *titles], rows), ""]
+
+
+def _failures(cases: Sequence[Mapping[str, Any]]) -> list[str]:
+    found = dict.fromkeys(
+        (name, f["failed"]) for c in cases for name, f in c["contenders"].items() if f["failed"]
+    )
+    lines = [f"- {CONTENDERS[name].title} has no figure: {why}" for name, why in found]
+    return [*lines, ""] if lines else []
+
+
+def _traffic(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not found:
+        return []
+    rows = [
+        [
+            t["net"], t["engine"], str(t["ranks"]), f"{t['sent']:,.0f}", f"{t['model']:,.0f}",
+            f"{t['least']:,.0f}", f"{t['sent'] / t['least']:.4f}",
+        ]
+        for t in found
+    ]  # fmt: skip
+    head = ["net", "engine", "ranks", "a rank sends, bytes a step", "by the model",
+            "at least, 2 n (R - 1) / R", "of that"]  # fmt: skip
+    return ["**Bytes sent**, the mean of all ranks.", "", *table(head, rows), ""]
+
+
+def _sums(sums: Sequence[Sequence[Any]]) -> list[str]:
+    if not sums:
+        return []
+    heading = "**The fixed order beside MPI's own Allreduce**."
+    return [heading, "", *sums_table([Sum(*s) for s in sums]).splitlines(), ""]
+
+
+def _checked(model: Mapping[str, Any]) -> list[str]:
+    if not model.get("checked"):
+        return []
+    rows = [
+        [
+            c["net"], c["what"], _milliseconds([c["model"]]), _milliseconds([c["measured"]]),
+            f"{100 * (c['model'] / c['measured'] - 1):+.0f} %",
+        ]
+        for c in model["checked"]
+    ]  # fmt: skip
+    rates = "; ".join(
+        f"{net}: {c[0] / 1e9:,.1f} Gflop/s and {c[1] / 1e9:,.1f} GB/s"
+        for net, c in model["cores"].items()
+    )
+    latency, nbytes = model["messages"]
+    told = (
+        f"A rank's rates, fitted to the steps of one rank ({rates}), and messages between two, to "
+        f"the sums above ({1e6 * latency:,.0f} us and {nbytes / 1e9:,.1f} GB/s)."
+    )
+    head = ["net", "ranks", "by the model", "measured", "off by"]
+    return ["**The model beside what was measured**, SGD. " + told, "", *table(head, rows), ""]
+
+
+def _extended(model: Mapping[str, Any]) -> list[str]:
+    if not model.get("extended"):
+        return []
+    lines = []
+    for kind, heading in (
+        ("strong", "**By the model, a batch of 512 on more ranks**"),
+        ("weak", "**By the model, 256 rows a rank**"),
+    ):
+        points = [p for p in model["extended"] if p["kind"] == kind]
+        networks = list(dict.fromkeys(p["network"] for p in points))
+        ranks = list(dict.fromkeys(p["ranks"] for p in points))
+        rows = []
+        for net in dict.fromkeys(p["net"] for p in points):
+            for network in networks:
+                of = {p["ranks"]: p for p in points if (p["net"], p["network"]) == (net, network)}
+                rows.append([net, network, *(_point(of.get(r), kind) for r in ranks)])
+        ideal = "the ranks" if kind == "strong" else "1"
+        what = "times as fast as one rank" if kind == "strong" else "of one rank's rows a second"
+        told = f"{heading}: time of a step, {what} ({ideal} is ideal), and what is spent waiting."
+        head = ["net", "network", *(f"{r:,} ranks" for r in ranks)]
+        lines += [told, "", *table(head, rows), ""]
+    return lines
+
+
+def _point(point: Mapping[str, Any] | None, kind: str) -> str:
+    if point is None:
+        return "more ranks than rows"
+    digits = 1 if kind == "strong" else 2
+    gain = f"{point['gain']:.{digits}f}"
+    waits = 100 * point["waits"] / point["seconds"]
+    return f"{_milliseconds([point['seconds']])}, {gain}, {waits:.0f} %"
+
+
+def _milliseconds(rounds: Sequence[float] | None) -> str:
+    if not rounds:
+        return "-"
+    milliseconds = 1e3 * statistics.median(rounds)
+    digits = 3 if milliseconds < 1 else 2 if milliseconds < 10 else 1
+    return f"{milliseconds:,.{digits}f} ms"
+
+
+def _times(factor: float | None) -> str:
+    return "-" if factor is None else f"{factor:.2f}"
