@@ -13,7 +13,7 @@ ORACLED := OPENBLAS_NUM_THREADS=1 $(ORACLES)/bin/python -m pytest tests -m oracl
 PACKAGES := verigrad.graph verigrad.ops verigrad.passes verigrad.runtime
 
 .PHONY: help train test test-jit test-more test-oracles test-sklearn-before test-page accuracy fuzz \
-	kill notebooks catch mutants pictures on-device lint docs bench clean
+	kill notebooks catch mutants pictures on-device lint docs bench bench-scale clean
 
 help:
 	@echo "make train   install verigrad into $(VENV) and train a net on the digits it ships with"
@@ -34,6 +34,7 @@ help:
 	@echo "make lint    check style (ruff) and types (mypy, strict)"
 	@echo "make docs    runs the commands that the pages show, and builds the site into build/docs"
 	@echo "make bench   install the peers into $(BENCH), and time a step beside theirs"
+	@echo "make bench-scale times a step on two ranks beside PyTorch's DDP, and models more"
 	@echo "make clean   remove $(VENV), $(BENCH), $(ORACLES) and what was built"
 
 train: $(VENV)/installed-all
@@ -117,6 +118,9 @@ docs: $(VENV)/installed-dev $(VENV)/installed-docs notebooks
 # The peers stay out of the way of the tests, in an environment of their own.
 bench: $(BENCH)/installed
 	$(BENCH)/bin/python -m verigrad.benchmarks $(ARGS)
+
+bench-scale: $(BENCH)/installed
+	$(BENCH)/bin/python -m verigrad.benchmarks.scaling $(ARGS)
 
 $(BENCH)/installed: pyproject.toml
 	$(PYTHON) -m venv $(BENCH)

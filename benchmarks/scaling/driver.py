@@ -46,9 +46,13 @@ class Figures:
 class Ranks:
     """The ranks of a contender, spoken to in lines of JSON: all are told the same."""
 
-    def __init__(self, processes: Sequence[subprocess.Popen[str]], listener: socket.socket) -> None:
+    def __init__(
+        self, processes: Sequence[subprocess.Popen[bytes]], listener: socket.socket, said: Path
+    ) -> None:
+        """`said` is the file in which they say why they end."""
         self._processes = processes
         self._listener = listener
+        self._said = said
         self._lines: list[IO[str]] = []
 
     def meet(self, ranks: int) -> None:
@@ -93,7 +97,7 @@ class Ranks:
         """Raises FailedError where they will not come any more."""
         for process in self._processes:
             if process.poll() is not None:
-                said = process.stderr.read().strip().splitlines() if process.stderr else []
+                said = self._said.read_text(encoding="utf-8").strip().splitlines()
                 raise FailedError((said or [f"a rank ended with code {process.returncode}"])[-1])
         if time.monotonic() > until:
             raise FailedError(f"its ranks are not ready after {PATIENCE:.0f} s")
@@ -129,18 +133,19 @@ def ranks_of(
             "folder": folder,
             "cores": min(cores, contender.ranks * contender.threads),
         }
+        said = Path(folder) / "said"
+        errors = stack.enter_context(said.open("wb"))
         processes = [
             subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
+                stderr=errors,
                 env=environment(contender.threads, caches),
             )
             for command in _commands(contender, asked)
         ]
-        ranks = Ranks(processes, listener)
+        ranks = Ranks(processes, listener, said)
         stack.callback(ranks.close)
         ranks.meet(contender.ranks)
         yield ranks

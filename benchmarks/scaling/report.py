@@ -34,12 +34,20 @@ def markdown(results: Results) -> str:
         f"reference in f64 within {TOLERANCE:.0e}, or has no figure.",
         "",
     ]
-    for backend in BACKENDS:
-        lines += _strong(results["cases"], backend)
-    lines += [*_peers(results["cases"]), *_weak(results["cases"]), *_failures(results["cases"])]
-    lines += [*_traffic(results["traffic"]), *_sums(results["sums"])]
-    lines += [*_checked(results["model"]), *_extended(results["model"])]
+    lines += [*cases_told(results["cases"]), *_traffic(results["traffic"])]
+    lines += [*_sums(results["sums"]), *model_told(results["model"])]
     return "\n".join(lines)
+
+
+def cases_told(cases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What was timed: beside one rank, beside DDP, and with as many rows for each rank."""
+    strong = [line for backend in BACKENDS for line in _strong(cases, backend)]
+    return [*strong, *_peers(cases), *_weak(cases), *_failures(cases)]
+
+
+def model_told(model: Mapping[str, Any]) -> list[str]:
+    """What the model says beside what was measured, and of more ranks."""
+    return [*_checked(model), *_extended(model)]
 
 
 def times_as_fast(rounds: Rounds, name: str, beside: str) -> float | None:
@@ -199,7 +207,7 @@ def _extended(model: Mapping[str, Any]) -> list[str]:
         ideal = "the ranks" if kind == "strong" else "1"
         what = "times as fast as one rank" if kind == "strong" else "of one rank's rows a second"
         told = f"{heading}: time of a step, {what} ({ideal} is ideal), and what is spent waiting."
-        head = ["net", "network", *(f"{r:,} ranks" for r in ranks)]
+        head = ["net", "network", *(f"{r:,} rank{'s' * (r > 1)}" for r in ranks)]
         lines += [told, "", *table(head, rows), ""]
     return lines
 

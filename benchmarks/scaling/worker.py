@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -55,25 +55,30 @@ def work(asked: dict[str, Any], comm: Communicator) -> None:
 
 def serve(asked: dict[str, Any], rank: int, comm: Communicator | None) -> None:
     """Answers the driver's commands until it goes."""
-    with socket.socket(socket.AF_UNIX) as connection:
+    with ExitStack() as stack:
+        connection = stack.enter_context(socket.socket(socket.AF_UNIX))
         connection.connect(asked["address"])
-        with connection.makefile("rw", encoding="utf-8") as lines:
+        lines = stack.enter_context(connection.makefile("rw", encoding="utf-8"))
 
-            def answer(what: Callable[..., dict[str, Any]], *args: Any) -> None:
-                try:
-                    said = what(*args)
-                except Exception as e:
-                    said = {"failed": f"{type(e).__name__}: {e}".splitlines()[0][:300]}
-                lines.write(json.dumps(said) + "\n")
-                lines.flush()
+        def answer(what: Callable[..., dict[str, Any]], *args: Any) -> None:
+            try:
+                said = what(*args)
+            except Exception as e:
+                said = {"failed": f"{type(e).__name__}: {e}".splitlines()[0][:300]}
+            lines.write(json.dumps(said) + "\n")
+            lines.flush()
 
-            answer(lambda: {"rank": rank})
-            with trainer(asked, comm) as made:
-                commands = {"check": made.check, "time": made.time, "sent": made.sent}
-                answer(lambda: {"ready": True})
-                for line in lines:
-                    name, *args = json.loads(line)
-                    answer(commands[name], *args)
+        def start() -> dict[str, Any]:
+            worker = stack.enter_context(trainer(asked, comm))
+            commands.update(check=worker.check, time=worker.time, sent=worker.sent)
+            return {"ready": True}
+
+        commands: dict[str, Callable[..., dict[str, Any]]] = {}
+        answer(lambda: {"rank": rank})
+        answer(start)
+        for line in lines:
+            name, *args = json.loads(line)
+            answer(commands[name], *args)
 
 
 class Worker:
