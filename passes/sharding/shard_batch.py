@@ -213,11 +213,10 @@ class _Sharding:
 
     def _check(self, n: Node, *expected: str) -> str:
         """How a node's result follows from blocks of rows; PassError where it is none of these."""
-        if isinstance(n.op, _EACH):
-            return "each"
-        if n.op.random:
+        known = isinstance(n.op, _EACH)
+        if n.op.random and not known:
             raise self._refused(n, "draws numbers for all rows at once, and no shard knows its own")
-        over = n.op.over_rows(*(i.type for i in n.inputs))
+        over = "each" if known else n.op.over_rows(*(i.type for i in n.inputs))
         if over is None:
             raise self._refused(n, "takes all rows of the batch at once, which no shard has", _TELL)
         if over == "max":

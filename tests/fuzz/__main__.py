@@ -23,15 +23,16 @@ from .work import How, Tally, tallies, worked
 @click.option("--first", type=int, default=None, help="The first seed; by the clock, unless said.")
 @click.option("--backend", type=click.Choice(["numpy", "numba"]), default="numpy")
 @click.option("--exact-only", is_flag=True, help="No plan, no kernel: the exact layer alone.")
+@click.option("--shards", is_flag=True, help="Batches cut into shards, where they can be.")
 @click.option("--quick", is_flag=True, help="Ends at the first failure, and makes none small.")
 @click.option("--jobs", type=int, default=lambda: os.cpu_count() or 1, help="Processes.")
 @click.option("--report", type=click.Path(path_type=Path), help="Where the report goes as well.")
 def main(
     minutes: float | None, programs: int | None, seed: int | None, first: int | None,
-    backend: str, exact_only: bool, quick: bool, jobs: int, report: Path | None,
+    backend: str, exact_only: bool, shards: bool, quick: bool, jobs: int, report: Path | None,
 ) -> None:  # fmt: skip
     """Random programs, each valid by construction, through all checks; ends with 1 if any fails."""
-    how = How(backend, exact_only, shrink=not quick)
+    how = How(backend, exact_only, shrink=not quick, shards=shards)
     if seed is not None:
         click.echo(case(seed, backend).told())
         total = worked([seed], how)

@@ -41,6 +41,18 @@ def test_all_checks_hold_of_random_programs(seed: int) -> None:
     assert worked([seed], How()).found == []
 
 
+@pytest.mark.parametrize("block", range(tries(6)))
+def test_all_checks_hold_of_programs_in_shards(block: int) -> None:
+    tally = worked(range(20_000 + 4 * block, 20_000 + 4 * (block + 1)), How(shards=True))
+    assert tally.found == []
+
+
+def test_the_exact_layer_proves_programs_in_shards() -> None:
+    tally = worked(range(30_000, 30_000 + tries(24)), How(exact_only=True, shards=True))
+    assert tally.found == []
+    assert tally.programs >= tries(24) / 3
+
+
 def test_a_seed_is_one_program_in_any_process() -> None:
     code = "from fuzz.case import case; print([case(seed).told() for seed in range(20)])"
     here = str([case(seed).told() for seed in range(20)])

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from .case import case
 from .checks import check
 from .coverage import Coverage
+from .cutting import cut
 from .outcome import Failure
 from .shrink import shrunk
 
@@ -29,6 +30,8 @@ class How(NamedTuple):
     backend: str = "numpy"
     exact_only: bool = False
     shrink: bool = True
+    shards: bool = False
+    """Only those whose batches can be cut into shards, and so."""
 
 
 class Found(NamedTuple):
@@ -59,8 +62,11 @@ class Tally:
     def run(self, seed: int, how: How) -> None:
         """Adds the program of a seed."""
         start = time.perf_counter()
-        made = case(seed, how.backend)
+        whole = case(seed, how.backend)
+        made = cut(whole) if how.shards else whole
         self.seconds["declare"] += time.perf_counter() - start
+        if made is None:
+            return
         numeric = not how.exact_only and seed % OFTEN == 0
         outcome = check(made, exact_only=how.exact_only, numeric=numeric)
         self.programs += 1
