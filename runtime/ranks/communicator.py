@@ -144,6 +144,11 @@ def tree_sum(parts: Sequence[Array], out: Array) -> None:
     np.add(sums[0], sums[1], out=out)
 
 
+def in_words(e: BaseException) -> str:
+    """An error as other ranks are told of it."""
+    return f"{type(e).__name__}: {e}" if str(e) else type(e).__name__
+
+
 def cores() -> int:
     """How many this process may use: more ranks than these are to sleep while they wait."""
     affinity = getattr(os, "sched_getaffinity", None)

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...graph import Array, RunError, TensorType
 from ..optional import require
-from .communicator import Bucket, Communicator, RankError, cores
+from .communicator import Bucket, Communicator, RankError, cores, in_words
 from .reductions import TAGS, Reduction, quickest
 from .watched import Death, Watched, forget, start_watcher
 
@@ -24,6 +24,8 @@ _TRIES: Final = 2_000
 """How often a rank looks for messages before it sleeps, some 2 ms, where each has a core."""
 _SHORTEST, _LONGEST = 20e-6, 1e-3
 """Seconds that it sleeps between two looks, longer from one to the next."""
+LONG: Final = 60
+"""Seconds that a rank waits until the user hears of it."""
 _VERDICT: Final = 3.0
 """Seconds to hear which rank has ended, once messages to it have failed."""
 _MOST: Final = 16_000
@@ -127,9 +129,14 @@ class MPIRanks(Communicator):
         self._watched.failed(error)
         self._tell(error[: _MOST // 6])
 
-    def speaks(self) -> bool:
-        """Whether this rank, which ends with an error of its own, is to print it: no lower one has
-        any. Waits for what these say, for a while."""
+    def tells(self, e: BaseException) -> bool:
+        """Whether this rank, which ends with an error, is to tell the user of it: of all that have
+        an error of their own the lowest is, and the watcher where one has died."""
+        if isinstance(e, RankError):
+            return False
+        if getattr(e, "known_to_all", False):
+            return self.rank == 0
+        self.fail(in_words(e))
         until = time.monotonic() + _VERDICT
         while len(self._told.keys() & set(range(self.rank))) < self.rank:
             if time.monotonic() > until:
@@ -162,13 +169,22 @@ class MPIRanks(Communicator):
                 if done():
                     return
                 os.sched_yield()
-            pause = _SHORTEST
-            while not done():
-                self._look()
-                time.sleep(pause)
-                pause = min(2 * pause, _LONGEST)
+            self._sleep_until(done)
         except self._mpi.Exception as e:
             self._lost(str(e))
+
+    def _sleep_until(self, done: Callable[[], bool]) -> None:
+        """Waits for what may take long: the watcher hears of what takes a minute."""
+        pause, until = _SHORTEST, time.monotonic() + LONG
+        while not done():
+            self._look()
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST)
+            if time.monotonic() > until:
+                self._watched.waits(LONG)
+                until = float("inf")
+        if until == float("inf"):
+            self._watched.waits(0)
 
     def _look(self) -> None:
         """Raises RankError where another rank has told of its error, or has died."""
@@ -224,12 +240,8 @@ def _report_uncaught(ranks: MPIRanks) -> None:
     before = sys.excepthook
 
     def report(kind: type[BaseException], e: BaseException, trace: TracebackType | None) -> None:
-        known = getattr(e, "known_to_all", False)
-        if not known and not isinstance(e, RankError):
-            ranks.fail(f"{kind.__name__}: {e}")
+        if ranks.tells(e):
             e.add_note(str(ranks.error(ranks.rank, "ended so")))
-        if isinstance(e, RankError) or (ranks.rank > 0 if known else not ranks.speaks()):
-            return
-        before(kind, e, trace)
+            before(kind, e, trace)
 
     sys.excepthook = report

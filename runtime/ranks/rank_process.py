@@ -15,7 +15,7 @@ from socket import socket
 from typing import Any, Final, NamedTuple
 
 from ...graph import RunError, VerigradError
-from .communicator import RankError
+from .communicator import RankError, in_words
 from .memory import SharedMemory
 from .processes import ProcessRanks
 
@@ -72,7 +72,7 @@ def run_rank(
         try:
             outcome = _ran(main, comm)
         except BaseException as e:
-            comm.fail(_words(e))
+            comm.fail(in_words(e))
             outcome = _failed(e, comm)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -107,11 +107,7 @@ def _failed(e: BaseException, comm: ProcessRanks) -> Outcome:
         content = b""
     trace = "".join(traceback.format_exception(e))
     follows = isinstance(e, RankError)
-    return Outcome(comm.rank, comm.size, False, content, _words(e), trace, follows)
-
-
-def _words(e: BaseException) -> str:
-    return f"{type(e).__name__}: {e}" if str(e) else type(e).__name__
+    return Outcome(comm.rank, comm.size, False, content, in_words(e), trace, follows)
 
 
 def _settle(parent: int) -> None:

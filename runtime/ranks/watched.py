@@ -54,6 +54,10 @@ class Watched:
         """Says that this rank knows of another's error, and ends."""
         self._tell({"heard": True})
 
+    def waits(self, seconds: float) -> None:
+        """Says that this rank waits for others since so many seconds; 0 when it goes on."""
+        self._tell({"waits": seconds})
+
     def bye(self) -> None:
         """Says that this rank ends well; what becomes of it then, the watcher says nothing of."""
         self._tell({"bye": True})
@@ -71,7 +75,7 @@ class Watched:
             if self._left is None:
                 self._left = told["left"], time.monotonic() + _GRACE
         if self._left is not None and time.monotonic() > self._left[1]:
-            self._tell({"waits": self._left[0]})
+            self._tell({"misses": self._left[0]})
             raise Death(self._left[0], watcher.LEFT)
 
     def _tell(self, told: dict[str, Any]) -> None:

@@ -24,6 +24,8 @@ from typing import Any, Final
 PATIENCE: Final = 8.0
 """Seconds until ranks are killed that go on though another has died, or failed."""
 LEFT: Final = "has left, and the others wait for it"
+_LISTENS: Final = 2.0
+"""Seconds in which ranks that wait for the same one say so."""
 _LOOK: Final = 0.5
 """Seconds between two looks at whether what started the ranks is there."""
 
@@ -37,6 +39,8 @@ class _Rank:
         self.number = self.process = self.parent = -1
         self.over = False
         """Whether it has ended, or is about to."""
+        self.waits = 0
+        """Since how many seconds it waits for others, where it is long."""
         self.died = False
         """Whether it has ended before it said so."""
         self.knows = False
@@ -50,7 +54,7 @@ class Watch:
         self._of = of
         self._remedy = ""
         self._failed = ""
-        self._deadline = float("inf")
+        self._deadline = self._listens = float("inf")
         self._said = False
         self._files: set[str] = set()
         """What is left where ranks die."""
@@ -82,6 +86,8 @@ class Watch:
         if not self._said and not all(_is_there(p) for p in launchers):
             self._say("what started the ranks is gone")
             self._deadline = 0
+        if time.monotonic() > self._listens:
+            self._tell_of_waiting()
         if time.monotonic() > self._deadline:
             self._end()
 
@@ -121,8 +127,11 @@ class Watch:
                 self._deadline = min(self._deadline, time.monotonic() + PATIENCE)
             if all(r.knows or r.over for r in self._ranks):
                 self._deadline = float("inf")
-        if "waits" in told and not self._said:
-            self._say(f"rank {told['waits']} of {self._of} {LEFT}")
+        if "waits" in told:
+            rank.waits = told["waits"]
+            self._listens = time.monotonic() + _LISTENS if rank.waits else float("inf")
+        if "misses" in told and not self._said:
+            self._say(f"rank {told['misses']} of {self._of} {LEFT}")
         if "bye" in told:
             self._ended(rank)
             self._tell({"left": rank.number})
@@ -145,6 +154,19 @@ class Watch:
         self._tell({"died": rank.number, "why": why})
         self._deadline = time.monotonic() + PATIENCE
 
+    def _tell_of_waiting(self) -> None:
+        """Says for whom others wait: for those that do not wait themselves."""
+        self._listens = float("inf")
+        there = [r for r in self._ranks if not r.over]
+        late = _listed([r.number for r in there if not r.waits]) or "ranks of another machine"
+        waiting = [r for r in there if r.waits]
+        since = max(r.waits for r in waiting)
+        what = (
+            f"{_listed([r.number for r in waiting])} of {self._of} wait since {since} s for {late}"
+        )
+        with suppress(OSError):
+            os.write(2, f"Warning: {what}\n".encode())
+
     def _tell(self, told: dict[str, Any]) -> None:
         """Tells all ranks that are there."""
         for rank in self._ranks:
@@ -163,13 +185,19 @@ class Watch:
         """Kills the ranks that go on."""
         left = [r for r in self._ranks if not r.over]
         if self._failed and not self._said:
-            numbers = ", ".join(str(r.number) for r in left if not r.knows)
-            self._say(f"{self._failed}; rank {numbers} did not hear of it, and is killed")
+            deaf = _listed([r.number for r in left if not r.knows])
+            self._say(f"{self._failed}; killed for not hearing of it: {deaf}")
         for rank in left:
             with suppress(OSError):
                 os.kill(rank.process, signal.SIGKILL)
             rank.died = True
             self._ended(rank)
+
+
+def _listed(ranks: list[int]) -> str:
+    """So many ranks in words."""
+    numbers = ", ".join(map(str, sorted(ranks)))
+    return f"rank{'s' * (len(ranks) > 1)} {numbers}" if ranks else ""
 
 
 def _is_there(process: int) -> bool:

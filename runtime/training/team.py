@@ -21,7 +21,7 @@ from ...passes.sharding import buckets
 from ..execution.own_rows import OwnRows, OwnRowsReader
 from ..files.description import described
 from ..program import Program
-from ..ranks.communicator import Communicator, check_size
+from ..ranks.communicator import Communicator, check_size, in_words
 from .versions import versions
 
 E = TypeVar("E", bound=BaseException)
@@ -37,7 +37,7 @@ def reported(ranks: Communicator | None) -> Iterator[None]:
         yield
     except BaseException as e:
         if ranks is not None and not getattr(e, "known_to_all", False):
-            ranks.fail(f"{type(e).__name__}: {e}" if str(e) else type(e).__name__)
+            ranks.fail(in_words(e))
         raise
 
 

@@ -119,7 +119,7 @@ def test_a_rank_that_others_wait_for_when_it_has_left_is_named_once(
 ) -> None:
     ranks.tell(1, bye=True)
     for rank in (0, 2):
-        ranks.tell(rank, waits=1)
+        ranks.tell(rank, misses=1)
         ranks.tell(rank, bye=True)
     ranks.watch.run()
     assert capfd.readouterr().err == "Error: rank 1 of 4 has left, and the others wait for it\n"
@@ -133,10 +133,26 @@ def test_ranks_that_do_not_hear_of_an_error_are_ended(
     ranks.tell(2, heard=True)
     ranks.watch.run()
     assert capfd.readouterr().err == (
-        "Error: rank 1 of 4 ended: ValueError: the disk is full; rank 0 did not hear of it, and is "
-        "killed\n"
+        "Error: rank 1 of 4 ended: ValueError: the disk is full; killed for not hearing of it: "
+        "rank 0\n"
     )
     assert ranks.processes[0].wait(10) == -signal.SIGKILL
+
+
+def test_a_rank_that_others_wait_for_since_long_is_told(
+    ranks: Ranks, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(watcher, "_LISTENS", 0.1)
+    for rank in (0, 2):
+        ranks.tell(rank, waits=60)
+    for _ in range(20):
+        ranks.watch.look()
+    assert capfd.readouterr().err == "Warning: ranks 0, 2 of 4 wait since 60 s for rank 1\n"
+    for rank in range(3):
+        ranks.tell(rank, waits=0)
+        ranks.tell(rank, bye=True)
+    ranks.watch.run()
+    assert capfd.readouterr().err == ""
 
 
 def test_ranks_are_ended_with_what_started_them(
