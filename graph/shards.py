@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 _SYMBOL: Final = re.compile(r"(?P<whole>.+)\.(?:(?P<first>\d+)(?:-(?P<last>\d+))?)?of(?P<of>\d+)")
 
-_IN_SHARD: Final = re.compile(r"\.shard\d+(?=(\.\d+)?$)")
+_IN_SHARD: Final = re.compile(r"\.shard\d+(?:-\d+)?(?=(\.\d+)?$)")
 
 
 class ShardSymbol(NamedTuple):

@@ -163,7 +163,7 @@ class _Unrolling:
     def _total(self, n: Node, op: AllReduce) -> Node:
         """The sum over all shards."""
         (x,) = n.inputs
-        return tree(self._parts(x)).but(name=self._g.names[n], where=n.where)
+        return tree(self._parts(x), self._g.names[n]).but(name=self._g.names[n], where=n.where)
 
     def _copy(self, n: Node, op: Op, inputs: Sequence[Node], shard: int) -> Node:
         """A node as it is in a shard."""
@@ -201,18 +201,28 @@ class _OfRank(_Unrolling):
         if op.bucket is None:
             raise PassError("ranks send sums in buckets; run pack_reductions before")
         if op.bucket not in self._sent:
-            parts = [tree(self._parts(m.inputs[0])) for m in members]
+            parts = [self._own_sum(m) for m in members]
             self._sent[op.bucket] = apply(Send(link, op.bucket), *parts, name=f"sent{op.bucket}")
         received = Receive(link, op.bucket, members.index(n), n.type)
         total = apply(received, self._sent[op.bucket], name=self._g.names[n])
         return total.but(where=n.where)
 
+    def _own_sum(self, n: Node) -> Node:
+        """The sum over the shards of this rank, of what is summed over all."""
+        return tree(self._parts(n.inputs[0]), self._g.names[n], self._shards[0])
 
-def tree(parts: Sequence[Node]) -> Node:
-    """The sum of a power of two of nodes as a binary tree: ((0+1)+(2+3))+((4+5)+(6+7))."""
+
+def tree(parts: Sequence[Node], name: str, first: int = 0) -> Node:
+    """The sum of a power of two of nodes as a binary tree: ((0+1)+(2+3))+((4+5)+(6+7)).
+
+    %name.shard0-3 is that of shards 0 to 3, for parts of the shards from `first` on.
+    """
+    width = 1
     while len(parts) > 1:
-        pairs = zip(parts[::2], parts[1::2], strict=True)
-        parts = [add(a, b) for a, b in pairs]
+        width *= 2
+        starts = range(first, first + width * len(parts) // 2, width)
+        pairs = zip(parts[::2], parts[1::2], starts, strict=True)
+        parts = [add(a, b).but(name=f"{name}.shard{k}-{k + width - 1}") for a, b, k in pairs]
     return parts[0]
 
 

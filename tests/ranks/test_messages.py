@@ -77,6 +77,7 @@ def test_sums_leave_as_soon_as_they_are_there_and_are_read_late() -> None:
 def test_ranks_have_equal_graphs_but_for_their_numbers(batch_norm: bool) -> None:
     g = vg.compile(net(batch_norm), optimizer=vg.SGD(0.1), shards=4).training
     texts = [str(unrolled(g, Part(rank, 2, 0))) for rank in range(2)]
+    texts[1] = texts[1].replace("shard2-3", "shard0-1")
     for shard in range(2):
         texts[1] = texts[1].replace(f"shard{shard + 2}", f"shard{shard}")
         texts[1] = texts[1].replace(f"N.{shard + 2}of4", f"N.{shard}of4")

@@ -48,9 +48,9 @@ def test_without_a_fault_it_is_proved(name: str) -> None:
 def test_a_tree_that_drops_a_shard(left_out: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = LAYING_OUT.tree
 
-    def dropped(parts: Sequence[vg.Node]) -> vg.Node:
+    def dropped(parts: Sequence[vg.Node], name: str) -> vg.Node:
         kept = [p * 0.0 if k == left_out else p for k, p in enumerate(parts)]
-        return whole(kept)
+        return whole(kept, name)
 
     monkeypatch.setattr(LAYING_OUT, "tree", dropped)
     assert "loss" in refuted(program("relu"))
@@ -58,7 +58,11 @@ def test_a_tree_that_drops_a_shard(left_out: int, monkeypatch: pytest.MonkeyPatc
 
 def test_a_tree_that_counts_a_shard_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = LAYING_OUT.tree
-    monkeypatch.setattr(LAYING_OUT, "tree", lambda parts: whole([*parts[:-1], parts[0]]))
+
+    def doubled(parts: Sequence[vg.Node], name: str) -> vg.Node:
+        return whole([*parts[:-1], parts[0]], name)
+
+    monkeypatch.setattr(LAYING_OUT, "tree", doubled)
     refuted(program("relu"))
 
 

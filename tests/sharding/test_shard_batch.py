@@ -345,6 +345,7 @@ def test_the_tree_stands_in_the_graph() -> None:
         ((s[0], s[1]), (s[2], s[3])),
         ((s[4], s[5]), (s[6], s[7])),
     )
+    assert [g.names[n] for n in total.inputs] == ["loss.shard0-3", "loss.shard4-7"]
 
 
 def test_rows_are_cut_in_order_the_longer_parts_first() -> None:
