@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from ...graph import Graph, PassError, RefutedError, VerigradError, parse, raised_at
-from ...passes import Pass, Record
+from ...passes import Pass, Record, unrolled
 from ...passes.pipeline import FixedPointError, run_steps
 from ...passes.text import print_passes
 from ..certificate.derivatives import check_gradients, gradients_of
@@ -91,8 +91,9 @@ def _failed(p: Pass, before: Graph, e: VerigradError | SystemExit) -> StepError:
 
 def _compared(p: Pass, before: Graph, after: Graph) -> str:
     """How a pass was compared, in words; StepError where it does not keep what is computed."""
-    if "gradients" in p.gives and before.loss is not None and gradients_of(after):
-        found = check_gradients(after, gradients_of(after))
+    whole = unrolled(after)
+    if "gradients" in p.gives and before.loss is not None and gradients_of(whole):
+        found = check_gradients(whole, gradients_of(whole))
         if found.verdict == "refuted":
             message = f"the gradients are not those of the loss: {found.reason}"
             gist = f"derivatives: {found.reason.split(', at %')[0]}"

@@ -177,6 +177,25 @@ def test_the_pass_at_fault_is_found() -> None:
     assert found.small is not None and len(found.small.order) < 12
 
 
+@dataclass(frozen=True)
+class CutTwice(ShardBatch):
+    """Counts what it sums over all shards twice."""
+
+    def apply(self, g: vg.Graph) -> vg.Graph:
+        cut = super().apply(g)
+        sums = [n for n in cut.order if isinstance(n.op, AllReduce)]
+        return cut.replace({n: n * 2.0 for n in sums})
+
+
+def test_the_pass_that_cuts_batches_is_found_where_it_is_at_fault() -> None:
+    pipeline = vg.TRAINING.insert(CutTwice(vg.Shards(OF)), before="differentiate")
+    made = vg.compile(NETS["relu"], optimizer=vg.SGD(0.1), pipeline=pipeline, certify=True)
+    refuted(made)
+    found = made.bisect()
+    assert found.guilty == "the pass cut_twice"
+    assert found.small is not None and len(found.small.order) < 5
+
+
 def test_masks_are_counted_from_their_first_row() -> None:
     """A shard's mask is its part of the whole mask, wherever in a block of Philox it begins."""
     for width in (1, 3, 16, 50):

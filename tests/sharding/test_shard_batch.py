@@ -6,10 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from sharded import LAYERS, LOSSES, NETS, feeds, held, near, same_steps
 
 import verigrad as vg
 from verigrad.passes import ShardBatch, unrolled
+from verigrad.runtime.command.cli import cli
 
 OPTIMIZERS = [
     vg.SGD(0.1),
@@ -304,6 +306,16 @@ def test_the_pass_stands_in_texts_of_pipelines() -> None:
     g = pipeline.run(NETS["relu"]).graph
     assert "all_reduce{tree=8" in str(g)
     near(_interpreted(g), _interpreted(pipeline.without("shard_batch").run(NETS["relu"]).graph))
+
+
+def test_the_command_compares_what_a_cut_graph_computes() -> None:
+    passes = "shards{8},differentiate,simplify,pack_reductions,sgd{0.1}"
+    command = ["opt", "--pass", passes, "--check"]
+    result = CliRunner().invoke(cli, command, input=str(NETS["relu"]))
+    assert result.exit_code == 0, result.output
+    assert "check: shard_batch: keeps what is computed" in result.output
+    assert "its gradients alone were compared, with derivatives" in result.output
+    assert "bucket=0" in result.output
 
 
 def _interpreted(g: vg.Graph) -> dict[str, np.ndarray]:
