@@ -70,6 +70,9 @@ class Communicator(Link):
         self.stops = False
         """Whether any rank wanted it, when it sent its part of the last bucket: of one opinion in
         all of them."""
+        self.sent = 0
+        """Bytes that this rank has sent to sum buckets; of memory that ranks share, what the others
+        have read of it."""
         self.remedy = ""
         """How a run goes on that the end of a rank has ended, which is said with it."""
         self._commanded = False

@@ -45,8 +45,6 @@ class MPIRanks(Communicator):
         self._mpi = require("mpi4py.MPI", "mpi")
         self._comm, self._control = comm.Dup(), comm.Dup()
         self.rank, self.size = self._comm.rank, self._comm.size
-        self.sent = 0
-        """Bytes that this rank has sent to sum buckets."""
         self._reductions: list[Reduction] = []
         self._running: list[int] = []
         self._ended: RankError | None = None

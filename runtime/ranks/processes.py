@@ -74,10 +74,19 @@ class ProcessRanks(Communicator):
 
     def _send(self, bucket: int) -> None:
         self._posted[bucket] += 1
+        self.sent += self._read_by_others(bucket)
         self._wanted[bucket] = self.wants_stop
         self._peers.tell(Kind.POSTED_LAST if self.wants_stop else Kind.POSTED, bucket)
         self._peers.take()
         self._sum_slices()
+
+    def _read_by_others(self, bucket: int) -> int:
+        """The bytes that they read of what this rank writes of a bucket."""
+        own, others = self._buckets[bucket].own.nbytes, self.size - 1
+        if bucket not in self._slices:
+            return others * own
+        _, total = self._slices[bucket][0]
+        return own - total.nbytes + others * total.nbytes
 
     def _sum_slices(self) -> None:
         """Sums this rank's slice of each bucket that all ranks have posted."""

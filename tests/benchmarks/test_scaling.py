@@ -12,7 +12,7 @@ import pytest
 
 click_testing = pytest.importorskip("click.testing")
 
-from verigrad.benchmarks.nets import NETS  # noqa: E402
+from verigrad.benchmarks.nets import NETS, Net  # noqa: E402
 from verigrad.benchmarks.scaling import driver, paper, report  # noqa: E402
 from verigrad.benchmarks.scaling.__main__ import main  # noqa: E402
 from verigrad.benchmarks.scaling.contenders import CONTENDERS, Contender  # noqa: E402
@@ -29,7 +29,7 @@ from verigrad.benchmarks.scaling.model import (  # noqa: E402
     step,
     traffic,
 )
-from verigrad.runtime.ranks.reductions import rounds_of  # noqa: E402
+from verigrad.runtime.ranks.reductions import quickest  # noqa: E402
 
 TINY = NETS["tiny"]
 CORES = Cores(flops=100.0, nbytes=10.0)
@@ -87,14 +87,23 @@ def test_the_model_sends_what_ranks_of_mpi_send(ranks: int, count: int) -> None:
     for rank in range(ranks):
         counted = SimpleNamespace(rank=rank, size=ranks)
         counted.Send_init = counted.Recv_init = lambda *_: None
-        own, total = np.zeros(count, np.float32), np.zeros(count, np.float32)
-        rounds = rounds_of(counted, 0, own, total)
+        rounds = quickest(counted, 0, np.zeros(count, np.float32)).rounds
         sent += sum(r.sent for r in rounds)
         messages += sum(len(r.sends) for r in rounds)
     by_model = traffic(4 * count, ranks)
     assert by_model.messages * ranks == messages
     assert by_model.nbytes * ranks == pytest.approx(sent, rel=1e-12)
     assert by_model.nbytes >= least(4 * count, ranks)
+
+
+@pytest.mark.parametrize("units", [32, 300])  # below what is summed in slices, and above
+def test_the_model_sends_what_processes_send(units: int, tmp_path: Path) -> None:
+    net = Net("small", (64, units, 10), 32)
+    four = Contender("four", "four", "processes", 4, backend="numpy", shards=8)
+    by_model, fewest = paper.sent_by_model(net, four)
+    assert driver.bytes_sent(four, net, "sgd", tmp_path, steps=2) == by_model
+    numbers = 64 * units + units + units * 10 + 10 + 1
+    assert fewest == 2 * 4 * numbers * 3 / 4 <= by_model
 
 
 def test_a_rank_sends_a_gradient_for_each_parameter_and_the_loss() -> None:
