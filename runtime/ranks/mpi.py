@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...graph import Array, RunError, TensorType
+from ...graph import Array, RunError, TensorType, warn
 from ..optional import require
 from .communicator import Bucket, Communicator, RankError, cores, in_words
 from .reductions import TAGS, Reduction, quickest
@@ -36,13 +37,15 @@ class MPIRanks(Communicator):
     """The ranks of an mpi4py communicator, of which this makes a duplicate: all of them make it.
 
     Sums go by messages that don't block: they leave when a bucket is started, and each call looks
-    for what has arrived. A process on each machine watches over its ranks, since what starts them,
-    as mpiexec, ends all when one was killed, before another can say so.
+    for what has arrived. A process on the machine of rank 0 watches over all, since what starts
+    them, as mpiexec, ends all when one was killed, before another can say so.
     """
 
     def __init__(self, comm: Any) -> None:
         super().__init__()
         self._mpi = require("mpi4py.MPI", "mpi")
+        if not hasattr(socket, "AF_UNIX"):
+            raise RunError("ranks of MPI train on Linux and macOS alone; here, in one process")
         self._comm, self._control = comm.Dup(), comm.Dup()
         self.rank, self.size = self._comm.rank, self._comm.size
         self._reductions: list[Reduction] = []
@@ -56,16 +59,18 @@ class MPIRanks(Communicator):
         atexit.register(self._leave)
 
     def _connect(self) -> tuple[Watched, int]:
-        """A line to the watcher of this machine, and how many ranks are here."""
-        here = self._comm.Split_type(self._mpi.COMM_TYPE_SHARED)
-        address = here.bcast(start_watcher(here.size, self.size) if here.rank == 0 else None)
+        """A line to the watcher, and how many ranks are on this machine."""
+        hosts = self._comm.allgather(socket.gethostname())
+        address = start_watcher(self.size, len(set(hosts)) > 1) if self.rank == 0 else None
+        address = self._comm.bcast(address)
         watched = Watched(address, self.rank)
-        here.Barrier()
-        if here.rank == 0:
+        reaching = self._comm.allgather(watched.reaches)
+        if self.rank == 0:
             forget(address)
-        local = here.size
-        here.Free()
-        return watched, local
+            watched.expect(sum(reaching))
+        if not watched.reaches:
+            warn(f"rank {self.rank} does not reach {address.host}; its death would not be told")
+        return watched, hosts.count(hosts[self.rank])
 
     # ---- within a step -----------------------------------------------------------------------
 

@@ -118,3 +118,11 @@ def started_by(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(connect, "_SIZES", ("TESTED_SIZE",))
     monkeypatch.setenv("TESTED_SIZE", "4")
     return ["TESTED_SIZE"]
+
+
+def test_ranks_of_other_machines_are_watched_by_the_first_one() -> None:
+    """Two names of this machine: the ranks that have the other reach the watcher by the network."""
+    ended = ran(4, "ending", "kill", 2, "--apart")
+    assert ended.returncode != 0
+    (told,) = [line for line in ended.stderr.splitlines() if line.startswith("Error: ")]
+    assert re.match(r"Error: rank 2 of 4 \(process \d+ on elsewhere\) was killed, or crashed", told)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -115,8 +116,10 @@ class Ends(vg.Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def ending(how: str, rank: str) -> list[str]:
-    """A run in which a rank ends."""
+def ending(how: str, rank: str, *apart: str) -> list[str]:
+    """A run in which a rank ends; `apart`, those from rank 2 on are on a machine of their own."""
+    if apart and WORLD.rank >= 2:
+        socket.gethostname = lambda: "elsewhere"
     connected(WORLD).advise("go on with: mpiexec -n 4 python mine.py", command=True)
     return trained(WORLD, 30, callbacks=[Ends(how, int(rank))])
 
