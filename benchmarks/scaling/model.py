@@ -23,6 +23,8 @@ WHOLE: Final = 1 << 14
 """Bytes up to which ranks of MPI exchange whole buckets, where there are four or more of them."""
 
 
+FEW: Final = 8
+"""So many ranks of MPI send pieces to all others; more of them send halves."""
 SLICED: Final = 1 << 16
 """Bytes from which processes of one machine sum a slice each, where there are four or more."""
 STOPS: Final = 4
@@ -97,14 +99,14 @@ def traffic(nbytes: int, ranks: int) -> Traffic:
     """What a rank sends of a bucket.
 
     Whole buckets go to log2(R) others in turn: those of two ranks, and small ones. Of larger ones
-    each rank sums a piece: it sends the other pieces to their ranks, and its sum to all.
+    each rank sums a piece: few ranks send the other pieces to their ranks, and their sum to all;
+    many send halves of what is left in log2(R) rounds, and the sums back in as many.
     """
-    if ranks == 1:
-        return Traffic(0, 0)
-    if ranks == 2 or nbytes <= WHOLE:
-        rounds = ranks.bit_length() - 1
+    rounds = ranks.bit_length() - 1
+    if ranks <= 2 or nbytes <= WHOLE:
         return Traffic(rounds, rounds * nbytes)
-    return Traffic(2 * (ranks - 1), least(nbytes, ranks))
+    messages = 2 * (ranks - 1) if ranks <= FEW else 2 * rounds
+    return Traffic(messages, least(nbytes, ranks))
 
 
 def shared(nbytes: int, ranks: int) -> Traffic:

@@ -17,6 +17,9 @@ from .communicator import tree_sum
 _SMALL: Final = 1 << 14
 """Bytes up to which whole buffers are sent, by four or more ranks: above, pieces take less time."""
 
+_FEW: Final = 8
+"""So many ranks send pieces to each other at once; of more, each would wait for many messages."""
+
 
 class Round(NamedTuple):
     """Messages that travel at the same time, by requests that are used again in each step."""
@@ -82,9 +85,35 @@ def pieces(comm: Any, tag: int, own: Array) -> Way:
     return Way([first, second], (total,))
 
 
+def halving(comm: Any, tag: int, own: Array) -> Way:
+    """Of what it still sums a rank gives one half to the rank of `doubling`, and takes the other
+    half of that one's; then the sums go back the way they came. 2 log2(R) rounds of one message:
+    fewer than by `pieces`, of as many bytes."""
+    total = np.empty_like(own)
+    mine, start, stop = own, 0, len(own)
+    rounds, back = [], []
+    for k in range(comm.size.bit_length() - 1):
+        partner, middle = comm.rank ^ (1 << k), (start + stop) // 2
+        halves = slice(start, middle), slice(middle, stop)
+        kept, given = halves if comm.rank < partner else halves[::-1]
+        other = np.empty_like(own[kept])
+        pair = (mine[kept], other) if comm.rank < partner else (other, mine[kept])
+        received = comm.Recv_init(other, partner, tag)
+        sent = comm.Send_init(mine[given], partner, tag)
+        then = _adding(pair, total[kept])
+        rounds.append(Round([received], [sent], then, own[given].nbytes))
+        returned = comm.Recv_init(total[given], partner, tag + 1)
+        sent = comm.Send_init(total[kept], partner, tag + 1)
+        back.append(Round([returned], [sent], _nothing, own[kept].nbytes))
+        mine, start, stop = total, kept.start, kept.stop
+    return Way([*rounds, *back[::-1]], (total if rounds else own,))
+
+
 def quickest(comm: Any, tag: int, own: Array) -> Way:
     """The one that takes the least time for a buffer of its size on so many ranks."""
-    way = doubling if comm.size <= 2 or own.nbytes <= _SMALL else pieces
+    if comm.size <= 2 or own.nbytes <= _SMALL:
+        return doubling(comm, tag, own)
+    way = pieces if comm.size <= _FEW else halving
     return way(comm, tag, own)
 
 

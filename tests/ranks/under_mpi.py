@@ -21,7 +21,7 @@ from mpi4py import MPI
 import verigrad as vg
 from verigrad.runtime.ranks.communicator import tree_sum
 from verigrad.runtime.ranks.connect import connected
-from verigrad.runtime.ranks.reductions import Reduction, doubling, pieces
+from verigrad.runtime.ranks.reductions import Reduction, doubling, halving, pieces
 
 WORLD = MPI.COMM_WORLD
 
@@ -72,7 +72,7 @@ def resumed(path: str) -> list[str]:
 
 
 def sums() -> list[Any]:
-    """Both ways to sum a buffer, beside the tree of additions; the bytes that all ranks send."""
+    """Each way to sum a buffer, beside the tree of additions; the bytes that all ranks send."""
     found = []
     rng = np.random.default_rng(0)
     for size in (2, 4, 8):
@@ -81,7 +81,7 @@ def sums() -> list[Any]:
             parts = list(rng.standard_normal((size, count)).astype(np.float32))
             due, total = np.empty(count, np.float32), np.zeros(count, np.float32)
             tree_sum(parts, due)
-            for way in (doubling, pieces):
+            for way in (doubling, pieces, halving):
                 reduction = Reduction(MPI, way(comm, 0, parts[comm.rank]))
                 for _ in range(3):
                     total.fill(0)
