@@ -20,7 +20,8 @@ from ..training.dataset import DataSet
 from ..training.fit import fit
 from ..training.measure import measure_set, scorer_of
 from ..training.sampling import ShuffledEpochs
-from ..tuning.jobs import Wanted, results
+from ..tuning.jobs import results
+from ..tuning.on_dask import Wanted
 from ..tuning.shared import limited_to
 from .network import compiled
 from .settings import Settings

@@ -50,7 +50,7 @@ class Jobs(NamedTuple):
 
 @contextmanager
 def _dask(scheduler: str | None) -> Iterator[None]:
-    """A scheduler of Dask and its workers, which are to have our versions."""
+    """A scheduler of Dask and its workers."""
     distributed = require("distributed", "dask")
     known = require("dask", "dask").config.get
     if scheduler is None and not (known("scheduler-address", "") or known("scheduler-file", "")):
@@ -65,7 +65,6 @@ def _dask(scheduler: str | None) -> Iterator[None]:
     except (OSError, ValueError) as e:
         raise RunError(f"no scheduler of Dask answers at {scheduler or 'its address'}: {e}") from e
     with client, require("joblib", "jobs").parallel_config("dask", client=client):
-        _check_versions(client.get_versions(packages=_VERSIONED))
         yield
 
 
@@ -91,24 +90,6 @@ def _ray(scheduler: str | None) -> Iterator[None]:
 
 
 _CLUSTERS: Final = {"dask": _dask, "ray": _ray}
-_VERSIONED: Final = ["verigrad", "numpy"]
-"""What has to be the same on all machines, or the bits are not."""
-
-
-def _check_versions(found: dict[str, Any]) -> None:
-    """Raises RunError that names a worker of other versions than here."""
-    here = {name: found["client"]["packages"][name] for name in _VERSIONED}
-    for address, worker in found["workers"].items():
-        there = {name: worker["packages"][name] for name in _VERSIONED}
-        if there != here:
-            raise RunError(
-                f"the worker at {address} has {_listed(there)}, and here are {_listed(here)}: "
-                "the same are expected"
-            )
-
-
-def _listed(versions: dict[str, str | None]) -> str:
-    return " and ".join([f"{name} {number or 'missing'}" for name, number in versions.items()])
 
 
 def takes_jobs(f: Callable[..., R]) -> Callable[..., R]:

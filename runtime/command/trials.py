@@ -13,7 +13,7 @@ import click
 from ...graph import RunError
 from ..data.parts import TaskData
 from ..training.fit import fit
-from ..tuning.jobs import Wanted
+from ..tuning.on_dask import Wanted
 from ..tuning.rounds import Bars, rounds
 from ..tuning.study import Asked as Facts
 from ..tuning.study import Study, fingerprint, opened

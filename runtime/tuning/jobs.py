@@ -12,13 +12,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import cache, cached_property
-from typing import Any, Final, Generic, NamedTuple, NoReturn, SupportsIndex, TypeVar
+from functools import cache
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from ...graph import RunError, VerigradWarning
 from ..optional import require
-from ..training.callback import Callback
 from .heard import LISTENING, hearing
+from .on_dask import Packed, check_versions, client_of_backend, not_sent
 
 T = TypeVar("T")
 
@@ -30,12 +30,17 @@ def results(
     those before it are there.
 
     So many jobs are joblib's, on the backend of `joblib.parallel_config`: its own processes where
-    none is configured, and this one for a single job. None are as many as are configured, or one.
+    none is configured, and mostly this one for a single job. None are as many as are configured,
+    or one.
     Raises RunError where a process is ended from outside, and where a cluster has no workers.
     """
     if jobs in (1, None) and "joblib" not in sys.modules:  # and so nothing is configured
         yield from (run(*call) for call in calls)
         return
+    client = client_of_backend()
+    if client is not None:
+        check_versions(client)
+        run = Packed(run)
     sent = _Sent(run)
     delayed = require("joblib", "jobs").delayed(_make)
     with _lost_as_ours():
@@ -71,39 +76,11 @@ class _Sent(Generic[T]):
         self.run = run
         self.caller: Final = os.getpid()
 
-    @cached_property
-    def _weighed(self) -> tuple[int, str]:
-        """Its bytes, with the arrays that it holds, and what keeps it from being sent, if it is."""
-        arrays: list[int] = []
-
-        def count(buffer: pickle.PickleBuffer) -> None:
-            arrays.append(buffer.raw().nbytes)
-
-        dumps = require("cloudpickle", "jobs").dumps
-        try:
-            return len(dumps(self.run, protocol=5, buffer_callback=count)) + sum(arrays), ""
-        except Exception as e:  # of whatever the run holds
-            return 0, str(e)
-
     def __sizeof__(self) -> int:
-        return self._weighed[0]
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        # A run that cannot be sent is one that says so: not every backend passes such errors on.
-        _, problem = self._weighed
-        return (_Sent, (_Refused(problem),)) if problem else super().__reduce_ex__(protocol)
-
-
-class _Refused(NamedTuple):
-    """In place of a run that cannot be sent."""
-
-    problem: str
-
-    def __call__(self, *_: object) -> NoReturn:
-        raise RunError(
-            f"the runs cannot be sent to other processes: {self.problem}; jobs=1, without a "
-            "cluster, makes them in this one"
-        )
+        buffers: list[pickle.PickleBuffer] = []
+        dumps = require("cloudpickle", "jobs").dumps
+        pickled = dumps(self.run, protocol=5, buffer_callback=buffers.append)
+        return len(pickled) + sum(buffer.raw().nbytes for buffer in buffers)
 
 
 class _Made(NamedTuple, Generic[T]):
@@ -133,22 +110,6 @@ def _end_with(caller: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-class Wanted(Callback):
-    """Ends a run on a cluster of Dask that nobody waits for, which goes on there by itself."""
-
-    def on_epoch(self, row: object) -> None:
-        """Raises RunError where the client has gone, or does not want the result any more."""
-        if "distributed" not in sys.modules:
-            return
-        try:
-            worker = sys.modules["distributed"].get_worker()
-        except ValueError:  # which is not in one of its workers
-            return
-        task = worker.state.tasks.get(worker.get_current_task())
-        if task is None or task.state == "cancelled":
-            raise RunError("nobody waits for the run any more")
-
-
 @contextmanager
 def _lost_as_ours() -> Iterator[None]:
     """The errors of backends that have no workers, or whose worker was ended, as ours."""
@@ -158,6 +119,8 @@ def _lost_as_ours() -> Iterator[None]:
             lost.append(getattr(sys.modules[module], name))
     try:
         yield
+    except pickle.PicklingError as e:
+        raise not_sent(e.__cause__ or e) from e
     except TimeoutError as e:
         raise RunError(
             "the cluster has no workers; start some, as `dask worker ADDRESS` does"

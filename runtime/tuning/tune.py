@@ -14,7 +14,7 @@ from ..program import Program, check_program
 from ..training.dataset import Data
 from ..training.fit import fit
 from ..training.following import MEASURES, larger_is_better
-from .jobs import Wanted
+from .on_dask import Wanted
 from .ranges import ranged
 from .rounds import ROUND, Bars, rounds
 from .study import Asked, Study, fingerprint, opened

@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 from invoking import run
 
-import verigrad as vg
 from verigrad.graph.installed import install_line
 from verigrad.runtime import optional
-from verigrad.runtime.command import jobs as rooms
 from verigrad.runtime.command.jobs import Jobs
 from verigrad.runtime.tuning.jobs import results
 
@@ -95,15 +93,3 @@ def test_processes_take_as_many_threads_as_a_run() -> None:
 
     with Jobs(2, None, None).at_work(threads=3):
         assert [*results(limit, [(0,), (1,)], 2)] == ["3", "3"]
-
-
-def test_a_worker_of_another_version_is_named() -> None:
-    same = {"packages": {"verigrad": "1.0", "numpy": "2.4.0"}}
-    other = {"packages": {"verigrad": None, "numpy": "2.3.0"}}
-    rooms._check_versions({"client": same, "workers": {"tcp://a:1": same}})
-    with pytest.raises(vg.RunError) as e:
-        rooms._check_versions({"client": same, "workers": {"tcp://a:1": same, "tcp://b:2": other}})
-    assert str(e.value) == (
-        "the worker at tcp://b:2 has verigrad missing and numpy 2.3.0, and here are verigrad 1.0 "
-        "and numpy 2.4.0: the same are expected"
-    )

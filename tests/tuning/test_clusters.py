@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_jobs import until
+from test_jobs import deadly, until
 from test_tune import tuned
 
 import verigrad as vg
@@ -53,22 +54,6 @@ def whole() -> vg.Tuning:
     return tuned(jobs=1)
 
 
-class Counted:
-    """A run that holds data, and writes down whenever it comes out of a pickle."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.data = BIG
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        (self.folder / f"{os.getpid()}-{time.monotonic_ns()}").touch()
-
-    def __call__(self, k: int) -> float:
-        time.sleep(0.02)
-        return float(self.data[k])
-
-
 @pytest.mark.parametrize("jobs", [None, 1, 2, 3])
 def test_the_table_of_a_tuning_is_the_same_on_a_cluster(
     client: Any, whole: vg.Tuning, jobs: int | None
@@ -83,11 +68,29 @@ def test_the_table_is_the_same_on_one_worker(client: Any, whole: vg.Tuning) -> N
         assert tuned().trials == whole.trials
 
 
-def test_the_data_is_sent_to_a_worker_once(client: Any, tmp_path: Path) -> None:
+def test_the_data_is_sent_to_a_worker_once(client: Any) -> None:
+    def run(k: int) -> tuple[float, list[str]]:
+        time.sleep(0.02)
+        held = distributed.get_worker().data
+        return float(BIG[k]), [key for key in held if type(held[key]).__name__ == "_Sent"]
+
     with joblib.parallel_config("dask", client=client):
-        found = [*results(Counted(tmp_path), [(k,) for k in range(12)], None)]
-    assert found == [*range(12)]
-    assert 1 <= len([*tmp_path.iterdir()]) <= 2
+        found = [*results(run, [(k,) for k in range(12)], None)]
+    assert [value for value, _ in found] == [*range(12)]
+    assert all(len(keys) == 1 for _, keys in found) and len({keys[0] for _, keys in found}) == 1
+
+
+def test_what_a_worker_has_not_is_told(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "no_module_of_a_worker.py").write_text("def run(k): return k")
+    monkeypatch.syspath_prepend(tmp_path)
+    run = importlib.import_module("no_module_of_a_worker").run
+    with (
+        joblib.parallel_config("dask", client=client),
+        pytest.raises(vg.RunError, match=r"a worker has not all .*: No module named 'no_module"),
+    ):
+        next(results(run, [(1,), (2,)], None))
 
 
 def test_what_cannot_be_sent_is_told(client: Any) -> None:
@@ -97,6 +100,17 @@ def test_what_cannot_be_sent_is_told(client: Any) -> None:
         pytest.raises(vg.RunError, match=r"cannot be sent to other processes: .*lock"),
     ):
         next(results(lambda k: lock, [(1,), (2,)], None))
+
+
+def test_a_worker_that_is_ended_from_outside_is_told() -> None:
+    given = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": ":0"}
+    with (
+        distributed.LocalCluster(**given) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+        joblib.parallel_config("dask", client=client),
+        pytest.raises(vg.RunError, match="a process that made a run was ended from outside"),
+    ):
+        [*results(deadly, [(1,)], None)]
 
 
 def command(cluster: Any, *arguments: str, **given: Any) -> subprocess.Popen[str]:

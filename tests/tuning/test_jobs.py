@@ -20,6 +20,7 @@ from test_tune import tuned
 
 import verigrad as vg
 from verigrad.runtime.tuning.jobs import _Sent, results
+from verigrad.runtime.tuning.on_dask import check_versions
 from verigrad.runtime.tuning.shared import Shared
 
 joblib = pytest.importorskip("joblib")
@@ -184,6 +185,29 @@ def test_what_cannot_be_sent_is_told_where_it_has_to_be(backend: str) -> None:
         with pytest.raises(vg.RunError, match=r"cannot be sent to other processes: .*lock"):
             next(results(run, CALLS, 2))
         assert [*results(run, CALLS, 1)] == [k for (k,) in CALLS]
+
+
+def test_a_worker_of_another_version_is_named() -> None:
+    same = {"packages": {"verigrad": "1.0", "numpy": "2.4.0", "joblib": "1.5"}}
+    other = {"packages": {"verigrad": None, "numpy": "2.3.0", "joblib": "1.5"}}
+
+    class Client:
+        """Has workers of these versions."""
+
+        def __init__(self, *workers: Any) -> None:
+            self.workers = {f"tcp://{k}:1": worker for k, worker in enumerate(workers)}
+
+        def get_versions(self, packages: list[str]) -> dict[str, Any]:
+            assert packages == [*same["packages"]]
+            return {"client": same, "workers": self.workers}
+
+    check_versions(Client(same))
+    with pytest.raises(vg.RunError) as e:
+        check_versions(Client(same, other))
+    assert str(e.value) == (
+        "the worker at tcp://1:1 has verigrad missing, numpy 2.3.0, joblib 1.5, and here are "
+        "verigrad 1.0, numpy 2.4.0, joblib 1.5: the same are expected"
+    )
 
 
 def test_a_context_that_threads_share_lasts_until_the_last_leaves() -> None:
