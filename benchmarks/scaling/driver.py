@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, Final
 
 from .. import reference
-from ..driver import PATIENCE, REST, Settings, environment
+from ..driver import PATIENCE, REST, Settings, environment, order
 from ..nets import Net
 from ..worker import CHUNK_SECONDS
 from .contenders import CONTENDERS, Contender
@@ -47,19 +48,24 @@ class Ranks:
     """The ranks of a contender, spoken to in lines of JSON: all are told the same."""
 
     def __init__(
-        self, processes: Sequence[subprocess.Popen[bytes]], listener: socket.socket, said: Path
+        self,
+        processes: Sequence[subprocess.Popen[bytes]],
+        listener: socket.socket,
+        said: Path,
+        size: int,
     ) -> None:
         """`said` is the file in which they say why they end."""
         self._processes = processes
         self._listener = listener
         self._said = said
+        self._size = size
         self._lines: list[IO[str]] = []
 
-    def meet(self, ranks: int) -> None:
-        """Waits until all are connected, and ready."""
+    def meet(self) -> None:
+        """Waits until all are connected, and ready; FailedError where they will not be."""
         found: dict[int, IO[str]] = {}
         until = time.monotonic() + PATIENCE
-        while len(found) < ranks:
+        while len(found) < self._size:
             try:
                 connection, _ = self._listener.accept()
             except TimeoutError:
@@ -69,7 +75,7 @@ class Ranks:
             lines = connection.makefile("rw", encoding="utf-8")
             connection.close()
             found[_answer(lines)["rank"]] = lines
-        self._lines = [found[rank] for rank in range(ranks)]
+        self._lines = [found[rank] for rank in range(self._size)]
         self._answers()
 
     def ask(self, *command: Any) -> list[dict[str, Any]]:
@@ -117,7 +123,7 @@ def _answer(lines: IO[str]) -> dict[str, Any]:
 def ranks_of(
     contender: Contender, net: Net, optimizer: str, caches: Path, cores: int
 ) -> Iterator[Ranks]:
-    """The ranks of a contender, ready to train a net."""
+    """The ranks of a contender, which get ready to train a net."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         listener = stack.enter_context(socket.socket(socket.AF_UNIX))
@@ -145,9 +151,8 @@ def ranks_of(
             )
             for command in _commands(contender, asked)
         ]
-        ranks = Ranks(processes, listener, said)
+        ranks = Ranks(processes, listener, said, contender.ranks)
         stack.callback(ranks.close)
-        ranks.meet(contender.ranks)
         yield ranks
 
 
@@ -171,25 +176,32 @@ def measure(
     """The figures of each contender: all are there at once, and take turns from round to round."""
     table = {name: Figures() for name in names}
     with ExitStack() as stack:
+        nets = {n: replace(net, batch=round(net.batch * CONTENDERS[n].batch_share)) for n in names}
+        started = {
+            name: stack.enter_context(
+                ranks_of(CONTENDERS[name], nets[name], optimizer, caches, settings.threads)
+            )
+            for name in names
+        }
         timed: dict[str, Timed] = {}
-        for name in names:
-            tell(f"{net.title}, {optimizer}: {CONTENDERS[name].title} starts")
-            contender = CONTENDERS[name]
-            rows = replace(net, batch=round(net.batch * contender.batch_share))
+        for name, ranks in started.items():
+            tell(f"{net.title}, {optimizer}: {CONTENDERS[name].title} gets ready")
             try:
-                ranks = stack.enter_context(
-                    ranks_of(contender, rows, optimizer, caches, settings.threads)
-                )
-                table[name].departure = _departure(ranks, rows, optimizer)
-                timed[name] = Timed(ranks, settings.seconds)
+                ranks.meet()
+                table[name].departure = _departure(ranks, nets[name], optimizer)
             except FailedError as e:
                 table[name].failed = str(e)
+            else:
+                timed[name] = Timed(ranks, settings.seconds)
         for number in range(settings.rounds):
             tell(f"{net.title}, {optimizer}: round {number + 1} of {settings.rounds}")
-            turn = list(timed)
-            for name in (*turn[number % len(turn) :], *turn[: number % len(turn)]):
+            for name in order(list(timed), number):
                 time.sleep(REST)
-                table[name].rounds.append(timed[name].round())
+                try:
+                    table[name].rounds.append(timed[name].round())
+                except FailedError as e:
+                    table[name] = Figures(failed=str(e))
+                    del timed[name]
     return table
 
 
@@ -198,12 +210,15 @@ class Timed:
 
     def __init__(self, ranks: Ranks, seconds: float) -> None:
         self._ranks = ranks
-        step = min(self._seconds(5, 1))
-        self._chunk = max(1, math.ceil(CHUNK_SECONDS / step))
-        self._chunks = max(5, min(_MOST, round(seconds / step / self._chunk)))
+        self._given = seconds
+        self._chunk = self._chunks = 0
 
     def round(self) -> float:
         """Seconds a step: the median of its chunks."""
+        if not self._chunk:  # all are ready by now, so that none of them is in the way
+            step = min(self._seconds(5, 1))
+            self._chunk = max(1, math.ceil(CHUNK_SECONDS / step))
+            self._chunks = max(5, min(_MOST, round(self._given / step / self._chunk)))
         return statistics.median(self._seconds(self._chunks, self._chunk))
 
     def _seconds(self, chunks: int, chunk: int) -> list[float]:
@@ -219,15 +234,20 @@ def _departure(ranks: Ranks, net: Net, optimizer: str) -> float:
     """
     told = [each["losses"] for each in ranks.ask("check", SHOWN)]
     losses = [statistics.fmean(of_ranks) for of_ranks in zip(*told, strict=True)]
-    expected = reference.trajectory(net, optimizer, SHOWN)["data_loss"]
-    off = reference.departure(losses, expected)
+    off = reference.departure(losses, _expected(net, optimizer))
     if not off <= reference.TOLERANCE:
         raise FailedError(f"losses differ from the reference by {off:.1e}")
     return off
 
 
+@cache
+def _expected(net: Net, optimizer: str) -> list[float]:
+    return reference.trajectory(net, optimizer, SHOWN)["data_loss"]
+
+
 def bytes_sent(contender: Contender, net: Net, optimizer: str, caches: Path, steps: int) -> float:
     """The bytes that a rank sends in a step, the mean of all."""
     with ranks_of(contender, net, optimizer, caches, contender.ranks) as ranks:
+        ranks.meet()
         told = [each["bytes"] for each in ranks.ask("sent", steps)]
     return sum(told) / steps / contender.ranks

@@ -60,9 +60,9 @@ def test_a_contender_that_cannot_start_says_why(tmp_path: Path) -> None:
             "sgd",
             tmp_path,
             cores=2,
-        ),
+        ) as ranks,
     ):
-        pass
+        ranks.meet()
 
 
 def test_a_bucket_travels_while_a_rank_computes() -> None:
