@@ -104,28 +104,16 @@ def _events_of(net: Net, contender: Contender) -> list[Event]:
 
 
 def _extended(net: Net, cores: Cores) -> list[dict[str, Any]]:
-    """Steps of as many shards as ranks, on networks: of the same batch, and of one that grows."""
+    """Steps of as many shards as ranks, on networks: of the same batch, on as many ranks as it has
+    rows at most, and of a batch that grows with them."""
+    powers = [1 << k for k in range(net.batch.bit_length())]
+    strong = [("strong", ranks, net.batch) for ranks in powers]
+    weak = [("weak", ranks, ROWS * ranks) for ranks in RANKS]
     points = []
-    for network in NETWORKS:
-        alone = {batch: _step(net, batch, 1, cores, network).seconds for batch in (net.batch, ROWS)}
-        for ranks in RANKS:
-            if ranks <= net.batch:
-                made = _step(net, net.batch, ranks, cores, network)
-                gain = alone[net.batch] / made.seconds
-                points.append(_point("strong", net, network, ranks, made, gain))
-            made = _step(net, ROWS * ranks, ranks, cores, network)
-            gain = alone[ROWS] / made.seconds
-            points.append(_point("weak", net, network, ranks, made, gain))
+    for kind, ranks, batch in (*strong, *weak):
+        does = rank_events(net, batch, ranks, ranks if ranks > 1 else None)
+        for network in NETWORKS:
+            made = step(does, ranks, cores, network)
+            told = {"kind": kind, "net": net.title.partition(" (")[0], "network": network.name}
+            points.append({**told, "ranks": ranks, "seconds": made.seconds, "waits": made.waits})
     return points
-
-
-def _step(net: Net, batch: int, ranks: int, cores: Cores, network: Network) -> Any:
-    shards = ranks if ranks > 1 else None
-    return step(rank_events(net, batch, ranks, shards), ranks, cores, network)
-
-
-def _point(
-    kind: str, net: Net, network: Network, ranks: int, made: Any, gain: float
-) -> dict[str, Any]:
-    told = {"kind": kind, "net": net.title.partition(" (")[0], "network": network.name}
-    return {**told, "ranks": ranks, "seconds": made.seconds, "waits": made.waits, "gain": gain}

@@ -10,6 +10,7 @@ from ..ratios import ratio
 from ..reference import TOLERANCE
 from ..report import quick, surroundings, table
 from .contenders import BACKENDS, CONTENDERS
+from .paper import RANKS
 from .reductions import Sum
 from .reductions import table as sums_table
 
@@ -191,32 +192,36 @@ def _checked(model: Mapping[str, Any]) -> list[str]:
 def _extended(model: Mapping[str, Any]) -> list[str]:
     if not model.get("extended"):
         return []
-    lines = []
-    for kind, heading in (
-        ("strong", "**By the model, a batch of 512 on more ranks**"),
-        ("weak", "**By the model, 256 rows a rank**"),
-    ):
-        points = [p for p in model["extended"] if p["kind"] == kind]
-        networks = list(dict.fromkeys(p["network"] for p in points))
-        ranks = list(dict.fromkeys(p["ranks"] for p in points))
-        rows = []
-        for net in dict.fromkeys(p["net"] for p in points):
-            for network in networks:
-                of = {p["ranks"]: p for p in points if (p["net"], p["network"]) == (net, network)}
-                rows.append([net, network, *(_point(of.get(r), kind) for r in ranks)])
-        ideal = "the ranks" if kind == "strong" else "1"
-        what = "times as fast as one rank" if kind == "strong" else "of one rank's rows a second"
-        told = f"{heading}: time of a step, {what} ({ideal} is ideal), and what is spent waiting."
-        head = ["net", "network", *(f"{r:,} rank{'s' * (r > 1)}" for r in ranks)]
-        lines += [told, "", *table(head, rows), ""]
-    return lines
+    return [
+        *_more_ranks(
+            [p for p in model["extended"] if p["kind"] == "strong"],
+            "**By the model, a batch of 512 on more ranks**: time of a step, times as fast as one "
+            "rank, and what of it is spent waiting.",
+        ),
+        *_more_ranks(
+            [p for p in model["extended"] if p["kind"] == "weak"],
+            "**By the model, 256 rows for each rank**: time of a step, rows a second for each rank "
+            "as a part of those of one alone, and what is spent waiting.",
+        ),
+    ]
 
 
-def _point(point: Mapping[str, Any] | None, kind: str) -> str:
-    if point is None:
-        return "more ranks than rows"
-    digits = 1 if kind == "strong" else 2
-    gain = f"{point['gain']:.{digits}f}"
+def _more_ranks(points: Sequence[Mapping[str, Any]], heading: str) -> list[str]:
+    shown = [r for r in dict.fromkeys(p["ranks"] for p in points) if r in RANKS]
+    strong = points[0]["kind"] == "strong"
+    rows = []
+    for net, network in dict.fromkeys((p["net"], p["network"]) for p in points):
+        of = {p["ranks"]: p for p in points if (p["net"], p["network"]) == (net, network)}
+        row = [net, network, *(_point(of[r], of[1]["seconds"], strong) for r in shown)]
+        if strong:
+            row.append(f"{min(of, key=lambda r: of[r]['seconds']):,}")
+        rows.append(row)
+    head = ["net", "network", *(f"{r:,} rank{'s' * (r > 1)}" for r in shown)]
+    return [heading, "", *table([*head, "fastest with"] if strong else head, rows), ""]
+
+
+def _point(point: Mapping[str, Any], alone: float, strong: bool) -> str:
+    gain = f"{alone / point['seconds']:.{1 if strong else 2}f}"
     waits = 100 * point["waits"] / point["seconds"]
     return f"{_milliseconds([point['seconds']])}, {gain}, {waits:.0f} %"
 

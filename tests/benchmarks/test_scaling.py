@@ -167,7 +167,9 @@ def test_more_ranks_take_what_the_model_says() -> None:
     weak = [p for p in model["extended"] if p["kind"] == "weak"]
     assert {p["ranks"] for p in weak} == {1, 2, 4, 8, 64, 1024}
     strong = [p for p in model["extended"] if p["kind"] == "strong"]
-    assert max(p["ranks"] for p in strong) == 64
+    assert {p["ranks"] for p in strong} == {1 << k for k in range(10)}
+    fastest = min(strong, key=lambda p: p["seconds"])
+    assert fastest["network"].startswith("100 Gbit/s")
     text = "\n".join(report.model_told(model))
-    assert "more ranks than rows" not in text
-    assert "| tiny 64-32-10 |" in text
+    assert "| tiny 64-32-10 | 10 Gbit/s, 30 us a message |" in text
+    assert f"| {fastest['ranks']} |\n" in text
