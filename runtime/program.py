@@ -94,8 +94,8 @@ def compile(
     Before it first runs, a graph is checked against what was declared: `program.certificate` says
     how, and what is not the same is an error; `certify=False` runs it unchecked. `shards=8` cuts
     each batch into eight, whose sums meet in a binary tree: the bits of a training are then the
-    same on 1, 2, 4 or 8 ranks, `vg.fit(..., comm=...)`; `vg.Shards(8, batch_norm="per_shard")`
-    normalizes each by its own rows.
+    same on 1, 2, 4 or 8 ranks, `vg.fit(..., comm=...)`, each of one thread unless `threads` says
+    more; `vg.Shards(8, batch_norm="per_shard")` normalizes each by its own rows.
     Raises GraphError or PassError naming the pass that could not do its work.
     """
     options = Options(

@@ -89,7 +89,7 @@ class Variants:
         g = self._schedule(unrolled(sharded, part))
         memory = MemoryLimit(self.options.memory_limit, self.options.recompute, self._schedule)
         reader = OwnRowsReader(g, sharded, self.declared, self.metadata)
-        how = self.options.backend, self.options.threads or 1, self.certifier
+        how = self.options.backend, self._threads, self.certifier
         return Executable(g, g, self.values, memory, reader, *how, shared=True)
 
     @cached_property
@@ -170,6 +170,13 @@ class Variants:
         asked = {"sizes": sizes, "in_place": in_place} if sizes else {}
         return p.but(**{k: v for k, v in asked.items() if k in p.options()}).apply(g)
 
+    @property
+    def _threads(self) -> int | None:
+        """How many a step may take: with shards one unless said, as bits depend on it, and ranks
+        have the bits of one process."""
+        threads = self.options.threads
+        return 1 if threads is None and self.options.shards is not None else threads
+
     def _laid_out(self, g: Graph) -> Graph:
         """The graph, that of a shard for all of them side by side and scheduled anew."""
         whole = unrolled(g)
@@ -180,7 +187,7 @@ class Variants:
         memory = MemoryLimit(self.options.memory_limit, self.options.recompute, self._schedule)
         reader = FeedReader(g, self.declared, self.metadata)
         certifier = compiled.certifier(g) if compiled is not None and self.options.certify else None
-        how = self.options.backend, self.options.threads, certifier
+        how = self.options.backend, self._threads, certifier
         return Executable(g, unoptimised, self.values, memory, reader, *how)
 
 

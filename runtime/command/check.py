@@ -46,6 +46,7 @@ def check(
     """
     refuse_settings(ctx, "the strengths to check with are those of --reg", ["l2"])
     refuse_settings(ctx, "gradients are checked in f64, and before they are used", _LATER)
+    refuse_settings(ctx, "gradients are checked of a whole batch; see selfcheck", ["shards"])
     data = settings.load_data()
     net = declare(data, settings)
     x, y = data.train

@@ -7,19 +7,14 @@ SIGTERM; 129: by SIGHUP.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Final, TextIO
+from contextlib import suppress
 
 import click
 
-from ...graph import NonFiniteError, VerigradError, VerigradWarning, unplaced
-from ...graph.errors import WriteError
+from ...graph import VerigradError
 from .bisect import bisect
 from .check import check
 from .compare import compare_command
-from .ending import exit_code, raising
 from .export import export
 from .info import info
 from .opt import opt
@@ -31,13 +26,9 @@ from .replay import replay_command
 from .report import report
 from .resume import resume
 from .selfcheck import selfcheck
+from .telling import ending, telling
 from .train import train
 from .tune import tune_command
-
-CHECK_FAILED: Final = 1
-UNWRITTEN: Final = 1
-USAGE: Final = 2
-NON_FINITE: Final = 3
 
 
 class _Commands(click.Group):
@@ -45,48 +36,13 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            with _warnings_in_a_line(), raising(), unplaced():
+            with telling():
                 return super().invoke(ctx)
-        except NonFiniteError as e:
-            click.echo(f"Error: {e}", err=True)
-            ctx.exit(NON_FINITE)
-        except WriteError as e:
-            click.echo(f"Error: {e}", err=True)
-            ctx.exit(UNWRITTEN)
-        except VerigradError as e:
-            click.echo(f"Error: {e}", err=True)
-            ctx.exit(USAGE)
-        except MemoryError as e:
-            click.echo(f"Error: there is not enough memory: {e or 'none is left'}", err=True)
-            ctx.exit(USAGE)
-        except KeyboardInterrupt as e:
+        except (VerigradError, MemoryError, KeyboardInterrupt) as e:
+            words, code = ending(e)
             with suppress(OSError):  # where the terminal is gone
-                click.echo("Interrupted.", err=True)
-            ctx.exit(exit_code(e))
-
-
-@contextmanager
-def _warnings_in_a_line() -> Iterator[None]:
-    """Ours are told like errors, without a line of code that no user of a command wrote."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", VerigradWarning)
-        before = warnings.showwarning
-
-        def tell(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
-            if issubclass(category, VerigradWarning):
-                click.echo(f"Warning: {message}", err=True)
-            else:
-                before(message, category, filename, lineno, file, line)
-
-        warnings.showwarning = tell
-        yield
+                click.echo(words, err=True)
+            ctx.exit(code)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

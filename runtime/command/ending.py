@@ -20,6 +20,9 @@ class Ended(KeyboardInterrupt):
         super().__init__()
         self.number = number
 
+    def __reduce__(self) -> tuple[type[Ended], tuple[int]]:
+        return Ended, (self.number,)
+
 
 @contextmanager
 def raising() -> Iterator[None]:

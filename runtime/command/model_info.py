@@ -72,7 +72,8 @@ def _compiled(program: Program) -> str:
     told = [f"seed {o.seed}", o.dtype, f"backend {o.backend}"]
     told += [f"at most {o.threads} threads"] if o.threads is not None else []
     told += [f"memory_limit {o.memory_limit:,}"] if o.memory_limit is not None else []
-    return ", ".join([*told, *(["recompute"] if o.recompute else [])])
+    told += ["recompute"] if o.recompute else []
+    return ", ".join([*told, *([print_value(o.shards)] if o.shards is not None else [])])
 
 
 def _certificate(told: Certified | None) -> Iterator[tuple[str, str]]:

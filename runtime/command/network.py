@@ -72,6 +72,7 @@ def compiled(
         memory_limit=settings.memory_limit,
         recompute=settings.recompute,
         backend=settings.backend,
+        shards=settings.shards,
         threads=threads,
     )
     program.metadata.update(described(data), loss=loss_name(settings.loss, data.task))

@@ -13,7 +13,7 @@ from ...graph import RunError
 from ..tuning.ranges import Range, choices, distributions, numbers
 from .groups import DATA, GroupedOption
 from .run_options import RunOptions, takes_run_options
-from .settings import Settings, takes_settings
+from .settings import Settings, asks_for_batch, takes_settings
 
 R = TypeVar("R")
 
@@ -22,6 +22,8 @@ _COLONS: Final = ("init", "log_to")
 _FIXED: Final = ("log_to", "threads", "verify_products")
 """Options that change no result, and are no part of what is tried; and so are those of the data,
 which the trials are compared on."""
+_OF_A_RUN: Final = ("threads", "processes")
+"""Options of one run, which trials do not take."""
 _RIVALS: Final = (("epochs", "steps"), ("clip_value", "clip_norm"))
 
 Values = dict[str, Any]
@@ -38,8 +40,7 @@ class Asked(NamedTuple):
 @takes_run_options
 def _read(settings: Settings, run_options: RunOptions) -> tuple[Settings, RunOptions, bool]:
     """What the options come to, and whether the size of a batch was asked for."""
-    source = click.get_current_context().get_parameter_source("batch_size")
-    return settings, run_options, source is not ParameterSource.DEFAULT
+    return settings, run_options, asks_for_batch()
 
 
 _TRAINING: Final = click.command("tune")(_read)
@@ -53,7 +54,7 @@ def read_options(values: Values, rows: int | None = None) -> tuple[Settings, Run
     with context:
         settings, run_options, asked = _TRAINING.invoke(context)
     if rows is not None and not asked:
-        settings = settings._replace(batch_size=min(settings.batch_size, rows))
+        settings = settings.holding(rows)
     return settings, run_options
 
 
@@ -142,7 +143,7 @@ def _as_text(option: click.Option) -> GroupedOption:
 
 
 _OPTIONS: Final[list[click.Option]] = [
-    p for p in _TRAINING.params if isinstance(p, click.Option) and p.name != "threads"
+    p for p in _TRAINING.params if isinstance(p, click.Option) and p.name not in _OF_A_RUN
 ]
 FLAGS: Final = {p.name for p in _OPTIONS if p.is_flag}
 """Options that take no value on the line of `train`."""

@@ -16,6 +16,7 @@ from ..training.following import MEASURES
 from ..training.sampling import SAMPLERS
 from .amounts import names
 from .groups import RUN, TRAINING, grouped_option
+from .ranks import processes_option
 from .settings import EPOCHS, Setting, Settings, check_choices, outranked
 from .threads import threads_option
 
@@ -35,6 +36,7 @@ class RunOptions(NamedTuple):
     verify_products: bool = False
     log_to: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    processes: int | None = None
 
     def length(self, steps_per_epoch: int) -> int:
         """How many steps the run makes, unless it is stopped."""
@@ -64,6 +66,7 @@ OPTIONS = (
         help="Stop after so many epochs without a better validation; by loss, or as --keep-best.",
     ),
     threads_option,
+    processes_option,
     grouped_option(
         "--verify-products", group=RUN, is_flag=True,
         help="Check each product of matrices, to find a bad BLAS or memory.",

@@ -205,6 +205,15 @@ class Settings(NamedTuple):
     recompute: Annotated[
         bool, Option(RUN, "Compute activations again, where that keeps to the limit.", is_flag=True)
     ] = False
+    shards: Annotated[
+        int | None,
+        Option(
+            RUN,
+            "Cut each batch into so many parts, whose sums meet in one order however many "
+            "processes share them: 1, 2, 4, 8, ...",
+            type=click.IntRange(1, 1024),
+        ),
+    ] = None
 
     @property
     def rate(self) -> float:
@@ -221,9 +230,10 @@ class Settings(NamedTuple):
 
     def for_rows(self, rows: int) -> Settings:
         """The settings for so many rows: a batch that was not asked for has no more."""
-        asked = click.get_current_context().get_parameter_source("batch_size")
-        if asked is not ParameterSource.DEFAULT:
-            return self
+        return self if asks_for_batch() else self.holding(rows)
+
+    def holding(self, rows: int) -> Settings:
+        """The settings, with batches of no more rows than there are."""
         return self._replace(batch_size=min(self.batch_size, rows))
 
     def make_optimizer(self, steps: int) -> Optimizer:
@@ -356,6 +366,12 @@ def outranked(
             and ctx.get_parameter_source(left) is ParameterSource.DEFAULT_MAP
         ):
             options[left] = defaults[left]
+
+
+def asks_for_batch() -> bool:
+    """Whether the command that runs was told how many rows a batch has."""
+    source = click.get_current_context().get_parameter_source("batch_size")
+    return source is not ParameterSource.DEFAULT
 
 
 VALUES: Final = ("init", "lr", "seed", "split_seed")

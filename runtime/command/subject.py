@@ -55,6 +55,7 @@ class Subject(NamedTuple):
             memory_limit=settings.memory_limit,
             recompute=settings.recompute,
             backend=settings.backend,
+            shards=settings.shards,
             certify=False,  # each check is to find for itself what is wrong
         )
 

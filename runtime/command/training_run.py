@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Sequence
 
 import click
@@ -12,6 +11,7 @@ from ...graph import VerigradError, on_one_line
 from ..data.parts import TaskData
 from ..figures.curves import draw_curves
 from ..program import Program
+from ..ranks.communicator import Communicator
 from ..training.callback import Callback
 from ..training.checkpoint import Checkpoint
 from ..training.fit import fit
@@ -20,6 +20,7 @@ from ..training.history import History, Row
 from ..training.sampling import steps_per_epoch
 from .folder import CURVES, Folder, Written
 from .log_to import loggers_of
+from .ranks import how_to_go_on, is_first
 from .report import one_batch
 from .run_options import RunOptions
 from .scoring import doubt, names_of, of_epochs, plain
@@ -37,25 +38,28 @@ class TrainingRun:
         settings: Settings,
         run_options: RunOptions,
         folder: Folder | None,
+        comm: Communicator | None = None,
     ) -> None:
         self.data = data
         self.program = program
         self.settings = settings
         self.options = run_options
         self.folder = folder
+        self.comm = comm
         self.metrics = names_of(data.task, run_options.metrics)
         asked = of_epochs(data.task, run_options.metrics, run_options.keep_best)
         self.of_epochs = asked if len(data.validation.y) else ()
         self._loggers = loggers_of(settings, run_options, folder.path if folder else None)
 
     def run(self, checkpoint: Checkpoint | None, as_json: bool) -> None:
-        """Trains and tests; a run that is interrupted is told how it goes on."""
+        """Trains, and tests in one rank; a run that is interrupted is told how it goes on."""
         try:
-            self.finish(self.train(checkpoint), as_json)
+            history = self.train(checkpoint)
+            if is_first(self.comm):
+                self.finish(history, as_json)
         except KeyboardInterrupt:
             if self.folder is not None and self.folder.checkpoint.exists():
-                path = shlex.quote(str(self.folder.path))
-                click.echo(f"verigrad resume {path} goes on with the run", err=True)
+                click.echo(how_to_go_on(self.folder.path), err=True)
             raise
 
     def train(self, checkpoint: Checkpoint | None) -> History:
@@ -79,6 +83,7 @@ class TrainingRun:
                 bundle=self.folder.bundle if self.folder is not None else None,
                 progress=True,
                 verify_products=self.options.verify_products,
+                comm=self.comm,
             )
         except BaseException:
             self._save_unfinished(best)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
+from multiprocessing.resource_tracker import ensure_running
 from time import monotonic
 from types import FrameType
 from typing import Any, Final, NamedTuple, TypeVar
@@ -93,6 +94,7 @@ class _Ranks:
         try:
             self._stack.callback(self._end)
             self._stack.enter_context(self._forwarding())
+            ensure_running()  # which lets signals through
             with _threads(threads), _signals_wait():
                 self._start(main, timeout)
         except BaseException:

@@ -17,7 +17,7 @@ EVERYTHING = (
     "--hidden 12,8 --activation gelu --batch-norm --init normal:0.2 --optimizer adamw "
     "--dialect torch --lr 0.01 --schedule one-cycle --weight-decay 0.1 --batch-size 64 "
     "--keep 0.9,0.8 --keep-input 0.95 --dropout-mode vanilla --l1 1e-6 --l2 0 "
-    "--label-smoothing 0.1 --seed 3 --dtype f64 --memory-limit 1MB --recompute"
+    "--label-smoothing 0.1 --seed 3 --dtype f64 --memory-limit 1MB --recompute --shards 4"
 )
 
 
@@ -65,6 +65,7 @@ def test_all_options_reach_the_program_and_come_back_from_its_config(tmp_path: P
     )
     assert program.options.regularizer == vg.L1(1e-6)
     assert program.options.memory_limit == 1_000_000 and program.options.recompute
+    assert program.options.shards == vg.Shards(4)
     config = tomllib.loads((tmp_path / "config.toml").read_text())["train"]
     kept = {k: v for k, v in config.items() if k in Settings._fields}
     settings = Settings.from_config(kept)
@@ -86,6 +87,7 @@ WITHOUT = {
         "--batch-size 64 ",
         "--l2 0 ",
         "--dtype f64 ",
+        " --shards 4",
     ],
 }
 """What would have no effect there, and is refused."""

@@ -48,6 +48,7 @@ OTHER: dict[str, tuple[str, ...]] = {
     "backend": ("--backend", "numba"),
     "memory_limit": ("--memory-limit", "900"),
     "recompute": ("--recompute",),
+    "shards": ("--shards", "4"),
 }
 DROPPED = ("--keep", "0.8")
 """What makes the mode of dropout, and a graph's seed, matter."""
@@ -68,7 +69,7 @@ REFUSED: dict[str, set[str]] = {
     "graph": {"batch_size", "backend", "memory_limit", "recompute"},
     "check": {
         "optimizer", "dialect", "lr", "schedule", "weight_decay", "clip_value", "clip_norm",
-        "batch_size", "l2", "dtype",
+        "batch_size", "l2", "dtype", "shards",
     },
     "plan": {*VALUES, "backend"},
     "report": set(),
