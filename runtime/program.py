@@ -397,7 +397,7 @@ class Program(Frozen):
         with self._lock: return call(self, feeds if feeds is not None else named)  # fmt: skip  # noqa: E701
 
     def _step(self, feeds: Mapping[str, Any]) -> float:
-        values, executable = self._values, self._stepping
+        values, executable = self._values, self._variants.ranked or self._whole_step
         values.check_whole()
         executor, arrays = executable.ready(feeds)
         # Before the step, as it may be cut off anywhere.
