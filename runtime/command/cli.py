@@ -12,6 +12,7 @@ from contextlib import suppress
 import click
 
 from ...graph import VerigradError
+from ..ranks.connect import tells
 from .bisect import bisect
 from .check import check
 from .compare import compare_command
@@ -40,9 +41,20 @@ class _Commands(click.Group):
                 return super().invoke(ctx)
         except (VerigradError, MemoryError, KeyboardInterrupt) as e:
             words, code = ending(e)
-            with suppress(OSError):  # where the terminal is gone
-                click.echo(words, err=True)
+            if _tells(ctx, e):
+                with suppress(OSError):  # where the terminal is gone
+                    click.echo("\n".join([words, *getattr(e, "__notes__", ())]), err=True)
             ctx.exit(code)
+        except click.ClickException as e:
+            if _tells(ctx, e):
+                raise
+            ctx.exit(e.exit_code)
+
+
+def _tells(ctx: click.Context, e: BaseException) -> bool:
+    """Whether this process tells of an error, or another that mpiexec has started with it to train
+    together."""
+    return ctx.invoked_subcommand not in (train.name, resume.name) or tells(e)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -49,6 +49,19 @@ FILES: Final = (
 Config = Mapping[str, Mapping[str, Setting]]
 
 
+def existing_checkpoint(path: Path) -> Path:
+    """The checkpoint in a folder; RunError where there is none."""
+    checkpoint = path / CHECKPOINT
+    with reaching(path):
+        there = checkpoint.is_file()
+    if not there:
+        raise RunError(
+            f"{path} holds no checkpoint ({CHECKPOINT}), which a run writes before its first step; "
+            "verigrad train --out begins one"
+        )
+    return checkpoint
+
+
 class Folder:
     """A folder that one process writes a run to. It is a context, locked until that ends.
 
@@ -91,13 +104,7 @@ class Folder:
     @classmethod
     def existing(cls, path: Path) -> Folder:
         """The folder of a run to go on with. Raises RunError where there is no checkpoint."""
-        with reaching(path):
-            there = (path / CHECKPOINT).is_file()
-        if not there:
-            raise RunError(
-                f"{path} holds no checkpoint ({CHECKPOINT}), which a run writes before its first "
-                "step; verigrad train --out begins one"
-            )
+        existing_checkpoint(path)
         return cls(path)
 
     def __enter__(self) -> Folder:

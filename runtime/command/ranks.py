@@ -16,11 +16,12 @@ from ...graph import RunError
 from ..ranks.communicator import Communicator, RankError, check_size
 from ..ranks.connect import world
 from ..ranks.launch import launch
+from ..ranks.mpi import MPIRanks
 from ..training.team import known_to_all, reported
 from .groups import RUN, grouped_option
 from .settings import Settings
 from .streams import prepare_streams
-from .telling import USAGE, ending, telling
+from .telling import telling
 
 _SHARDS: Final = 8
 """Into so many a batch is cut that several processes share, unless said."""
@@ -66,17 +67,13 @@ class Ranks:
                 f"the run was begun without --shards, which {self._size} processes would share; "
                 "go on in one, or begin a run with verigrad train --shards 8"
             )
-        try:
-            check_size(self._size, settings.shards)
-        except RunError:
-            if self._world is not None and self._world.rank > 0:
-                raise click.exceptions.Exit(USAGE) from None  # all ranks find it, and one tells
-            raise
+        check_size(self._size, settings.shards)
 
     def run(self, run: Run) -> None:
         """Runs it in each rank; what ends one of them is raised, and told by one alone."""
         if self._world is not None:
-            _run_under_mpi(run, self._world)
+            with reported(self._world), _speaking(self._world):
+                run(self._world)
         elif self._size is None or self._size == 1:
             run(None)
         else:
@@ -88,18 +85,6 @@ def _run_as_rank(run: Run, comm: Communicator) -> None:
     prepare_streams()
     with telling(), _speaking(comm):
         run(comm)
-
-
-def _run_under_mpi(run: Run, comm: Communicator) -> None:
-    """A rank whose error others have, too, or of which the watcher of its machine tells, ends
-    without a word."""
-    try:
-        with reported(comm), _speaking(comm):
-            run(comm)
-    except BaseException as e:
-        if isinstance(e, RankError) or (comm.rank > 0 and getattr(e, "known_to_all", False)):
-            raise click.exceptions.Exit(ending(e).code) from None
-        raise
 
 
 @contextmanager
@@ -142,9 +127,10 @@ def advise(comm: Communicator | None, out: Path | None) -> None:
     """Says what a user does when a rank of a run is killed that begins now."""
     if comm is not None:
         nothing = "nothing was saved: --out DIR keeps what a run goes on from"
-        comm.advise(how_to_go_on(out) if out is not None else nothing, command=True)
+        comm.advise(how_to_go_on(out, comm) if out is not None else nothing, command=True)
 
 
-def how_to_go_on(out: Path) -> str:
+def how_to_go_on(out: Path, comm: Communicator | None) -> str:
     """What a user does with a run that was ended."""
-    return f"verigrad resume {shlex.quote(str(out))} goes on with the run"
+    started = f"mpiexec -n {comm.size} " if isinstance(comm, MPIRanks) else ""
+    return f"{started}verigrad resume {shlex.quote(str(out))} goes on with the run"

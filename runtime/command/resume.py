@@ -14,7 +14,7 @@ from ..files.program_file import opened
 from ..ranks.communicator import Communicator
 from ..training.checkpoint import Checkpoint, read_checkpoint
 from ..training.versions import differences, versions
-from .folder import CHECKPOINT, Folder
+from .folder import CHECKPOINT, Folder, existing_checkpoint
 from .ranks import Ranks, advise, is_first, together
 from .run_options import Config, RunOptions, read_config
 from .settings import Settings
@@ -36,11 +36,12 @@ def resume(folder: Path, processes: int | None, as_json: bool) -> None:
     where they are not, a warning says so. Of a run that is finished, all files are written again.
     A run with --shards may go on in another number of processes.
     """
-    with Folder.existing(folder) as there, opened(there.checkpoint) as stored:
+    checkpoint = existing_checkpoint(folder)  # each rank reads it, and the first locks the folder
+    with opened(checkpoint) as stored:
         notes = stored.run.told.get("notes") if stored.run is not None else None
     ranks = Ranks(None, None)  # which says what is wrong with the file
     if isinstance(notes, dict) and "config" in notes:
-        settings, options, _ = _as_begun(there.checkpoint, notes)
+        settings, options, _ = _as_begun(checkpoint, notes)
         ranks = Ranks(processes, options.threads, options.processes)
         ranks.check(settings)
     ranks.run(_GoingOn(folder, as_json).run)

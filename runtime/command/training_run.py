@@ -59,7 +59,7 @@ class TrainingRun:
                 self.finish(history, as_json)
         except KeyboardInterrupt:
             if self.folder is not None and self.folder.checkpoint.exists():
-                click.echo(how_to_go_on(self.folder.path), err=True)
+                click.echo(how_to_go_on(self.folder.path, self.comm), err=True)
             raise
 
     def train(self, checkpoint: Checkpoint | None) -> History:

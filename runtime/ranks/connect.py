@@ -31,12 +31,22 @@ def connected(comm: Any) -> Communicator:
     )
 
 
-def world() -> Communicator | None:
+def tells(e: BaseException) -> bool:
+    """Whether this process tells the user of an error that ends it: where mpiexec has started
+    several, that have it all, or hear of it, one does. All of them come here, or to `world`."""
+    if not _sizes():
+        return True
+    mpi = require("mpi4py.MPI", "mpi")
+    ranks: MPIRanks | None = mpi.COMM_WORLD.Get_attr(_key(mpi))
+    return (ranks or _of_mpi(mpi, mpi.COMM_WORLD)).tells(e)
+
+
+def world() -> MPIRanks | None:
     """All ranks that mpiexec has started with this one; None for a process without it.
 
     RunError where mpi4py is not installed, or is for another MPI than mpiexec is of.
     """
-    sizes = [int(os.environ[name]) for name in _SIZES if name in os.environ]
+    sizes = _sizes()
     if not sizes:
         return None
     mpi = require("mpi4py.MPI", "mpi")
@@ -48,7 +58,12 @@ def world() -> Communicator | None:
     return _of_mpi(mpi, mpi.COMM_WORLD)
 
 
-def _of_mpi(mpi: Any, comm: Any) -> Communicator:
+def _sizes() -> list[int]:
+    """How many processes there are, as what started them says; empty for one by itself."""
+    return [int(os.environ[name]) for name in _SIZES if name in os.environ]
+
+
+def _of_mpi(mpi: Any, comm: Any) -> MPIRanks:
     """The ranks of a communicator, which keeps them as MPI lets it keep what belongs to it."""
     key = _key(mpi)
     ranks: MPIRanks | None = comm.Get_attr(key)

@@ -146,6 +146,8 @@ class MPIRanks(Communicator):
                 break
             self._hear()
             time.sleep(_LONGEST)
+        if self.rank or self.remedy:
+            e.add_note(str(self.error(self.rank, "ended so")))
         return not any(self._told.get(lower) for lower in range(self.rank))
 
     def advise(self, remedy: str, command: bool = False) -> None:
@@ -244,7 +246,6 @@ def _report_uncaught(ranks: MPIRanks) -> None:
 
     def report(kind: type[BaseException], e: BaseException, trace: TracebackType | None) -> None:
         if ranks.tells(e):
-            e.add_note(str(ranks.error(ranks.rank, "ended so")))
             before(kind, e, trace)
 
     sys.excepthook = report
