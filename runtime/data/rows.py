@@ -148,6 +148,12 @@ class Rows(NDArrayOperatorsMixin):
     def __reduce__(self) -> tuple[Any, ...]:
         return Rows, (np.asarray(self),)
 
+    def reduce_with_source(self) -> tuple[Any, ...]:
+        """The same for who sends several parts of one array, or knows that it lies in a file: these
+        rows as numbers of all rows, of which none is read."""
+        plain = isinstance(self._source, np.ndarray)
+        return (Rows, (self._source, self._numbers)) if plain else self.__reduce__()
+
     def __repr__(self) -> str:
         return f"Rows({self.dtype}{list(self.shape)}, {self.read.rows:,} read)"
 

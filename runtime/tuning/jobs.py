@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 import threading
 import time
@@ -13,12 +12,13 @@ from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from ...graph import RunError, VerigradWarning
 from ..optional import require
 from .heard import LISTENING, hearing
-from .on_dask import Packed, check_versions, client_of_backend, not_sent
+from .on_dask import check_versions, client_of
+from .packed import Packed
 
 T = TypeVar("T")
 
@@ -37,14 +37,18 @@ def results(
     if jobs in (1, None) and "joblib" not in sys.modules:  # and so nothing is configured
         yield from (run(*call) for call in calls)
         return
-    client = client_of_backend()
+    joblib = require("joblib", "jobs")
+    parallel = _parallel(joblib, jobs)
+    backend, _ = joblib.parallel.get_active_backend()
+    client = client_of(backend)
     if client is not None:
         check_versions(client)
+    elsewhere = client is not None or parallel.n_jobs != 1
+    if elsewhere and not getattr(backend, "supports_sharedmem", False):
         run = Packed(run)
-    sent = _Sent(run)
-    delayed = require("joblib", "jobs").delayed(_make)
+    make = joblib.delayed(_make)
     with _lost_as_ours():
-        made = iter(_parallel(jobs)(delayed(sent, *call) for call in calls))
+        made = iter(parallel(make(os.getpid(), run, *call) for call in calls))
     try:
         for _ in calls:
             with LISTENING, _lost_as_ours():
@@ -58,29 +62,13 @@ def results(
                 made.close()
 
 
-def _parallel(jobs: int | None) -> Any:
+def _parallel(joblib: Any, jobs: int | None) -> Any:
     """Joblib's, for at most so many runs at a time, also on a backend that would make more."""
-    joblib = require("joblib", "jobs")
     given = {"n_jobs": jobs, "pre_dispatch": "all" if jobs is None else jobs}
     try:
         return joblib.Parallel(return_as="generator", **given)
     except ValueError:  # backends that give all results at once, as Ray's
         return joblib.Parallel(**given)
-
-
-class _Sent(Generic[T]):
-    """A run with its data, in an object that backends find worth to be sent to a worker once, and
-    not with each call: one that can be referred to weakly, and tells its size."""
-
-    def __init__(self, run: Callable[..., T]) -> None:
-        self.run = run
-        self.caller: Final = os.getpid()
-
-    def __sizeof__(self) -> int:
-        buffers: list[pickle.PickleBuffer] = []
-        dumps = require("cloudpickle", "jobs").dumps
-        pickled = dumps(self.run, protocol=5, buffer_callback=buffers.append)
-        return len(pickled) + sum(buffer.raw().nbytes for buffer in buffers)
 
 
 class _Made(NamedTuple, Generic[T]):
@@ -90,12 +78,12 @@ class _Made(NamedTuple, Generic[T]):
     heard: tuple[str, ...]
 
 
-def _make(sent: _Sent[T], *call: Any) -> _Made[T]:
-    """Makes a run, in whatever process."""
-    if os.getppid() == sent.caller:
-        _end_with(sent.caller)
+def _make(caller: int, run: Callable[..., T], *call: Any) -> _Made[T]:
+    """Makes a run that a process calls for, in whatever process."""
+    if os.getppid() == caller:
+        _end_with(caller)
     with hearing() as heard:
-        return _Made(sent.run(*call), tuple(heard))
+        return _Made(run(*call), tuple(heard))
 
 
 @cache
@@ -119,8 +107,6 @@ def _lost_as_ours() -> Iterator[None]:
             lost.append(getattr(sys.modules[module], name))
     try:
         yield
-    except pickle.PicklingError as e:
-        raise not_sent(e.__cause__ or e) from e
     except TimeoutError as e:
         raise RunError(
             "the cluster has no workers; start some, as `dask worker ADDRESS` does"

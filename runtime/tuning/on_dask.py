@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import pickle
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 from ...graph import RunError
-from ..optional import require
 from ..training.callback import Callback
-
-T = TypeVar("T")
 
 _VERSIONED: Final = ["verigrad", "numpy", "joblib"]
 """What has to be the same on all machines: the bits depend on it, or what is sent."""
 
 
-def client_of_backend() -> Any:
-    """The client of the backend that is configured, where it is that for Dask; else None."""
-    backend, _ = require("joblib", "jobs").parallel.get_active_backend()
+def client_of(backend: Any) -> Any:
+    """The client of a backend of joblib's, where it is that for Dask; else None."""
     client = getattr(backend, "client", None)
     if client is not None and "submit" not in vars(backend):
         backend.submit = partial(_submit, backend.submit)
@@ -60,36 +55,6 @@ def check_versions(client: Any) -> None:
 
 def _listed(versions: dict[str, str | None]) -> str:
     return ", ".join([f"{name} {number or 'missing'}" for name, number in versions.items()])
-
-
-class Packed(Generic[T]):
-    """A run that is unpacked where it is made, as an error of the run: a worker that cannot read
-    what it is sent is lost. Raises RunError where the run cannot be pickled."""
-
-    def __init__(self, run: Callable[..., T]) -> None:
-        self._buffers: list[pickle.PickleBuffer] = []
-        dumps = require("cloudpickle", "jobs").dumps
-        try:
-            self._pickled = dumps(run, protocol=5, buffer_callback=self._buffers.append)
-        except Exception as e:  # of whatever the run holds
-            raise not_sent(e) from e
-
-    def __call__(self, *call: Any) -> T:
-        try:
-            run: Callable[..., T] = pickle.loads(self._pickled, buffers=self._buffers)
-        except ImportError as e:
-            raise RunError(f"a worker has not all that the runs take: {e}") from e
-        return run(*call)
-
-
-def not_sent(problem: BaseException) -> RunError:
-    """The error for runs that cannot be pickled."""
-    # Of a traceback of another process, what it ends with.
-    lines = str(problem).strip('\n"').splitlines() or [type(problem).__name__]
-    return RunError(
-        f"the runs cannot be sent to other processes: {lines[-1]}; jobs=1, without a cluster, "
-        "makes them in this one"
-    )
 
 
 class Wanted(Callback):

@@ -72,7 +72,7 @@ def test_the_data_is_sent_to_a_worker_once(client: Any) -> None:
     def run(k: int) -> tuple[float, list[str]]:
         time.sleep(0.02)
         held = distributed.get_worker().data
-        return float(BIG[k]), [key for key in held if type(held[key]).__name__ == "_Sent"]
+        return float(BIG[k]), [key for key in held if type(held[key]).__name__ == "Packed"]
 
     with joblib.parallel_config("dask", client=client):
         found = [*results(run, [(k,) for k in range(12)], None)]

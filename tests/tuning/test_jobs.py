@@ -19,8 +19,10 @@ import pytest
 from test_tune import tuned
 
 import verigrad as vg
-from verigrad.runtime.tuning.jobs import _Sent, results
+from verigrad.runtime.data.rows import Rows
+from verigrad.runtime.tuning.jobs import results
 from verigrad.runtime.tuning.on_dask import check_versions
+from verigrad.runtime.tuning.packed import Packed
 from verigrad.runtime.tuning.shared import Shared
 
 joblib = pytest.importorskip("joblib")
@@ -142,18 +144,28 @@ def test_what_is_sent_tells_backends_its_size() -> None:
         def __call__(self) -> int:
             return 0
 
-    assert 404_000 < sys.getsizeof(_Sent(Run())) < 410_000
+    assert 404_000 < sys.getsizeof(Packed(Run())) < 410_000
 
 
 def test_arrays_are_mapped_and_those_of_a_file_are_sent_by_its_path(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.arange(10.0))
     mapped, large = np.load(tmp_path / "x.npy", mmap_mode="r"), np.arange(200_000.0)
+    columns = np.load(tmp_path / "x.npy", mmap_mode="r").reshape(2, 5).T
+    some = Rows(np.asarray(mapped)).only(np.array([3, 1]))
 
-    def run(k: int) -> tuple[float, Any, bool]:
-        return mapped[k] + large[k], mapped.filename, isinstance(large, np.memmap)
+    def file_of(array: Any) -> str:
+        while getattr(array, "filename", None) is None:
+            array = array.obj if isinstance(array, memoryview) else array.base
+        return str(array.filename)
 
-    for _, (total, path, is_mapped) in zip(CALLS, results(run, CALLS[:2], 2), strict=False):
-        assert total in (0, 2) and path == tmp_path / "x.npy" and is_mapped
+    def run(k: int) -> tuple[list[float], list[str]]:
+        values = [mapped[k], large[k], columns[k, 1], some[k]]
+        return values, [file_of(a) for a in (mapped, large, columns, some._source)]
+
+    for k, (values, paths) in enumerate(results(run, CALLS[:2], 2)):
+        assert values == [k, k, 5 + k, (3, 1)[k]]
+        own = str(tmp_path / "x.npy")
+        assert paths == [own, paths[1], own, own] and paths[1] != own
 
 
 def test_a_trial_takes_one_thread_and_leaves_the_limit_as_it_was() -> None:
@@ -260,6 +272,7 @@ def sweep(tmp_path: Path) -> Iterator[Any]:
     script = """
 import os, sys, time
 from pathlib import Path
+from verigrad.runtime.data.rows import Rows
 from verigrad.runtime.tuning.jobs import results
 def long(k):
     Path(sys.argv[1], str(os.getpid())).touch()
