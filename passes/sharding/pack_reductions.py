@@ -10,8 +10,8 @@ from ...graph import Graph, Node, apply
 from ...ops import AllReduce
 from ..base import Pass, Rewrite
 
-_BYTES: Final = 1 << 20
-"""A bucket is sent when it has so many: below, a message costs more than its bytes."""
+_BYTES: Final = 1 << 18
+"""Enough for a message: to send so many takes some 0.2 ms at 10 Gbit/s."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class PackReductions(Pass):
           return a=%a, total=%total
         }
 
-    Sums of one dtype that wait for none of each other share a bucket until it has a megabyte, those
+    Sums of one dtype that wait for none of each other share a bucket until it has 256 kB, those
     with the shortest chains before them first: the gradients of the last layers are then on their
     way while those of the first are computed. Not where sums are in their buckets. After all that
     rewrites the graph.
