@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from typing import Any, Final
 
 from ...graph import RunError, shown
@@ -34,9 +35,11 @@ def connected(comm: Any) -> Communicator:
 def tells(e: BaseException) -> bool:
     """Whether this process tells the user of an error that ends it: where mpiexec has started
     several, that have it all, or hear of it, one does. All of them come here, or to `world`."""
-    if not _sizes():
+    mpi = sys.modules.get("mpi4py.MPI")
+    if mpi is None and _sizes() and find_spec("mpi4py") is not None:
+        mpi = require("mpi4py.MPI", "mpi")
+    if mpi is None or not _sizes():
         return True
-    mpi = require("mpi4py.MPI", "mpi")
     ranks: MPIRanks | None = mpi.COMM_WORLD.Get_attr(_key(mpi))
     return (ranks or _of_mpi(mpi, mpi.COMM_WORLD)).tells(e)
 

@@ -75,7 +75,10 @@ class MPIRanks(Communicator):
     # ---- within a step -----------------------------------------------------------------------
 
     def _made(self, buckets: Sequence[Sequence[TensorType]]) -> list[Bucket]:
-        """Each with an element more than its parts have: how many ranks want to stop."""
+        """Each with an element more than its parts have: how many ranks want to stop. What is on
+        its way of those before, of a step that all have refused, is waited for, or it would be
+        taken for what comes."""
+        self._wait(self._progress)
         for reduction in self._reductions:
             self._wait(reduction.are_sent)
             reduction.free()

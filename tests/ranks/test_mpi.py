@@ -62,6 +62,10 @@ def test_all_ranks_hear_what_all_tell() -> None:
     assert found(4, "gathered") == [[0] * 4, [0, 1, 2, 3], [0, 100_000, 200_000, 300_000]]
 
 
+def test_what_is_left_of_a_refused_step_is_not_taken_for_the_next() -> None:
+    assert found(4, "reopened") == [8.0, 8.0, 12.0, 12.0]
+
+
 def test_an_error_of_one_rank_is_told_once() -> None:
     ended = ran(4, "ending", "raise", 2)
     assert ended.returncode == 1

@@ -21,6 +21,7 @@ from mpi4py import MPI
 import verigrad as vg
 from verigrad.runtime.ranks.communicator import tree_sum
 from verigrad.runtime.ranks.connect import connected
+from verigrad.runtime.ranks.mpi import MPIRanks
 from verigrad.runtime.ranks.reductions import Reduction, doubling, halving, pieces
 
 WORLD = MPI.COMM_WORLD
@@ -103,6 +104,23 @@ def gathered() -> list[Any]:
     return [[len(t) for t in each] for each in told]
 
 
+def reopened() -> list[float]:
+    """What is received in a step behind one that no rank has finished."""
+    ranks, t, out = connected(WORLD), vg.TensorType("f32", (2,)), np.empty(2, np.float32)
+    for value in (1, 2):
+        ranks.open([[t], [t]])
+        for bucket in range(2):
+            ranks.start(bucket, [np.full(2, value + bucket, np.float32)])
+        if WORLD.rank < 2 and isinstance(ranks, MPIRanks):
+            time.sleep(0.2)
+            ranks._progress()  # these two go on to what they send to the others
+    totals = []
+    for bucket in range(2):
+        ranks.finish(bucket, 0, out)
+        totals += out.tolist()
+    return totals
+
+
 class Ends(vg.Callback):
     """Ends a rank in a step, in some way."""
 
@@ -154,7 +172,10 @@ def resumed_to(path: str, steps: str) -> list[str]:
     return trained(WORLD, int(steps), checkpoint=Path(path), resume=True, callbacks=[prints])
 
 
-TASKS = {f.__name__: f for f in (bits, resumed, sums, gathered, ending, train, killed, resumed_to)}
+TASKS = {
+    f.__name__: f
+    for f in (bits, resumed, sums, gathered, reopened, ending, train, killed, resumed_to)
+}
 
 if __name__ == "__main__":
     result = TASKS[sys.argv[1]](*sys.argv[2:])
