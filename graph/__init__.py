@@ -45,6 +45,7 @@ from .shards import (
     name_in_shard,
     shard_symbol,
     size_of,
+    whole_sizes,
     whole_symbols,
 )
 from .sources import (
@@ -186,5 +187,6 @@ __all__ = [
     "violations",
     "warn",
     "whole_number",
+    "whole_sizes",
     "whole_symbols",
 ]

@@ -70,6 +70,16 @@ def whole_symbols(symbols: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(s.whole if (s := shard_symbol(d)) else d for d in symbols))
 
 
+def whole_sizes(sizes: Mapping[str, int]) -> dict[str, int]:
+    """What the symbols of whole batches count, where each shard of one has its size among these."""
+    parts: dict[tuple[str, int], dict[int | None, int]] = {}
+    for symbol, size in sizes.items():
+        s = shard_symbol(symbol)
+        if s is not None and s.first == s.last:
+            parts.setdefault((s.whole, s.of), {})[s.first] = size
+    return {whole: sum(p.values()) for (whole, of), p in parts.items() if p.keys() == {*range(of)}}
+
+
 def first_row(d: str | int, sizes: Mapping[str, int]) -> int | None:
     """The row of the whole batch that is the first of a shard's; None where no shard is counted."""
     shard = shard_symbol(d) if isinstance(d, str) else None

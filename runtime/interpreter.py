@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..graph import SETTINGS, Array, Constant, Graph, Node, RunError, Source, compute
+from ..graph import SETTINGS, Array, Constant, Graph, Node, RunError, Source, compute, whole_sizes
 from ..ops import LabelError
 from ..passes import unrolled
 from ..passes.expand_gradients import expansion
@@ -54,6 +54,7 @@ def evaluated(
     sizes: dict[str, int] = {}
     for n in g.sources:
         arrays[n] = _source(g, n, values, sizes)
+    sizes |= whole_sizes(sizes)
     with SETTINGS:
         for n in g.order:
             try:

@@ -790,7 +790,12 @@ TABLE: list[Row] = [
             "f32[]",
         ],
     ),
-    row("gather_rows", "i64[N.1of4] i64[N.2of4]", lambda a, b: np.hstack([a, b]), of=4),
+    row(
+        "gather_rows",
+        "i64[N.0of4] i64[N.1of4] i64[N.2of4] i64[N.3of4]",
+        lambda *parts: np.hstack(parts),
+        of=4,
+    ),
     row(
         "total_variance",
         "f32[3]",

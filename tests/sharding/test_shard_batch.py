@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from sharded import LAYERS, LOSSES, NETS, feeds, held, near, same_steps
 
 import verigrad as vg
+from verigrad.ops import GatherRows
 from verigrad.passes import ShardBatch, unrolled
 from verigrad.runtime.command.cli import cli
 
@@ -367,6 +368,26 @@ def test_rows_are_cut_in_order_the_longer_parts_first() -> None:
     parts = [found.values[f"y.shard{k}"].tolist() for k in range(4)]
     assert parts == [[0, 1, 2], [3, 4, 5], [6, 7], [8, 9]]
     np.testing.assert_array_equal(found.outputs["y"], np.arange(10))
+
+
+def test_rows_of_some_shards_are_counted_as_theirs() -> None:
+    types = [vg.graph.types.parse_type(t) for t in ("f32[N.2of8,3]", "f32[N.3of8,3]")]
+    gathered = GatherRows(8).infer(*types)
+    assert str(gathered) == "f32[N.2-3of8,3]"
+    assert gathered.bind({"N": 19}) == (5, 3)
+
+
+def test_a_graph_whose_inputs_are_shards_counts_the_whole_batch() -> None:
+    text = """graph net {
+      %a: f32[N.0of2] = input
+      %b: f32[N.1of2] = input
+      %y: f32[N] = gather_rows{2}(%a, %b)
+      %count: f64[] = dim{N}()
+      return y=%y, count=%count
+    }"""
+    found = vg.interpret(vg.parse(text), {"a": np.ones(3, "f4"), "b": np.zeros(2, "f4")})
+    np.testing.assert_array_equal(found.outputs["y"], [1, 1, 1, 0, 0])
+    assert found.outputs["count"] == 5
 
 
 def test_a_result_that_is_left_apart_is_refused() -> None:
