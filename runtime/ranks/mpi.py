@@ -46,7 +46,7 @@ class MPIRanks(Communicator):
         self._mpi = require("mpi4py.MPI", "mpi")
         if not hasattr(socket, "AF_UNIX"):
             raise RunError("ranks of MPI train on Linux and macOS alone; here, in one process")
-        self._comm, self._control = comm.Dup(), comm.Dup()
+        self._comm, self._control = self._duplicates(comm)
         self.rank, self.size = self._comm.rank, self._comm.size
         self._reductions: list[Reduction] = []
         self._running: list[int] = []
@@ -57,6 +57,21 @@ class MPIRanks(Communicator):
         self._tries = _TRIES if local <= cores() else _TRIES // 100
         _report_uncaught(self)
         atexit.register(self._leave)
+
+    def _duplicates(self, comm: Any) -> list[Any]:
+        """Two communicators of our own, for sums and for words, once all ranks have come here."""
+        made = [comm.Idup() for _ in range(2)]
+        until = time.monotonic() + LONG
+        while not self._mpi.Request.Testall([request for _, request in made]):
+            time.sleep(_LONGEST)
+            if time.monotonic() > until:
+                warn(
+                    f"rank {comm.rank} of {comm.size} waits since {LONG} s for the others to train "
+                    "with it; start scripts by mpiexec -n ... python -m mpi4py FILE, so that one "
+                    "that ends with an error before ends all"
+                )
+                until = float("inf")
+        return [duplicate for duplicate, _ in made]
 
     def _connect(self) -> tuple[Watched, int]:
         """A line to the watcher, and how many ranks are on this machine."""

@@ -115,7 +115,8 @@ def fit(
     same program, compiled with `shards`, and the same data, of which it reads its own rows. The
     bits are those of one rank, whatever their number. The first rank writes files and shows
     progress; callbacks hear in all. Every `audit` steps the ranks compare their states. What ends
-    one of them ends all with its error.
+    one of them ends all with its error; before they come here, `mpiexec -n 4 python -m mpi4py FILE`
+    sees to that.
 
     VerigradWarning tells, once, of inputs that meet a weight as they are and go from 0 to 255, or
     have a standard deviation above 20, of a loss that grew to ten times its first value, of a relu
