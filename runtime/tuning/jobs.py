@@ -31,24 +31,17 @@ def results(
 
     So many jobs are joblib's, on the backend of `joblib.parallel_config`: its own processes where
     none is configured, and mostly this one for a single job. None are as many as are configured,
-    or one.
-    Raises RunError where a process is ended from outside, and where a cluster has no workers.
+    or one. Raises RunError where a process is ended from outside, where a run cannot be sent to
+    one, and where a cluster has no workers.
     """
     if jobs in (1, None) and "joblib" not in sys.modules:  # and so nothing is configured
         yield from (run(*call) for call in calls)
         return
     joblib = require("joblib", "jobs")
     parallel = _parallel(joblib, jobs)
-    backend, _ = joblib.parallel.get_active_backend()
-    client = client_of(backend)
-    if client is not None:
-        check_versions(client)
-    elsewhere = client is not None or parallel.n_jobs != 1
-    if elsewhere and not getattr(backend, "supports_sharedmem", False):
-        run = Packed(run)
-    make = joblib.delayed(_make)
+    sent, make = _as_sent(joblib, parallel.n_jobs, run), joblib.delayed(_make)
     with _lost_as_ours():
-        made = iter(parallel(make(os.getpid(), run, *call) for call in calls))
+        made = iter(parallel(make(os.getpid(), sent, *call) for call in calls))
     try:
         for _ in calls:
             with LISTENING, _lost_as_ours():
@@ -69,6 +62,17 @@ def _parallel(joblib: Any, jobs: int | None) -> Any:
         return joblib.Parallel(return_as="generator", **given)
     except ValueError:  # backends that give all results at once, as Ray's
         return joblib.Parallel(**given)
+
+
+def _as_sent(joblib: Any, jobs: int, run: Callable[..., T]) -> Callable[..., T]:
+    """The run as the backend that is configured takes it: as it is where threads make it."""
+    backend, _ = joblib.parallel.get_active_backend()
+    client = client_of(backend)
+    if client is not None:
+        check_versions(client)
+    elsewhere = client is not None or jobs != 1
+    shared = getattr(backend, "supports_sharedmem", False)
+    return Packed(run) if elsewhere and not shared else run
 
 
 class _Made(NamedTuple, Generic[T]):
