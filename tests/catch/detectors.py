@@ -58,9 +58,11 @@ def _tests(fault: Fault) -> list[list[str]]:
 
 
 def _fuzz(fault: Fault) -> list[list[str]]:
-    """Random programs, where the checkout has them."""
+    """Random programs, where the checkout has them; of those in shards, which are slower, fewer."""
     there = (ROOT / "tests" / "fuzz" / "__main__.py").exists() and not fault.is_pass
     command = "-m fuzz --programs 100 --first 0 --quick --jobs 1"
+    if fault.group == "shards":
+        command = "-m fuzz --programs 40 --first 0 --quick --jobs 1 --shards"
     return [command.split()] if there else []
 
 

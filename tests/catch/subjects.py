@@ -151,6 +151,11 @@ def subjects() -> Iterator[Subject]:
         {"optimizer": vg.AdamW(0.01), "dropout": vg.Dropout(keep=0.5, layers={"fc1": 0.8})},
         (50,),
     )
+    yield Subject(
+        classifier("sharded", 12, 16, 4, norm=vg.batch_norm),
+        {"optimizer": vg.Momentum(0.05), "dropout": vg.Dropout(keep=0.7), "shards": 8},
+        (21, 5),
+    )
     yield Subject(moved_axes(), {"optimizer": vg.Nesterov(0.05)}, (9, 4))
     yield Subject(
         classifier("deep", 12, *[16] * 9, 4),

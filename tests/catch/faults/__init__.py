@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from catch.fault import PASSES, Fault
-from catch.faults import formulas, gradients, kernels, passes, plans, running
+from catch.faults import formulas, gradients, kernels, passes, plans, running, sharding
 from catch.user_passes import KINDS
 
 _USERS: Final = [Fault(kind, PASSES, "", "", "", "") for kind in KINDS]
@@ -16,5 +16,6 @@ FAULTS: Final = (
     *kernels.FAULTS,
     *formulas.FAULTS,
     *running.FAULTS,
+    *sharding.FAULTS,
     *_USERS,
 )
