@@ -77,7 +77,7 @@ class Watch:
         self._selector.close()
         for listener in self._listeners:
             listener.close()
-        if any(r.died for r in self._ranks):
+        if any(r.died or r.knows for r in self._ranks):
             for path in self._files:
                 with suppress(OSError):
                     os.unlink(path)  # noqa: PTH108

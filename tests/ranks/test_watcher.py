@@ -151,6 +151,17 @@ def test_ranks_that_do_not_hear_of_an_error_are_ended(
         "rank 0\n"
     )
     assert ranks.processes[0].wait(10) == -signal.SIGKILL
+    assert not ranks.kept.exists()
+
+
+def test_nothing_is_left_of_ranks_that_end_with_an_error(ranks: Ranks) -> None:
+    ranks.tell(0, failed="ValueError: the disk is full")
+    for rank in (1, 2):
+        ranks.tell(rank, heard=True)
+    for rank in range(3):
+        ranks.tell(rank, bye=True)
+    ranks.watch.run()
+    assert not ranks.kept.exists()
 
 
 def test_a_rank_that_others_wait_for_since_long_is_told(
