@@ -25,7 +25,7 @@ help:
 	@echo "make accuracy measures every op beside mpmath, into tests/accuracy/ACCURACY.md"
 	@echo "make test-more runs them with twenty times as many cases where not all can be tried"
 	@echo "make fuzz    checks random programs, then changed files, for MINUTES=10 each: see tests/fuzz"
-	@echo "make kill    kills ranks of runs under mpiexec at random steps, and looks at what is left"
+	@echo "make kill    kills ranks of runs at random steps, and looks at what is left (ARGS=\"--by processes\")"
 	@echo "make notebooks runs the example notebooks, and keeps what they print"
 	@echo "make catch   plants faults in copies, and tabulates what catches each (an hour)"
 	@echo "make mutants changes the passes and the planner everywhere, and tries the tests on each"

@@ -172,7 +172,7 @@ class Peers:
                     self._fail(behind[0], f"has sent nothing for {seconds:.0f} s")
                 elif not told and seconds >= TOLD_AFTER:
                     told = True
-                    self._launcher.send(("waits", [peer.rank for peer in behind]))
+                    self._launcher.send(("waits", (tuple(p.rank for p in behind), seconds)))
 
     def close(self) -> None:
         """Ends the connections."""

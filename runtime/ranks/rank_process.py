@@ -70,6 +70,7 @@ def run_rank(
     comm = ProcessRanks(rank, sockets, memory, launcher, timeout)
     try:
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # a signal may have come already
             outcome = _ran(main, comm)
         except BaseException as e:
             comm.fail(in_words(e))
@@ -117,8 +118,3 @@ def _settle(parent: int) -> None:
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != parent:  # it has ended before
         os._exit(1)
-    for number in SIGNALS:
-        handler = signal.getsignal(number)
-        signal.signal(number, signal.SIG_IGN)  # forgets what has come to the group of before
-        signal.signal(number, handler)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

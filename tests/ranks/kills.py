@@ -1,4 +1,5 @@
-"""Kills ranks of runs under mpiexec at random times, and looks at what is left: `make kill`.
+"""Kills ranks of runs at random times, and looks at what is left: `make kill`, which kills those
+that mpiexec started, and those that are processes of `vg.launch`.
 
 One run is killed so many times, and goes on each time with another number of ranks from what the
 last checkpoint holds. It ends with the bits of a run that was never stopped.
@@ -17,14 +18,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from verigrad.runtime.training.checkpoint import read_checkpoint
 
-from . import under_mpi
+from . import mains, under_mpi
 
-MPIEXEC = Path(sys.executable).parent / "mpiexec"
+BY_MPI = [str(Path(sys.executable).parent / "mpiexec"), "-n"]
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -43,15 +45,39 @@ class Death(NamedTuple):
     """Of the checkpoint, which was read as a whole."""
 
 
-def command(ranks: int, *task: object) -> list[str]:
-    program = [sys.executable, under_mpi.__file__, *map(str, task)]
-    return [str(MPIEXEC), "-n", str(ranks), *program]
+class Way(NamedTuple):
+    """A way to start ranks."""
+
+    command: Callable[[int, list[str]], list[str]]
+    """What starts so many ranks with a task."""
+    told: str
+    """What is told of a death."""
+    shared: str
+    """The files in shared memory that a rank has mapped."""
+    trained: Callable[[int], list[str]]
+    """What a run of one process ends with, after so many steps."""
 
 
-def death(ranks: int, path: Path, most: float) -> Death:
+WAYS = {
+    "mpiexec": Way(
+        lambda ranks, task: [*BY_MPI, str(ranks), sys.executable, under_mpi.__file__, *task],
+        r"Error: rank {rank} of {ranks} \(process {process} on .*go on with: mpiexec.*",
+        r"/dev/shm/mpich_shm_\w+",
+        lambda steps: under_mpi.trained(steps=steps),
+    ),
+    "processes": Way(
+        lambda ranks, task: [sys.executable, "-m", mains.__name__, task[0], str(ranks), *task[1:]],
+        r".*RankError: rank {rank} of {ranks} was killed by SIGKILL; start the ranks again.*",
+        r"/dev/shm/verigrad\w*",
+        lambda steps: mains.in_words(mains.trained("numpy", steps, None, None)),
+    ),
+}
+
+
+def death(way: Way, ranks: int, path: Path, most: float) -> Death:
     """Kills a rank within so many seconds after the first step."""
     with subprocess.Popen(
-        command(ranks, "killed", path),
+        way.command(ranks, ["killed", str(path)]),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -60,7 +86,7 @@ def death(ranks: int, path: Path, most: float) -> Death:
         assert running.stdout is not None
         processes = json.loads(running.stdout.readline())
         maps = Path(f"/proc/{processes[0]}/maps").read_text()
-        shared = [Path(p) for p in set(re.findall(r"/dev/shm/mpich_shm_\w+", maps))]
+        shared = [Path(p) for p in set(re.findall(way.shared, maps))]
         time.sleep(random.uniform(0, most))
         rank = random.randrange(ranks)
         os.kill(processes[rank], signal.SIGKILL)
@@ -69,12 +95,12 @@ def death(ranks: int, path: Path, most: float) -> Death:
     while any(Path(f"/proc/{p}").exists() for p in processes):
         time.sleep(0.001)
     seconds = time.monotonic() - begun
-    told = re.findall(r"^Error: .*$", err, re.MULTILINE)
-    due = rf"Error: rank {rank} of {ranks} \(process {processes[rank]} on .*go on with: mpiexec.*"
+    told = re.findall(r"^.*Error: .*$", err, re.MULTILINE)
+    due = way.told.format(rank=rank, ranks=ranks, process=processes[rank])
     named = len(told) == 1 and re.fullmatch(due, told[0]) is not None
     if not named:
         print(f"rank {rank} was killed, and this was told:\n{err}")
-    clean = bool(shared) and not any(p.exists() for p in shared)
+    clean = not any(p.exists() for p in shared)
     return Death(ranks, rank, seconds, named, clean, step_of(path))
 
 
@@ -86,24 +112,26 @@ def step_of(path: Path) -> int:
 def main() -> None:
     """Prints what was found, and fails where any of it is not as promised."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--by", choices=[*WAYS], default="mpiexec", help="what starts the ranks")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=1.0, help="the longest before a kill")
     options = parser.parse_args()
+    way = WAYS[options.by]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.safetensors"
         deaths = []
         for _ in range(options.kills):
-            deaths.append(death(random.choice((2, 4, 8)), path, options.seconds))
+            deaths.append(death(way, random.choice((2, 4, 8)), path, options.seconds))
             print(deaths[-1], flush=True)
         steps = step_of(path) + 20
         ended = subprocess.run(
-            command(2, "resumed_to", path, steps),
+            way.command(2, ["resumed_to", str(path), str(steps)]),
             capture_output=True,
             text=True,
             env=ENVIRONMENT,
             check=True,
         )
-    same = json.loads(ended.stdout) == under_mpi.trained(steps=steps)
+    same = json.loads(ended.stdout) == way.trained(steps)
     seconds = [d.seconds for d in deaths]
     named, clean = sum([d.named for d in deaths]), sum([d.clean for d in deaths])
     print(

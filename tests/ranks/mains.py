@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -119,11 +121,47 @@ def early(comm: Communicator) -> None:
 
 def forever(comm: Communicator) -> NoReturn:
     """Writes its process id, and works on."""
-    Path(sys.argv[1], f"{comm.rank}").write_text(str(os.getpid()))
+    Path(sys.argv[3], f"{comm.rank}").write_text(str(os.getpid()))
     while True:
         comm.gather(b"")
         time.sleep(0.01)
 
 
+class Prints(vg.Callback):
+    """Prints something behind the first step."""
+
+    def __init__(self, something: str) -> None:
+        self.something = something
+
+    def on_step(self, step: int, loss: float) -> None:
+        if self.something:
+            print(self.something, flush=True)
+            self.something = ""
+
+
+def killed(path: str, comm: Communicator) -> None:
+    """A run without an end that goes on from a checkpoint; rank 0 prints all processes."""
+    processes = [int(told) for told in comm.gather(str(os.getpid()).encode())]
+    prints = Prints(json.dumps(processes) if comm.rank == 0 else "")
+    how: dict[str, Any] = {"checkpoint": path, "resume": True, "steps": 1_000_000}
+    vg.fit(compiled(), (X, Y), batch_size=50, comm=comm, callbacks=[prints], **how)
+
+
+def resumed_to(path: str, steps: str, comm: Communicator | None = None) -> list[str]:
+    """What a run that goes on from a checkpoint ends with, after so many steps."""
+    return in_words(trained("numpy", int(steps), Path(path), comm))
+
+
+def in_words(ended: tuple[Values, list[float]]) -> list[str]:
+    state, losses = ended
+    return [str(losses), *(f"{k} {v.tobytes().hex()}" for k, v in sorted(state.items()))]
+
+
+TASKS = {"killed": killed, "resumed_to": resumed_to}
+
 if __name__ == "__main__":
-    vg.launch(forever, 3)
+    task, ranks, *given = sys.argv[1:]
+    if task == "forever":
+        vg.launch(forever, int(ranks))
+    else:
+        print(json.dumps(vg.launch(partial(TASKS[task], *given), int(ranks))))

@@ -137,8 +137,8 @@ def test_ctrl_c_ends_all_with_a_checkpoint(
 
 
 def test_a_rank_that_stands_still_ends_all_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verigrad.runtime.ranks.launch._GRACE", 0.1)
-    monkeypatch.setattr("verigrad.runtime.ranks.launch._LAST", 0.1)
+    monkeypatch.setattr("verigrad.runtime.ranks.supervisor._GRACE", 0.1)
+    monkeypatch.setattr("verigrad.runtime.ranks.supervisor._LAST", 0.1)
     with pytest.raises(vg.RunError, match="rank 1 of 2 has sent nothing for 1 s"):
         vg.launch(partial(mains.ending, 1, 2, "SIGSTOP", None), 2, timeout=1)
 
@@ -169,7 +169,7 @@ def test_all_hear_all_and_products_take_one_thread() -> None:
 @pytest.mark.parametrize("of_launcher", [True, False])
 def test_nobody_is_left_where_the_launcher_is_killed(tmp_path: Path, of_launcher: bool) -> None:
     before = set(SHM.iterdir())
-    args = [sys.executable, "-m", "tests.ranks.mains", str(tmp_path)]
+    args = [sys.executable, "-m", "tests.ranks.mains", "forever", "3", str(tmp_path)]
     with subprocess.Popen(args, start_new_session=True) as launcher:
         pids: list[int] = []
         while len(pids) < 3:
