@@ -203,7 +203,12 @@ class Peers:
         self.failure = self.failure or self._error(peer.rank, why)
 
     def _lose(self, peer: Peer) -> None:
-        """Notes that nothing comes from a rank any more: how it ended, the launcher knows."""
+        """Takes the last that comes from a rank; how it ended, where it did not say so, the
+        launcher knows."""
+        while peer.take():
+            pass
+        if peer.failure is not None:
+            self._fail(peer, f"ended: {peer.failure}")
         if peer.ended or self.failure is not None:
             return
         if self._launcher.poll(_CAUSE):
