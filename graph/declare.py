@@ -12,6 +12,7 @@ from .location import user_line
 from .node import Node, apply, check_layer
 from .op import Source
 from .quoting import shown
+from .shards import shard_symbol
 from .sources import Initializer, Input, Parameter, State, constant_op
 from .types import TensorType, check_shape, dtype_name, name_pattern
 
@@ -24,7 +25,14 @@ def input(name: str, shape: Iterable[int | str], dtype: str = "f32") -> Node:
 
     Raises GraphError on a name, dimension or dtype that cannot be used.
     """
-    return _source(Input(_declared_type("input", name, shape, dtype)), name)
+    type = _declared_type("input", name, shape, dtype)
+    for d in type.symbols:
+        if (shard := shard_symbol(d)) is not None:
+            raise GraphError(
+                f"input {shown(name)} has the shape {type}: {d} counts rows of a shard, which "
+                f"compile(..., shards=...) makes; give those of the whole batch, {shard.whole!r}"
+            )
+    return _source(Input(type), name)
 
 
 def parameter(

@@ -104,6 +104,12 @@ def test_fit_tells_the_row_of_the_data() -> None:
         vg.fit(program, data, epochs=1, batch_size=16)
 
 
+@pytest.mark.parametrize("symbol", ["N.of8", "N.3of8", "N.0-3of8"])
+def test_rows_of_a_shard_are_not_declared(symbol: str) -> None:
+    with pytest.raises(vg.GraphError, match=r"counts rows of a shard.*whole batch, 'N'"):
+        vg.input("x", (symbol, 3))
+
+
 def test_an_empty_batch_is_an_error() -> None:
     net = NETS["tanh"]
     assert "%loss is nan" in told(net, 4, feeds(net, 0))
