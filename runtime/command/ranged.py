@@ -22,7 +22,7 @@ _COLONS: Final = ("init", "log_to")
 _FIXED: Final = ("log_to", "threads", "verify_products")
 """Options that change no result, and are no part of what is tried; and so are those of the data,
 which the trials are compared on."""
-_OF_A_RUN: Final = ("threads", "processes")
+_OF_A_RUN: Final = ("threads", "processes", "audit")
 """Options of one run, which trials do not take."""
 _RIVALS: Final = (("epochs", "steps"), ("clip_value", "clip_norm"))
 

@@ -14,6 +14,7 @@ from ..loggers.named import KINDS
 from ..metrics.registry import METRICS
 from ..training.following import MEASURES
 from ..training.sampling import SAMPLERS
+from ..training.team import AUDIT
 from .amounts import names
 from .groups import RUN, TRAINING, grouped_option
 from .ranks import processes_option
@@ -37,6 +38,7 @@ class RunOptions(NamedTuple):
     log_to: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     processes: int | None = None
+    audit: int | None = None
 
     def length(self, steps_per_epoch: int) -> int:
         """How many steps the run makes, unless it is stopped."""
@@ -67,6 +69,10 @@ OPTIONS = (
     ),
     threads_option,
     processes_option,
+    grouped_option(
+        "--audit", group=RUN, type=click.IntRange(min=1), metavar="STEPS",
+        help=f"Compare the state of all ranks after so many steps each; {AUDIT} unless said.",
+    ),
     grouped_option(
         "--verify-products", group=RUN, is_flag=True,
         help="Check each product of matrices, to find a bad BLAS or memory.",

@@ -18,6 +18,7 @@ from ..training.fit import fit
 from ..training.following import EarlyStopping, KeepBest
 from ..training.history import History, Row
 from ..training.sampling import steps_per_epoch
+from ..training.team import AUDIT
 from .folder import CURVES, Folder, Written
 from .log_to import loggers_of
 from .ranks import how_to_go_on, is_first
@@ -83,6 +84,7 @@ class TrainingRun:
                 bundle=self.folder.bundle if self.folder is not None else None,
                 progress=True,
                 verify_products=self.options.verify_products,
+                audit=self.options.audit or AUDIT,
                 comm=self.comm,
             )
         except BaseException:

@@ -14,7 +14,7 @@ from ...graph import RunError, is_number, shown, warn
 from ...graph.writing import given_path
 from ...passes import Optimizer
 from ...passes.methods.learning_rates import Schedule
-from ..arguments import check_switch
+from ..arguments import check_switch, count_of
 from ..program import Program, check_program
 from ..ranks.connect import connected
 from .bundle import Bundle
@@ -133,6 +133,7 @@ def fit(
     if progress is not None:
         check_switch("progress", progress)
     check_switch("verify_products", verify_products)
+    audit = count_of("audit", audit)
     ranks = connected(comm) if comm is not None else None
     with reported(ranks):
         kept = _checkpoint(checkpoint, resume)

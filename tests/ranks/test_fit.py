@@ -185,6 +185,8 @@ def test_ranks_need_shards_that_they_can_share() -> None:
             vg.fit(compiled(shards=1), (X, Y), epochs=1, comm=rank)
 
     on_ranks(2, run)
+    with pytest.raises(vg.RunError, match="audit is 0, where"):
+        vg.fit(compiled(), (X, Y), epochs=1, audit=0)
     with pytest.raises(vg.RunError, match="comm is 3, where the ranks of a run are expected"):
         vg.fit(compiled(), (X, Y), epochs=1, comm=3)
 
