@@ -22,13 +22,14 @@ from ..nets import NETS, Net
 from . import paper, report
 from .contenders import CONTENDERS, Contender
 from .driver import bytes_sent, measure
-from .reductions import measured
+from .reductions import Sum, measured
 
 BATCH: Final = 512
 OPTIMIZERS: Final = ("sgd", "adam")
 COMPARED: Final = ("fashion", "wide", "tiny", "course", "deep")
 PARTS: Final = ("steps", "sums", "traffic", "model")
 _PACKAGES: Final = ("numpy", "verigrad", "numba", "torch")
+_NOTHING: Final = {"cases": [], "sums": [], "traffic": [], "model": {}}
 _MODELLED: Final = ("fashion", "wide")
 _STEPS: Final = 3
 """So many are made to count what is sent."""
@@ -48,66 +49,71 @@ _STEPS: Final = 3
     default=RESULTS,
     show_default="benchmarks/results",
 )
+@click.option("--add", is_flag=True, help="Keep what scaling.json has that is not measured anew.")
 @click.option("--report-only", is_flag=True, help="Make scaling.md anew from scaling.json.")
 def main(
     nets: tuple[str, ...], optimizers: tuple[str, ...], contenders: tuple[str, ...],
-    parts: tuple[str, ...], rounds: int, seconds: float, quick: bool, out: Path, report_only: bool,
+    parts: tuple[str, ...], rounds: int, seconds: float, quick: bool, out: Path, add: bool,
+    report_only: bool,
 ) -> None:  # fmt: skip
     """Time steps on one rank and on two, beside threads and PyTorch's DDP."""
+    out.mkdir(parents=True, exist_ok=True)
     path = out / "scaling.json"
     if not report_only:
+        kept = json.loads(path.read_text(encoding="utf-8")) if add else {}
+        results = {**_NOTHING, **kept, "quick": quick}
         chosen = [replace(NETS[name], batch=BATCH) for name in nets]
-        results = run(chosen, optimizers, contenders, parts, Settings(rounds, seconds, 2))
-        out.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**results, "quick": quick}, indent=1) + "\n", encoding="utf-8")
+        for _ in run(results, chosen, optimizers, contenders, parts, Settings(rounds, seconds, 2)):
+            # After each part, as a whole run takes long.
+            path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     text = report.markdown(json.loads(path.read_text(encoding="utf-8")))
     (out / "scaling.md").write_text(text, encoding="utf-8")
     click.echo(text)
 
 
 def run(
+    results: dict[str, Any],
     nets: Sequence[Net],
     optimizers: Sequence[str],
     contenders: Sequence[str],
     parts: Sequence[str],
     settings: Settings,
-) -> dict[str, Any]:
-    """All that was asked for, as it goes into scaling.json."""
+) -> Iterator[None]:
+    """Measures what was asked for, into `results`; yields after each part of it."""
 
     def tell(what: str) -> None:
         click.echo(what, err=True)
 
-    cases: list[dict[str, Any]] = []
+    results["machine"] = machine(settings.threads)
+    results["versions"] = {name: v for name, v in versions().items() if name in _PACKAGES}
+    results["settings"] = {"rounds": settings.rounds, "seconds": settings.seconds}
+    modelled = [net for net in nets if net.name in _MODELLED]
     with tempfile.TemporaryDirectory() as folder:
         caches = Path(folder)
+        if "sums" in parts:
+            results["sums"] = [s for ranks in (2, 4) for s in measured(ranks)]
+            yield
         for net in nets if "steps" in parts else ():
             for optimizer in optimizers:
                 figures = measure(net, optimizer, contenders, settings, caches, tell)
-                told = {name: asdict(f) for name, f in figures.items()}
-                cases.append(
-                    {
-                        "net": net.name,
-                        "title": net.title,
-                        "optimizer": optimizer,
-                        "contenders": told,
-                    }
-                )
-        sums = [s for ranks in (2, 4) for s in measured(ranks)] if "sums" in parts else []
-        modelled = [net for net in nets if net.name in _MODELLED]
-        traffic = list(_traffic(modelled, caches, tell)) if "traffic" in parts else []
-    model: dict[str, Any] = {}
-    if "model" in parts and sums:
+                case = {"net": net.name, "title": net.title, "optimizer": optimizer}
+                case["contenders"] = {name: asdict(f) for name, f in figures.items()}
+                results["cases"] = with_case(results["cases"], case)
+                yield
+        if "traffic" in parts:
+            results["traffic"] = list(_traffic(modelled, caches, tell))
+            yield
+    if "model" in parts:
+        sums = [Sum(*s) for s in results["sums"]]
         two = [(s.bytes, s.seconds) for s in sums if s.ranks == 2 and s.way == "chosen"]
-        model = paper.model(modelled, _times(cases), two)
-    return {
-        "machine": machine(settings.threads),
-        "versions": {name: v for name, v in versions().items() if name in _PACKAGES},
-        "settings": {"rounds": settings.rounds, "seconds": settings.seconds},
-        "cases": cases,
-        "sums": sums,
-        "traffic": traffic,
-        "model": model,
-    }
+        results["model"] = paper.model(modelled, _times(results["cases"]), two)
+        yield
+
+
+def with_case(cases: Sequence[dict[str, Any]], case: dict[str, Any]) -> list[dict[str, Any]]:
+    """The cases, one of them anew."""
+    found = {(c["net"], c["optimizer"]): c for c in (*cases, case)}
+    return sorted(found.values(), key=lambda c: COMPARED.index(c["net"]))
 
 
 def _times(cases: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:

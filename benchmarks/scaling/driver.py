@@ -24,7 +24,7 @@ from ..worker import CHUNK_SECONDS
 from .contenders import CONTENDERS, Contender
 from .reductions import MPIEXEC
 
-SHOWN: Final = 10
+SHOWN: Final = 5
 """Steps whose losses are compared with the reference."""
 _MOST: Final = 200
 """Chunks of a round at most."""

@@ -14,7 +14,7 @@ click_testing = pytest.importorskip("click.testing")
 
 from verigrad.benchmarks.nets import NETS, Net  # noqa: E402
 from verigrad.benchmarks.scaling import driver, paper, report  # noqa: E402
-from verigrad.benchmarks.scaling.__main__ import main  # noqa: E402
+from verigrad.benchmarks.scaling.__main__ import main, with_case  # noqa: E402
 from verigrad.benchmarks.scaling.contenders import CONTENDERS, Contender  # noqa: E402
 from verigrad.benchmarks.scaling.model import (  # noqa: E402
     Awaited,
@@ -49,6 +49,13 @@ def test_a_short_run_leaves_its_files(tmp_path: Path) -> None:
     text = (tmp_path / "scaling.md").read_text(encoding="utf-8")
     assert "| tiny 64-32-10 (512) | sgd |" in text
     assert "two processes, 2 shards" in text
+
+
+def test_a_case_that_is_measured_anew_takes_the_place_of_the_one_before() -> None:
+    deep, tiny, wide = ({"net": n, "optimizer": "sgd"} for n in ("deep", "tiny", "wide"))
+    anew = {**tiny, "contenders": {}}
+    assert with_case([deep, tiny], wide) == [wide, tiny, deep]
+    assert with_case([tiny, deep], anew) == [anew, deep]
 
 
 def test_a_contender_that_cannot_start_says_why(tmp_path: Path) -> None:
