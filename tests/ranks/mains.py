@@ -25,8 +25,8 @@ Values = dict[str, np.ndarray]
 def compiled(backend: str = "numpy") -> vg.Program:
     """A net whose sums travel in two buckets, one of them large enough to be cut in slices."""
     x, y = vg.input("x", ("N", 20)), vg.input("y", ("N",), dtype="i64")
-    h = vg.batch_norm(vg.dense(x, 130, name="fc0"), name="bn")
-    scores = vg.mlp(vg.relu(h), [130, 3])
+    h = vg.batch_norm(vg.dense(x, 200, name="fc0"), name="bn")
+    scores = vg.mlp(vg.relu(h), [200, 3])
     net = vg.Graph("net", {"scores": scores}, loss=vg.softmax_cross_entropy(scores, y))
     how: dict[str, Any] = {"seed": 3, "shards": 8, "certify": False, "backend": backend}
     dropout = vg.Dropout(keep=0.8)
