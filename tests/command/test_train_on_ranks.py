@@ -140,6 +140,17 @@ def test_a_signal_ends_all_and_is_told_once(number: int, due: int, folder: Path)
     assert vg.load(folder / "checkpoint.safetensors").step_number > 0
 
 
+@pytest.mark.parametrize(("number", "due"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_ranks_start_is_not_lost(number: int, due: int, folder: Path) -> None:
+    process = started(*SMALL, "--epochs", 4000, "--processes", 2, "--out", folder)
+    while len(ranks(process)) < 2:
+        time.sleep(0.001)
+    os.killpg(process.pid, number)
+    code, stdout, stderr = ended(process)
+    assert code == due and stdout == ""
+    assert "Traceback" not in stderr and stderr.splitlines()[-1] == "Interrupted."
+
+
 def test_an_error_is_told_once(folder: Path) -> None:
     code, _, stderr = ended(started(*SMALL, "--processes", 2, "--data", folder / "none.csv"))
     assert code == 2
