@@ -181,7 +181,8 @@ FUNCTIONS |= {
 }
 FUNCTIONS |= {"Graph": vg.Graph, "TensorType": vg.TensorType, "Pipeline": vg.Pipeline}
 # These call what they are given, or are held by tests of their own.
-for _own in ("apply", "bisect", "op", "check_op", "digits", "fit", "gradcheck", "measure"):
+_OWN = ("apply", "bisect", "op", "check_op", "digits", "fit", "gradcheck", "launch", "measure")
+for _own in _OWN:
     del FUNCTIONS[_own]
 
 
