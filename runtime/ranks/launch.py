@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ...graph import RunError, is_number, shown, whole_number
+from ...graph import RunError, check_callable, is_number, shown, whole_number
 from .communicator import Communicator
 from .supervisor import Supervisor
 
@@ -36,6 +36,7 @@ def launch(
     A rank that others have waited for longer than a minute is told in a warning; longer than
     `timeout` seconds, where it is given, ends them all.
     """
+    check_callable("main", main, "a function of a communicator", RunError)
     whole_number("processes", processes, 1, error=RunError)
     whole_number("threads", threads, 1, error=RunError)
     if timeout is not None and not (is_number(timeout) and timeout > 0):

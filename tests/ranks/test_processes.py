@@ -148,6 +148,8 @@ def test_what_cannot_be_run_elsewhere_is_told() -> None:
         vg.launch(lambda comm: None, 2)
     with pytest.raises(vg.RunError, match="what rank 0 returns cannot be handed"):
         vg.launch(mains.unpicklable, 1)
+    with pytest.raises(vg.RunError, match="main is 3, where a function of a communicator"):
+        vg.launch(3, 2)  # type: ignore[arg-type]
     with pytest.raises(vg.RunError, match="processes is 0, where"):
         vg.launch(mains.told, 0)
     with pytest.raises(vg.RunError, match="timeout is 'soon', where a number of seconds"):
