@@ -6,6 +6,7 @@ import os
 import pickle
 import socket
 from collections.abc import Callable
+from multiprocessing import current_process
 from typing import Any, TypeVar
 
 from ...graph import RunError, check_callable, is_number, shown, whole_number
@@ -46,6 +47,11 @@ def launch(
         )
     if not hasattr(socket, "AF_UNIX") or not hasattr(os, "setpgid"):
         raise RunError("ranks are processes on Linux and macOS alone; here, train in one process")
+    if getattr(current_process(), "_inheriting", False):  # as multiprocessing asks itself
+        raise RunError(
+            "launch is called where a rank imports the file that starts it; put the call below "
+            'if __name__ == "__main__":'
+        )
     with Supervisor(pickled(main), processes, threads, timeout) as ranks:
         ranks.follow()
     result: T = ranks.result()

@@ -187,7 +187,7 @@ class Peers:
                 left = left[peer.socket.send(left) :]
             except BlockingIOError:
                 self.take(1)  # it may wait for us to read
-            except OSError:
+            except (BrokenPipeError, ConnectionResetError):
                 self._lose(peer)
 
     def _check(self, needed: list[Peer]) -> None:

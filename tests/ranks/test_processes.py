@@ -162,6 +162,15 @@ def test_a_function_that_ranks_do_not_find_is_told(tmp_path: Path) -> None:
     assert "the function that the ranks are to run is not found by them" in run.stderr
 
 
+def test_a_file_that_starts_ranks_wherever_it_is_imported_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("import verigrad as vg\ndef main(comm): pass\nvg.launch(main, 1)\n")
+    run = subprocess.run([sys.executable, path], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert 'put the call below if __name__ == "__main__":' in run.stderr
+    assert run.stderr.splitlines()[-1].endswith("rank 0 of 1 ended with exit code 1")
+
+
 def test_all_hear_all_and_products_take_one_thread() -> None:
     assert vg.launch(mains.told, 3) == [b"0 of 3", b"1 of 3", b"2 of 3"]
     assert vg.launch(mains.threads, 2) == [b"1", b"1"]
