@@ -165,6 +165,8 @@ SUMS: Final = (
     Case("squared_norm", vg.squared_norm, ROW, lambda at, x: x[at[0]] ** 2, 8, by_row=True),
     Case("batch_variance", op("batch_variance"), normal((33, 0)),
          lambda at, x: x[:, at[0]] ** 2 / len(x), 8),
+    Case("total_variance", op("total_variance", rows=7), normal((0,)),
+         each(lambda x: [x / 7]), 0.5),
     Case("log_softmax", vg.log_softmax, ROW, lambda at, x: [x[at], -log_total(x[at[0]])], 3),
     Case("softmax", vg.softmax, ROW, share, 4),
     Case("softmax_nll_grad", op("softmax_nll_grad"), likelihoods, flowing, 4),
@@ -204,10 +206,11 @@ CASES: Final = (*PAIRS, *UPDATES, *SUMS, *PRODUCTS, *LAYERS)
 assert len({case.name for case in CASES}) == len(CASES) and CLASSES == 33
 
 EXACT: Final = frozenset((
-    "broadcast_to", "cast", "concat", "constant", "copy", "dim", "dropout", "dropout_mask", "equal",
-    "first_max", "gradient", "greater", "greater_equal", "input", "label_places", "less",
-    "less_equal", "nll", "nll_at", "nll_grad", "not_equal", "pad", "parameter", "relu_grad",
-    "reshape", "row_starts", "slice", "state", "transpose", "where",
+    "all_reduce", "broadcast_to", "cast", "concat", "constant", "copy", "dim", "dropout",
+    "dropout_mask", "equal", "first_max", "gather_rows", "gradient", "greater", "greater_equal",
+    "input", "label_places", "less", "less_equal", "nll", "nll_at", "nll_grad", "not_equal", "pad",
+    "parameter", "receive", "relu_grad", "reshape", "row_starts", "send", "shard", "slice", "state",
+    "to_shards", "transpose", "where",
 ))  # fmt: skip
-"""Ops that declare, move, choose, compare or count: nothing in them rounds, but for a cast, which
-gives the nearest number."""
+"""Ops that declare, move, send, choose, compare or count: nothing in them rounds, but for a cast,
+which gives the nearest number; a sum over shards is made of additions."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from table import TABLE
+from table import EXPORTED, OF_SHARDS
 
 import verigrad as vg
 from verigrad.graph import OPS, Source
@@ -11,13 +11,14 @@ from verigrad.graph.types import parse_type
 from verigrad.passes.scheduling.schedule import ScheduleBuffers
 from verigrad.runtime.checking.sample import Sample
 
-NEVER_RUN = {"gradient"}  # a pass puts its nodes in its place
+NEVER_EXPORTED = {"gradient", *OF_SHARDS}
+"""Ops in whose place a pass puts others, and those of shards."""
 
 
 def ours() -> set[str]:
-    """The names of the ops that verigrad registers and runs."""
+    """The names of the ops that verigrad registers and exports."""
     named = {k for k, kind in OPS.items() if kind.__module__.startswith("verigrad.")}
-    return {k for k in named if not issubclass(OPS[k], Source)} - NEVER_RUN
+    return {k for k in named if not issubclass(OPS[k], Source)} - NEVER_EXPORTED
 
 
 class Rows:
@@ -26,7 +27,7 @@ class Rows:
     def __init__(self, dtype: str) -> None:
         self.samples: list[tuple[Sample, list[str]]] = []
         outputs, rng = {}, np.random.default_rng(5)
-        for k, row in enumerate(TABLE):
+        for k, row in enumerate(EXPORTED):
             sample = Sample(
                 row.op, [parse_type(t) for t in row.types], row.reference, row.values, rng
             ).with_dtype(dtype)

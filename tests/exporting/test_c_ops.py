@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from c_library import OK, Library, close, needs_gcc
 from op_rows import Rows, ours
-from table import TABLE
+from table import EXPORTED
 
 from verigrad.runtime.exporting.c.elements import EXPRESSIONS
 from verigrad.runtime.exporting.c.kernels import KERNELS
@@ -42,7 +42,7 @@ def test_rows_give_what_their_kernels_give(rows, size: int, special: bool) -> No
     shapes = {k: v.shape for k, v in due.items()}
     status, found = library.call("predict", order, sizes, shapes)
     assert status == OK
-    for k, row in enumerate(TABLE):
+    for k, row in enumerate(EXPORTED):
         if special and row.op.is_blas_call:
             continue  # where a BLAS multiplies by an infinite alpha, or by 0, is its own affair
         close(found[f"y{k}"], due[f"y{k}"], row.label, units=256 if special else 64)

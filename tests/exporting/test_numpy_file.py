@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from c_library import close
 from op_rows import Rows, ours
-from table import TABLE
+from table import EXPORTED
 from training_cases import CASES, assert_alike, batches, classifier, digits, state_of
 
 import verigrad as vg
@@ -50,7 +50,7 @@ def test_rows_give_what_their_kernels_give(dtype: str) -> None:
                 due = interpret(made.graph, feeds).outputs
                 names = [made.graph.names[n] for n in made.graph.inputs]
                 found = exported.predict(*[feeds[name] for name in names])
-            for k, row in enumerate(TABLE):
+            for k, row in enumerate(EXPORTED):
                 if special and row.op.is_blas_call:
                     continue
                 y = np.asarray(found[f"y{k}"])

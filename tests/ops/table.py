@@ -846,3 +846,11 @@ TABLE: list[Row] = [
         )
     ),
 ]
+
+OF_SHARDS = {
+    name
+    for name, kind in OPS.items()
+    if kind.__module__ in ("verigrad.ops.sharding", "verigrad.ops.messages")
+}
+EXPORTED = [row for row in TABLE if row.op.name not in OF_SHARDS]
+"""The rows of ops that exports meet: a step of shards is exported as that of the whole batch."""
