@@ -16,17 +16,11 @@ import numpy as np
 
 from verigrad.graph import Graph
 from verigrad.ops import Receive, Send
+from verigrad.runtime.ranks.processes import SLICED
+from verigrad.runtime.ranks.reductions import FEW, SMALL
 
 Way = Literal["doubling", "pieces"]
 
-WHOLE: Final = 1 << 14
-"""Bytes up to which ranks of MPI exchange whole buckets, where there are four or more of them."""
-
-
-FEW: Final = 8
-"""So many ranks of MPI send pieces to all others; more of them send halves."""
-SLICED: Final = 1 << 16
-"""Bytes from which processes of one machine sum a slice each, where there are four or more."""
 STOPS: Final = 4
 """Bytes behind each bucket of f32 that ranks of MPI send: whether one wants to stop."""
 
@@ -103,7 +97,7 @@ def traffic(nbytes: int, ranks: int) -> Traffic:
     many send halves of what is left in log2(R) rounds, and the sums back in as many.
     """
     rounds = ranks.bit_length() - 1
-    if ranks <= 2 or nbytes <= WHOLE:
+    if ranks <= 2 or nbytes <= SMALL:
         return Traffic(rounds, rounds * nbytes)
     messages = 2 * (ranks - 1) if ranks <= FEW else 2 * rounds
     return Traffic(messages, least(nbytes, ranks))

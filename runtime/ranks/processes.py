@@ -15,7 +15,7 @@ from .communicator import Bucket, Communicator, tree_sum
 from .memory import LINE, SharedMemory
 from .peers import Kind, Peer, Peers
 
-_SLICED: Final = 1 << 17
+SLICED: Final = 1 << 17
 """A bucket of so many bytes is summed by all ranks, a slice each; below, each sums all of it for
 itself, which saves a message. Of two ranks always: to read both parts takes no longer than to read
 their total."""
@@ -63,7 +63,7 @@ class ProcessRanks(Communicator):
             for k, types in enumerate(buckets):
                 *parts, total = room.arrays(turn, k)
                 own = parts[self.rank]
-                sliced = self.size > 2 and own.nbytes >= _SLICED
+                sliced = self.size > 2 and own.nbytes >= SLICED
                 summands = [total] if sliced else parts
                 self._turns[turn].append(Bucket(types, own, *summands))
                 if sliced:

@@ -14,10 +14,10 @@ import numpy as np
 from ...graph import Array
 from .communicator import tree_sum
 
-_SMALL: Final = 1 << 14
+SMALL: Final = 1 << 14
 """Bytes up to which whole buffers are sent, by four or more ranks: above, pieces take less time."""
 
-_FEW: Final = 8
+FEW: Final = 8
 """So many ranks send pieces to each other at once; of more, each would wait for many messages."""
 
 
@@ -111,9 +111,9 @@ def halving(comm: Any, tag: int, own: Array) -> Way:
 
 def quickest(comm: Any, tag: int, own: Array) -> Way:
     """The one that takes the least time for a buffer of its size on so many ranks."""
-    if comm.size <= 2 or own.nbytes <= _SMALL:
+    if comm.size <= 2 or own.nbytes <= SMALL:
         return doubling(comm, tag, own)
-    way = pieces if comm.size <= _FEW else halving
+    way = pieces if comm.size <= FEW else halving
     return way(comm, tag, own)
 
 
