@@ -96,7 +96,8 @@ def run(
         for net in nets if "steps" in parts else ():
             for optimizer in optimizers:
                 figures = measure(net, optimizer, contenders, settings, caches, tell)
-                case = {"net": net.name, "title": net.title, "optimizer": optimizer}
+                case: dict[str, Any] = {"net": net.name, "title": net.title, "optimizer": optimizer}
+                case["seconds"] = settings.seconds
                 case["contenders"] = {name: asdict(f) for name, f in figures.items()}
                 results["cases"] = with_case(results["cases"], case)
                 yield

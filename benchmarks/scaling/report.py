@@ -30,7 +30,7 @@ def markdown(results: Results) -> str:
         *quick(results),
         surroundings(results, "as many for each contender as it has threads"),
         "",
-        f"Medians of {s['rounds']} rounds, {s['seconds']:g} s each, in which contenders take "
+        f"Medians of {s['rounds']} rounds, {_seconds(results)} s each, in which contenders take "
         "turns; a ratio is the median of those within a round. Each shows the losses of a "
         f"reference in f64 within {TOLERANCE:.0e}, or has no figure.",
         "",
@@ -38,6 +38,12 @@ def markdown(results: Results) -> str:
     lines += [*cases_told(results["cases"]), *_traffic(results["traffic"])]
     lines += [*_sums(results["sums"]), *model_told(results["model"])]
     return "\n".join(lines)
+
+
+def _seconds(results: Results) -> str:
+    """How long rounds were, from the shortest of all cases to the longest."""
+    found = {case["seconds"] for case in results["cases"]} or {results["settings"]["seconds"]}
+    return " to ".join(f"{s:g}" for s in sorted({min(found), max(found)}))
 
 
 def cases_told(cases: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -120,14 +126,11 @@ def _weak(cases: Sequence[Mapping[str, Any]]) -> list[str]:
     shown = [w for w in ways if any(_rounds(c).get(w[0]) and _rounds(c).get(w[1]) for c in cases)]
     if not shown:
         return []
-    rows = [
-        [
-            case["title"],
-            case["optimizer"],
-            *(_times(times_as_fast(_rounds(case), two, half)) for two, half in shown),
-        ]
-        for case in cases
-    ]
+    rows = []
+    for case in cases:
+        gains = [times_as_fast(_rounds(case), two, half) for two, half in shown]
+        if any(gain is not None for gain in gains):
+            rows.append([case["title"], case["optimizer"], *map(_times, gains)])
     titles = [CONTENDERS[two].title for two, _ in shown]
     heading = (
         "**Weak scaling**: the time of one rank with half of the rows, of that of two ranks with "
