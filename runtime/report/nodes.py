@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from inspect import cleandoc
 from typing import Any, Final
 
-from ...graph import Constant, Node, Op, Source, input, shortened
+from ...graph import Constant, Input, Node, Op, Source, shortened
 from ...graph.text.attributes import print_op
 from ...passes import cotangents
 
@@ -37,7 +37,7 @@ def gradient_rule(n: Node, names: Mapping[Node, str]) -> str:
     it gives none."""
     if isinstance(n.op, Source) or not n.type.is_float:
         return ""
-    dy = input("dy", n.type.shape, n.type.dtype)
+    dy = Node(Input(n.type), (), n.type, "dy")
     try:
         parts = cotangents(n, dy)
     except Exception:  # a rule that is the user's own may fail as it likes
