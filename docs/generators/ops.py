@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 import verigrad as vg
-from verigrad.graph import OPS, apply
+from verigrad.graph import OPS, Input, apply
 from verigrad.graph.types import parse_type
 from verigrad.ops.elementwise import Unary
 from verigrad.runtime.figures.figure import drawn
@@ -80,17 +80,22 @@ def page(name: str, kinds: list[type[vg.Op]], pictures: Path) -> Iterator[str]:
         yield folded("The op itself", fenced(source(kind), "python"))
 
 
+def fed(name: str, t: vg.TensorType) -> vg.Node:
+    """An input of any type, of a shard's rows, too, which nobody declares."""
+    return vg.Node(Input(t), (), t, name)
+
+
 def derived(kind: type[vg.Op], row: Any, pictures: Path) -> Iterator[str]:
     """A node of the op and its gradient, as text and as a picture."""
     types = [parse_type(t) for t in row.types]
     called = names(kind, len(types))
-    inputs = [vg.input(n, t.shape, dtype=t.dtype) for n, t in zip(called, types, strict=True)]
+    inputs = [fed(n, t) for n, t in zip(called, types, strict=True)]
     result = "result" if {"y", "dy"} & {*called} else "y"
     node = apply(row.op, *inputs, name=result)
     outputs: dict[str, vg.Node] = {result: node}
     gradient: tuple[vg.Node | None, ...] = ()
     if overrides(kind, "vjp") and node.type.is_float:
-        dy = vg.input(f"d{result}", node.type.shape, dtype=node.type.dtype)
+        dy = fed(f"d{result}", node.type)
         gradient = kind.vjp(row.op, node, dy)
     for n, g in zip(inputs, gradient, strict=False):
         if g is not None:

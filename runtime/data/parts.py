@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -24,9 +24,10 @@ VALIDATION_SHARE: Final = 0.1
 
 class Part(NamedTuple):
     """Features [n,features] and class numbers i64[n], or numbers f64[n]: what `fit` takes for
-    inputs x and y. Features that lie in a file are `Rows`, read where they are asked for."""
+    inputs x and y. Features are an array; those that lie in a file are `Rows`, which are read where
+    they are asked for, and do what an array does."""
 
-    x: Array | Rows
+    x: Any
     y: Array
 
 
