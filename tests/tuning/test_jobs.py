@@ -170,8 +170,9 @@ def test_arrays_are_mapped_and_those_of_a_file_are_sent_by_its_path(tmp_path: Pa
 
 def test_a_trial_takes_one_thread_and_leaves_the_limit_as_it_was() -> None:
     def threads() -> set[int]:
-        pools = threadpoolctl.threadpool_info()
-        return {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
+        blas = [p for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
+        # SciPy brings another, where something has imported it.
+        return {pool["num_threads"] for pool in blas if "numpy" in pool["filepath"]}
 
     def build(lr: float) -> vg.Program:
         raise vg.RunError(f"threads: {threads()}")
