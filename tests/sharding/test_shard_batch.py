@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from effort import some
 from sharded import LAYERS, LOSSES, NETS, feeds, held, near, same_steps
 
 import verigrad as vg
@@ -45,7 +46,7 @@ def test_every_layer(name: str) -> None:
     same_steps(LAYERS[name], 4, [7, 2, 16])
 
 
-@pytest.mark.parametrize("shards", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("shards", [1, 2, 8, *some([4, 16], 1)])
 @pytest.mark.parametrize("name", ["batch_norm", "dropout", "sample_weights"])
 def test_any_batch_in_any_number_of_shards(name: str, shards: int) -> None:
     counts = [2, 3, 7, 8, 9, 64, 100]

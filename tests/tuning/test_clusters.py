@@ -24,6 +24,7 @@ from verigrad.runtime.tuning.jobs import results
 
 pytestmark = [
     pytest.mark.oracle,
+    pytest.mark.numpy_bits,  # where a run is made has nothing to do with what runs its steps
     # Of the clusters' own threads and sockets.
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
 ]
