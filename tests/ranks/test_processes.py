@@ -41,12 +41,13 @@ def is_running(pid: int) -> bool:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
-    """No process, but what follows resources of multiprocessing; no open file."""
+    """No process, but what follows resources of multiprocessing; no open file. Those of other
+    tests, such as workers that wait for more, may end meanwhile."""
     ensure_running()
     processes, files = children(), open_files()
     yield
-    assert children() == processes
-    assert open_files() == files
+    assert children() <= processes
+    assert open_files() <= files
 
 
 @pytest.fixture(scope="module")
