@@ -27,7 +27,7 @@ from .groups import Nodes, computation, domain, holder, inside, inside_lanes, ke
 from .hooks import check_hooks, is_ours
 from .kernel import compute, kernel_call
 from .layer import Layer
-from .location import Location, created_at, raised_at, unplaced, warn
+from .location import Location, created_at, raised_at, unplaced, warn, warnings_heard
 from .modular.point import Point
 from .modular.residues import Residues
 from .naming import layer_of
@@ -186,6 +186,7 @@ __all__ = [
     "verify",
     "violations",
     "warn",
+    "warnings_heard",
     "whole_number",
     "whole_sizes",
     "whole_symbols",

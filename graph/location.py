@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TextIO
 
 from .errors import VerigradWarning
 
@@ -73,6 +73,31 @@ def warn(text: str) -> None:
     while frame is not None and frame.f_code.co_filename.startswith(_OURS):
         frame, level = frame.f_back, level + 1
     warnings.warn(text, VerigradWarning, stacklevel=level)
+
+
+@contextmanager
+def warnings_heard(hear: Callable[[str], bool]) -> Iterator[None]:
+    """Within the block, each of our warnings is told to `hear`; what that does not take is shown as
+    before."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", VerigradWarning)
+        before = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if not (issubclass(category, VerigradWarning) and hear(str(message))):
+                before(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager

@@ -109,11 +109,7 @@ class AllReduce(Op):
     bucket: int | None
 
     def infer(self, *types: TensorType) -> TensorType:
-        self.takes(types, 1)
-        (x,) = types
-        if not x.is_float or x.symbols:
-            raise GraphError(f"input is {x}, where floats of a fixed shape are expected")
-        return x
+        return _of_fixed_shape(self, types)
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (apply(ToShards(self.tree), dy),)
@@ -187,11 +183,7 @@ class TotalVariance(Op):
     rows: Dim
 
     def infer(self, *types: TensorType) -> TensorType:
-        self.takes(types, 1)
-        (x,) = types
-        if not x.is_float or x.symbols:
-            raise GraphError(f"input is {x}, where floats of a fixed shape are expected")
-        return x
+        return _of_fixed_shape(self, types)
 
     def vjp(self, node: Node, dy: Node) -> tuple[Node | None, ...]:
         return (apply(TotalVariance(self.rows), dy),)
@@ -209,6 +201,15 @@ class TotalVariance(Op):
         assert isinstance(self.rows, int)
         check_rows(self.rows)
         np.divide(x, self.rows, out=out)
+
+
+def _of_fixed_shape(op: Op, types: tuple[TensorType, ...]) -> TensorType:
+    """The type of the one input, and of the result; GraphError where it has rows, or no floats."""
+    op.takes(types, 1)
+    (x,) = types
+    if not x.is_float or x.symbols:
+        raise GraphError(f"input is {x}, where floats of a fixed shape are expected")
+    return x
 
 
 def check_rows(rows: int) -> None:

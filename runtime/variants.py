@@ -87,10 +87,9 @@ class Variants:
         assert self.training is not None
         sharded = PackReductions().apply(self.training.graph)
         g = self._schedule(unrolled(sharded, part))
-        memory = MemoryLimit(self.options.memory_limit, self.options.recompute, self._schedule)
         reader = OwnRowsReader(g, sharded, self.declared, self.metadata)
         how = self.options.backend, self._threads, self.certifier
-        return Executable(g, g, self.values, memory, reader, *how, shared=True)
+        return Executable(g, g, self.values, self._memory, reader, *how, shared=True)
 
     @cached_property
     def evaluation(self) -> Executable:
@@ -171,6 +170,11 @@ class Variants:
         return p.but(**{k: v for k, v in asked.items() if k in p.options()}).apply(g)
 
     @property
+    def _memory(self) -> MemoryLimit:
+        """What bounds the arena of each plan."""
+        return MemoryLimit(self.options.memory_limit, self.options.recompute, self._schedule)
+
+    @property
     def _threads(self) -> int | None:
         """How many a step may take: with shards one unless said, as bits depend on it, and ranks
         have the bits of one process."""
@@ -184,11 +188,10 @@ class Variants:
 
     def _executable(self, g: Graph, unoptimised: Graph, compiled: Made | None = None) -> Executable:
         g, unoptimised = self._laid_out(g), unrolled(unoptimised)
-        memory = MemoryLimit(self.options.memory_limit, self.options.recompute, self._schedule)
         reader = FeedReader(g, self.declared, self.metadata)
         certifier = compiled.certifier(g) if compiled is not None and self.options.certify else None
         how = self.options.backend, self._threads, certifier
-        return Executable(g, unoptimised, self.values, memory, reader, *how)
+        return Executable(g, unoptimised, self.values, self._memory, reader, *how)
 
 
 class Made(NamedTuple):

@@ -2,6 +2,6 @@
 
 from .pack_reductions import PackReductions
 from .shard_batch import ShardBatch
-from .unrolled import Part, buckets, laid_out, unrolled
+from .unrolled import Part, buckets, check_size, laid_out, unrolled
 
-__all__ = ["PackReductions", "Part", "ShardBatch", "buckets", "laid_out", "unrolled"]
+__all__ = ["PackReductions", "Part", "ShardBatch", "buckets", "check_size", "laid_out", "unrolled"]

@@ -15,7 +15,6 @@ from ...graph import (
     ShardSymbol,
     Source,
     State,
-    TensorType,
     apply,
     created_at,
 )
@@ -41,6 +40,7 @@ from ..base import Numbers, Pass
 from ..dtype import cast_to
 from ..methods.kinds import check_methods
 from ..methods.shards import Shards
+from .symbols import with_symbols
 from .unrolled import shards_of
 
 
@@ -190,12 +190,7 @@ class _Sharding:
 
     def _op(self, op: Op) -> Op:
         """The op with the rows of a shard in the place of those of the batch."""
-        changed = {
-            f: _renamed(v, self._whole, self._rows)
-            for f in op.field_types
-            if (v := getattr(op, f)) is not None and _renamed(v, self._whole, self._rows) != v
-        }
-        return op.but(**changed) if changed else op
+        return with_symbols(op, lambda symbol: self._rows if symbol == self._whole else symbol)
 
     def _named(self, new: Node, n: Node) -> Node:
         """The node that stands in the place of another, under its name."""
@@ -237,15 +232,6 @@ shard's first row, and what batch norm and gradients become is derived of the sh
 _TELL: Final = (
     ", or give the op an `over_rows` that says how its result follows from blocks of rows"
 )
-
-
-def _renamed(value: object, old: str, new: str) -> object:
-    """An attribute with one symbol in the place of another."""
-    if isinstance(value, tuple):
-        return tuple([new if v == old else v for v in value])
-    if isinstance(value, TensorType):
-        return value
-    return new if isinstance(value, str) and value == old else value
 
 
 def _batch_symbol(g: Graph) -> str:

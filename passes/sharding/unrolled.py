@@ -12,7 +12,7 @@ from ...graph import (
     Node,
     Op,
     PassError,
-    ShardSymbol,
+    RunError,
     TensorType,
     apply,
     created_at,
@@ -21,6 +21,7 @@ from ...graph import (
 )
 from ...ops import AllReduce, GatherRows, Receive, Send, Shard, ToShards, add
 from .pack_reductions import by_level
+from .symbols import with_symbols
 
 
 def shards_of(g: Graph) -> int | None:
@@ -34,6 +35,17 @@ def shards_of(g: Graph) -> int | None:
     return None
 
 
+def check_size(ranks: int, shards: int) -> None:
+    """Raises RunError where shards cannot be shared evenly by so many ranks."""
+    if shards % ranks:
+        *divisors, largest = [str(1 << k) for k in range(shards.bit_length())]
+        some = f"{', '.join(divisors)} or {largest}" if divisors else largest
+        raise RunError(
+            f"there are {ranks} ranks, which cannot share {shards} shards evenly; start {some} of "
+            "them, or compile with other shards="
+        )
+
+
 class Part(NamedTuple):
     """The shards that a rank computes, of `ranks` that share them all, and the link to the others.
 
@@ -45,12 +57,8 @@ class Part(NamedTuple):
     link: int
 
     def shards(self, of: int) -> range:
-        """The shards of this rank; PassError where they cannot be shared evenly."""
-        if of % self.ranks:
-            raise PassError(
-                f"{of} shards cannot be shared by {self.ranks} ranks; start a number of ranks that "
-                f"divides {of}, or compile with shards={self.ranks} or a multiple, a power of two"
-            )
+        """The shards of this rank; RunError where they cannot be shared evenly."""
+        check_size(self.ranks, of)
         each = of // self.ranks
         return range(self.rank * each, (self.rank + 1) * each)
 
@@ -228,18 +236,11 @@ def tree(parts: Sequence[Node], name: str, first: int = 0) -> Node:
 
 def _of_shard(op: Op, shard: int) -> Op:
     """The op with the rows of one shard in the place of those of any."""
-    changed = {}
-    for field in op.field_types:
-        value = getattr(op, field)
-        new = _numbered(value, shard)
-        if new != value:
-            changed[field] = new
-    return op.but(**changed) if changed else op
 
+    def numbered(symbol: str) -> str:
+        rows = shard_symbol(symbol)
+        if rows is None or rows.first is not None:
+            return symbol
+        return str(rows._replace(first=shard, last=shard))
 
-def _numbered(value: object, shard: int) -> object:
-    if isinstance(value, tuple):
-        return tuple([_numbered(v, shard) for v in value])
-    if isinstance(value, str) and (s := shard_symbol(value)) is not None and s.first is None:
-        return str(ShardSymbol(s.whole, s.of, shard, shard))
-    return value
+    return with_symbols(op, numbered)

@@ -13,7 +13,8 @@ from typing import Final
 import click
 
 from ...graph import RunError
-from ..ranks.communicator import Communicator, RankError, check_size
+from ...passes.sharding import check_size
+from ..ranks.communicator import Communicator, RankError
 from ..ranks.connect import world
 from ..ranks.launch import launch
 from ..ranks.mpi import MPIRanks

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, NamedTuple, TextIO
+from typing import Final, NamedTuple
 
 import click
 
-from ...graph import NonFiniteError, VerigradWarning, unplaced
+from ...graph import NonFiniteError, unplaced, warnings_heard
 from ...graph.errors import WriteError
 from .ending import exit_code, raising
 
@@ -41,29 +40,11 @@ def ending(e: BaseException) -> Ending:
 def telling() -> Iterator[None]:
     """Within the block, our warnings and errors are told to the user of a command, and signals
     that ask it to end raise."""
-    with _warnings_in_a_line(), raising(), unplaced():
+    with warnings_heard(_in_a_line), raising(), unplaced():
         yield
 
 
-@contextmanager
-def _warnings_in_a_line() -> Iterator[None]:
-    """Ours are told like errors, without a line of code that no user of a command wrote."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", VerigradWarning)
-        before = warnings.showwarning
-
-        def tell(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
-            if issubclass(category, VerigradWarning):
-                click.echo(f"Warning: {message}", err=True)
-            else:
-                before(message, category, filename, lineno, file, line)
-
-        warnings.showwarning = tell
-        yield
+def _in_a_line(warning: str) -> bool:
+    """Told like an error, without a line of code that no user of a command wrote."""
+    click.echo(f"Warning: {warning}", err=True)
+    return True

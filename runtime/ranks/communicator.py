@@ -156,13 +156,3 @@ def cores() -> int:
     """How many this process may use: more ranks than these are to sleep while they wait."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def check_size(size: int, shards: int) -> None:
-    """Raises RunError where shards cannot be shared evenly by so many ranks."""
-    if shards % size:
-        divisors = [str(1 << k) for k in range(shards.bit_length()) if 1 << k <= shards]
-        raise RunError(
-            f"there are {size} ranks, which cannot share {shards} shards evenly; start "
-            f"{', '.join(divisors[:-1])} or {divisors[-1]} of them, or compile with other shards="
-        )

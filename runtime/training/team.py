@@ -21,7 +21,7 @@ from ...passes.sharding import buckets
 from ..execution.own_rows import OwnRows, OwnRowsReader
 from ..files.description import described
 from ..program import Program
-from ..ranks.communicator import Communicator, check_size, in_words
+from ..ranks.communicator import Communicator, in_words
 from .versions import versions
 
 E = TypeVar("E", bound=BaseException)
@@ -56,8 +56,7 @@ def begun(program: Program) -> dict[str, Any]:
 
 def state_of(program: Program) -> dict[str, int]:
     """A checksum of each parameter and state."""
-    arrays = program._values.read(program._values)
-    return {k: zlib.crc32(np.ascontiguousarray(a).data) for k, a in arrays.items()}
+    return {k: zlib.crc32(np.ascontiguousarray(a).data) for k, a in program._values.items()}
 
 
 def _code() -> str:
@@ -79,13 +78,13 @@ class Team:
         self._program = program
         self._ranks = ranks
         self._audit = audit
+        self._alike = 0
         shards = program.options.shards
         if not isinstance(shards, Shards):
             raise RunError(
                 "fit shares batches between ranks, and the program has no shards; compile it so, "
                 "vg.compile(..., shards=8)"
             )
-        check_size(ranks.size, shards.count)
         part = Part(ranks.rank, ranks.size, ranks.number)
         self._step = program._variants.of_rank(part)
         reader = self._step.reader
@@ -156,6 +155,7 @@ class Team:
                         "the same program, data, options and versions"
                     )
                 )
+        self._alike = self._program.step_number
 
     def total(self, number: int) -> int:
         """The sum of whole numbers over all ranks."""
@@ -185,10 +185,12 @@ class Team:
             raise known_to_all(
                 RunError(
                     f"after step {step} the ranks do not hold the same: {names}{more} differ, "
-                    f"{groups}; a memory or a processor is at fault. Nothing was written since the "
-                    "last checkpoint that holds it: go on from that one, without that machine"
+                    f"{groups}; a memory or a processor is at fault. They were alike after step "
+                    f"{self._alike}: go on from a checkpoint of then or before, without that "
+                    "machine"
                 )
             )
+        self._alike = step
 
     # ---- how a run ends ----------------------------------------------------------------------
 

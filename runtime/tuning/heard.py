@@ -6,9 +6,9 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, TextIO
+from typing import Final
 
-from ...graph import VerigradWarning
+from ...graph import warnings_heard
 from .shared import Shared
 
 
@@ -38,25 +38,16 @@ def hearing() -> Iterator[list[str]]:
 def _listening() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* (cancelled|not used)", UserWarning)  # of joblib
-        warnings.simplefilter("always", VerigradWarning)
-        show = warnings.showwarning
+        with warnings_heard(_hear):
+            yield
 
-        def hear(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
-            heard = _HEARD.messages
-            if heard is not None and issubclass(category, VerigradWarning):
-                heard.append(str(message))
-            else:
-                show(message, category, filename, lineno, file, line)
 
-        warnings.showwarning = hear
-        yield
+def _hear(warning: str) -> bool:
+    """Whether a run of this thread has it."""
+    heard = _HEARD.messages
+    if heard is not None:
+        heard.append(warning)
+    return heard is not None
 
 
 LISTENING: Final = Shared(_listening)
