@@ -13,7 +13,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,23 @@ CHUNK_SECONDS = 1e-3
 RESTART_AFTER = 500
 """Steps after which the net starts anew: with the loss at zero, moments become denormal numbers,
 which cost the processor many times more and would reach the fastest contender first."""
+
+
+def chunks(
+    call: Callable[[int], object], restart: Callable[[], None], chunk: int
+) -> Iterator[float]:
+    """Seconds a step, of one chunk of so many steps after another."""
+    since = 0
+    while True:
+        if since >= RESTART_AFTER:
+            restart()
+            call(0)
+            since = 0
+        before = time.perf_counter()
+        for i in range(since, since + chunk):
+            call(i)
+        yield (time.perf_counter() - before) / chunk
+        since += chunk
 
 
 class Worker:
@@ -81,23 +98,16 @@ class Worker:
 
     def time(self, seconds: float) -> dict[str, Any]:
         """The median time of a step over some seconds, in microseconds."""
-        call, since = self.call, 0
+        call = self.call
         chunk = self._chunk(call, seconds)
         self._restart()
         for i in range(min(5 * chunk, 50)):
             call(i)
         taken: list[float] = []
         end = time.perf_counter() + seconds
+        timed = chunks(call, self._restart, chunk)
         while time.perf_counter() < end or len(taken) < 5:
-            if since >= RESTART_AFTER:
-                self._restart()
-                call(0)
-                since = 0
-            before = time.perf_counter()
-            for i in range(since, since + chunk):
-                call(i)
-            taken.append((time.perf_counter() - before) / chunk)
-            since += chunk
+            taken.append(next(timed))
         return {"microseconds": 1e6 * statistics.median(taken), "steps": chunk * len(taken)}
 
     def _chunk(self, call: Callable[[int], object], seconds: float) -> int:

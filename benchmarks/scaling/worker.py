@@ -11,15 +11,15 @@ import json
 import os
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ..contenders import Trainer
 from ..nets import Net
-from ..worker import RESTART_AFTER
+from ..worker import chunks
 from .contenders import Contender
 
 if TYPE_CHECKING:
@@ -93,24 +93,13 @@ class Worker:
         losses = [float(_number(self._trainer.step(i))) for i in range(steps)]
         return {"losses": losses}
 
-    def time(self, chunks: int, chunk: int) -> dict[str, Any]:
+    def time(self, count: int, chunk: int) -> dict[str, Any]:
         """Seconds a step, of so many chunks of steps."""
-        self._trainer.restart()
-        step, since = self._trainer.step, 0
-        taken = []
+        trainer = self._trainer
+        trainer.restart()
         for i in range(min(3, chunk)):
-            step(i)
-        for _ in range(chunks):
-            if since >= RESTART_AFTER:
-                self._trainer.restart()
-                step(0)
-                since = 0
-            before = time.perf_counter()
-            for i in range(since, since + chunk):
-                step(i)
-            taken.append((time.perf_counter() - before) / chunk)
-            since += chunk
-        return {"seconds": taken}
+            trainer.step(i)
+        return {"seconds": [*islice(chunks(trainer.step, trainer.restart, chunk), count)]}
 
     def sent(self, steps: int) -> dict[str, Any]:
         """The bytes that this rank sends in so many steps."""
