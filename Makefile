@@ -46,10 +46,10 @@ test: $(VENV)/installed-dev
 test-jit: $(VENV)/installed-dev
 	$(PYTEST) --backend numba $(ARGS)
 
-# PyTorch, scikit-learn, ONNX, JAX, Keras, Dask and Ray: large, and in no way of the other tests. One that
-# cannot be imported would only skip what compares with it.
+# PyTorch, scikit-learn, ONNX, JAX, Keras and Dask: large, and in no way of the other tests. One that cannot
+# be imported would only skip what compares with it. Ray, which takes long, is tried where it is installed.
 test-oracles: $(ORACLES)/installed
-	KERAS_BACKEND=jax $(ORACLES)/bin/python -c "import torch, sklearn, onnx, onnxruntime, jax, keras, distributed, ray"
+	KERAS_BACKEND=jax $(ORACLES)/bin/python -c "import torch, sklearn, onnx, onnxruntime, jax, keras, distributed"
 	$(ORACLED) $(ARGS)
 	$(ORACLED) --backend numba $(ARGS)
 
